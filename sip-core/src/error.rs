@@ -1,0 +1,63 @@
+//! What can go wrong, by whose hand: the configuration, the application, the peer, or a capacity.
+
+/// A limit of the [`Memory`](crate::memory::Memory) that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Capacity {
+    /// Every transaction entry is taken or reserved for the hang-up of a call.
+    Transactions,
+    /// Every dialog entry is taken.
+    Dialogs,
+    /// Every call entry is taken.
+    Calls,
+    /// Every registration entry is taken.
+    Registrations,
+    /// The message needs `needed` octets, more than are free.
+    Octets {
+        /// Octets that the message needs.
+        needed: usize,
+    },
+    /// The message would be larger than 65,535 octets.
+    MessageSize {
+        /// Octets that the message would have.
+        needed: usize,
+    },
+}
+
+/// Why [`start`](crate::ua::UserAgent::start) refused its configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ConfigError {
+    /// The named field is empty or not in the form it needs.
+    Invalid(&'static str),
+    /// The configuration does not fit.
+    Capacity(Capacity),
+    /// The role has been started already.
+    AlreadyStarted,
+}
+
+/// Why a request of the application was refused. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Error {
+    /// The handle names something that has ended.
+    Gone,
+    /// This can't be done in the present state (answering a call that was answered, say).
+    State,
+    /// There is no room.
+    Capacity(Capacity),
+    /// A URI, address or header value given is not in the form it needs; the text names it.
+    Invalid(&'static str),
+}
+
+impl From<Capacity> for Error {
+    fn from(capacity: Capacity) -> Self {
+        Self::Capacity(capacity)
+    }
+}
+
+impl From<Capacity> for ConfigError {
+    fn from(capacity: Capacity) -> Self {
+        Self::Capacity(capacity)
+    }
+}

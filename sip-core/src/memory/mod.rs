@@ -1,0 +1,1 @@
+//! What lends entries and octets.

@@ -1,0 +1,194 @@
+//! Branches, tags, Call-IDs and hash keys, all from one seed that the caller gives.
+
+use core::hash::Hasher;
+use siphasher::sip::SipHasher13;
+use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
+
+/// Sixteen octets of entropy from the caller, the one source of every random value in a role.
+///
+/// Take them from a hardware generator; tests take them from a number, so that a run can be repeated.
+pub type Seed = [u8; 16];
+
+/// A keyed generator: the n-th value is SipHash of n under the seed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Random {
+    key: HashKey,
+    drawn: u64,
+}
+
+impl Random {
+    /// The generator before its seed is known; all zero.
+    pub const ZERO: Self = Self { key: HashKey { low: 0, high: 0 }, drawn: 0 };
+
+    /// A generator over `seed`.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        let (low, high) = halves(seed);
+        Self { key: HashKey { low, high }, drawn: 0 }
+    }
+
+    /// The next 64 random bits.
+    pub fn next(&mut self) -> u64 {
+        self.drawn = self.drawn.wrapping_add(1);
+        let mut hasher = SipHasher13::new_with_keys(self.key.low, self.key.high);
+        hasher.write_u64(self.drawn);
+        hasher.finish()
+    }
+
+    /// A number below `bound`, zero when `bound` is zero.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next().checked_rem(bound).unwrap_or(0)
+    }
+
+    /// Sixteen characters of `[0-9a-f]`, 64 random bits: a tag, or what follows the magic cookie of a branch.
+    pub fn token(&mut self) -> Token {
+        Token::new(self.next())
+    }
+
+    /// A key for a hash over what strangers send.
+    pub fn hash_key(&mut self) -> HashKey {
+        HashKey { low: self.next(), high: self.next() }
+    }
+}
+
+/// Sixteen lower-case hexadecimal characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token([u8; 16]);
+
+impl Token {
+    /// The token that spells `bits`.
+    #[must_use]
+    pub fn new(bits: u64) -> Self {
+        let mut text = [0; 16];
+        let mut rest = bits;
+        for octet in text.iter_mut().rev() {
+            let digit = (rest & 15) as u8;
+            *octet = if digit < 10 { b'0' | digit } else { b'W'.wrapping_add(digit) };
+            rest >>= 4;
+        }
+        Self(text)
+    }
+
+    /// The characters.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The key of a SipHash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct HashKey {
+    low: u64,
+    high: u64,
+}
+
+impl HashKey {
+    /// The key before a seed is known; all zero.
+    pub const ZERO: Self = Self { low: 0, high: 0 };
+
+    /// A hasher of 128 bits under this key: enough that its result stands for the octets themselves.
+    #[must_use]
+    pub fn hasher(self) -> KeyHasher {
+        KeyHasher(SipHasher128::new_with_keys(self.low, self.high))
+    }
+}
+
+/// Collects the parts of a key; a part's length is hashed with it, so that parts can't run into each other.
+pub struct KeyHasher(SipHasher128);
+
+impl KeyHasher {
+    /// Adds one part.
+    #[must_use]
+    pub fn part(mut self, octets: &[u8]) -> Self {
+        self.0.write_usize(octets.len());
+        self.0.write(octets);
+        self
+    }
+
+    /// Adds one part, its ASCII letters taken as lower case.
+    #[must_use]
+    pub fn part_ignoring_case(mut self, octets: &[u8]) -> Self {
+        self.0.write_usize(octets.len());
+        for octet in octets {
+            self.0.write_u8(octet.to_ascii_lowercase());
+        }
+        self
+    }
+
+    /// Adds a number.
+    #[must_use]
+    pub fn number(mut self, number: u64) -> Self {
+        self.0.write_u64(number);
+        self
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn finish(self) -> Key {
+        let hash = self.0.finish128();
+        Key { low: hash.h1, high: hash.h2 }
+    }
+}
+
+/// A 128-bit keyed hash that stands for the octets it was made of.
+///
+/// Two different inputs share one only with a chance of 2⁻¹²⁸ for who doesn't know the key, so tables
+/// compare keys and keep no copy of branches and Call-IDs to compare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Key {
+    low: u64,
+    high: u64,
+}
+
+impl Key {
+    /// No key; what a free entry holds.
+    pub const ZERO: Self = Self { low: 0, high: 0 };
+
+    /// The part of the key that picks a hash bucket.
+    #[must_use]
+    pub const fn bucket_bits(self) -> u32 {
+        self.low as u32
+    }
+
+    /// 64 bits of the key, for a To tag that has to be the same for a repeated request.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.high
+    }
+}
+
+fn halves(seed: Seed) -> (u64, u64) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = seed;
+    (u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_spells_its_bits() {
+        assert_eq!(Token::new(0x0123_4567_89ab_cdef).as_bytes(), b"0123456789abcdef");
+        assert_eq!(Token::new(0).as_bytes(), b"0000000000000000");
+    }
+
+    #[test]
+    fn equal_seeds_draw_equal_values() {
+        let (mut one, mut two, mut other) = (Random::new([7; 16]), Random::new([7; 16]), Random::new([8; 16]));
+        for _ in 0..100 {
+            let drawn = one.next();
+            assert_eq!(drawn, two.next());
+            assert_ne!(drawn, other.next());
+        }
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        let key = Random::new([1; 16]).hash_key();
+        let joined = key.hasher().part(b"ab").part(b"c").finish();
+        assert_ne!(joined, key.hasher().part(b"a").part(b"bc").finish());
+        assert_eq!(joined, key.hasher().part_ignoring_case(b"AB").part(b"c").finish());
+    }
+}

@@ -1,0 +1,124 @@
+//! The contract between a role and what drives it: bytes and time in, actions out.
+
+use crate::message::{Malformed, Message};
+use crate::time::Instant;
+use crate::transport::{Flow, FlowError, Target, Ticket, Transport};
+use core::hash::Hasher;
+
+/// A SIP role (user agent, proxy, registrar, …) as an adapter drives it.
+///
+/// After every input, drain [`poll_action`](Role::poll_action) to `None`, then ask
+/// [`poll_timeout`](Role::poll_timeout) how long to sleep. No method blocks, allocates or calls back.
+pub trait Role {
+    /// What the role tells the application: handles and small values, free of lifetimes.
+    type Event: Copy;
+
+    /// Takes a message that arrived on `flow`; the caller parsed it and keeps it.
+    ///
+    /// The answer is the one event that this very message caused, so an event is never read beside another message.
+    fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received<Self::Event>;
+
+    /// Takes a message that could not be parsed; a request that can be answered gets its 400 (or 505).
+    fn receive_malformed(&mut self, now: Instant, flow: Flow, failure: &Malformed<'_>);
+
+    /// Takes the time. To be called when the moment of [`poll_timeout`](Role::poll_timeout) has come; calling
+    /// it early or late is harmless: timers are counted from their own deadlines.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// The connection asked for by [`Action::Connect`] is open.
+    fn flow_connected(&mut self, now: Instant, ticket: Ticket, flow: Flow);
+
+    /// The connection asked for by [`Action::Connect`] could not be opened.
+    fn connect_failed(&mut self, now: Instant, ticket: Ticket, error: FlowError);
+
+    /// The flow does not carry messages: a send failed, ICMP said so, or the connection closed.
+    fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError);
+
+    /// What was put back by [`defer`](Role::defer) for this flow may be offered again.
+    fn flow_writable(&mut self, now: Instant, flow: Flow);
+
+    /// The answer to [`Action::Resolve`], best target first; empty when the name has none.
+    fn resolved(&mut self, now: Instant, ticket: Ticket, targets: &[Target]);
+
+    /// The next thing to do, or `None` when there is nothing more until the next input.
+    #[must_use]
+    fn poll_action(&mut self, now: Instant) -> Option<Action<'_, Self::Event>>;
+
+    /// Puts a [`Action::Send`] back, in O(1). It is offered again after
+    /// [`flow_writable`](Role::flow_writable) for its flow.
+    fn defer(&mut self, id: SendId);
+
+    /// When to call [`handle_timeout`](Role::handle_timeout) next; `None` when no timer runs.
+    #[must_use]
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// Feeds the state to `hasher`: times relative to `now`, live octets only, handles renamed in canonical
+    /// order, so that two equal histories, one a second later than the other, hash the same.
+    fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H);
+}
+
+/// What became of a message given to [`Role::receive`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub enum Received<E> {
+    /// It caused this event.
+    Event(E),
+    /// It was taken and there is nothing to tell.
+    Nothing,
+    /// It belongs to nothing here (a late or forged response or ACK) and was dropped.
+    Stray,
+}
+
+/// What the driver of a role has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action<'a, E> {
+    /// Send these octets. They are lent from where they are kept for retransmission. When the socket would
+    /// block, call [`Role::defer`] with `id`.
+    Send {
+        /// Names this send for [`Role::defer`].
+        id: SendId,
+        /// Where to.
+        flow: Flow,
+        /// The message.
+        bytes: &'a [u8],
+    },
+    /// Tell the application something that no message caused (a timer, a lost flow).
+    Event(E),
+    /// Open a connection; answer with [`Role::flow_connected`] or [`Role::connect_failed`].
+    Connect {
+        /// Names the question in the answer.
+        ticket: Ticket,
+        /// Where to.
+        target: Target,
+        /// The host name that a TLS certificate has to bear; an address literal when there is no name.
+        server_name: &'a [u8],
+    },
+    /// Close the connection.
+    Close {
+        /// Which one.
+        flow: Flow,
+    },
+    /// Look a host name up (RFC 3263); answer with [`Role::resolved`].
+    Resolve {
+        /// Names the question in the answer.
+        ticket: Ticket,
+        /// The name, without brackets or port.
+        host: &'a [u8],
+        /// The port that the URI names; when there is none, SRV records choose.
+        port: Option<u16>,
+        /// The transport that the URI asks for; [`Transport::None`] leaves it to the resolver.
+        transport: Transport,
+        /// Whether only TLS will do (a `sips` URI).
+        secure: bool,
+    },
+}
+
+/// Names one pending send, for [`Role::defer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SendId {
+    pub(crate) table: u8,
+    pub(crate) index: u32,
+    pub(crate) generation: u16,
+}

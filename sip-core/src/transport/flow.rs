@@ -1,0 +1,237 @@
+//! Addresses and flows as plain data whose zero value means "none", so that tables of them lie in .bss.
+
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// An IP address and a port. The zero value is no address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Address {
+    octets: [u8; 16],
+    port: u16,
+    family: Family,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Family {
+    #[default]
+    None = 0,
+    V4,
+    V6,
+}
+
+impl Address {
+    /// No address.
+    pub const NONE: Self = Self { octets: [0; 16], port: 0, family: Family::None };
+
+    /// An IPv4 address and port.
+    #[must_use]
+    pub const fn v4(ip: Ipv4Addr, port: u16) -> Self {
+        let [a, b, c, d] = ip.octets();
+        Self { octets: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], port, family: Family::V4 }
+    }
+
+    /// An IPv6 address and port.
+    #[must_use]
+    pub const fn v6(ip: Ipv6Addr, port: u16) -> Self {
+        Self { octets: ip.octets(), port, family: Family::V6 }
+    }
+
+    /// An IP address of either family, and a port.
+    #[must_use]
+    pub const fn new(ip: IpAddr, port: u16) -> Self {
+        match ip {
+            IpAddr::V4(ip) => Self::v4(ip, port),
+            IpAddr::V6(ip) => Self::v6(ip, port),
+        }
+    }
+
+    /// The IP address; `None` for the zero value.
+    #[must_use]
+    pub const fn ip(self) -> Option<IpAddr> {
+        let [a, b, c, d, ..] = self.octets;
+        match self.family {
+            Family::None => None,
+            Family::V4 => Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d))),
+            Family::V6 => Some(IpAddr::V6(Ipv6Addr::from_octets(self.octets))),
+        }
+    }
+
+    /// The port.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        self.port
+    }
+
+    /// The same IP address with another port.
+    #[must_use]
+    pub const fn with_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Whether this is the zero value.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        matches!(self.family, Family::None)
+    }
+
+    /// The address as the standard library has it; `None` for the zero value.
+    #[must_use]
+    pub const fn socket_addr(self) -> Option<SocketAddr> {
+        match self.ip() {
+            Some(ip) => Some(SocketAddr::new(ip, self.port)),
+            None => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::new(address.ip(), address.port())
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.socket_addr() {
+            Some(address) => address.fmt(f),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+/// The transport protocol of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Transport {
+    /// No transport; what a zero [`Flow`] holds.
+    #[default]
+    None = 0,
+    /// Datagrams.
+    Udp,
+    /// A stream.
+    Tcp,
+    /// A stream under TLS.
+    Tls,
+}
+
+impl Transport {
+    /// Whether the transport delivers without retransmission by SIP (RFC 3261 §17).
+    #[must_use]
+    pub const fn is_reliable(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
+
+    /// The name in a Via: three letters for each, so that one can be stamped over another.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None | Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+        }
+    }
+
+    /// The port that is meant when none is written (RFC 3261 §19.1.2).
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Tls => 5061,
+            Self::None | Self::Udp | Self::Tcp => 5060,
+        }
+    }
+}
+
+/// The way a message came or goes: a peer's address over UDP, or one connection. The zero value is no flow.
+///
+/// A response goes back on the flow of its request. Two TLS connections to one address are two flows,
+/// because their `connection` differs: reuse is never decided by address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Flow {
+    /// The peer.
+    pub remote: Address,
+    /// The adapter's number for the connection; zero for datagrams.
+    pub connection: u32,
+    /// The transport.
+    pub transport: Transport,
+}
+
+impl Flow {
+    /// No flow.
+    pub const NONE: Self = Self { remote: Address::NONE, connection: 0, transport: Transport::None };
+
+    /// The datagram flow to and from `remote`.
+    #[must_use]
+    pub const fn udp(remote: Address) -> Self {
+        Self { remote, connection: 0, transport: Transport::Udp }
+    }
+
+    /// Whether this is the zero value.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        matches!(self.transport, Transport::None)
+    }
+}
+
+/// An address to try and the transport to try it with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Target {
+    /// The peer's address.
+    pub address: Address,
+    /// The transport.
+    pub transport: Transport,
+}
+
+/// Names one question to the adapter, a name to resolve or a connection to open, until it is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Ticket(u64);
+
+impl Ticket {
+    /// The ticket with this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The ticket's number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// Why a flow no longer carries messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum FlowError {
+    /// The peer's host says that nothing listens there (ICMP port unreachable, connection refused).
+    Refused,
+    /// No route, or the network is down.
+    Unreachable,
+    /// The connection was closed or reset.
+    Closed,
+    /// The message is larger than the transport carries.
+    TooLarge,
+    /// Anything else.
+    Other,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_keeps_what_it_was_made_of() {
+        for text in ["192.0.2.1:5060", "[2001:db8::1]:5070"] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(Address::from(address).socket_addr(), Some(address));
+        }
+        assert_eq!(Address::NONE.socket_addr(), None);
+        assert_ne!(Address::NONE, Address::v4(Ipv4Addr::UNSPECIFIED, 0));
+    }
+}

@@ -1,0 +1,5 @@
+//! Where messages come from and go to (RFC 3261 §18): addresses, transports and flows.
+
+mod flow;
+
+pub use flow::{Address, Flow, FlowError, Target, Ticket, Transport};

@@ -1,1 +1,3 @@
 //! Adapter.
+
+pub mod memory;

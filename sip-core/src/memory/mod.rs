@@ -1,1 +1,16 @@
 //! What lends entries and octets.
+//!
+//! Two kinds of storage serve every role. **Entries** are slices of small fixed structures (transactions,
+//! dialogs, calls); a [`Table`] keeps them in hash chains, a timer heap and ready lists whose links lie inside
+//! the entries. **[`Octets`]** keep written messages: a compacting [`Pool`] here, boxes on std.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+mod links;
+mod octets;
+mod pool;
+mod table;
+
+pub use links::{CHAINS, Entry, Handle, Head, LISTS, Links};
+pub use octets::{Block, KeptBlocks, Octets};
+pub use pool::{Pool, PoolBlocks};
+pub use table::{Table, TableRef};

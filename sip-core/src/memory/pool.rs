@@ -1,0 +1,294 @@
+//! Octets in one array: blocks grow from the front, the table of their places from the end.
+//!
+//! ```text
+//! | header | octets | header | octets | …     free     … | slot 3 | slot 2 | slot 1 |
+//! 0                                    tail              table                      N
+//! ```
+//! A block's number is its slot, so blocks can be moved. A block that is given back leaves a gap; when the
+//! free piece between the two ends is too short, one pass moves the live blocks together.
+
+use super::octets::{Block, KeptBlocks, Octets};
+use crate::error::Capacity;
+
+/// Before each block: the number of its slot (zero when the block was given back) and its length.
+const HEADER: usize = 6;
+/// For each block: its place (or, with [`FREE`], the next free slot) and its length.
+const SLOT: usize = 6;
+/// Marks a slot that names no block.
+const FREE: u32 = 1 << 31;
+/// The longest block.
+const LONGEST: usize = 65_535;
+
+/// A compacting store of `N` octets, of which at most 2³¹ - 1 are used. All zero when new, so it lies in .bss.
+#[derive(Clone, Debug)]
+pub struct Pool<const N: usize> {
+    octets: [u8; N],
+    /// The end of the blocks.
+    tail: usize,
+    /// Slots in the table, the free ones included.
+    slots: u32,
+    /// The number of the first free slot; zero is none.
+    free_slot: u32,
+    /// Live blocks.
+    blocks: u32,
+    /// The octets of live blocks.
+    live: usize,
+    /// Octets that an ordinary `keep` leaves free.
+    reserved: usize,
+    /// The header of the last block plus one, when known: a last block that was given back leaves no gap.
+    last: usize,
+}
+
+impl<const N: usize> Pool<N> {
+    /// An empty pool.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { octets: [0; N], tail: 0, slots: 0, free_slot: 0, blocks: 0, live: 0, reserved: 0, last: 0 }
+    }
+
+    const SIZE: usize = if N < FREE as usize { N } else { FREE as usize - 1 };
+
+    fn table(&self) -> usize {
+        Self::SIZE.saturating_sub((self.slots as usize).saturating_mul(SLOT))
+    }
+
+    /// What one more block takes from the table.
+    const fn slot_cost(&self) -> usize {
+        if self.free_slot == 0 { SLOT } else { 0 }
+    }
+
+    fn slot(&self, number: u32) -> Option<(u32, u16)> {
+        if number > self.slots { None } else { read(&self.octets, slot_at(Self::SIZE, number)?) }
+    }
+
+    fn set_slot(&mut self, number: u32, place: u32, len: u16) {
+        if let Some(at) = slot_at(Self::SIZE, number) {
+            write(&mut self.octets, at, place, len);
+        }
+    }
+
+    /// The place of a block's octets.
+    fn place(&self, block: Block) -> Option<(usize, usize)> {
+        let (place, len) = self.slot(block.number())?;
+        (place & FREE == 0).then_some((place as usize, usize::from(len)))
+    }
+
+    fn add(&mut self, len: usize, reserved: bool) -> Result<Block, Capacity> {
+        if len == 0 {
+            return Ok(Block::NONE);
+        }
+        let full = Capacity::Octets { needed: len };
+        let length = u16::try_from(len).map_err(|_| Capacity::MessageSize { needed: len })?;
+        let start = self.tail.saturating_add(HEADER);
+        let end = start.saturating_add(len);
+        let cost = len.saturating_add(HEADER).saturating_add(self.slot_cost());
+        let floor = if reserved { 0 } else { self.reserved };
+        if end.saturating_add(self.slot_cost()) > self.table() || cost.saturating_add(floor) > self.free() {
+            return Err(full);
+        }
+        let number = if self.free_slot == 0 {
+            self.slots = self.slots.saturating_add(1);
+            self.slots
+        } else {
+            let number = self.free_slot;
+            let (next, _) = self.slot(number).ok_or(full)?;
+            self.free_slot = next & !FREE;
+            number
+        };
+        self.set_slot(number, u32::try_from(start).map_err(|_| full)?, length);
+        write(&mut self.octets, self.tail, number, length);
+        self.last = self.tail.saturating_add(1);
+        self.tail = end;
+        self.blocks = self.blocks.saturating_add(1);
+        self.live = self.live.saturating_add(len);
+        Ok(Block::from_number(number))
+    }
+
+    /// Moves the live blocks together and drops the free slots at the end of the table.
+    fn compact(&mut self) {
+        let (mut from, mut to) = (0_usize, 0_usize);
+        self.last = 0;
+        while from < self.tail {
+            let Some((number, held)) = read(&self.octets, from) else { break };
+            let held = HEADER.saturating_add(usize::from(held));
+            let live = if number == 0 { None } else { self.place(Block::from_number(number)) };
+            if let Some((_, len)) = live {
+                let kept = HEADER.saturating_add(len);
+                let shift = from.saturating_sub(to);
+                if shift > 0
+                    && let Some(window) = self.octets.get_mut(to..from.saturating_add(kept))
+                    && shift <= window.len()
+                {
+                    window.copy_within(shift.., 0);
+                }
+                // A truncated block gives up its rest here.
+                let length = u16::try_from(len).unwrap_or(u16::MAX);
+                write(&mut self.octets, to, number, length);
+                self.set_slot(number, u32::try_from(to.saturating_add(HEADER)).unwrap_or(FREE), length);
+                self.last = to.saturating_add(1);
+                to = to.saturating_add(kept);
+            }
+            from = from.saturating_add(held);
+        }
+        self.tail = to;
+        while self.slot(self.slots).is_some_and(|(place, _)| place & FREE != 0) {
+            self.slots = self.slots.saturating_sub(1);
+        }
+        self.free_slot = 0;
+        for number in (1..=self.slots).rev() {
+            if self.slot(number).is_some_and(|(place, _)| place & FREE != 0) {
+                self.set_slot(number, FREE | self.free_slot, 0);
+                self.free_slot = number;
+            }
+        }
+    }
+
+    /// Octets that can be written behind the header to come and before the slot to come.
+    fn room(&self) -> usize {
+        let gap = self.table().saturating_sub(self.tail);
+        gap.saturating_sub(HEADER).saturating_sub(self.slot_cost()).min(LONGEST)
+    }
+}
+
+impl<const N: usize> Default for Pool<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The kept blocks of a [`Pool`] beside its open room.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolBlocks<'a> {
+    front: &'a [u8],
+    table: &'a [u8],
+    slots: u32,
+}
+
+impl KeptBlocks for PoolBlocks<'_> {
+    fn get(&self, block: Block) -> &[u8] {
+        let place = || {
+            let number = block.number();
+            let at = if number > self.slots { None } else { slot_at(self.table.len(), number) }?;
+            let (place, len) = read(self.table, at)?;
+            let start = place as usize;
+            self.front.get(start..start.saturating_add(usize::from(len)))
+        };
+        place().unwrap_or(&[])
+    }
+}
+
+impl<const N: usize> Octets for Pool<N> {
+    const OVERHEAD: usize = HEADER + SLOT;
+
+    type Kept<'a> = PoolBlocks<'a>;
+
+    fn open(&mut self, want: usize) -> (PoolBlocks<'_>, &mut [u8]) {
+        if self.blocks == 0 {
+            self.tail = 0;
+            self.last = 0;
+        } else if let Some(header) = self.last.checked_sub(1)
+            && read(&self.octets, header).is_some_and(|(number, _)| number == 0)
+        {
+            self.tail = header;
+            self.last = 0;
+        }
+        if self.room() < want.min(LONGEST) {
+            self.compact();
+        }
+        let (room, gap) = (self.room(), self.table().saturating_sub(self.tail));
+        let slots = self.slots;
+        let used = self.octets.get_mut(..Self::SIZE).unwrap_or_default();
+        let (front, rest) = used.split_at_mut_checked(self.tail).unwrap_or_default();
+        let (gap, table) = rest.split_at_mut_checked(gap).unwrap_or_default();
+        let room = gap.get_mut(HEADER..HEADER.saturating_add(room)).unwrap_or_default();
+        (PoolBlocks { front, table, slots }, room)
+    }
+
+    fn keep(&mut self, len: usize) -> Result<Block, Capacity> {
+        self.add(len, false)
+    }
+
+    fn keep_reserved(&mut self, len: usize) -> Result<Block, Capacity> {
+        self.add(len, true)
+    }
+
+    fn get(&self, block: Block) -> &[u8] {
+        let octets = self.place(block).and_then(|(start, len)| self.octets.get(start..start.saturating_add(len)));
+        octets.unwrap_or(&[])
+    }
+
+    fn get_mut(&mut self, block: Block) -> &mut [u8] {
+        let Some((start, len)) = self.place(block) else { return &mut [] };
+        self.octets.get_mut(start..start.saturating_add(len)).unwrap_or_default()
+    }
+
+    fn truncate(&mut self, block: Block, len: usize) {
+        let Some((start, old)) = self.place(block) else { return };
+        if let Some(cut) = old.checked_sub(len)
+            && let (Ok(place), Ok(length)) = (u32::try_from(start), u16::try_from(len))
+        {
+            self.set_slot(block.number(), place, length);
+            self.live = self.live.saturating_sub(cut);
+        }
+    }
+
+    fn release(&mut self, block: Block) {
+        let Some((start, len)) = self.place(block) else { return };
+        let header = start.saturating_sub(HEADER);
+        if let Some((_, held)) = read(&self.octets, header) {
+            write(&mut self.octets, header, 0, held);
+        }
+        self.set_slot(block.number(), FREE | self.free_slot, 0);
+        self.free_slot = block.number();
+        self.live = self.live.saturating_sub(len);
+        self.blocks = self.blocks.saturating_sub(1);
+        if self.blocks == 0 {
+            self.slots = 0;
+            self.free_slot = 0;
+        }
+    }
+
+    fn reserve(&mut self, octets: usize) -> Result<(), Capacity> {
+        let total = self.reserved.saturating_add(octets);
+        if total > self.free() {
+            return Err(Capacity::Octets { needed: octets });
+        }
+        self.reserved = total;
+        Ok(())
+    }
+
+    fn unreserve(&mut self, octets: usize) {
+        self.reserved = self.reserved.saturating_sub(octets);
+    }
+
+    fn used(&self) -> usize {
+        let headers = (self.blocks as usize).saturating_mul(HEADER);
+        let slots = (self.slots as usize).saturating_mul(SLOT);
+        self.live.saturating_add(headers).saturating_add(slots)
+    }
+
+    fn free(&self) -> usize {
+        Self::SIZE.saturating_sub(self.used())
+    }
+}
+
+/// Where slot `number` (from one) lies in what ends with the table.
+fn slot_at(end: usize, number: u32) -> Option<usize> {
+    if number == 0 { None } else { end.checked_sub((number as usize).checked_mul(SLOT)?) }
+}
+
+fn read(octets: &[u8], at: usize) -> Option<(u32, u16)> {
+    let &[a, b, c, d, e, f] = octets.get(at..)?.first_chunk()?;
+    Some((u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f])))
+}
+
+fn write(octets: &mut [u8], at: usize, number: u32, len: u16) {
+    let ([a, b, c, d], [e, f]) = (number.to_le_bytes(), len.to_le_bytes());
+    if let Some(place) = octets.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *place = [a, b, c, d, e, f];
+    }
+}
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

@@ -1,0 +1,194 @@
+//! Octets in boxes: what std has in place of a pool.
+
+use core::mem;
+use sip_core::error::Capacity;
+use sip_core::memory::{Block, KeptBlocks, Octets};
+
+/// The longest block, and so the size of the room to write into.
+const LONGEST: usize = 65_535;
+
+/// Keeps each block in a box of its own, up to a limit of octets in all.
+#[derive(Debug)]
+pub struct Boxes {
+    slots: Vec<Slot>,
+    /// The first free slot plus one; zero is none.
+    free_slot: u32,
+    room: Vec<u8>,
+    used: usize,
+    limit: usize,
+    reserved: usize,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Kept(Box<[u8]>),
+    /// The next free slot plus one.
+    Free(u32),
+}
+
+impl Boxes {
+    /// An empty store that keeps at most `limit` octets.
+    #[must_use]
+    pub const fn new(limit: usize) -> Self {
+        Self { slots: Vec::new(), free_slot: 0, room: Vec::new(), used: 0, limit, reserved: 0 }
+    }
+
+    fn add(&mut self, len: usize, floor: usize) -> Result<Block, Capacity> {
+        if len == 0 {
+            return Ok(Block::NONE);
+        }
+        let full = Capacity::Octets { needed: len };
+        let octets =
+            self.room.get(..len).ok_or(if len > LONGEST { Capacity::MessageSize { needed: len } } else { full })?;
+        if len.saturating_add(floor) > self.limit.saturating_sub(self.used) {
+            return Err(full);
+        }
+        let slot = Slot::Kept(octets.into());
+        self.used = self.used.saturating_add(len);
+        if let Some(free) = index(self.free_slot).and_then(|index| self.slots.get_mut(index))
+            && let Slot::Free(next) = *free
+        {
+            *free = slot;
+            return Ok(Block::from_number(mem::replace(&mut self.free_slot, next)));
+        }
+        self.slots.push(slot);
+        Ok(Block::from_number(u32::try_from(self.slots.len()).map_err(|_| full)?))
+    }
+}
+
+impl Default for Boxes {
+    /// A store without a limit.
+    fn default() -> Self {
+        Self::new(usize::MAX)
+    }
+}
+
+/// The kept blocks of [`Boxes`] beside the room to write into.
+#[derive(Clone, Copy, Debug)]
+pub struct BoxesKept<'a>(&'a [Slot]);
+
+impl KeptBlocks for BoxesKept<'_> {
+    fn get(&self, block: Block) -> &[u8] {
+        match index(block.number()).and_then(|index| self.0.get(index)) {
+            Some(Slot::Kept(octets)) => octets,
+            _ => &[],
+        }
+    }
+}
+
+impl Octets for Boxes {
+    const OVERHEAD: usize = 0;
+
+    type Kept<'a> = BoxesKept<'a>;
+
+    fn open(&mut self, _want: usize) -> (BoxesKept<'_>, &mut [u8]) {
+        self.room.resize(LONGEST, 0);
+        (BoxesKept(&self.slots), &mut self.room)
+    }
+
+    fn keep(&mut self, len: usize) -> Result<Block, Capacity> {
+        self.add(len, self.reserved)
+    }
+
+    fn keep_reserved(&mut self, len: usize) -> Result<Block, Capacity> {
+        self.add(len, 0)
+    }
+
+    fn get(&self, block: Block) -> &[u8] {
+        match index(block.number()).and_then(|index| self.slots.get(index)) {
+            Some(Slot::Kept(octets)) => octets,
+            _ => &[],
+        }
+    }
+
+    fn get_mut(&mut self, block: Block) -> &mut [u8] {
+        match index(block.number()).and_then(|index| self.slots.get_mut(index)) {
+            Some(Slot::Kept(octets)) => octets,
+            _ => &mut [],
+        }
+    }
+
+    fn truncate(&mut self, block: Block, len: usize) {
+        if let Some(Slot::Kept(octets)) = index(block.number()).and_then(|index| self.slots.get_mut(index))
+            && len < octets.len()
+        {
+            self.used = self.used.saturating_sub(octets.len().saturating_sub(len));
+            let mut kept = mem::take(octets).into_vec();
+            kept.truncate(len);
+            *octets = kept.into_boxed_slice();
+        }
+    }
+
+    fn release(&mut self, block: Block) {
+        let Some(slot) = index(block.number()).and_then(|index| self.slots.get_mut(index)) else { return };
+        if let Slot::Kept(octets) = slot {
+            self.used = self.used.saturating_sub(octets.len());
+            *slot = Slot::Free(mem::replace(&mut self.free_slot, block.number()));
+        }
+    }
+
+    fn reserve(&mut self, octets: usize) -> Result<(), Capacity> {
+        let total = self.reserved.saturating_add(octets);
+        if total > self.free() {
+            return Err(Capacity::Octets { needed: octets });
+        }
+        self.reserved = total;
+        Ok(())
+    }
+
+    fn unreserve(&mut self, octets: usize) {
+        self.reserved = self.reserved.saturating_sub(octets);
+    }
+
+    fn used(&self) -> usize {
+        self.used
+    }
+
+    fn free(&self) -> usize {
+        self.limit.saturating_sub(self.used)
+    }
+}
+
+fn index(number: u32) -> Option<usize> {
+    usize::try_from(number.checked_sub(1)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(boxes: &mut Boxes, text: &[u8], reserved: bool) -> Result<Block, Capacity> {
+        boxes.open(text.len()).1[..text.len()].copy_from_slice(text);
+        if reserved { boxes.keep_reserved(text.len()) } else { boxes.keep(text.len()) }
+    }
+
+    #[test]
+    fn keeps_reads_truncates_and_gives_back() {
+        let mut boxes = Boxes::new(10);
+        boxes.reserve(4).unwrap();
+        let first = put(&mut boxes, b"abcd", false).unwrap();
+        assert_eq!(put(&mut boxes, b"efg", false), Err(Capacity::Octets { needed: 3 }));
+        let second = put(&mut boxes, b"efg", true).unwrap();
+        let (kept, _) = boxes.open(0);
+        assert_eq!((kept.get(first), kept.get(second)), (&b"abcd"[..], &b"efg"[..]));
+        boxes.truncate(first, 1);
+        boxes.get_mut(first)[0] = b'x';
+        assert_eq!((Octets::get(&boxes, first), boxes.used(), boxes.free()), (&b"x"[..], 4, 6));
+        boxes.release(first);
+        boxes.release(first);
+        assert_eq!(Octets::get(&boxes, first), b"");
+        assert_eq!(put(&mut boxes, b"h", false), Ok(first));
+        assert_eq!(put(&mut boxes, b"", false), Ok(Block::NONE));
+        boxes.release(first);
+        boxes.release(second);
+        assert_eq!((boxes.used(), boxes.slots.len()), (0, 2));
+    }
+
+    #[test]
+    fn a_block_is_at_most_65535_octets() {
+        let mut boxes = Boxes::default();
+        assert_eq!(boxes.open(1).1.len(), LONGEST);
+        assert!(boxes.keep(LONGEST).is_ok());
+        assert_eq!(boxes.keep(LONGEST + 1), Err(Capacity::MessageSize { needed: LONGEST + 1 }));
+    }
+}

@@ -122,3 +122,11 @@ pub struct SendId {
     pub(crate) index: u32,
     pub(crate) generation: u16,
 }
+
+impl SendId {
+    /// The name of a send, for a role of one's own: which of its tables, which entry, and whose use of the entry.
+    #[must_use]
+    pub const fn new(table: u8, index: u32, generation: u16) -> Self {
+        Self { table, index, generation }
+    }
+}

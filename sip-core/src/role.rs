@@ -130,3 +130,56 @@ impl SendId {
         Self { table, index, generation }
     }
 }
+
+/// A role behind a reference, so that it can stay in a static while an adapter drives it.
+impl<R: Role> Role for &mut R {
+    type Event = R::Event;
+
+    fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received<Self::Event> {
+        (**self).receive(now, flow, message)
+    }
+
+    fn receive_malformed(&mut self, now: Instant, flow: Flow, failure: &Malformed<'_>) {
+        (**self).receive_malformed(now, flow, failure);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        (**self).handle_timeout(now);
+    }
+
+    fn flow_connected(&mut self, now: Instant, ticket: Ticket, flow: Flow) {
+        (**self).flow_connected(now, ticket, flow);
+    }
+
+    fn connect_failed(&mut self, now: Instant, ticket: Ticket, error: FlowError) {
+        (**self).connect_failed(now, ticket, error);
+    }
+
+    fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError) {
+        (**self).flow_failed(now, flow, error);
+    }
+
+    fn flow_writable(&mut self, now: Instant, flow: Flow) {
+        (**self).flow_writable(now, flow);
+    }
+
+    fn resolved(&mut self, now: Instant, ticket: Ticket, targets: &[Target]) {
+        (**self).resolved(now, ticket, targets);
+    }
+
+    fn poll_action(&mut self, now: Instant) -> Option<Action<'_, Self::Event>> {
+        (**self).poll_action(now)
+    }
+
+    fn defer(&mut self, id: SendId) {
+        (**self).defer(id);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        (**self).poll_timeout()
+    }
+
+    fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
+        (**self).fingerprint(now, hasher);
+    }
+}

@@ -8,4 +8,5 @@ pub mod message;
 pub mod random;
 pub mod role;
 pub mod time;
+pub mod transaction;
 pub mod transport;

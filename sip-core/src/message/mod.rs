@@ -1,13 +1,48 @@
 //! Bytes to meaning and back (RFC 3261 §7, §19, §20, §25).
+//!
+//! [`Message::parse`] checks the octets once: line ends, the start line, and the headers that every layer needs
+//! (top Via, From, To, Call-ID, CSeq, Content-Length). Every other header is read when it is asked for, by the
+//! same functions. All that is handed out borrows the octets; nothing is copied.
+//!
+//! It takes what the field sends and the grammar of RFC 3261 §25.1 does not have where no reading of it can be
+//! misunderstood: a display name without white space before its bracket (RFC 4475 §3.1.1.6), letters beyond
+//! ASCII in one without quotes, `received` in brackets (RFC 5118 §4.5), three colons before an embedded IPv4
+//! address (RFC 5118 §4.10), `_` in host names, `#` in user parts, any visible character in parameter values
+//! and Call-IDs, several challenges in one row, and the missing branches and tags of RFC 2543. It refuses CR or
+//! LF alone, doubled mandatory headers and conflicting lengths, on which two parsers could disagree.
+#![warn(clippy::arithmetic_side_effects)]
 
-/// A parsed message.
-pub struct Message<'a> {
-    #[allow(dead_code)]
-    bytes: &'a [u8],
-}
+mod address;
+mod auth;
+pub mod build;
+mod error;
+mod header;
+mod list;
+mod malformed;
+mod method;
+mod params;
+mod parse;
+mod scan;
+mod start_line;
+pub mod stream;
+mod typed;
+mod uri;
+mod via;
+mod writer;
 
-/// A message that could not be parsed.
-pub struct Malformed<'a> {
-    #[allow(dead_code)]
-    bytes: &'a [u8],
-}
+pub use address::NameAddr;
+pub use auth::{Challenge, Challenges, Credentials};
+pub use build::{Resend, ack, cancel, malformed_head, resend, response_head, stamp};
+pub use error::ParseError;
+pub use header::{Header, HeaderName};
+pub use list::{Headers, List, Named, Values};
+pub use malformed::Malformed;
+pub use method::Method;
+pub use params::{Param, Params};
+pub use parse::{CSeq, MAX_MESSAGE, Message};
+pub use scan::{unescape, unfold, unquote};
+pub use stream::{Framer, Framing, frame};
+pub use typed::MediaType;
+pub use uri::{Host, Scheme, Uri, UriParams, unescape_uri};
+pub use via::{MAGIC_COOKIE, Via};
+pub use writer::{WriteError, Writer, reason_phrase};

@@ -1,0 +1,356 @@
+//! Challenges and credentials (RFC 3261 §20.7, §20.27, §20.28, §20.44; RFC 7616, RFC 8760).
+
+use super::ParseError;
+use super::header::{Header, HeaderName};
+use super::list::Headers;
+use super::scan::{TOKEN, VALUE, peek, quoted, run, skip_lws, slice, trim, unquote};
+use crate::digest::Algorithm;
+
+/// A challenge of a server or proxy.
+///
+/// Quoted values stand without their quotes and with their backslashes, as digest computes with them and as
+/// they go back; [`unescape`](super::unescape) reads through the backslashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Challenge<'a> {
+    /// The scheme as it is written.
+    pub scheme: &'a [u8],
+    /// The protection domain.
+    pub realm: &'a [u8],
+    /// The nonce.
+    pub nonce: &'a [u8],
+    /// What the server wants back unchanged.
+    pub opaque: Option<&'a [u8]>,
+    /// The algorithm; MD5 when none is named (RFC 3261 §22.4).
+    pub algorithm: Algorithm,
+    /// Whether qualities of protection are offered at all; without, the answer is that of RFC 2069.
+    pub qop: bool,
+    /// Whether `auth` is one of them.
+    pub qop_auth: bool,
+    /// Whether only the nonce was stale, so that the password is not at fault.
+    pub stale: bool,
+    /// Whether a proxy asks; the answer is Proxy-Authorization then.
+    pub proxy: bool,
+}
+
+impl Challenge<'_> {
+    /// Whether it is Digest with an algorithm and a quality of protection that can be answered here.
+    #[must_use]
+    pub fn is_supported(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case(b"Digest") && self.algorithm.is_supported() && (self.qop_auth || !self.qop)
+    }
+}
+
+/// Credentials of a client; quoted values as in [`Challenge`], empty when they are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Credentials<'a> {
+    /// The scheme as it is written.
+    pub scheme: &'a [u8],
+    /// Who it is.
+    pub username: &'a [u8],
+    /// The protection domain.
+    pub realm: &'a [u8],
+    /// The nonce of the challenge.
+    pub nonce: &'a [u8],
+    /// The URI that was hashed.
+    pub uri: &'a [u8],
+    /// The digest.
+    pub response: &'a [u8],
+    /// The algorithm; MD5 when none is named.
+    pub algorithm: Algorithm,
+    /// The client's nonce.
+    pub cnonce: Option<&'a [u8]>,
+    /// What the server wanted back.
+    pub opaque: Option<&'a [u8]>,
+    /// The quality of protection.
+    pub qop: Option<&'a [u8]>,
+    /// The nonce count, eight hexadecimal digits.
+    pub nc: Option<&'a [u8]>,
+    /// Whether they are for a proxy.
+    pub proxy: bool,
+}
+
+/// One `name=value`, its value as it is written; and where it ends.
+struct AuthParam<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    end: usize,
+}
+
+/// What comes next in a row of challenges or credentials.
+enum Next<'a> {
+    Param(AuthParam<'a>),
+    /// A word without `=`: the scheme of the next challenge begins here.
+    Scheme(usize),
+    End,
+}
+
+/// Reads on behind a comma or the scheme. Empty elements are skipped.
+fn next_param(bytes: &[u8], at: usize) -> Result<Next<'_>, ParseError> {
+    let mut start = skip_lws(bytes, at);
+    while peek(bytes, start) == b',' {
+        start = skip_lws(bytes, start.wrapping_add(1));
+    }
+    if start >= bytes.len() {
+        return Ok(Next::End);
+    }
+    let end = run(bytes, start, TOKEN);
+    if end == start {
+        return Err(ParseError::Auth);
+    }
+    let equal = skip_lws(bytes, end);
+    if peek(bytes, equal) != b'=' {
+        return Ok(Next::Scheme(start));
+    }
+    let from = skip_lws(bytes, equal.wrapping_add(1));
+    let to = match peek(bytes, from) {
+        b'"' => quoted(bytes, from).ok_or(ParseError::Auth)?,
+        _ => run(bytes, from, VALUE),
+    };
+    let after = skip_lws(bytes, to);
+    if after < bytes.len() && peek(bytes, after) != b',' {
+        return Err(ParseError::Auth);
+    }
+    Ok(Next::Param(AuthParam { name: slice(bytes, start, end), value: slice(bytes, from, to), end: after }))
+}
+
+/// The challenges of a message.
+#[derive(Clone, Debug)]
+pub struct Challenges<'m, 'a> {
+    headers: Headers<'m, 'a>,
+    row: &'a [u8],
+    proxy: bool,
+}
+
+impl<'m, 'a> Challenges<'m, 'a> {
+    pub(crate) fn new(headers: Headers<'m, 'a>) -> Self {
+        Self { headers, row: b"", proxy: false }
+    }
+}
+
+impl<'a> Iterator for Challenges<'_, 'a> {
+    type Item = Challenge<'a>;
+
+    fn next(&mut self) -> Option<Challenge<'a>> {
+        loop {
+            while self.row.is_empty() {
+                let header = self.headers.next()?;
+                self.proxy = match header.name {
+                    HeaderName::WwwAuthenticate => false,
+                    HeaderName::ProxyAuthenticate => true,
+                    _ => continue,
+                };
+                self.row = header.value;
+            }
+            let (found, rest) = challenge(self.row, self.proxy);
+            self.row = rest;
+            if found.is_some() {
+                return found;
+            }
+        }
+    }
+}
+
+/// Reads the first challenge of a row; gives it, if it can be read, and what follows it.
+///
+/// Several in one row are more than RFC 3261 §25.1 has, and HTTP (RFC 7235 §4.1) and some servers write them.
+fn challenge(row: &[u8], proxy: bool) -> (Option<Challenge<'_>>, &[u8]) {
+    let start = skip_lws(row, 0);
+    let end = run(row, start, TOKEN);
+    if end == start {
+        return (None, b"");
+    }
+    let mut found = Challenge {
+        scheme: slice(row, start, end),
+        realm: b"",
+        nonce: b"",
+        opaque: None,
+        algorithm: Algorithm::Md5,
+        qop: false,
+        qop_auth: false,
+        stale: false,
+        proxy,
+    };
+    let digest = found.scheme.eq_ignore_ascii_case(b"Digest");
+    let (mut realm, mut nonce) = (false, false);
+    let mut at = end;
+    let rest = loop {
+        match next_param(row, at) {
+            Ok(Next::Param(param)) => {
+                let value = unquote(param.value);
+                match param.name {
+                    name if name.eq_ignore_ascii_case(b"realm") => (found.realm, realm) = (value, true),
+                    name if name.eq_ignore_ascii_case(b"nonce") => (found.nonce, nonce) = (value, true),
+                    name if name.eq_ignore_ascii_case(b"opaque") => found.opaque = Some(value),
+                    name if name.eq_ignore_ascii_case(b"algorithm") => found.algorithm = Algorithm::parse(value),
+                    name if name.eq_ignore_ascii_case(b"stale") => found.stale = value.eq_ignore_ascii_case(b"true"),
+                    name if name.eq_ignore_ascii_case(b"qop") => {
+                        found.qop = true;
+                        found.qop_auth =
+                            value.split(|octet| *octet == b',').any(|one| trim(one).eq_ignore_ascii_case(b"auth"));
+                    }
+                    _ => {}
+                }
+                at = param.end;
+            }
+            Ok(Next::Scheme(next)) if at > end => break row.get(next..).unwrap_or_default(),
+            Ok(Next::Scheme(_) | Next::End) => break &b""[..],
+            // Another scheme may go on as it likes, and is not ours to judge.
+            Err(_) if !digest => break &b""[..],
+            Err(_) => return (None, b""),
+        }
+    };
+    ((!digest || (realm && nonce)).then_some(found), rest)
+}
+
+impl<'a> Credentials<'a> {
+    /// The credentials in an Authorization or Proxy-Authorization row; `None` for others and malformed ones.
+    #[must_use]
+    pub fn of(header: &Header<'a>) -> Option<Self> {
+        let proxy = match header.name {
+            HeaderName::Authorization => false,
+            HeaderName::ProxyAuthorization => true,
+            _ => return None,
+        };
+        let row = header.value;
+        let end = run(row, 0, TOKEN);
+        if end == 0 {
+            return None;
+        }
+        let mut found = Self {
+            scheme: slice(row, 0, end),
+            username: b"",
+            realm: b"",
+            nonce: b"",
+            uri: b"",
+            response: b"",
+            algorithm: Algorithm::Md5,
+            cnonce: None,
+            opaque: None,
+            qop: None,
+            nc: None,
+            proxy,
+        };
+        let digest = found.scheme.eq_ignore_ascii_case(b"Digest");
+        let mut at = end;
+        loop {
+            match next_param(row, at) {
+                Ok(Next::Param(param)) => {
+                    let value = unquote(param.value);
+                    match param.name {
+                        name if name.eq_ignore_ascii_case(b"username") => found.username = value,
+                        name if name.eq_ignore_ascii_case(b"realm") => found.realm = value,
+                        name if name.eq_ignore_ascii_case(b"nonce") => found.nonce = value,
+                        name if name.eq_ignore_ascii_case(b"uri") => found.uri = value,
+                        name if name.eq_ignore_ascii_case(b"response") => found.response = value,
+                        name if name.eq_ignore_ascii_case(b"algorithm") => found.algorithm = Algorithm::parse(value),
+                        name if name.eq_ignore_ascii_case(b"cnonce") => found.cnonce = Some(value),
+                        name if name.eq_ignore_ascii_case(b"opaque") => found.opaque = Some(value),
+                        name if name.eq_ignore_ascii_case(b"qop") => found.qop = Some(value),
+                        name if name.eq_ignore_ascii_case(b"nc") => found.nc = Some(value),
+                        _ => {}
+                    }
+                    at = param.end;
+                }
+                Ok(Next::End) => return Some(found),
+                Ok(Next::Scheme(_)) | Err(_) => return (!digest).then_some(found),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(row: &[u8]) -> Vec<Challenge<'_>> {
+        let mut found = Vec::new();
+        let mut rest = row;
+        while !rest.is_empty() {
+            let (challenge, next) = challenge(rest, false);
+            assert!(next.len() < rest.len());
+            found.extend(challenge);
+            rest = next;
+        }
+        found
+    }
+
+    #[test]
+    fn a_challenge() {
+        let found = all(b"Digest realm=\"a\\\"b\", domain=\"sip:x\", qop=\"auth-int, auth\",nonce=\"n,=\"\r\n , opaque=\"\", stale=TRUE, algorithm=SHA-256");
+        assert_eq!(
+            found,
+            [Challenge {
+                scheme: b"Digest",
+                realm: b"a\\\"b",
+                nonce: b"n,=",
+                opaque: Some(b""),
+                algorithm: Algorithm::Sha256,
+                qop: true,
+                qop_auth: true,
+                stale: true,
+                proxy: false,
+            }]
+        );
+        assert!(found[0].is_supported());
+    }
+
+    #[test]
+    fn without_algorithm_it_is_md5() {
+        let found = all(b"digest nonce=n,realm=r");
+        assert_eq!((found[0].algorithm, found[0].realm, found[0].qop), (Algorithm::Md5, &b"r"[..], false));
+        assert!(found[0].is_supported());
+    }
+
+    #[test]
+    fn several_in_one_row() {
+        let found = all(
+            b"Digest realm=\"r\", nonce=\"1\", algorithm=SHA-256, Digest realm=\"r\", nonce=\"2\", Basic realm=\"r\"",
+        );
+        assert_eq!(found.iter().map(|one| one.nonce).collect::<Vec<_>>(), [&b"1"[..], b"2", b""]);
+        assert!(!found[2].is_supported());
+    }
+
+    #[test]
+    fn odd_rows_end() {
+        for row in [
+            &b"Digest ,,=,"[..],
+            b",=MD5,",
+            b"Digest",
+            b"Digest ",
+            b"=",
+            b",",
+            b"Digest realm",
+            b"Digest realm=",
+            b"Digest realm=\"",
+            b"Digest realm=\"\\",
+            b"Digest realm=\"r\" nonce=\"n\"",
+            b"Digest realm=\"r\"",
+            b"\"",
+        ] {
+            assert_eq!(all(row), [], "{}", String::from_utf8_lossy(row));
+        }
+        assert_eq!(all(b"Negotiate abc==").len(), 1);
+        assert_eq!(
+            all(b"Digest realm=\"r\", nonce=\"n\", algorithm=X, x=y").first().map(|one| one.algorithm),
+            Some(Algorithm::Unknown)
+        );
+        assert_eq!(all(b"Digest realm=, nonce=\"\"").len(), 1);
+    }
+
+    #[test]
+    fn credentials() {
+        let header = |value| Header { name: HeaderName::ProxyAuthorization, value };
+        let row = b"Digest username=\"bob\", realm=\"r\", nonce=\"n\", uri=\"sip:a@b\", response=\"0\", authz_server=x, qop=auth, nc=00000001, cnonce=\"c\"";
+        let found = Credentials::of(&header(row)).unwrap();
+        assert_eq!((found.username, found.uri, found.response), (&b"bob"[..], &b"sip:a@b"[..], &b"0"[..]));
+        assert_eq!((found.qop, found.nc, found.cnonce), (Some(&b"auth"[..]), Some(&b"00000001"[..]), Some(&b"c"[..])));
+        assert!(found.proxy && found.opaque.is_none());
+        for row in [&b"Digest ,,=,"[..], b"", b"Digest username=\"", b"Digest username"] {
+            assert_eq!(Credentials::of(&header(row)), None);
+        }
+        assert!(Credentials::of(&header(b"NoOneKnowsThisScheme opaque-data=here")).is_some());
+        assert!(Credentials::of(&header(b"Bearer abc/+==")).is_some());
+    }
+}

@@ -1,0 +1,276 @@
+//! Messages made of other messages: responses, ACK, CANCEL, and a request sent again.
+
+use super::header::{Header, HeaderName};
+use super::list::{Element, Headers};
+use super::malformed::Malformed;
+use super::method::Method;
+use super::parse::Message;
+use super::scan::{element, slice};
+use super::via::{MAGIC_COOKIE, Via};
+use super::writer::Writer;
+use crate::transport::{Address, Transport};
+use core::net::IpAddr;
+
+/// Writes the headers that a response takes from its request (RFC 3261 §8.2.6.2): every Via in order, From, To,
+/// Call-ID, CSeq and Record-Route.
+///
+/// The top Via tells where the request came from (RFC 3261 §18.2.1, RFC 3581 §4). `to_tag` is added to a To
+/// that has no tag. Status line and end are the caller's.
+pub fn response_head(w: &mut Writer<'_>, request: &Message<'_>, source: Address, to_tag: Option<&[u8]>) {
+    let mut top = true;
+    for row in request.header_rows(HeaderName::Via) {
+        via_row(w, row, source, top);
+        top = false;
+    }
+    w.header_raw(HeaderName::From, request.from().raw());
+    w.value_start(HeaderName::To);
+    w.raw(request.to().raw());
+    if let (None, Some(tag)) = (request.to_tag(), to_tag) {
+        w.raw(b";tag=");
+        w.text(tag);
+    }
+    w.end();
+    w.header_raw(HeaderName::CallId, request.call_id());
+    cseq(w, request.cseq().number, request.method());
+    for row in request.header_rows(HeaderName::RecordRoute) {
+        w.header_raw(HeaderName::RecordRoute, row);
+    }
+}
+
+/// Writes what a 400 takes from a request that could not be parsed, as far as it can be read.
+///
+/// Status line and end are the caller's. `to_tag` is added to a To that can be read and has no tag.
+pub fn malformed_head(w: &mut Writer<'_>, failure: &Malformed<'_>, source: Address, to_tag: Option<&[u8]>) {
+    let mut top = true;
+    for row in failure.vias() {
+        via_row(w, row, source, top);
+        top = false;
+    }
+    if let Some(from) = failure.from() {
+        w.header_raw(HeaderName::From, from);
+    }
+    if let Some(to) = failure.to() {
+        w.value_start(HeaderName::To);
+        w.raw(to);
+        if let (Some(tag), Ok(address)) = (to_tag, super::NameAddr::parse(to))
+            && address.tag().is_none()
+        {
+            w.raw(b";tag=");
+            w.text(tag);
+        }
+        w.end();
+    }
+    for name in [HeaderName::CallId, HeaderName::CSeq] {
+        if let Some(value) = failure.header(name) {
+            w.header_raw(name, value);
+        }
+    }
+}
+
+/// Writes a Via row; in the first one the topmost element tells where the request came from.
+fn via_row(w: &mut Writer<'_>, row: &[u8], source: Address, top: bool) {
+    w.value_start(HeaderName::Via);
+    match Via::read(row, 0) {
+        Ok((via, end)) if top && via.needs_received(source) => {
+            stamped_via(w, &via, source);
+            w.raw(row.get(end..).unwrap_or_default());
+        }
+        _ => w.raw(row),
+    }
+    w.end();
+}
+
+/// Writes a Via with `received`, and with the port of `rport` when it asks for it. What it said of these itself
+/// is left out: it is not the sender's to say.
+fn stamped_via(w: &mut Writer<'_>, via: &Via<'_>, source: Address) {
+    let raw = via.raw();
+    let params = raw.len().wrapping_sub(via.raw_params().len());
+    w.raw(slice(raw, 0, params));
+    for param in via.params() {
+        let rport = via.rport() == Some(None) && param.is(b"rport");
+        if param.is(b"received") || rport {
+            continue;
+        }
+        w.raw(b";");
+        w.raw(param.name);
+        if let Some(value) = param.value {
+            w.raw(b"=");
+            w.raw(value);
+        }
+    }
+    if let Some(ip) = source.ip() {
+        w.raw(b";received=");
+        write_ip(w, ip);
+    }
+    if via.rport() == Some(None) {
+        w.raw(b";rport=");
+        w.number(u64::from(source.port()));
+    }
+}
+
+/// Writes an address, IPv6 without brackets as `received` has it (RFC 3261 §25.1 `via-received`).
+pub fn write_ip(w: &mut Writer<'_>, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, c, d] = ip.octets();
+            w.number(u64::from(a));
+            for octet in [b, c, d] {
+                w.raw(b".");
+                w.number(u64::from(octet));
+            }
+        }
+        // Writing to a writer does not fail.
+        IpAddr::V6(ip) => _ = core::fmt::Write::write_fmt(w, format_args!("{ip}")),
+    }
+}
+
+fn cseq(w: &mut Writer<'_>, number: u32, method: Method<'_>) {
+    w.value_start(HeaderName::CSeq);
+    w.number(u64::from(number));
+    w.raw(b" ");
+    w.raw(method.as_bytes());
+    w.end();
+}
+
+/// Writes what ACK and CANCEL share: the request line and the topmost Via of the INVITE alone.
+fn start(w: &mut Writer<'_>, method: Method<'_>, invite: &Message<'_>) {
+    w.raw(method.as_bytes());
+    w.raw(b" ");
+    w.raw(invite.request_uri().unwrap_or_default());
+    w.raw(b" SIP/2.0\r\n");
+    w.header_raw(HeaderName::Via, invite.top_via().raw());
+    w.raw(b"Max-Forwards: 70\r\n");
+}
+
+fn copy_rows(w: &mut Writer<'_>, message: &Message<'_>, name: HeaderName<'static>) {
+    for row in message.header_rows(name) {
+        w.header_raw(name, row);
+    }
+}
+
+/// Writes the ACK for a final response that is no 2xx, all of it (RFC 3261 §17.1.1.3).
+///
+/// The credentials of the INVITE go with it (§22.2), so that no element on the way has to challenge an ACK.
+pub fn ack(w: &mut Writer<'_>, invite: &Message<'_>, response: &Message<'_>) {
+    start(w, Method::Ack, invite);
+    w.header_raw(HeaderName::From, invite.from().raw());
+    w.header_raw(HeaderName::To, response.to().raw());
+    w.header_raw(HeaderName::CallId, invite.call_id());
+    cseq(w, invite.cseq().number, Method::Ack);
+    copy_rows(w, invite, HeaderName::Route);
+    copy_rows(w, invite, HeaderName::Authorization);
+    copy_rows(w, invite, HeaderName::ProxyAuthorization);
+    w.finish_without_body();
+}
+
+/// Writes the CANCEL for a request, all of it (RFC 3261 §9.1).
+pub fn cancel(w: &mut Writer<'_>, invite: &Message<'_>) {
+    start(w, Method::Cancel, invite);
+    w.header_raw(HeaderName::From, invite.from().raw());
+    w.header_raw(HeaderName::To, invite.to().raw());
+    w.header_raw(HeaderName::CallId, invite.call_id());
+    cseq(w, invite.cseq().number, Method::Cancel);
+    copy_rows(w, invite, HeaderName::Route);
+    w.finish_without_body();
+}
+
+/// What changes in a request that is sent again.
+#[derive(Clone, Copy, Debug)]
+pub struct Resend<'a> {
+    /// The branch of the new transaction; the magic cookie is put before it when it is missing.
+    pub branch: &'a [u8],
+    /// The new number of CSeq.
+    pub cseq: u32,
+    /// The headers to leave out.
+    pub drop: &'a [HeaderName<'a>],
+}
+
+/// Writes a request again, with a new branch in its top Via and a new CSeq number (RFC 3261 §8.1.3.5, §22.2).
+///
+/// `extra` is written before Content-Length, or before the end when there is none; all else is copied octet
+/// for octet, the body too.
+pub fn resend(w: &mut Writer<'_>, request: &Message<'_>, edit: &Resend<'_>, extra: impl FnOnce(&mut Writer<'_>)) {
+    let mut extra = Some(extra);
+    w.raw(request.method().as_bytes());
+    w.raw(b" ");
+    w.raw(request.request_uri().unwrap_or_default());
+    w.raw(b" SIP/2.0\r\n");
+    let headers: Headers<'_, '_> = request.headers();
+    let mut top = true;
+    for Header { name, value } in headers {
+        if edit.drop.contains(&name) {
+            continue;
+        }
+        match name {
+            HeaderName::Via if top => {
+                top = false;
+                branched_via(w, request.top_via(), edit.branch);
+                if let Some(rest) = element(value).1 {
+                    w.raw(b",");
+                    w.raw(rest);
+                }
+                w.end();
+            }
+            HeaderName::CSeq => cseq(w, edit.cseq, request.method()),
+            HeaderName::ContentLength => {
+                if let Some(extra) = extra.take() {
+                    extra(w);
+                }
+                w.header_raw(name, value);
+            }
+            _ => w.header_raw(name, value),
+        }
+    }
+    if let Some(extra) = extra.take() {
+        extra(w);
+    }
+    w.end();
+    w.raw(request.body());
+}
+
+/// Writes a Via row, without its end, whose branch is `branch`.
+fn branched_via(w: &mut Writer<'_>, via: Via<'_>, branch: &[u8]) {
+    let raw = via.raw();
+    let params = raw.len().wrapping_sub(via.raw_params().len());
+    w.value_start(HeaderName::Via);
+    w.raw(slice(raw, 0, params));
+    w.raw(b";branch=");
+    if !branch.starts_with(MAGIC_COOKIE) {
+        w.raw(MAGIC_COOKIE);
+    }
+    w.text(branch);
+    for param in via.params().filter(|param| !param.is(b"branch")) {
+        w.raw(b";");
+        w.raw(param.name);
+        if let Some(value) = param.value {
+            w.raw(b"=");
+            w.raw(value);
+        }
+    }
+}
+
+/// Overwrites the transport in the top Via of a request of ours, and its branch when one is given: the sixteen
+/// characters behind the magic cookie.
+///
+/// The Via has to be the first row, as [`Writer::via`] writes it. Gives whether it was; nothing has changed
+/// when it was not.
+pub fn stamp(bytes: &mut [u8], transport: Transport, branch: Option<&[u8; 16]>) -> bool {
+    const ROW: &[u8] = b"\r\nVia: SIP/2.0/";
+    const BRANCH: &[u8] = b";branch=z9hG4bK";
+    let Some(row) = bytes.iter().position(|octet| *octet == b'\r') else { return false };
+    let Some(line) = bytes.get_mut(row..).filter(|line| line.starts_with(ROW)) else { return false };
+    let Some((_, line)) = line.split_at_mut_checked(ROW.len()) else { return false };
+    let end = line.iter().position(|octet| *octet == b'\r').unwrap_or(line.len());
+    let Some((name, line)) = line.get_mut(..end).and_then(|line| line.split_at_mut_checked(3)) else { return false };
+    if !line.starts_with(b" ") {
+        return false;
+    }
+    if let Some(branch) = branch {
+        let Some(cookie) = line.windows(BRANCH.len()).position(|part| part == BRANCH) else { return false };
+        let from = cookie.wrapping_add(BRANCH.len());
+        let Some(place) = line.get_mut(from..from.wrapping_add(branch.len())) else { return false };
+        place.copy_from_slice(branch);
+    }
+    name.copy_from_slice(transport.name().as_bytes());
+    true
+}

@@ -1,0 +1,138 @@
+//! What can be wrong with a message.
+
+/// Why octets are not a message, or not the part of one that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ParseError {
+    /// The message has more than 65,535 octets.
+    TooLarge,
+    /// The octets end before the empty line that ends the headers.
+    Truncated,
+    /// A CR or LF stands alone.
+    LineEnd,
+    /// The start line is neither a request line nor a status line (RFC 3261 §7.1, §7.2).
+    StartLine,
+    /// The status code is not between 100 and 699.
+    StatusCode,
+    /// The version is not SIP/2.0; a request gets a 505.
+    Version,
+    /// The Request-URI is not a URI, or carries headers (RFC 3261 §19.1.1).
+    RequestUri,
+    /// A header line does not begin with a name and a colon.
+    HeaderName,
+    /// A Via is malformed.
+    Via,
+    /// From is malformed.
+    From,
+    /// To is malformed.
+    To,
+    /// Call-ID is malformed.
+    CallId,
+    /// CSeq is malformed or its number exceeds 32 bits.
+    CSeq,
+    /// Content-Length is not a number.
+    ContentLength,
+    /// Fewer octets follow the headers than Content-Length says.
+    Body,
+    /// An address (Contact, Route, …) is malformed.
+    Address,
+    /// A URI is malformed.
+    Uri,
+    /// A number is malformed or out of its range.
+    Number,
+    /// A challenge or credentials are malformed.
+    Auth,
+    /// There is no Via.
+    MissingVia,
+    /// There is no From.
+    MissingFrom,
+    /// There is no To.
+    MissingTo,
+    /// There is no Call-ID.
+    MissingCallId,
+    /// There is no CSeq.
+    MissingCSeq,
+    /// From occurs twice.
+    DoubledFrom,
+    /// To occurs twice.
+    DoubledTo,
+    /// Call-ID occurs twice.
+    DoubledCallId,
+    /// CSeq occurs twice.
+    DoubledCSeq,
+    /// Two Content-Length rows differ.
+    ConflictingContentLength,
+    /// The method of CSeq is not that of the request line (RFC 3261 §8.1.1.5).
+    CSeqMethod,
+}
+
+impl ParseError {
+    /// Whether the octets break the grammar; false when each part is well-formed and the whole is not
+    /// acceptable: a mandatory header missing or doubled, a version or CSeq method that does not fit.
+    #[must_use]
+    pub const fn is_syntax(self) -> bool {
+        !matches!(
+            self,
+            Self::Version
+                | Self::MissingVia
+                | Self::MissingFrom
+                | Self::MissingTo
+                | Self::MissingCallId
+                | Self::MissingCSeq
+                | Self::DoubledFrom
+                | Self::DoubledTo
+                | Self::DoubledCallId
+                | Self::DoubledCSeq
+                | Self::ConflictingContentLength
+                | Self::CSeqMethod
+        )
+    }
+
+    /// The status that a request with this fault is answered with: 505 for an unknown version
+    /// (RFC 3261 §21.5.6), 513 for a message that is too large (§21.5.7), else 400.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Version => 505,
+            Self::TooLarge => 513,
+            _ => 400,
+        }
+    }
+
+    /// The reason phrase for the answer, which names the fault (RFC 3261 §21.4.1).
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::TooLarge => "Message Too Large",
+            Self::Truncated => "Missing Empty Line",
+            Self::LineEnd => "Bad Line End",
+            Self::StartLine => "Bad Start Line",
+            Self::StatusCode => "Bad Status Code",
+            Self::Version => "Version Not Supported",
+            Self::RequestUri => "Bad Request-URI",
+            Self::HeaderName => "Bad Header Line",
+            Self::Via => "Bad Via",
+            Self::From => "Bad From",
+            Self::To => "Bad To",
+            Self::CallId => "Bad Call-ID",
+            Self::CSeq => "Bad CSeq",
+            Self::ContentLength => "Bad Content-Length",
+            Self::Body => "Body Shorter Than Content-Length",
+            Self::Address => "Bad Address",
+            Self::Uri => "Bad URI",
+            Self::Number => "Bad Number",
+            Self::Auth => "Bad Credentials",
+            Self::MissingVia => "Missing Via",
+            Self::MissingFrom => "Missing From",
+            Self::MissingTo => "Missing To",
+            Self::MissingCallId => "Missing Call-ID",
+            Self::MissingCSeq => "Missing CSeq",
+            Self::DoubledFrom => "More Than One From",
+            Self::DoubledTo => "More Than One To",
+            Self::DoubledCallId => "More Than One Call-ID",
+            Self::DoubledCSeq => "More Than One CSeq",
+            Self::ConflictingContentLength => "Conflicting Content-Length",
+            Self::CSeqMethod => "CSeq Method Mismatch",
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! Header names as ids, and header rows (RFC 3261 §7.3, §20).
+
+use super::ParseError;
+use super::scan::{self, TOKEN, first_equal, peek, run, skip_lws, slice, word};
+
+macro_rules! headers {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $compact:literal;)*) => {
+        /// A header's name; comparison ignores case, and a compact form is the long one.
+        #[derive(Clone, Copy, Debug)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        pub enum HeaderName<'a> {
+            $($(#[$doc])* $variant,)*
+            /// Any other header, by its name.
+            Other(&'a [u8]),
+        }
+
+        #[allow(clippy::enum_variant_names, reason = "the names are those of headers")]
+        #[repr(u8)]
+        #[derive(Clone, Copy)]
+        enum Id { #[allow(dead_code, reason = "keeps zero free")] Other, $($variant,)* End }
+
+        static NAMES: [Name; Id::End as usize] = [
+            Name { name: HeaderName::Other(b""), long: b"", compact: 0 },
+            $(Name { name: HeaderName::$variant, long: $name, compact: $compact },)*
+        ];
+
+        impl<'a> HeaderName<'a> {
+            /// The number of a known name; zero for others.
+            pub(crate) const fn id(self) -> u8 {
+                match self {
+                    $(Self::$variant => Id::$variant as u8,)*
+                    Self::Other(_) => 0,
+                }
+            }
+
+            /// The name in its long form, spelled as in its RFC.
+            #[must_use]
+            pub const fn as_bytes(self) -> &'a [u8] {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::Other(name) => name,
+                }
+            }
+
+            /// The letter that is its compact form (RFC 3261 §7.3.3).
+            #[must_use]
+            pub const fn compact(self) -> Option<u8> {
+                let letter: u8 = match self {
+                    $(Self::$variant => $compact,)*
+                    Self::Other(_) => 0,
+                };
+                if letter == 0 { None } else { Some(letter) }
+            }
+        }
+    };
+}
+
+struct Name {
+    name: HeaderName<'static>,
+    long: &'static [u8],
+    compact: u8,
+}
+
+headers! {
+    /// Accept (RFC 3261 §20.1).
+    Accept b"Accept" 0;
+    /// Accept-Encoding (RFC 3261 §20.2).
+    AcceptEncoding b"Accept-Encoding" 0;
+    /// Accept-Language (RFC 3261 §20.3).
+    AcceptLanguage b"Accept-Language" 0;
+    /// Alert-Info (RFC 3261 §20.4).
+    AlertInfo b"Alert-Info" 0;
+    /// Allow (RFC 3261 §20.5).
+    Allow b"Allow" 0;
+    /// Allow-Events (RFC 6665 §8.2.2).
+    AllowEvents b"Allow-Events" b'u';
+    /// Authentication-Info (RFC 3261 §20.6).
+    AuthenticationInfo b"Authentication-Info" 0;
+    /// Authorization (RFC 3261 §20.7).
+    Authorization b"Authorization" 0;
+    /// Call-ID (RFC 3261 §20.8).
+    CallId b"Call-ID" b'i';
+    /// Call-Info (RFC 3261 §20.9).
+    CallInfo b"Call-Info" 0;
+    /// Contact (RFC 3261 §20.10).
+    Contact b"Contact" b'm';
+    /// Content-Disposition (RFC 3261 §20.11).
+    ContentDisposition b"Content-Disposition" 0;
+    /// Content-Encoding (RFC 3261 §20.12).
+    ContentEncoding b"Content-Encoding" b'e';
+    /// Content-Language (RFC 3261 §20.13).
+    ContentLanguage b"Content-Language" 0;
+    /// Content-Length (RFC 3261 §20.14).
+    ContentLength b"Content-Length" b'l';
+    /// Content-Type (RFC 3261 §20.15).
+    ContentType b"Content-Type" b'c';
+    /// CSeq (RFC 3261 §20.16).
+    CSeq b"CSeq" 0;
+    /// Date (RFC 3261 §20.17).
+    Date b"Date" 0;
+    /// Error-Info (RFC 3261 §20.18).
+    ErrorInfo b"Error-Info" 0;
+    /// Event (RFC 6665 §8.2.1).
+    Event b"Event" b'o';
+    /// Expires (RFC 3261 §20.19).
+    Expires b"Expires" 0;
+    /// Flow-Timer (RFC 5626 §10).
+    FlowTimer b"Flow-Timer" 0;
+    /// From (RFC 3261 §20.20).
+    From b"From" b'f';
+    /// In-Reply-To (RFC 3261 §20.21).
+    InReplyTo b"In-Reply-To" 0;
+    /// Max-Forwards (RFC 3261 §20.22).
+    MaxForwards b"Max-Forwards" 0;
+    /// MIME-Version (RFC 3261 §20.24).
+    MimeVersion b"MIME-Version" 0;
+    /// Min-Expires (RFC 3261 §20.23).
+    MinExpires b"Min-Expires" 0;
+    /// Min-SE (RFC 4028 §5).
+    MinSe b"Min-SE" 0;
+    /// Organization (RFC 3261 §20.25).
+    Organization b"Organization" 0;
+    /// P-Asserted-Identity (RFC 3325 §9.1).
+    PAssertedIdentity b"P-Asserted-Identity" 0;
+    /// P-Preferred-Identity (RFC 3325 §9.2).
+    PPreferredIdentity b"P-Preferred-Identity" 0;
+    /// Path (RFC 3327).
+    Path b"Path" 0;
+    /// Priority (RFC 3261 §20.26).
+    Priority b"Priority" 0;
+    /// Privacy (RFC 3323 §4.2).
+    Privacy b"Privacy" 0;
+    /// Proxy-Authenticate (RFC 3261 §20.27).
+    ProxyAuthenticate b"Proxy-Authenticate" 0;
+    /// Proxy-Authorization (RFC 3261 §20.28).
+    ProxyAuthorization b"Proxy-Authorization" 0;
+    /// Proxy-Require (RFC 3261 §20.29).
+    ProxyRequire b"Proxy-Require" 0;
+    /// RAck (RFC 3262 §7.2).
+    RAck b"RAck" 0;
+    /// Reason (RFC 3326).
+    Reason b"Reason" 0;
+    /// Record-Route (RFC 3261 §20.30).
+    RecordRoute b"Record-Route" 0;
+    /// Refer-To (RFC 3515 §2.1).
+    ReferTo b"Refer-To" b'r';
+    /// Referred-By (RFC 3892 §3).
+    ReferredBy b"Referred-By" b'b';
+    /// Replaces (RFC 3891 §6.1).
+    Replaces b"Replaces" 0;
+    /// Reply-To (RFC 3261 §20.31).
+    ReplyTo b"Reply-To" 0;
+    /// Require (RFC 3261 §20.32).
+    Require b"Require" 0;
+    /// Retry-After (RFC 3261 §20.33).
+    RetryAfter b"Retry-After" 0;
+    /// Route (RFC 3261 §20.34).
+    Route b"Route" 0;
+    /// RSeq (RFC 3262 §7.1).
+    RSeq b"RSeq" 0;
+    /// Server (RFC 3261 §20.35).
+    Server b"Server" 0;
+    /// Service-Route (RFC 3608).
+    ServiceRoute b"Service-Route" 0;
+    /// Session-Expires (RFC 4028 §4).
+    SessionExpires b"Session-Expires" b'x';
+    /// SIP-ETag (RFC 3903 §11.3.1).
+    SipETag b"SIP-ETag" 0;
+    /// SIP-If-Match (RFC 3903 §11.3.2).
+    SipIfMatch b"SIP-If-Match" 0;
+    /// Subject (RFC 3261 §20.36).
+    Subject b"Subject" b's';
+    /// Subscription-State (RFC 6665 §8.2.3).
+    SubscriptionState b"Subscription-State" 0;
+    /// Supported (RFC 3261 §20.37).
+    Supported b"Supported" b'k';
+    /// Timestamp (RFC 3261 §20.38).
+    Timestamp b"Timestamp" 0;
+    /// To (RFC 3261 §20.39).
+    To b"To" b't';
+    /// Unsupported (RFC 3261 §20.40).
+    Unsupported b"Unsupported" 0;
+    /// User-Agent (RFC 3261 §20.41).
+    UserAgent b"User-Agent" 0;
+    /// Via (RFC 3261 §20.42).
+    Via b"Via" b'v';
+    /// Warning (RFC 3261 §20.43).
+    Warning b"Warning" 0;
+    /// WWW-Authenticate (RFC 3261 §20.44).
+    WwwAuthenticate b"WWW-Authenticate" 0;
+}
+
+impl<'a> HeaderName<'a> {
+    /// The header of this name, long or compact, in any case; `None` when it is not a token.
+    #[must_use]
+    pub fn parse(name: &'a [u8]) -> Option<Self> {
+        match find(name) {
+            0 => (!name.is_empty() && run(name, 0, TOKEN) == name.len()).then_some(Self::Other(name)),
+            id => NAMES.get(usize::from(id)).map(|entry| entry.name),
+        }
+    }
+
+    /// The known name with this id.
+    pub(crate) fn from_id(id: u8, written: &'a [u8]) -> Self {
+        match NAMES.get(usize::from(id)) {
+            Some(entry) if id != 0 => entry.name,
+            _ => Self::Other(written),
+        }
+    }
+
+    /// The id under which rows of this header are found; `Other` may name a known header.
+    pub(crate) fn lookup(self) -> u8 {
+        match self {
+            Self::Other(name) => find(name),
+            known => known.id(),
+        }
+    }
+}
+
+impl PartialEq for HeaderName<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.lookup(), other.lookup()) {
+            (0, 0) => self.as_bytes().eq_ignore_ascii_case(other.as_bytes()),
+            (one, two) => one == two,
+        }
+    }
+}
+
+impl Eq for HeaderName<'_> {}
+
+/// The first sixteen octets of a name, letters in lower case, as two words.
+type NameKey = (u64, u64);
+
+const LOWER: u64 = 0x2020_2020_2020_2020;
+const SLOTS: usize = 256;
+
+struct Index {
+    slots: [u8; SLOTS],
+    keys: [NameKey; SLOTS],
+}
+
+static INDEX: Index = index();
+
+const fn key_of(name: &[u8]) -> NameKey {
+    let (mut low, mut high) = (0u64, 0u64);
+    let mut place: u32 = 0;
+    let mut rest = name;
+    while let [octet, tail @ ..] = rest {
+        let lower = (*octet | 0x20) as u64;
+        if place < 8 {
+            low |= lower.wrapping_shl(place.wrapping_mul(8));
+        } else if place < 16 {
+            high |= lower.wrapping_shl(place.wrapping_sub(8).wrapping_mul(8));
+        }
+        place = place.wrapping_add(1);
+        rest = tail;
+    }
+    (low, high)
+}
+
+const fn slot_of(key: NameKey) -> usize {
+    ((key.0 ^ key.1.rotate_left(7)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as usize
+}
+
+const fn index() -> Index {
+    let mut index = Index { slots: [0; SLOTS], keys: [(0, 0); SLOTS] };
+    let mut id: u8 = 1;
+    let [_, names @ ..] = &NAMES;
+    let mut rest: &[Name] = names;
+    while let [entry, tail @ ..] = rest {
+        index = enter(index, key_of(entry.long), id);
+        if entry.compact != 0 {
+            index = enter(index, key_of(&[entry.compact]), id);
+        }
+        id = id.wrapping_add(1);
+        rest = tail;
+    }
+    index
+}
+
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled; the slot is below 256")]
+const fn enter(mut index: Index, key: NameKey, id: u8) -> Index {
+    let mut slot = slot_of(key);
+    while index.slots[slot] != 0 {
+        slot = slot.wrapping_add(1) % SLOTS;
+    }
+    index.slots[slot] = id;
+    index.keys[slot] = key;
+    index
+}
+
+/// The id of the name that has this key; zero when none has.
+#[inline]
+fn find_key(key: NameKey) -> u8 {
+    let mut slot = slot_of(key);
+    // Fewer than a third of the slots are taken, so an empty one ends the search.
+    loop {
+        match (INDEX.slots.get(slot), INDEX.keys.get(slot)) {
+            (Some(id), Some(found)) if *id != 0 => {
+                if *found == key {
+                    return *id;
+                }
+            }
+            _ => return 0,
+        }
+        slot = slot.wrapping_add(1) % SLOTS;
+    }
+}
+
+/// The id of a name in any case; zero when it is not known.
+fn find(name: &[u8]) -> u8 {
+    let id = find_key(key_of(name));
+    match NAMES.get(usize::from(id)) {
+        Some(entry) if name.len() == 1 || entry.long.eq_ignore_ascii_case(name) => id,
+        _ => 0,
+    }
+}
+
+/// One header row: its name and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Header<'a> {
+    /// The name.
+    pub name: HeaderName<'a>,
+    /// The value without white space at its ends; folds within are kept, see [`unfolded`](Self::unfolded).
+    pub value: &'a [u8],
+}
+
+impl<'a> Header<'a> {
+    /// The octets of the value with each fold read as one space (RFC 3261 §7.3.1).
+    pub fn unfolded(&self) -> impl Iterator<Item = u8> + 'a {
+        scan::unfold(self.value)
+    }
+}
+
+/// Where one header row lies in its message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Row {
+    /// Where the name begins.
+    pub(crate) name: u16,
+    /// Where the value begins, white space skipped.
+    pub(crate) value: u16,
+    /// Where the value ends, white space trimmed.
+    pub(crate) end: u16,
+    /// The name's id; zero for a name that is not known.
+    pub(crate) id: u8,
+}
+
+impl Row {
+    /// The value.
+    #[inline]
+    pub(crate) fn value_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        slice(bytes, usize::from(self.value), usize::from(self.end))
+    }
+
+    /// The name as it is written.
+    pub(crate) fn name_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let from = usize::from(self.name);
+        slice(bytes, from, run(bytes, from, TOKEN))
+    }
+
+    /// The name and the value.
+    pub(crate) fn header_in<'a>(&self, bytes: &'a [u8]) -> Header<'a> {
+        let written = if self.id == 0 { self.name_in(bytes) } else { b"" };
+        Header { name: HeaderName::from_id(self.id, written), value: self.value_in(bytes) }
+    }
+}
+
+/// Reads the header row that begins at `at`; gives it and where the next line begins.
+///
+/// `bytes` has at most 65,535 octets, so that every offset fits.
+#[inline]
+pub(crate) fn row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, usize)> {
+    let (id, colon) = match name(bytes, at) {
+        Some(found) => found,
+        None => slow_name(bytes, at)?,
+    };
+    let line = scan::line(bytes, at, true)?;
+    let value = skip_lws(bytes, colon.wrapping_add(1)).min(line.end);
+    let mut end = line.end;
+    while end > value && scan::is(peek(bytes, end.wrapping_sub(1)), scan::LWS) {
+        end = end.wrapping_sub(1);
+    }
+    Ok((Row { name: at as u16, value: value as u16, end: end as u16, id }, line.next))
+}
+
+/// A known name of less than sixteen letters with its colon right behind it, found by two words.
+#[inline]
+fn name(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    let low = word(bytes, at)?;
+    let index = first_equal(low, b':');
+    let mask = |count: u32| u64::MAX.wrapping_shr(64u32.wrapping_sub(count.wrapping_mul(8)));
+    let (key, length) = if index < 8 {
+        if index == 0 {
+            return None;
+        }
+        (((low | LOWER) & mask(index), 0), index)
+    } else {
+        let high = word(bytes, at.wrapping_add(8))?;
+        let index = first_equal(high, b':');
+        if index == 0 {
+            ((low | LOWER, 0), 8)
+        } else if index < 8 {
+            ((low | LOWER, (high | LOWER) & mask(index)), index.wrapping_add(8))
+        } else {
+            return None;
+        }
+    };
+    let id = find_key(key);
+    (id != 0).then_some((id, at.wrapping_add(length as usize)))
+}
+
+/// Any name, with white space before its colon allowed (RFC 3261 §7.3.1).
+fn slow_name(bytes: &[u8], at: usize) -> Result<(u8, usize), (ParseError, usize)> {
+    let end = run(bytes, at, TOKEN);
+    let mut colon = end;
+    while matches!(peek(bytes, colon), b' ' | b'\t') {
+        colon = colon.wrapping_add(1);
+    }
+    if end == at || peek(bytes, colon) != b':' {
+        // A line that the octets end in is told apart, for the framing of a stream.
+        return Err(match scan::line(bytes, at, true) {
+            Err(failure) => failure,
+            Ok(_) => (ParseError::HeaderName, at),
+        });
+    }
+    Ok((find(slice(bytes, at, end)), colon))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_in_any_case_and_by_its_letter() {
+        for (id, entry) in NAMES.iter().enumerate().skip(1) {
+            let lower = entry.long.to_ascii_lowercase();
+            let upper = entry.long.to_ascii_uppercase();
+            for spelling in [entry.long, &lower, &upper] {
+                assert_eq!(HeaderName::parse(spelling), Some(entry.name));
+                for gap in ["", "  "] {
+                    let line = [spelling, gap.as_bytes(), b": some value \r\n\r\n"].concat();
+                    let (row, next) = row(&line, 0).unwrap();
+                    assert_eq!(usize::from(row.id), id, "{}", String::from_utf8_lossy(spelling));
+                    assert_eq!(row.value_in(&line), b"some value");
+                    assert_eq!(next, line.len() - 2);
+                }
+            }
+            if entry.compact != 0 {
+                assert_eq!(HeaderName::parse(&[entry.compact]), Some(entry.name));
+                assert_eq!(entry.name.compact(), Some(entry.compact));
+            }
+            assert_eq!(entry.name.as_bytes(), entry.long);
+        }
+    }
+
+    #[test]
+    fn no_name_is_found_by_half_of_it_or_more_than_it() {
+        for entry in NAMES.iter().skip(1) {
+            for cut in 2..entry.long.len() {
+                assert!(
+                    find(&entry.long[..cut]) == 0
+                        || NAMES.iter().any(|other| other.long.eq_ignore_ascii_case(&entry.long[..cut]))
+                );
+            }
+            assert_eq!(find(&[entry.long, b"x"].concat()), 0);
+        }
+        assert_eq!(find(b"C%6Fntact"), 0);
+        assert_eq!(find(b"Call\rID"), 0);
+    }
+
+    macro_rules! rows {
+        ($($name:ident $line:literal => $expected:expr;)*) => {$(
+            #[test]
+            fn $name() {
+                let line: &[u8] = $line;
+                let found = row(line, 0).map(|(row, next)| (row.name_in(line), row.value_in(line), next));
+                let expected: Result<(&[u8], &[u8], usize), (ParseError, usize)> = $expected;
+                assert_eq!(found, expected);
+            }
+        )*};
+    }
+
+    rows! {
+        a_plain_row b"Subject: a\r\n\r\n" => Ok((b"Subject", b"a", 12));
+        an_empty_value b"s :\r\n\r\n" => Ok((b"s", b"", 5));
+        an_unknown_name b"X-Y-Z:1\r\nA" => Ok((b"X-Y-Z", b"1", 9));
+        a_fold b"Subject:\r\n a\r\n\tb\r\n\r\n" => Ok((b"Subject", b"a\r\n\tb", 18));
+        a_fold_of_white_space_only b"Subject: a\r\n  \r\n\r\n" => Ok((b"Subject", b"a", 16));
+        a_nul_after_a_fold b"X: a\r\n \0\r\nY" => Ok((b"X", b"a\r\n \0", 10));
+        no_name b": a\r\n\r\n" => Err((ParseError::HeaderName, 0));
+        no_colon b"Subject a\r\n\r\n" => Err((ParseError::HeaderName, 0));
+        a_space_first b" a: b\r\n\r\n" => Err((ParseError::HeaderName, 0));
+        a_bare_line_feed b"Subject: a\nb\r\n\r\n" => Err((ParseError::LineEnd, 10));
+        a_bare_return b"Subject: a\rb\r\n\r\n" => Err((ParseError::LineEnd, 10));
+        a_return_in_the_name b"Call\rID: x\r\n\r\n" => Err((ParseError::LineEnd, 4));
+        no_end b"Subject: a" => Err((ParseError::Truncated, 10));
+        no_line_feed b"Subject: a\r" => Err((ParseError::Truncated, 11));
+    }
+}

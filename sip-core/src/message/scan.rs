@@ -1,0 +1,388 @@
+//! Octet classes, word-wide scanning for line ends, and the small pieces that every grammar shares (RFC 3261 §25.1).
+
+use super::ParseError;
+
+/// `token` (RFC 3261 §25.1).
+pub(crate) const TOKEN: u16 = 1;
+/// Letters, digits, `-`, `.` of a host name, and `_`, which occurs in the field.
+pub(crate) const HOST: u16 = 1 << 1;
+/// The characters of `user` that need no escape, and `#`, which dial strings carry in the field.
+pub(crate) const USER: u16 = 1 << 2;
+/// The characters of `password` that need no escape.
+pub(crate) const PASSWORD: u16 = 1 << 3;
+/// `paramchar` of a URI parameter without escapes.
+pub(crate) const PARAM: u16 = 1 << 4;
+/// What a URI's header component is made of without escapes, `=` and `&` included.
+pub(crate) const URI_HEADER: u16 = 1 << 5;
+/// An unquoted value of a header parameter: every visible character but `;` `,` `"` `<` `>`.
+pub(crate) const VALUE: u16 = 1 << 6;
+/// What an absolute URI may hold between `<` and `>`: every visible character but `<` `>` `"`.
+pub(crate) const URI: u16 = 1 << 7;
+/// The same where `;` `,` `?` end it, for a URI written without brackets (RFC 3261 §20.10).
+pub(crate) const BARE_URI: u16 = 1 << 8;
+/// What follows the first letter of a scheme.
+pub(crate) const SCHEME: u16 = 1 << 9;
+/// An unquoted display name with its white space; letters beyond ASCII occur in the field.
+pub(crate) const DISPLAY: u16 = 1 << 10;
+/// Linear white space; CR and LF stand in a value only as part of a fold, which the line scan has checked.
+pub(crate) const LWS: u16 = 1 << 11;
+/// `0-9`.
+pub(crate) const DIGIT: u16 = 1 << 12;
+/// `0-9 a-f A-F`.
+pub(crate) const HEX: u16 = 1 << 13;
+/// `a-z A-Z`.
+pub(crate) const ALPHA: u16 = 1 << 14;
+
+static CLASSES: [u16; 256] = classes();
+
+const fn has(set: &[u8], octet: u8) -> bool {
+    let mut rest = set;
+    while let [first, tail @ ..] = rest {
+        if *first == octet {
+            return true;
+        }
+        rest = tail;
+    }
+    false
+}
+
+const fn classes() -> [u16; 256] {
+    let mut table = [0; 256];
+    let mut octet: u8 = 0;
+    let mut slots: &mut [u16] = &mut table;
+    while let [slot, rest @ ..] = slots {
+        *slot = class_of(octet);
+        slots = rest;
+        octet = octet.wrapping_add(1);
+    }
+    table
+}
+
+const fn class_of(c: u8) -> u16 {
+    let alphanumeric = c.is_ascii_alphanumeric();
+    let unreserved = alphanumeric || has(b"-_.!~*'()", c);
+    let visible = c > b' ' && c < 0x7F;
+    let white = has(b" \t\r\n", c);
+    let mut class = 0;
+    let rows: [(u16, bool); 15] = [
+        (TOKEN, alphanumeric || has(b"-.!%*_+`'~", c)),
+        (HOST, alphanumeric || has(b"-._", c)),
+        (USER, unreserved || has(b"&=+$,;?/#", c)),
+        (PASSWORD, unreserved || has(b"&=+$,", c)),
+        (PARAM, unreserved || has(b"[]/:&+$", c)),
+        (URI_HEADER, unreserved || has(b"[]/?:+$=&", c)),
+        (VALUE, visible && !has(b";,\"<>", c)),
+        (URI, visible && !has(b"<>\"", c)),
+        (BARE_URI, visible && !has(b"<>\";,?", c)),
+        (SCHEME, alphanumeric || has(b"+-.", c)),
+        (DISPLAY, white || c >= 0x80 || visible && !has(b"\"<>,;:", c)),
+        (LWS, white),
+        (DIGIT, c.is_ascii_digit()),
+        (HEX, c.is_ascii_hexdigit()),
+        (ALPHA, c.is_ascii_alphabetic()),
+    ];
+    let mut rest: &[(u16, bool)] = &rows;
+    while let [(bit, member), tail @ ..] = rest {
+        if *member {
+            class |= *bit;
+        }
+        rest = tail;
+    }
+    class
+}
+
+/// Whether `octet` belongs to one of the classes.
+#[inline]
+pub(crate) fn is(octet: u8, class: u16) -> bool {
+    CLASSES.get(usize::from(octet)).is_some_and(|found| found & class != 0)
+}
+
+/// The octet at `at`; NUL, which is in no class, beyond the end.
+#[inline]
+pub(crate) fn peek(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or(0)
+}
+
+/// The octets from `from` up to `to`; none when the range does not lie within.
+#[inline]
+pub(crate) fn slice(bytes: &[u8], from: usize, to: usize) -> &[u8] {
+    bytes.get(from..to).unwrap_or_default()
+}
+
+/// Where the run of octets of the class that begins at `from` ends.
+#[inline]
+pub(crate) fn run(bytes: &[u8], from: usize, class: u16) -> usize {
+    let mut at = from;
+    while let Some(octet) = bytes.get(at) {
+        if !is(*octet, class) {
+            break;
+        }
+        at = at.wrapping_add(1);
+    }
+    at
+}
+
+/// As [`run`], where `%` and two hexadecimal digits count too; `None` when `%` stands without them.
+#[inline]
+pub(crate) fn run_escaped(bytes: &[u8], from: usize, class: u16) -> Option<usize> {
+    let mut at = run(bytes, from, class);
+    while peek(bytes, at) == b'%' {
+        let (high, low) = (peek(bytes, at.wrapping_add(1)), peek(bytes, at.wrapping_add(2)));
+        if !is(high, HEX) || !is(low, HEX) {
+            return None;
+        }
+        at = run(bytes, at.wrapping_add(3), class);
+    }
+    Some(at)
+}
+
+/// The first place at or after `at` that is not white space.
+#[inline]
+pub(crate) fn skip_lws(bytes: &[u8], at: usize) -> usize {
+    if is(peek(bytes, at), LWS) { run(bytes, at.wrapping_add(1), LWS) } else { at }
+}
+
+/// `bytes` without white space at both ends.
+#[inline]
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while let [first, tail @ ..] = rest {
+        if !is(*first, LWS) {
+            break;
+        }
+        rest = tail;
+    }
+    while let [head @ .., last] = rest {
+        if !is(*last, LWS) {
+            break;
+        }
+        rest = head;
+    }
+    rest
+}
+
+/// Where a quoted string ends, behind its closing quote; `at` is the place of the opening one.
+///
+/// `None` when there is no closing quote.
+#[inline]
+pub(crate) fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut at = at.wrapping_add(1);
+    loop {
+        match bytes.get(at)? {
+            b'"' => return Some(at.wrapping_add(1)),
+            b'\\' => at = at.wrapping_add(2),
+            _ => at = at.wrapping_add(1),
+        }
+    }
+}
+
+/// The number that `digits` spells, `u64::MAX` when it is larger; `None` unless all are digits and there is one.
+#[inline]
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    let mut number: u64 = 0;
+    for octet in digits {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.saturating_mul(10).saturating_add(u64::from(digit));
+    }
+    Some(number)
+}
+
+/// As [`decimal`], `u32::MAX` when the number is larger.
+#[inline]
+pub(crate) fn decimal_u32(digits: &[u8]) -> Option<u32> {
+    Some(u32::try_from(decimal(digits)?).unwrap_or(u32::MAX))
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// Eight octets as a word, the first one lowest; `None` when fewer are left.
+#[inline]
+pub(crate) fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
+}
+
+/// The index of the first octet of `word` that is below `limit` (at most 128); 8 when none is.
+#[inline]
+pub(crate) const fn first_below(word: u64, limit: u8) -> u32 {
+    (word.wrapping_sub(ONES.wrapping_mul(limit as u64)) & !word & HIGHS).trailing_zeros() / 8
+}
+
+/// The index of the first octet of `word` that is `octet`; 8 when none is.
+#[inline]
+pub(crate) const fn first_equal(word: u64, octet: u8) -> u32 {
+    first_below(word ^ ONES.wrapping_mul(octet as u64), 1)
+}
+
+/// The first place at or after `from` with an octet below 32; the end when there is none.
+#[inline]
+pub(crate) fn control(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(word) = word(bytes, at) {
+        let index = first_below(word, 32);
+        if index < 8 {
+            return at.wrapping_add(index as usize);
+        }
+        at = at.wrapping_add(8);
+    }
+    while peek(bytes, at) >= 32 {
+        at = at.wrapping_add(1);
+    }
+    at
+}
+
+/// The end of a line and the start of the next.
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    /// Where its CRLF stands.
+    pub(crate) end: usize,
+    /// Behind the CRLF.
+    pub(crate) next: usize,
+}
+
+/// Finds the CRLF that ends the line; with `folds`, one that white space follows does not (RFC 3261 §7.3.1).
+///
+/// A CR or LF alone is an error, so that no two parsers can disagree about where a header ends.
+#[inline]
+pub(crate) fn line(bytes: &[u8], from: usize, folds: bool) -> Result<Line, (ParseError, usize)> {
+    let mut at = from;
+    loop {
+        at = control(bytes, at);
+        match bytes.get(at) {
+            Some(b'\r') => match bytes.get(at.wrapping_add(1)) {
+                Some(b'\n') => {
+                    let next = at.wrapping_add(2);
+                    if !folds || !matches!(bytes.get(next), Some(b' ' | b'\t')) {
+                        return Ok(Line { end: at, next });
+                    }
+                    at = next.wrapping_add(1);
+                }
+                Some(_) => return Err((ParseError::LineEnd, at)),
+                None => return Err((ParseError::Truncated, bytes.len())),
+            },
+            Some(b'\n') => return Err((ParseError::LineEnd, at)),
+            Some(_) => at = at.wrapping_add(1),
+            None => return Err((ParseError::Truncated, bytes.len())),
+        }
+    }
+}
+
+/// Cuts the first element off a comma-separated list; quotes and angle brackets hide commas (RFC 3261 §7.3.1).
+///
+/// Gives the element, trimmed, and what follows its comma; `None` for the rest when there was no comma.
+pub(crate) fn element(list: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let mut at = 0;
+    let mut bracket = false;
+    while let Some(octet) = list.get(at) {
+        match octet {
+            b'"' => match quoted(list, at) {
+                Some(end) => {
+                    at = end;
+                    continue;
+                }
+                None => return (trim(list), None),
+            },
+            b'<' => bracket = true,
+            b'>' => bracket = false,
+            b',' if !bracket => {
+                let rest = list.get(at.wrapping_add(1)..);
+                return (trim(slice(list, 0, at)), rest);
+            }
+            _ => {}
+        }
+        at = at.wrapping_add(1);
+    }
+    (trim(list), None)
+}
+
+/// The octets of a value with each fold read as one space (RFC 3261 §7.3.1).
+pub fn unfold(value: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    let mut at: usize = 0;
+    core::iter::from_fn(move || {
+        let octet = *value.get(at)?;
+        at = at.wrapping_add(1);
+        if octet == b'\r' && peek(value, at) == b'\n' {
+            at = skip_lws(value, at);
+            return Some(b' ');
+        }
+        Some(octet)
+    })
+}
+
+/// The octets of a quoted string's inside with `\` taken off what it escapes (RFC 3261 §25.1).
+pub fn unescape(inside: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    let mut rest = inside.iter();
+    core::iter::from_fn(move || match rest.next()? {
+        b'\\' => rest.next().copied(),
+        octet => Some(*octet),
+    })
+}
+
+/// The inside of a quoted string; `value` itself when it isn't one.
+#[must_use]
+pub fn unquote(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inside @ .., b'"'] => inside,
+        _ => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_scan_agrees_with_the_plain_one() {
+        let mut text = [b'x'; 40];
+        for place in 0..40 {
+            for octet in [0, 9, 13, 31, 32, 127, 128, 255] {
+                text[place] = octet;
+                for from in 0..40 {
+                    let plain = (from..40).find(|at| text[*at] < 32).unwrap_or(40);
+                    assert_eq!(control(&text, from), plain);
+                }
+            }
+            text[place] = b'x';
+        }
+    }
+
+    #[test]
+    fn elements_respect_quotes_and_brackets() {
+        let cases: [(&[u8], &[u8], Option<&[u8]>); 7] = [
+            (b"a, b", b"a", Some(b" b")),
+            (b"\"a,\\\",b\" <x>,c", b"\"a,\\\",b\" <x>", Some(b"c")),
+            (b"<a,b>,c", b"<a,b>", Some(b"c")),
+            (b" a ", b"a", None),
+            (b"", b"", None),
+            (b",", b"", Some(b"")),
+            (b"\"a,b", b"\"a,b", None),
+        ];
+        for (list, first, rest) in cases {
+            assert_eq!(element(list), (first, rest));
+        }
+    }
+
+    #[test]
+    fn a_quoted_string_of_no_one_or_two_octets() {
+        for (text, end) in
+            [(&b"\""[..], None), (b"\"\"", Some(2)), (b"\"\\", None), (b"\"\\\"", None), (b"\"a\"", Some(3))]
+        {
+            assert_eq!(quoted(text, 0), end);
+        }
+        for (text, inside) in [(&b""[..], &b""[..]), (b"\"", b"\""), (b"\"\"", b""), (b"x", b"x")] {
+            assert_eq!(unquote(text), inside);
+        }
+    }
+
+    #[test]
+    fn folds_read_as_one_space() {
+        assert!(unfold(b"a\r\n \t b\tc").eq(b"a b\tc".iter().copied()));
+        assert!(unescape(b"a\\\"b\\\\").eq(b"a\"b\\".iter().copied()));
+    }
+}

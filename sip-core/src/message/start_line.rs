@@ -1,0 +1,173 @@
+//! Request lines and status lines (RFC 3261 §7.1, §7.2).
+
+use super::ParseError;
+use super::method::Method;
+use super::scan::{DIGIT, LWS, TOKEN, decimal, is, peek, run, slice};
+use super::uri::Uri;
+
+/// The version that this stack speaks, as it stands in start lines.
+const VERSION: &[u8] = b"SIP/2.0";
+
+/// A start line in its parts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum StartLine<'a> {
+    /// A request line.
+    Request {
+        /// The method.
+        method: Method<'a>,
+        /// The Request-URI.
+        uri: Uri<'a>,
+    },
+    /// A status line.
+    Status {
+        /// The status code, 100 to 699.
+        status: u16,
+        /// The reason phrase.
+        reason: &'a [u8],
+    },
+}
+
+/// Whether the line is meant as a status line.
+pub(crate) fn is_status(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"))
+}
+
+/// Whether the line is meant as a request line: it speaks of SIP and does not begin with it.
+pub(crate) fn is_request(line: &[u8]) -> bool {
+    !is_status(line) && line.windows(5).any(|part| part.eq_ignore_ascii_case(b" SIP/"))
+}
+
+/// The octets before the first space of a request line.
+pub(crate) fn method_of(line: &[u8]) -> &[u8] {
+    slice(line, 0, run(line, 0, TOKEN))
+}
+
+/// Reads a start line, given without its CRLF.
+#[inline]
+pub(crate) fn parse(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
+    if is_status(line) { status_line(line) } else { request_line(line) }
+}
+
+/// `SIP-Version SP Status-Code SP Reason-Phrase`; the space before an empty phrase may be missing.
+fn status_line(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
+    let (version, rest) = match line.iter().position(|octet| *octet == b' ') {
+        Some(space) => line.split_at_checked(space).ok_or(ParseError::StartLine)?,
+        None => return Err(ParseError::StartLine),
+    };
+    check_version(version)?;
+    let end = run(rest, 1, DIGIT);
+    let reason = match peek(rest, end) {
+        b' ' => slice(rest, end.wrapping_add(1), rest.len()),
+        _ if end == rest.len() => b"",
+        _ => return Err(ParseError::StatusCode),
+    };
+    match decimal(slice(rest, 1, end)) {
+        Some(status @ 100..=699) if end == 4 => Ok(StartLine::Status { status: status as u16, reason }),
+        _ => Err(ParseError::StatusCode),
+    }
+}
+
+/// `Method SP Request-URI SP SIP-Version`, with exactly one space between them (RFC 3261 §7.1).
+#[inline]
+fn request_line(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
+    let end = run(line, 0, TOKEN);
+    if end == 0 || peek(line, end) != b' ' {
+        return Err(ParseError::StartLine);
+    }
+    let method = Method::known(slice(line, 0, end));
+    let uri = end.wrapping_add(1);
+    let space = match line.len().checked_sub(VERSION.len().wrapping_add(1)) {
+        Some(space) if line.ends_with(VERSION) => space,
+        _ => line.iter().rposition(|octet| *octet == b' ').ok_or(ParseError::StartLine)?,
+    };
+    if space <= uri || peek(line, space) != b' ' {
+        return Err(ParseError::StartLine);
+    }
+    check_version(slice(line, space.wrapping_add(1), line.len()))?;
+    let uri = slice(line, uri, space);
+    if is(peek(uri, 0), LWS) || is(peek(uri, uri.len().wrapping_sub(1)), LWS) {
+        return Err(ParseError::StartLine);
+    }
+    let uri = Uri::parse(uri).map_err(|_| ParseError::RequestUri)?;
+    // RFC 3261 §19.1.1: headers are not allowed in a Request-URI.
+    if !uri.headers().is_empty() {
+        return Err(ParseError::RequestUri);
+    }
+    Ok(StartLine::Request { method, uri })
+}
+
+/// Tells another version of SIP (RFC 3261 §21.5.6) from what is none at all.
+#[inline]
+fn check_version(version: &[u8]) -> Result<(), ParseError> {
+    if version == VERSION || version.eq_ignore_ascii_case(VERSION) {
+        return Ok(());
+    }
+    let Some((b"SIP/" | b"sip/" | b"Sip/", numbers)) = version.split_at_checked(4) else {
+        return Err(ParseError::StartLine);
+    };
+    let dot = run(numbers, 0, DIGIT);
+    let end = run(numbers, dot.wrapping_add(1), DIGIT);
+    let two_numbers = dot > 0 && peek(numbers, dot) == b'.' && end > dot.wrapping_add(1) && end == numbers.len();
+    Err(if two_numbers { ParseError::Version } else { ParseError::StartLine })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_lines() {
+        for (line, expected) in [
+            (&b"SIP/2.0 200 OK"[..], Ok((200, &b"OK"[..]))),
+            (b"SIP/2.0 100 ", Ok((100, b""))),
+            (b"SIP/2.0 100", Ok((100, b""))),
+            (b"sip/2.0 699 \xD0\x9D\xD0\xB5\xD1\x82", Ok((699, b"\xD0\x9D\xD0\xB5\xD1\x82"))),
+            (b"SIP/2.0 4294967301 x", Err(ParseError::StatusCode)),
+            (b"SIP/2.0 700 x", Err(ParseError::StatusCode)),
+            (b"SIP/2.0 99 x", Err(ParseError::StatusCode)),
+            (b"SIP/2.0 0200 x", Err(ParseError::StatusCode)),
+            (b"SIP/2.0  200 x", Err(ParseError::StatusCode)),
+            (b"SIP/2.0 -20 x", Err(ParseError::StatusCode)),
+            (b"SIP/2.0 20x", Err(ParseError::StatusCode)),
+            (b"SIP/2.0 ", Err(ParseError::StatusCode)),
+            (b"SIP/2.0", Err(ParseError::StartLine)),
+            (b"SIP/3.0 200 OK", Err(ParseError::Version)),
+            (b"SIP/2.x 200 OK", Err(ParseError::StartLine)),
+        ] {
+            let found = parse(line).map(|parsed| match parsed {
+                StartLine::Status { status, reason } => (status, reason),
+                StartLine::Request { .. } => panic!(),
+            });
+            assert_eq!(found, expected, "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn request_lines() {
+        for (line, expected) in [
+            ("INVITE sip:a@b SIP/2.0", Ok("INVITE")),
+            ("X-y%z sip:b sip/2.0", Ok("X-y%z")),
+            ("INVITE sip:a@b SIP/7.0", Err(ParseError::Version)),
+            ("INVITE sip:a@b SIP/2.0 ", Err(ParseError::StartLine)),
+            ("INVITE  sip:a@b SIP/2.0", Err(ParseError::StartLine)),
+            ("INVITE sip:a@b  SIP/2.0", Err(ParseError::StartLine)),
+            ("INVITE sip:a@b; lr SIP/2.0", Err(ParseError::RequestUri)),
+            ("INVITE <sip:a@b> SIP/2.0", Err(ParseError::RequestUri)),
+            ("INVITE sip:a@b?x=y SIP/2.0", Err(ParseError::RequestUri)),
+            ("INVITE SIP/2.0", Err(ParseError::StartLine)),
+            ("INVITE  SIP/2.0", Err(ParseError::StartLine)),
+            ("INVITE", Err(ParseError::StartLine)),
+            ("INVITE ", Err(ParseError::StartLine)),
+            (" sip:a@b SIP/2.0", Err(ParseError::StartLine)),
+            ("GET / HTTP/1.1", Err(ParseError::StartLine)),
+            ("", Err(ParseError::StartLine)),
+            ("IN\tVITE sip:a@b SIP/2.0", Err(ParseError::StartLine)),
+        ] {
+            let found = parse(line.as_bytes()).map(|parsed| match parsed {
+                StartLine::Request { method, .. } => core::str::from_utf8(method.as_bytes()).unwrap(),
+                StartLine::Status { .. } => panic!(),
+            });
+            assert_eq!(found, expected, "{line}");
+        }
+    }
+}

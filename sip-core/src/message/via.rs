@@ -1,0 +1,304 @@
+//! Via (RFC 3261 §20.42, RFC 3581).
+
+use super::ParseError;
+use super::list::Element;
+use super::params::{Params, element_end, param};
+use super::scan::{LWS, TOKEN, decimal, is, peek, run, skip_lws, slice};
+use super::uri::{Host, host, port};
+use crate::transport::{Address, Transport};
+use core::net::IpAddr;
+
+/// The seven characters that begin the branch of an RFC 3261 element (§8.1.1.7).
+pub const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
+
+/// One Via: the hop that a request took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Via<'a> {
+    raw: &'a [u8],
+    transport: &'a [u8],
+    host: Host<'a>,
+    port: Option<u16>,
+    params: &'a [u8],
+    branch: Option<&'a [u8]>,
+    received: Option<&'a [u8]>,
+    rport: Option<Option<u16>>,
+}
+
+impl<'a> Via<'a> {
+    /// The Via that `value` is, all of it.
+    ///
+    /// # Errors
+    /// When it isn't one, or when a comma follows.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        match Self::read(value, 0) {
+            Ok((via, end)) if end == value.len() => Ok(via),
+            _ => Err(ParseError::Via),
+        }
+    }
+
+    /// The Via as it is written, without the comma before or behind it.
+    #[must_use]
+    pub const fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// The transport as it is written.
+    #[must_use]
+    pub const fn transport(&self) -> &'a [u8] {
+        self.transport
+    }
+
+    /// The host of `sent-by`.
+    #[must_use]
+    pub const fn host(&self) -> Host<'a> {
+        self.host
+    }
+
+    /// The port of `sent-by` when it is written.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The parameters.
+    #[must_use]
+    pub const fn params(&self) -> Params<'a> {
+        Params::new(self.params)
+    }
+
+    /// The value of a parameter, empty when it has none; `None` when it isn't there.
+    #[must_use]
+    pub fn param(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.params().find(name)
+    }
+
+    /// The `branch` parameter; `None` from an RFC 2543 element.
+    #[must_use]
+    pub const fn branch(&self) -> Option<&'a [u8]> {
+        self.branch
+    }
+
+    /// Whether the branch begins with the magic cookie and goes on behind it (RFC 3261 §8.1.1.7).
+    ///
+    /// The cookie alone names no transaction, so such a request is matched as RFC 2543 does.
+    #[must_use]
+    pub fn has_cookie(&self) -> bool {
+        let cookie = self.branch.and_then(|branch| branch.split_at_checked(MAGIC_COOKIE.len()));
+        cookie.is_some_and(|(cookie, rest)| cookie.eq_ignore_ascii_case(MAGIC_COOKIE) && !rest.is_empty())
+    }
+
+    /// The `received` parameter as it is written.
+    #[must_use]
+    pub const fn received(&self) -> Option<&'a [u8]> {
+        self.received
+    }
+
+    /// The address of the `received` parameter, IPv6 with or without brackets (RFC 5118 §4.5).
+    #[must_use]
+    pub fn received_ip(&self) -> Option<IpAddr> {
+        let text = self.received?;
+        let text = match text {
+            [b'[', inside @ .., b']'] => inside,
+            _ => text,
+        };
+        core::str::from_utf8(text).ok()?.parse().ok()
+    }
+
+    /// The `rport` parameter (RFC 3581): `None` without it, `Some(None)` when it has no value yet.
+    #[must_use]
+    pub const fn rport(&self) -> Option<Option<u16>> {
+        self.rport
+    }
+
+    /// The parameters as they are written, with their first semicolon.
+    #[must_use]
+    pub const fn raw_params(&self) -> &'a [u8] {
+        self.params
+    }
+
+    /// Whether the request came from elsewhere than its sent-by says, so that `received` has to tell from
+    /// where (RFC 3261 §18.2.1); with `rport` always (RFC 3581 §4).
+    #[must_use]
+    pub fn needs_received(&self, source: Address) -> bool {
+        match source.ip() {
+            None => false,
+            Some(ip) => self.rport == Some(None) || self.host.ip() != Some(ip),
+        }
+    }
+
+    /// Where the response to a request that came from `source` over datagrams goes (RFC 3261 §18.2.2,
+    /// RFC 3581 §4).
+    ///
+    /// That is the source's address, and its port when the Via asks for it with `rport`, else the port of
+    /// sent-by. A `maddr` is ignored: it would let a stranger choose whom the response hits.
+    #[must_use]
+    pub fn response_address(&self, source: Address) -> Address {
+        if self.rport.is_some() {
+            return source;
+        }
+        source.with_port(self.port.unwrap_or(Transport::Udp.default_port()))
+    }
+}
+
+impl<'a> Element<'a> for Via<'a> {
+    #[inline]
+    fn read(bytes: &'a [u8], at: usize) -> Result<(Self, usize), ParseError> {
+        read(bytes, at).ok_or(ParseError::Via)
+    }
+}
+
+#[inline]
+fn read(bytes: &[u8], at: usize) -> Option<(Via<'_>, usize)> {
+    let start = skip_lws(bytes, at);
+    let from = match bytes.get(start..) {
+        Some([b'S', b'I', b'P', b'/', b'2', b'.', b'0', b'/', ..]) => start.wrapping_add(8),
+        _ => protocol(bytes, start)?,
+    };
+    let from = skip_lws(bytes, from);
+    let to = run(bytes, from, TOKEN);
+    if to == from || !is(peek(bytes, to), LWS) {
+        return None;
+    }
+    let transport = slice(bytes, from, to);
+    let (host, end) = host(bytes, skip_lws(bytes, to))?;
+    let mut at = end;
+    let mut sent_port = None;
+    // RFC 3261 §25.1 COLON: white space may stand on both sides.
+    let colon = skip_lws(bytes, at);
+    if peek(bytes, colon) == b':' {
+        let (number, end) = port(bytes, skip_lws(bytes, colon.wrapping_add(1)))?;
+        sent_port = Some(number);
+        at = end;
+    }
+    let params = at;
+    let mut via =
+        Via { raw: b"", transport, host, port: sent_port, params: b"", branch: None, received: None, rport: None };
+    while let Some((param, next)) = param(bytes, at).ok()? {
+        let value = param.value.filter(|value| !value.is_empty());
+        match param.name.len() {
+            6 if param.name.eq_ignore_ascii_case(b"branch") => via.branch = via.branch.or(value),
+            8 if param.name.eq_ignore_ascii_case(b"received") => via.received = via.received.or(value),
+            5 if param.name.eq_ignore_ascii_case(b"rport") => {
+                let number = match value {
+                    Some(digits) => Some(u16::try_from(decimal(digits)?).ok()?),
+                    None => None,
+                };
+                via.rport = via.rport.or(Some(number));
+            }
+            _ => {}
+        }
+        at = next;
+    }
+    let end = element_end(bytes, at)?;
+    via.raw = slice(bytes, start, at);
+    via.params = slice(bytes, params, at);
+    Some((via, end))
+}
+
+/// Reads `protocol-name SLASH protocol-version SLASH` with white space, of any name and version: whether they
+/// are ours is for the start line to say. Gives where it ends.
+fn protocol(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    for _ in 0..2 {
+        let end = run(bytes, at, TOKEN);
+        let slash = skip_lws(bytes, end);
+        if end == at || peek(bytes, slash) != b'/' {
+            return None;
+        }
+        at = skip_lws(bytes, slash.wrapping_add(1));
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    macro_rules! vias {
+        ($($name:ident $text:literal => $transport:literal, $host:literal, $port:expr, $branch:expr, $rport:expr;)*) => {$(
+            #[test]
+            fn $name() {
+                let via = Via::parse($text).unwrap();
+                assert_eq!(via.transport(), $transport);
+                assert_eq!(via.host().as_bytes(), $host);
+                assert_eq!(via.port(), $port);
+                let branch: Option<&str> = $branch;
+                assert_eq!(via.branch(), branch.map(str::as_bytes));
+                assert_eq!(via.rport(), $rport);
+            }
+        )*};
+    }
+
+    vias! {
+        plain b"SIP/2.0/UDP a.example:5062;branch=z9hG4bKx;rport" => b"UDP", b"a.example", Some(5062), Some("z9hG4bKx"), Some(None);
+        spaced b"sip / 2.0\r\n / TLS   a.example : 5061 ; branch\r\n = \r\n z9hG4bKy ; rport = 7" => b"TLS", b"a.example", Some(5061), Some("z9hG4bKy"), Some(Some(7));
+        old b"SIP/2.0/UDP 192.0.2.1" => b"UDP", b"192.0.2.1", None, None, None;
+        v6 b"SIP/2.0/UNKNOWN [2001:db8::1]:5;received=[2001:db8::2];branch=;x" => b"UNKNOWN", b"[2001:db8::1]", Some(5), None, None;
+        later_version b"SIP/7.0/UDP a;rport=" => b"UDP", b"a", None, None, Some(None);
+    }
+
+    #[test]
+    fn refused() {
+        for text in [
+            "",
+            "SIP",
+            "SIP/2.0",
+            "SIP/2.0/",
+            "SIP/2.0/UDP",
+            "SIP/2.0/UDP ",
+            "SIP/2.0/UDP;branch=x",
+            "/2.0/UDP a",
+            "SIP/2.0/UDP a:",
+            "SIP/2.0/UDP a:x",
+            "SIP/2.0/UDP a:65536",
+            "SIP/2.0/UDP a;",
+            "SIP/2.0/UDP a;;x",
+            "SIP/2.0/UDP a b",
+            "SIP/2.0/UDP [::1",
+            "SIP/2.0/UDP [::g]",
+            "SIP/2.0/UDP a;rport=99999",
+            "SIP/2.0/UDP a;rport=x",
+            "SIP/2.0/UDP a;branch=\"",
+            "SIP/2.0/UDP a, SIP/2.0/UDP b",
+            "SIP//UDP a",
+            "SIP/2.0/ UDP",
+            "SIP/2.0/UDP a,",
+        ] {
+            assert_eq!(Via::parse(text.as_bytes()), Err(ParseError::Via), "{text}");
+        }
+    }
+
+    #[test]
+    fn where_responses_go() {
+        let source = Address::v4(Ipv4Addr::new(192, 0, 2, 9), 40_000);
+        for (text, port, received) in [
+            ("SIP/2.0/UDP 192.0.2.9:5062;branch=z9hG4bKx", 5062, false),
+            ("SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKx", 5060, false),
+            ("SIP/2.0/UDP 192.0.2.9:5062;branch=z9hG4bKx;rport", 40_000, true),
+            ("SIP/2.0/UDP 192.0.2.8:5062;branch=z9hG4bKx", 5062, true),
+            ("SIP/2.0/UDP a.example;branch=z9hG4bKx;maddr=192.0.2.77", 5060, true),
+        ] {
+            let via = Via::parse(text.as_bytes()).unwrap();
+            assert_eq!(via.response_address(source), source.with_port(port), "{text}");
+            assert_eq!(via.needs_received(source), received, "{text}");
+            assert!(!via.needs_received(Address::NONE));
+        }
+    }
+
+    #[test]
+    fn the_cookie_alone_is_no_branch_of_rfc_3261() {
+        for (branch, has) in [("z9hG4bKx", true), ("z9hG4bK", false), ("x", false), ("Z9HG4BKx", true)] {
+            let text = format!("SIP/2.0/UDP a;branch={branch}");
+            assert_eq!(Via::parse(text.as_bytes()).unwrap().has_cookie(), has);
+        }
+    }
+
+    #[test]
+    fn received_with_and_without_brackets() {
+        for text in ["SIP/2.0/UDP a;received=2001:db8::9", "SIP/2.0/UDP a;received=[2001:db8::9]"] {
+            assert_eq!(Via::parse(text.as_bytes()).unwrap().received_ip(), "2001:db8::9".parse().ok());
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Writing messages into a buffer of the caller's.
+
+use super::header::HeaderName;
+use super::method::Method;
+use super::parse::MAX_MESSAGE;
+use super::scan::{TOKEN, URI, first_below, peek, run, word};
+use super::via::MAGIC_COOKIE;
+use crate::random::Token;
+use crate::transport::Transport;
+use core::fmt;
+
+/// Why a message was not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum WriteError {
+    /// The buffer is too small.
+    Full {
+        /// Octets that the message has.
+        needed: usize,
+    },
+    /// A value holds CR, LF or NUL, a name is no token, or a Request-URI holds what a URI can't.
+    Injection,
+    /// The message would have more than 65,535 octets.
+    TooLarge {
+        /// Octets that the message would have.
+        needed: usize,
+    },
+}
+
+/// Writes one message, in order: start line, headers, body.
+///
+/// No call fails: a writer whose buffer is full goes on counting, and [`finish`](Self::finish) tells.
+#[derive(Debug)]
+pub struct Writer<'b> {
+    buffer: &'b mut [u8],
+    length: usize,
+    injected: bool,
+}
+
+impl<'b> Writer<'b> {
+    /// A writer into `buffer`.
+    #[must_use]
+    pub const fn new(buffer: &'b mut [u8]) -> Self {
+        Self { buffer, length: 0, injected: false }
+    }
+
+    /// How many octets the message has so far, those that did not fit counted.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether nothing has been written.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Writes octets that are trusted: our own, or pieces of a message that was parsed.
+    #[inline]
+    pub fn raw(&mut self, octets: &[u8]) {
+        let end = self.length.saturating_add(octets.len());
+        if let Some(place) = self.buffer.get_mut(self.length..end) {
+            place.copy_from_slice(octets);
+        }
+        self.length = end;
+    }
+
+    /// Writes a piece of a value; CR, LF and NUL in it make the message fail.
+    #[inline]
+    pub fn text(&mut self, octets: &[u8]) {
+        self.injected |= !is_clean(octets);
+        self.raw(octets);
+    }
+
+    /// Writes a number in decimal.
+    pub fn number(&mut self, number: u64) {
+        let mut digits = [0; 20];
+        let mut rest = number;
+        let mut from = digits.len();
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' | (rest % 10) as u8;
+            rest /= 10;
+            from = from.wrapping_sub(1);
+            if rest == 0 {
+                break;
+            }
+        }
+        self.raw(digits.get(from..).unwrap_or_default());
+    }
+
+    /// Writes the request line.
+    pub fn request_line(&mut self, method: Method<'_>, uri: &[u8]) {
+        self.token(method.as_bytes());
+        self.raw(b" ");
+        self.injected |= uri.is_empty() || run(uri, 0, URI) != uri.len();
+        self.raw(uri);
+        self.raw(b" SIP/2.0\r\n");
+    }
+
+    /// Writes the status line; an empty phrase is written as one.
+    pub fn status_line(&mut self, status: u16, reason: &[u8]) {
+        self.raw(b"SIP/2.0 ");
+        self.number(u64::from(status));
+        self.raw(b" ");
+        self.text(reason);
+        self.raw(b"\r\n");
+    }
+
+    fn token(&mut self, name: &[u8]) {
+        self.injected |= name.is_empty() || run(name, 0, TOKEN) != name.len();
+        self.raw(name);
+    }
+
+    /// Writes a header row.
+    #[inline]
+    pub fn header(&mut self, name: HeaderName<'_>, value: &[u8]) {
+        self.value_start(name);
+        self.text(value);
+        self.end();
+    }
+
+    /// Writes a header row whose value is a piece of a message that was parsed: its folds stay.
+    #[inline]
+    pub fn header_raw(&mut self, name: HeaderName<'_>, value: &[u8]) {
+        self.value_start(name);
+        self.raw(value);
+        self.end();
+    }
+
+    /// Writes a header row whose value is a number.
+    pub fn header_number(&mut self, name: HeaderName<'_>, number: u64) {
+        self.value_start(name);
+        self.number(number);
+        self.end();
+    }
+
+    /// Writes a header row whose value is formatted: `header_fmt(name, format_args!(…))`.
+    pub fn header_fmt(&mut self, name: HeaderName<'_>, value: fmt::Arguments<'_>) {
+        self.value_start(name);
+        // Writing to a writer does not fail, and a value that fails to format is cut short by its own fault.
+        self.injected |= fmt::Write::write_fmt(self, value).is_err();
+        self.end();
+    }
+
+    /// Begins a row whose value is written in pieces, with [`text`](Self::text), [`number`](Self::number) and
+    /// [`end`](Self::end).
+    #[inline]
+    pub fn value_start(&mut self, name: HeaderName<'_>) {
+        match name {
+            HeaderName::Other(name) => self.token(name),
+            known => self.raw(known.as_bytes()),
+        }
+        self.raw(b": ");
+    }
+
+    /// Ends a row.
+    #[inline]
+    pub fn end(&mut self) {
+        self.raw(b"\r\n");
+    }
+
+    /// Writes the top Via of a request of ours, in the form that [`stamp`](super::build::stamp) knows
+    /// (RFC 3261 §8.1.1.7, RFC 3581 §3).
+    pub fn via(&mut self, transport: Transport, sent_by: &[u8], branch: Token) {
+        self.raw(b"Via: SIP/2.0/");
+        self.raw(transport.name().as_bytes());
+        self.raw(b" ");
+        self.text(sent_by);
+        self.raw(b";branch=");
+        self.raw(MAGIC_COOKIE);
+        self.raw(branch.as_bytes());
+        self.raw(b";rport\r\n");
+    }
+
+    /// Ends a message that has no body.
+    pub fn finish_without_body(&mut self) {
+        self.raw(b"Content-Length: 0\r\n\r\n");
+    }
+
+    /// Writes Content-Type, Content-Length, the empty line and the body; no Content-Type when it is empty.
+    pub fn body(&mut self, content_type: &[u8], body: &[u8]) {
+        if !content_type.is_empty() {
+            self.header(HeaderName::ContentType, content_type);
+        }
+        self.header_number(HeaderName::ContentLength, body.len() as u64);
+        self.raw(b"\r\n");
+        self.raw(body);
+    }
+
+    /// How many octets the message has.
+    ///
+    /// # Errors
+    /// When a value was refused, or the message did not fit.
+    pub const fn finish(self) -> Result<usize, WriteError> {
+        let needed = self.length;
+        if self.injected {
+            Err(WriteError::Injection)
+        } else if needed > MAX_MESSAGE {
+            Err(WriteError::TooLarge { needed })
+        } else if needed > self.buffer.len() {
+            Err(WriteError::Full { needed })
+        } else {
+            Ok(needed)
+        }
+    }
+}
+
+impl fmt::Write for Writer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Whether none of the octets is CR, LF or NUL.
+#[inline]
+fn is_clean(octets: &[u8]) -> bool {
+    let mut at: usize = 0;
+    while let Some(word) = word(octets, at) {
+        // Below 14 are NUL, LF and CR, and controls that need the closer look.
+        let index = first_below(word, 14);
+        if index == 8 {
+            at = at.wrapping_add(8);
+            continue;
+        }
+        at = at.wrapping_add(index as usize);
+        if matches!(peek(octets, at), 0 | b'\r' | b'\n') {
+            return false;
+        }
+        at = at.wrapping_add(1);
+    }
+    octets.get(at..).unwrap_or_default().iter().all(|octet| !matches!(octet, 0 | b'\r' | b'\n'))
+}
+
+/// The reason phrase of a status code (RFC 3261 §21 and its extensions).
+#[must_use]
+pub const fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        100 => "Trying",
+        180 => "Ringing",
+        181 => "Call Is Being Forwarded",
+        182 => "Queued",
+        183 => "Session Progress",
+        199 => "Early Dialog Terminated",
+        200 => "OK",
+        202 => "Accepted",
+        204 => "No Notification",
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Moved Temporarily",
+        305 => "Use Proxy",
+        380 => "Alternative Service",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 | 606 => "Not Acceptable",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        410 => "Gone",
+        412 => "Conditional Request Failed",
+        413 => "Request Entity Too Large",
+        414 => "Request-URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Unsupported URI Scheme",
+        420 => "Bad Extension",
+        421 => "Extension Required",
+        422 => "Session Interval Too Small",
+        423 => "Interval Too Brief",
+        428 => "Use Identity Header",
+        429 => "Provide Referrer Identity",
+        430 => "Flow Failed",
+        433 => "Anonymity Disallowed",
+        439 => "First Hop Lacks Outbound Support",
+        440 => "Max-Breadth Exceeded",
+        469 => "Bad Info Package",
+        480 => "Temporarily Unavailable",
+        481 => "Call/Transaction Does Not Exist",
+        482 => "Loop Detected",
+        483 => "Too Many Hops",
+        484 => "Address Incomplete",
+        485 => "Ambiguous",
+        486 => "Busy Here",
+        487 => "Request Terminated",
+        488 => "Not Acceptable Here",
+        489 => "Bad Event",
+        491 => "Request Pending",
+        493 => "Undecipherable",
+        494 => "Security Agreement Required",
+        500 => "Server Internal Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Server Time-out",
+        505 => "Version Not Supported",
+        513 => "Message Too Large",
+        580 => "Precondition Failure",
+        600 => "Busy Everywhere",
+        603 => "Decline",
+        604 => "Does Not Exist Anywhere",
+        607 => "Unwanted",
+        _ => match status / 100 {
+            1 => "Progress",
+            2 => "Success",
+            3 => "Redirection",
+            4 => "Request Failure",
+            5 => "Server Failure",
+            _ => "Failure",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::fmt::Write as _;
+
+    fn write(buffer: &mut [u8]) -> Result<usize, WriteError> {
+        let mut w = Writer::new(buffer);
+        w.request_line(Method::Extension(b"HELLO"), b"sip:b@example.com");
+        w.via(Transport::Tcp, b"192.0.2.1:5060", Token::new(1));
+        w.header(HeaderName::CallId, b"1@a");
+        w.header_fmt(HeaderName::Other(b"X-Sum"), format_args!("{}+{}", 1, 2));
+        w.value_start(HeaderName::CSeq);
+        w.number(4_294_967_296);
+        w.text(b" HELLO");
+        w.end();
+        w.body(b"text/plain", b"hi\r\n");
+        w.finish()
+    }
+
+    #[test]
+    fn every_buffer_size() {
+        let expected = "HELLO sip:b@example.com SIP/2.0\r\n\
+            Via: SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bK0000000000000001;rport\r\n\
+            Call-ID: 1@a\r\nX-Sum: 1+2\r\nCSeq: 4294967296 HELLO\r\n\
+            Content-Type: text/plain\r\nContent-Length: 4\r\n\r\nhi\r\n";
+        for size in 0..expected.len() + 3 {
+            let mut buffer = vec![0xAA; size];
+            if size < expected.len() {
+                assert_eq!(write(&mut buffer), Err(WriteError::Full { needed: expected.len() }));
+            } else {
+                assert_eq!(write(&mut buffer), Ok(expected.len()));
+                assert_eq!(&buffer[..expected.len()], expected.as_bytes());
+                assert!(buffer[expected.len()..].iter().all(|octet| *octet == 0xAA));
+            }
+        }
+    }
+
+    #[test]
+    fn line_ends_and_nul_are_refused_at_every_place() {
+        for length in 1..20 {
+            for place in 0..length {
+                for octet in [b'\r', b'\n', 0, 1, b'\t', 0x80] {
+                    let mut value = vec![b'a'; length];
+                    value[place] = octet;
+                    let mut buffer = [0; 64];
+                    let mut w = Writer::new(&mut buffer);
+                    w.header(HeaderName::Subject, &value);
+                    let refused = w.finish() == Err(WriteError::Injection);
+                    assert_eq!(refused, matches!(octet, b'\r' | b'\n' | 0));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_methods_and_uris_are_checked() {
+        let refused = |write: &dyn Fn(&mut Writer<'_>)| {
+            let mut buffer = [0; 64];
+            let mut w = Writer::new(&mut buffer);
+            write(&mut w);
+            w.header(HeaderName::Subject, b"fine");
+            w.finish() == Err(WriteError::Injection)
+        };
+        assert!(refused(&|w| w.header(HeaderName::Other(b"A: b\r\nC"), b"")));
+        assert!(refused(&|w| w.header(HeaderName::Other(b""), b"")));
+        assert!(refused(&|w| w.request_line(Method::Extension(b"A B"), b"sip:a")));
+        assert!(refused(&|w| w.request_line(Method::Bye, b"sip:a b")));
+        assert!(refused(&|w| w.request_line(Method::Bye, b"")));
+        assert!(refused(&|w| w.status_line(200, b"O\nK")));
+        assert!(refused(&|w| w.write_str("a\r").unwrap()));
+        assert!(refused(&|w| w.body(b"a/b\r\nX: y", b"")));
+        assert!(!refused(&|w| w.status_line(200, b"")));
+    }
+
+    #[test]
+    fn more_than_a_message_may_have() {
+        let mut buffer = vec![0; 70_000];
+        let mut w = Writer::new(&mut buffer);
+        w.raw(&[b'a'; MAX_MESSAGE + 1]);
+        assert_eq!(w.finish(), Err(WriteError::TooLarge { needed: MAX_MESSAGE + 1 }));
+    }
+}

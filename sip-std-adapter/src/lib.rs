@@ -1,3 +1,74 @@
-//! Adapter.
+//! Drives a role of `sip-core` over the sockets of std.
+//!
+//! [`Adapter`] binds one UDP socket and carries octets, time and host names between it and a
+//! [`Role`](sip_core::role::Role): a user agent, a proxy, a registrar, or one of your own. The application owns the
+//! loop: [`poll`](Adapter::poll) does a bounded piece of work and never blocks, [`wait`](Adapter::wait) sleeps until
+//! there is more. [`run`](Adapter::run) is that loop ready-made. There are no callbacks, no globals, and no threads
+//! but those that look host names up, which start with the first name.
+//!
+//! ```no_run
+//! use sip_core::role::Role;
+//! use sip_std_adapter::{Adapter, Turn};
+//! use std::io;
+//!
+//! fn serve<R: Role>(role: R) -> io::Result<()> {
+//!     let mut adapter = Adapter::bind(role, "192.0.2.1:5060".parse().unwrap())?;
+//!     let mut buffer = vec![0; 65_536];
+//!     loop {
+//!         match adapter.poll(&mut buffer)? {
+//!             Turn::Message { event, message, flow } => {
+//!                 // Look at the event beside its message, and tell the role what to do about it:
+//!                 adapter.with(|role, now| { /* role.answer(now, …) */ });
+//!             }
+//!             Turn::Event(event) => { /* a timer, a lost flow */ }
+//!             Turn::Again => {}
+//!             Turn::Idle(until) => adapter.wait(until)?,
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! # What it carries
+//! UDP, over IPv4 or IPv6 as the bound address says. Stream transports are not there yet: a role that asks for a
+//! connection is told that it failed, and a name to be reached by TCP or TLS only has no addresses. Host names are
+//! looked up as addresses (A, AAAA), with port 5060 where none is named; SRV and NAPTR records are not asked for.
+//! Link-local IPv6 peers are not reachable, because an address of the core has no zone.
+//!
+//! # A closed port
+//! On Linux and Android the adapter reads the socket's error queue: when the peer's host answers that nothing listens
+//! there (ICMP), the role learns it at once, where it would otherwise wait 32 seconds for a timer. On other systems
+//! that report is not available on a socket with many peers, and the timer decides.
+//!
+//! # The local address
+//! [`local_addr`](Adapter::local_addr) is what a role's Via and Contact should say. An adapter bound to the wildcard
+//! (`0.0.0.0`, `[::]`) doesn't know which of the host's addresses a peer sees; the role then has to be told one, and
+//! on a host with several the system may answer from another than the one that was asked. Bind to one address where
+//! that matters.
+#![allow(clippy::std_instead_of_alloc, reason = "sockets and threads need std anyway")]
 
+mod adapter;
+#[cfg(test)]
+mod echo;
 pub mod memory;
+mod reports;
+mod resolve;
+mod turn;
+mod udp;
+mod waker;
+
+pub use adapter::Adapter;
+pub use turn::{Direction, Statistics, Turn};
+pub use waker::Waker;
+
+use sip_core::random::Seed;
+use std::io;
+
+/// Sixteen octets from the operating system's generator, for a role's start.
+///
+/// # Errors
+/// The system has no generator, or refuses it.
+pub fn seed() -> io::Result<Seed> {
+    let mut seed = Seed::default();
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    Ok(seed)
+}

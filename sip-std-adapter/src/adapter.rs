@@ -1,0 +1,417 @@
+//! The loop between one role and one socket.
+//!
+//! ```text
+//!   poll:   actions to None, after every input
+//!           inputs: sends possible again, peers not there, names found
+//!           timers, once
+//!           one datagram ──> Turn::Message | Turn::Again
+//!           none there   ──> Turn::Idle ──> wait
+//! ```
+//! A stream transport adds its connections beside the socket and its results to `Input`; the loop stays.
+
+use crate::resolve::{Asked, Resolver};
+use crate::turn::{Direction, Statistics, Tap, Turn};
+use crate::udp::{Arrived, Sent, Udp};
+use crate::waker::Waker;
+use core::net::SocketAddr;
+use core::ops::ControlFlow;
+use core::time::Duration;
+use mio::{Events, Interest, Poll, Token};
+use sip_core::message::Message;
+use sip_core::role::{Action, Received, Role};
+use sip_core::time::Instant;
+use sip_core::transport::{Flow, FlowError, Target, Ticket, Transport};
+use std::collections::{HashSet, VecDeque};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time;
+
+/// Actions and inputs in one poll at most.
+const WORK: u32 = 128;
+/// Inputs that wait at most while the error queue is read: what it holds can stay there.
+const REPORTS: usize = 32;
+/// One sleep at most, so that no system's limit on timeouts is met.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+const SOCKET: Token = Token(0);
+const WAKER: Token = Token(1);
+
+/// One role over one UDP socket.
+///
+/// Created by [`bind`](Adapter::bind), driven by [`poll`](Adapter::poll) and [`wait`](Adapter::wait) or by
+/// [`run`](Adapter::run). Everything happens inside these calls, on the caller's thread.
+pub struct Adapter<R: Role> {
+    role: R,
+    udp: Udp,
+    poll: Poll,
+    events: Events,
+    waker: Waker,
+    resolver: Resolver,
+    epoch: time::Instant,
+    /// What the role has yet to be told.
+    inputs: VecDeque<Input>,
+    /// Flows with sends put back until the socket has room.
+    blocked: HashSet<Flow>,
+    /// The last poll found nothing to do, and nobody touched the role since.
+    idle: bool,
+    woken: bool,
+    statistics: Statistics,
+    tap: Option<Box<Tap>>,
+}
+
+/// The result of an I/O operation, on its way to the role.
+enum Input {
+    Failed(Flow, FlowError),
+    Writable(Flow),
+    Resolved(Ticket, Vec<Target>),
+}
+
+/// Where draining the role's actions stopped.
+enum Drained<E> {
+    Empty,
+    Event(E),
+    OutOfWork,
+}
+
+impl<R: Role> Adapter<R> {
+    /// Binds a UDP socket to `address` and puts `role` on it. Port 0 takes a free one.
+    ///
+    /// The adapter's clock starts here, at [`Instant::ZERO`]. A role started before has been started at that moment.
+    /// For the wildcard address see the [crate's text](crate#the-local-address).
+    ///
+    /// # Errors
+    /// The address is taken or not this host's, or the system has no sockets to give.
+    pub fn bind(role: R, address: SocketAddr) -> io::Result<Self> {
+        let mut udp = Udp::bind(address)?;
+        let poll = Poll::new()?;
+        poll.registry().register(&mut udp.socket, SOCKET, Interest::READABLE)?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
+        let resolver = Resolver::new(Arc::clone(&waker), udp.local.is_ipv4());
+        Ok(Self {
+            role,
+            udp,
+            poll,
+            events: Events::with_capacity(8),
+            waker: Waker::new(waker),
+            resolver,
+            epoch: time::Instant::now(),
+            inputs: VecDeque::new(),
+            blocked: HashSet::new(),
+            idle: false,
+            woken: false,
+            statistics: Statistics::default(),
+            tap: None,
+        })
+    }
+
+    /// The address that the socket is bound to.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.udp.local
+    }
+
+    /// The role.
+    #[must_use]
+    pub fn role(&self) -> &R {
+        &self.role
+    }
+
+    /// The role, to ask something of it. What it has to send then goes out in the next [`poll`](Adapter::poll).
+    pub fn role_mut(&mut self) -> &mut R {
+        self.idle = false;
+        &mut self.role
+    }
+
+    /// Calls `f` with the role and the time, and returns what `f` returns.
+    pub fn with<T>(&mut self, f: impl FnOnce(&mut R, Instant) -> T) -> T {
+        let now = self.now();
+        f(self.role_mut(), now)
+    }
+
+    /// The role back; the socket is closed.
+    #[must_use]
+    pub fn into_role(self) -> R {
+        self.role
+    }
+
+    /// The time: milliseconds since [`bind`](Adapter::bind), on a clock that never runs backwards.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        let millis = self.epoch.elapsed().as_millis();
+        Instant::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+
+    /// What was counted since [`bind`](Adapter::bind).
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// A handle that ends a wait from another thread.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// Shows every datagram to `tap`, those received before they are looked at and those sent once the system took
+    /// them: which way it goes, the socket's own address, the peer, its octets, the time. Replaces an earlier tap.
+    pub fn set_tap(&mut self, tap: impl FnMut(Direction, SocketAddr, Flow, &[u8], Instant) + Send + 'static) {
+        self.tap = Some(Box::new(tap));
+    }
+
+    /// Does a bounded piece of work and never blocks: carries out what the role wants done, fires its timers, and
+    /// receives at most one datagram into `buffer`.
+    ///
+    /// A datagram that fills `buffer` is dropped as truncated; 65,536 octets hold every one.
+    ///
+    /// # Errors
+    /// The socket is dead. Nothing that comes from the network, and no send that fails, is an error here: see
+    /// [`Statistics`].
+    pub fn poll<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Turn<'b, R::Event>> {
+        let now = self.now();
+        self.idle = false;
+        if !self.blocked.is_empty() {
+            self.collect(Some(Duration::ZERO))?;
+        }
+        self.gather();
+        let mut work = WORK;
+        let mut timers = false;
+        loop {
+            match self.drain(now, &mut work) {
+                Drained::Event(event) => return Ok(Turn::Event(event)),
+                Drained::OutOfWork => return Ok(Turn::Again),
+                Drained::Empty => {}
+            }
+            if let Some(input) = self.inputs.pop_front() {
+                work = work.saturating_sub(1);
+                self.give(now, input);
+            } else if !timers && self.role.poll_timeout().is_some_and(|due| due <= now) {
+                timers = true;
+                self.role.handle_timeout(now);
+            } else {
+                return self.receive(now, buffer);
+            }
+        }
+    }
+
+    /// Sleeps until the moment `until` (`None`: without limit), until a datagram can be read or deferred ones can be
+    /// sent, until a name is found, or until a [`Waker`] calls; it may also return early.
+    ///
+    /// Returns at once unless the last [`poll`](Adapter::poll) ended with [`Turn::Idle`] and the role was not touched
+    /// since, so nothing that is ready is slept over.
+    ///
+    /// # Errors
+    /// Those of the operating system's poll.
+    pub fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
+        let slept = self.sleep(until);
+        self.waker.take();
+        slept
+    }
+
+    /// Polls and waits for ever, and hands every event to `f` with the role, the time, and the message that caused it,
+    /// if one did. Ends with what `f` breaks with.
+    ///
+    /// What the role still has to send when `f` breaks goes out when it is polled again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Interrupted`] when a [`Waker`] called: act on it and run again, or don't. Otherwise those of
+    /// [`poll`](Adapter::poll) and [`wait`](Adapter::wait).
+    pub fn run<T>(
+        &mut self,
+        buffer: &mut [u8],
+        mut f: impl FnMut(&mut R, Instant, R::Event, Option<&Message<'_>>) -> ControlFlow<T>,
+    ) -> io::Result<T> {
+        loop {
+            if self.waker.take() {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            let flow = match self.poll(buffer)? {
+                Turn::Message { event, message, .. } => self.with(|role, now| f(role, now, event, Some(&message))),
+                Turn::Event(event) => self.with(|role, now| f(role, now, event, None)),
+                Turn::Again => continue,
+                Turn::Idle(until) => {
+                    self.sleep(until)?;
+                    continue;
+                }
+            };
+            if let ControlFlow::Break(result) = flow {
+                return Ok(result);
+            }
+        }
+    }
+
+    /// Carries out the role's actions, until there are none, one is an event, or the work is up.
+    fn drain(&mut self, now: Instant, work: &mut u32) -> Drained<R::Event> {
+        while *work > 0 {
+            let Some(action) = self.role.poll_action(now) else { return Drained::Empty };
+            *work -= 1;
+            match action {
+                Action::Event(event) => return Drained::Event(event),
+                Action::Send { id, flow, bytes } => {
+                    let sent = if matches!(flow.transport, Transport::Udp) {
+                        self.udp.send(flow, bytes)
+                    } else {
+                        Sent::Failed(FlowError::Closed)
+                    };
+                    match sent {
+                        Sent::Done => {
+                            self.statistics.datagrams_out += 1;
+                            if let Some(tap) = &mut self.tap {
+                                tap(Direction::Out, self.udp.local, flow, bytes, now);
+                            }
+                        }
+                        Sent::Blocked => {
+                            self.statistics.sends_deferred += 1;
+                            self.role.defer(id);
+                            self.block(flow);
+                        }
+                        Sent::Lost => self.statistics.sends_lost += 1,
+                        Sent::Failed(error) => {
+                            self.statistics.sends_failed += 1;
+                            self.role.flow_failed(now, flow, error);
+                        }
+                    }
+                }
+                Action::Resolve { ticket, host, port, transport, secure } => {
+                    match self.resolver.ask(ticket, host, port, transport, secure) {
+                        Asked::Answered(targets) => self.role.resolved(now, ticket, &targets),
+                        Asked::Waiting => {}
+                        Asked::Refused => {
+                            self.statistics.lookups_refused += 1;
+                            self.role.resolved(now, ticket, &[]);
+                        }
+                    }
+                }
+                Action::Connect { ticket, .. } => self.role.connect_failed(now, ticket, FlowError::Other),
+                Action::Close { .. } => {}
+            }
+        }
+        Drained::OutOfWork
+    }
+
+    fn give(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Failed(flow, error) => {
+                self.statistics.unreachable += 1;
+                self.role.flow_failed(now, flow, error);
+            }
+            Input::Writable(flow) => self.role.flow_writable(now, flow),
+            Input::Resolved(ticket, targets) => self.role.resolved(now, ticket, &targets),
+        }
+    }
+
+    /// Fetches what the error queue and the resolver have.
+    fn gather(&mut self) {
+        while self.inputs.len() < REPORTS {
+            let Some((to, error)) = self.udp.next_report() else { break };
+            self.inputs.push_back(Input::Failed(Flow::udp(to.into()), error));
+        }
+        while let Some((ticket, targets)) = self.resolver.next() {
+            self.inputs.push_back(Input::Resolved(ticket, targets));
+        }
+    }
+
+    fn receive<'b>(&mut self, now: Instant, buffer: &'b mut [u8]) -> io::Result<Turn<'b, R::Event>> {
+        let (length, from) = match self.udp.receive(buffer)? {
+            Arrived::Datagram { length, from } => (length, from),
+            Arrived::Truncated => {
+                self.statistics.datagrams_in += 1;
+                self.statistics.truncated += 1;
+                return Ok(Turn::Again);
+            }
+            Arrived::Survived => {
+                self.statistics.receive_errors += 1;
+                return Ok(Turn::Again);
+            }
+            Arrived::Nothing => {
+                let next = self.role.poll_timeout();
+                if next.is_some_and(|due| due <= now) {
+                    return Ok(Turn::Again);
+                }
+                self.idle = true;
+                return Ok(Turn::Idle(next));
+            }
+        };
+        let whole = length < buffer.len();
+        let bytes: &'b [u8] = &buffer[..length];
+        let flow = Flow::udp(from.into());
+        self.statistics.datagrams_in += 1;
+        if let Some(tap) = &mut self.tap {
+            tap(Direction::In, self.udp.local, flow, bytes, now);
+        }
+        match bytes {
+            [0..=3, ..] => self.statistics.not_sip += 1,
+            _ if bytes.iter().all(|octet| matches!(octet, b'\r' | b'\n')) => self.statistics.keep_alives += 1,
+            _ if !whole => self.statistics.truncated += 1,
+            _ => match Message::parse(bytes) {
+                Ok(message) => match self.role.receive(now, flow, &message) {
+                    Received::Event(event) => return Ok(Turn::Message { event, message, flow }),
+                    Received::Nothing => {}
+                    Received::Stray => self.statistics.strays += 1,
+                },
+                Err(failure) => {
+                    self.statistics.malformed += 1;
+                    self.role.receive_malformed(now, flow, &failure);
+                }
+            },
+        }
+        Ok(Turn::Again)
+    }
+
+    /// Remembers that `flow` waits for room, and asks to be told.
+    fn block(&mut self, flow: Flow) {
+        if self.blocked.is_empty() && self.listen(Interest::READABLE | Interest::WRITABLE).is_err() {
+            // No notice will come: the send is simply tried again.
+            self.inputs.push_back(Input::Writable(flow));
+        } else {
+            self.blocked.insert(flow);
+        }
+    }
+
+    fn unblock(&mut self) {
+        if !self.blocked.is_empty() {
+            // If this fails, a wait ends early now and then.
+            let _ = self.listen(Interest::READABLE);
+            self.inputs.extend(self.blocked.drain().map(Input::Writable));
+        }
+    }
+
+    fn listen(&mut self, interest: Interest) -> io::Result<()> {
+        self.poll.registry().reregister(&mut self.udp.socket, SOCKET, interest)
+    }
+
+    fn sleep(&mut self, until: Option<Instant>) -> io::Result<()> {
+        if core::mem::take(&mut self.idle) && !self.woken {
+            let left = until.map(|until| Duration::from_millis(until.as_millis()).saturating_sub(self.epoch.elapsed()));
+            self.collect(left.map(|left| left.min(LONGEST_SLEEP)))?;
+        }
+        self.woken = false;
+        Ok(())
+    }
+
+    /// Takes what the operating system has noticed, within `timeout`.
+    fn collect(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            Err(_) => self.events.clear(),
+            Ok(()) => {}
+        }
+        let mut writable = false;
+        for event in &self.events {
+            if event.token() == WAKER {
+                self.woken = true;
+            } else {
+                writable |= event.is_writable();
+                self.udp.reports_waiting |= event.is_error();
+            }
+        }
+        if writable {
+            self.unblock();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "adapter_tests.rs"]
+mod tests;

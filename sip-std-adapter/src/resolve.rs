@@ -1,0 +1,138 @@
+//! Host names: looked up by threads, because the operating system's resolver blocks.
+
+use core::net::{IpAddr, SocketAddr};
+use core::str;
+use mio::Waker;
+use sip_core::transport::{Address, Target, Ticket, Transport};
+use std::net::ToSocketAddrs;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+/// Names looked up at the same time; one dead name server must not hold up every other name.
+const THREADS: usize = 4;
+/// Questions under way at most; one more is answered "no address" at once.
+const LIMIT: usize = 256;
+/// Targets in one answer at most.
+const TARGETS: usize = 16;
+
+struct Question {
+    ticket: Ticket,
+    host: String,
+    port: u16,
+}
+
+struct Answer {
+    ticket: Ticket,
+    found: Vec<SocketAddr>,
+}
+
+/// Looks names up for one socket. Its threads start with the first name and end after the drop.
+pub(crate) struct Resolver {
+    waker: Arc<Waker>,
+    threads: Option<(Sender<Question>, Receiver<Answer>)>,
+    under_way: usize,
+    /// The family of the socket: addresses of the other one are of no use.
+    v4: bool,
+}
+
+/// What a question came to at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// This is the answer.
+    Answered(Vec<Target>),
+    /// The answer will come.
+    Waiting,
+    /// Too many questions are under way.
+    Refused,
+}
+
+impl Resolver {
+    pub(crate) fn new(waker: Arc<Waker>, v4: bool) -> Self {
+        Self { waker, threads: None, under_way: 0, v4 }
+    }
+
+    pub(crate) fn ask(
+        &mut self,
+        ticket: Ticket,
+        host: &[u8],
+        port: Option<u16>,
+        transport: Transport,
+        secure: bool,
+    ) -> Asked {
+        // A request that must not go over UDP finds nobody here (RFC 3263 §4.1).
+        if secure || transport.is_reliable() {
+            return Asked::Answered(Vec::new());
+        }
+        let Ok(host) = str::from_utf8(host) else { return Asked::Answered(Vec::new()) };
+        let port = port.unwrap_or(Transport::Udp.default_port());
+        if let Some(ip) = literal(host) {
+            return Asked::Answered(self.usable(&[SocketAddr::new(ip, port)]));
+        }
+        if self.under_way >= LIMIT {
+            return Asked::Refused;
+        }
+        if self.threads.is_none() {
+            self.threads = start(&self.waker);
+        }
+        let Some((questions, _)) = &self.threads else { return Asked::Refused };
+        match questions.send(Question { ticket, host: host.to_owned(), port }) {
+            Ok(()) => {
+                self.under_way += 1;
+                Asked::Waiting
+            }
+            Err(_) => Asked::Refused,
+        }
+    }
+
+    /// The next answer that has come.
+    pub(crate) fn next(&mut self) -> Option<(Ticket, Vec<Target>)> {
+        if self.under_way == 0 {
+            return None;
+        }
+        let Answer { ticket, found } = self.threads.as_ref()?.1.try_recv().ok()?;
+        self.under_way -= 1;
+        Some((ticket, self.usable(&found)))
+    }
+
+    /// Those that this socket can reach, each once, in the order of the system's resolver (RFC 6724).
+    fn usable(&self, found: &[SocketAddr]) -> Vec<Target> {
+        let mut targets = Vec::new();
+        for address in found.iter().filter(|address| address.is_ipv4() == self.v4 && address.port() != 0) {
+            let target = Target { address: Address::from(*address), transport: Transport::Udp };
+            if targets.len() < TARGETS && !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        targets
+    }
+}
+
+/// The address that `host` spells, in brackets or not.
+fn literal(host: &str) -> Option<IpAddr> {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host).parse().ok()
+}
+
+/// Starts the threads; `None` when the system has none to give.
+fn start(waker: &Arc<Waker>) -> Option<(Sender<Question>, Receiver<Answer>)> {
+    let (questions, asked) = mpsc::channel::<Question>();
+    let (answers, answered) = mpsc::channel();
+    let asked = Arc::new(Mutex::new(asked));
+    let mut started = 0;
+    for _ in 0..THREADS {
+        let (asked, answers, waker) = (Arc::clone(&asked), answers.clone(), Arc::clone(waker));
+        let thread = thread::Builder::new().name("sip-resolver".into());
+        let work = move || {
+            loop {
+                let question = asked.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(Question { ticket, host, port }) = question else { return };
+                let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+                if answers.send(Answer { ticket, found }).is_err() || waker.wake().is_err() {
+                    return;
+                }
+            }
+        };
+        started += usize::from(thread.spawn(work).is_ok());
+    }
+    (started > 0).then_some((questions, answered))
+}

@@ -1,0 +1,76 @@
+//! What one call of `poll` did, and what was counted on the way.
+
+use core::net::SocketAddr;
+use sip_core::message::Message;
+use sip_core::time::Instant;
+use sip_core::transport::Flow;
+
+/// What one call of [`Adapter::poll`](crate::Adapter::poll) came to.
+#[must_use]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "lives for one turn of the loop; a box would cost an allocation for each message"
+)]
+pub enum Turn<'b, E> {
+    /// A message arrived and caused this event; read both side by side. The message lies in the caller's buffer.
+    Message {
+        /// What the role makes of the message.
+        event: E,
+        /// The message.
+        message: Message<'b>,
+        /// Where it came from, and where a response to it goes.
+        flow: Flow,
+    },
+    /// An event that no message caused: a timer, a lost flow.
+    Event(E),
+    /// Something was done and there may be more: call again.
+    Again,
+    /// There is nothing to do until this moment (`None`: no timer runs) or until the socket is readable.
+    Idle(Option<Instant>),
+}
+
+/// Which way a datagram went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the network.
+    In,
+    /// To the network.
+    Out,
+}
+
+/// What an adapter has counted since it was bound.
+///
+/// Whatever strangers send shows up here and nowhere else: it never ends a loop with an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Datagrams received, whatever they held.
+    pub datagrams_in: u64,
+    /// Datagrams handed to the operating system.
+    pub datagrams_out: u64,
+    /// Datagrams that look like SIP and could not be parsed.
+    pub malformed: u64,
+    /// Messages that belong to nothing in the role.
+    pub strays: u64,
+    /// Datagrams of nothing but line ends (RFC 5626 §3.5.1), and empty ones.
+    pub keep_alives: u64,
+    /// Datagrams whose first octet is 0 to 3: STUN (RFC 7983 §7) and the like.
+    pub not_sip: u64,
+    /// Datagrams that filled the whole buffer: they may have lost their end, and were dropped.
+    pub truncated: u64,
+    /// Sends that the operating system refused; the role was told.
+    pub sends_failed: u64,
+    /// Sends that the operating system had no memory for; lost, as if on the way.
+    pub sends_lost: u64,
+    /// Sends put back because the socket was full. A send put back twice counts twice.
+    pub sends_deferred: u64,
+    /// Reports that a peer is not there (ICMP), handed to the role.
+    pub unreachable: u64,
+    /// Errors of the socket while receiving that were survived.
+    pub receive_errors: u64,
+    /// Names not looked up, because too many look-ups were under way.
+    pub lookups_refused: u64,
+}
+
+/// Sees a datagram as it passes: which way, the socket's address, the peer, the octets, the time.
+pub(crate) type Tap = dyn FnMut(Direction, SocketAddr, Flow, &[u8], Instant) + Send;

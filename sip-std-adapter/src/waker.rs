@@ -1,0 +1,34 @@
+//! Ending a wait from another thread.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::sync::Arc;
+
+/// Ends a wait of its [`Adapter`](crate::Adapter) from another thread or a Ctrl-C handler.
+///
+/// A wake-up is never lost: given while nobody waits, it ends the next wait at once. Several become one.
+#[derive(Clone, Debug)]
+pub struct Waker {
+    mio: Arc<mio::Waker>,
+    called: Arc<AtomicBool>,
+}
+
+impl Waker {
+    pub(crate) fn new(mio: Arc<mio::Waker>) -> Self {
+        Self { mio, called: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// Ends the present or next [`wait`](crate::Adapter::wait) or [`run`](crate::Adapter::run).
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn wake(&self) -> io::Result<()> {
+        self.called.store(true, Ordering::Release);
+        self.mio.wake()
+    }
+
+    /// Whether it was called since the last time this was asked.
+    pub(crate) fn take(&self) -> bool {
+        self.called.load(Ordering::Relaxed) && self.called.swap(false, Ordering::Acquire)
+    }
+}

@@ -1,6 +1,7 @@
 //! Where written messages are kept.
 
-use crate::error::Capacity;
+use crate::error::{Capacity, Error};
+use crate::message::{WriteError, Writer};
 
 /// Names kept octets. The zero value is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -86,6 +87,42 @@ pub trait Octets {
 
     /// Gives a reserve back.
     fn unreserve(&mut self, octets: usize);
+
+    /// Writes a message and keeps it. What does not fit the free piece of about `want` octets is written once more
+    /// where it does, so `write` must write the same each time; it reads what is kept as it goes.
+    ///
+    /// # Errors
+    /// [`Error::Capacity`] when there is no room (and with `reserved` none in the reserve), or the message
+    /// exceeds 65,535 octets; [`Error::Invalid`] when the writer refused a value. Nothing has changed.
+    fn write(
+        &mut self,
+        want: usize,
+        reserved: bool,
+        mut write: impl FnMut(&Self::Kept<'_>, &mut Writer<'_>),
+    ) -> Result<Block, Error>
+    where
+        Self: Sized,
+    {
+        let mut attempt = |octets: &mut Self, want| {
+            let (kept, room) = octets.open(want);
+            let mut writer = Writer::new(room);
+            write(&kept, &mut writer);
+            writer.finish()
+        };
+        let written = match attempt(self, want) {
+            Err(WriteError::Full { needed }) => attempt(self, needed),
+            other => other,
+        };
+        match written {
+            Ok(len) if reserved => Ok(self.keep_reserved(len)?),
+            Ok(len) => Ok(self.keep(len)?),
+            Err(WriteError::Full { needed }) => Err(Capacity::Octets { needed }.into()),
+            Err(WriteError::TooLarge { needed }) => Err(Capacity::MessageSize { needed }.into()),
+            Err(WriteError::Injection) => {
+                Err(Error::Invalid("a header value with a line end, or a name that is no token"))
+            }
+        }
+    }
 
     /// Octets taken, the blocks' overhead included, the reserve not.
     fn used(&self) -> usize;

@@ -104,6 +104,18 @@ impl<'a, E: Entry> TableRef<'a, E> {
         self.handle_at(self.get(handle)?.links().next.to_entry()?)
     }
 
+    /// The last of ready list `list`.
+    #[must_use]
+    pub fn last(self, list: usize) -> Option<Handle> {
+        self.handle_at(self.head.last.get(list)?.to_entry()?)
+    }
+
+    /// The entry before `handle` in its ready list.
+    #[must_use]
+    pub fn previous_ready(self, handle: Handle) -> Option<Handle> {
+        self.handle_at(self.get(handle)?.links().prev.to_entry()?)
+    }
+
     /// Every entry in use, in the order of their places.
     pub fn iter(self) -> impl Iterator<Item = (Handle, &'a E)> {
         let used = self.entries.iter().take(self.head.fresh as usize).enumerate();

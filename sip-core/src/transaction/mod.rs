@@ -1,8 +1,26 @@
 //! Transactions (RFC 3261 §17, RFC 6026, RFC 4320).
+//!
+//! The four machines ([`ClientInvite`], [`Client`], [`ServerInvite`], [`Server`]) are plain values that know no
+//! messages. The layer, [`Transactions`], keeps one in each entry of a table beside the message that it sends:
+//!
+//! 1. A response is matched ([`Transactions::match_response`]) and then taken ([`Transactions::receive_response`]);
+//!    a request is matched and taken at once ([`Transactions::receive_request`]), and made a transaction by
+//!    [`Transactions::server`] when it is new.
+//! 2. What has to be sent stands in ready lists; [`Transactions::poll_send`] names the next and
+//!    [`Transactions::lend`] lends its octets from where they are kept.
+//! 3. [`Transactions::handle_timeout`] and [`Transactions::flow_failed`] tell, one a call, what has ended.
+//!
+//! An entry is freed by the next call after its machine is Terminated and its last message was polled, so what
+//! such a call names can still be read. Octets are given back earlier, on entering a state that never sends.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod client;
 pub mod client_invite;
+mod entry;
+mod key;
+mod layer;
+mod requests;
+mod responses;
 pub mod server;
 pub mod server_invite;
 mod step;
@@ -10,6 +28,10 @@ mod timers;
 
 pub use client::Client;
 pub use client_invite::ClientInvite;
+pub use entry::{State, Transaction, TransactionId, User};
+pub use layer::{Expired, ExpiredKind, Layer, Transactions, TransactionsRef};
+pub use requests::{ClientOutcome, NewClient};
+pub use responses::ServerMatch;
 pub use server::Server;
 pub use server_invite::ServerInvite;
 pub use step::{Output, Step, Tell};

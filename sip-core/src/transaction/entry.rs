@@ -1,0 +1,248 @@
+//! One transaction as the table holds it.
+
+use super::{Client, ClientInvite, Server, ServerInvite, Step, Timers};
+use super::{client, client_invite, server, server_invite};
+use crate::memory::{Block, CHAINS, Entry, Handle, Links};
+use crate::random::Key;
+use crate::time::Instant;
+use crate::transport::Flow;
+
+/// Names a transaction. The zero value is none; one that has ended is known as such.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TransactionId(pub Handle);
+
+impl TransactionId {
+    /// No transaction.
+    pub const NONE: Self = Self(Handle::NONE);
+
+    /// Whether this is the zero value.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// What the transaction user wants to be told along with each event: a number of its own choice, zero for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct User(pub u64);
+
+impl User {
+    /// Nobody.
+    pub const NONE: Self = Self(0);
+
+    /// Whether this is the zero value.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// The machine of a transaction, and with it the kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(super) enum Machine {
+    #[default]
+    Free = 0,
+    /// A client transaction whose flow isn't known yet.
+    Parked {
+        invite: bool,
+    },
+    ClientInvite(ClientInvite),
+    Client(Client),
+    ServerInvite(ServerInvite),
+    Server(Server),
+}
+
+/// The state of a transaction of any kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum State {
+    /// A client transaction that waits for its flow.
+    Parked,
+    /// An INVITE client transaction.
+    ClientInvite(client_invite::State),
+    /// Another client transaction.
+    Client(client::State),
+    /// An INVITE server transaction.
+    ServerInvite(server_invite::State),
+    /// Another server transaction.
+    Server(server::State),
+}
+
+impl Machine {
+    pub(super) fn state(&self) -> Option<State> {
+        match self {
+            Self::Free => None,
+            Self::Parked { .. } => Some(State::Parked),
+            Self::ClientInvite(machine) => Some(State::ClientInvite(machine.state())),
+            Self::Client(machine) => Some(State::Client(machine.state())),
+            Self::ServerInvite(machine) => Some(State::ServerInvite(machine.state())),
+            Self::Server(machine) => Some(State::Server(machine.state())),
+        }
+    }
+
+    pub(super) fn is_client(&self) -> bool {
+        matches!(self, Self::Parked { .. } | Self::ClientInvite(_) | Self::Client(_))
+    }
+
+    pub(super) fn is_terminated(&self) -> bool {
+        match self {
+            Self::Free | Self::Parked { .. } => false,
+            Self::ClientInvite(machine) => machine.state() == client_invite::State::Terminated,
+            Self::Client(machine) => machine.state() == client::State::Terminated,
+            Self::ServerInvite(machine) => machine.state() == server_invite::State::Terminated,
+            Self::Server(machine) => machine.state() == server::State::Terminated,
+        }
+    }
+
+    /// Whether a final response was received or given.
+    pub(super) fn has_final(&self) -> bool {
+        match self {
+            Self::Free | Self::Parked { .. } => false,
+            Self::ClientInvite(machine) => {
+                !matches!(machine.state(), client_invite::State::Calling | client_invite::State::Proceeding)
+            }
+            Self::Client(machine) => !matches!(machine.state(), client::State::Trying | client::State::Proceeding),
+            Self::ServerInvite(machine) => machine.state() != server_invite::State::Proceeding,
+            Self::Server(machine) => !machine.accepts(),
+        }
+    }
+
+    /// Whether the present state never sends, so that no message has to be kept.
+    pub(super) fn is_silent(&self) -> bool {
+        match self {
+            Self::Free | Self::Parked { .. } | Self::Server(_) => false,
+            Self::ClientInvite(machine) => machine.state() == client_invite::State::Accepted,
+            Self::Client(machine) => machine.state() == client::State::Completed,
+            Self::ServerInvite(machine) => machine.state() == server_invite::State::Confirmed,
+        }
+    }
+
+    /// Whether the INVITE needs no sending any more and is kept for its ACK alone.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self, Self::ClientInvite(machine) if machine.state() == client_invite::State::Proceeding)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Self::Free | Self::Parked { .. } => None,
+            Self::ClientInvite(machine) => machine.poll_timeout(),
+            Self::Client(machine) => machine.poll_timeout(),
+            Self::ServerInvite(machine) => machine.poll_timeout(),
+            Self::Server(machine) => machine.poll_timeout(),
+        }
+    }
+
+    pub(super) fn receive_response(&mut self, now: Instant, status: u16, timers: &Timers) -> Step {
+        match self {
+            Self::ClientInvite(machine) => machine.receive_response(now, status, timers),
+            Self::Client(machine) => machine.receive_response(now, status, timers),
+            Self::Free | Self::Parked { .. } | Self::ServerInvite(_) | Self::Server(_) => Step::NOTHING,
+        }
+    }
+
+    pub(super) fn receive_request(&mut self, now: Instant, is_ack: bool, timers: &Timers) -> Step {
+        match self {
+            Self::ServerInvite(machine) if is_ack => machine.receive_ack(now, timers),
+            Self::ServerInvite(machine) => machine.receive_invite(),
+            Self::Server(machine) => machine.receive_request(),
+            Self::Free | Self::Parked { .. } | Self::ClientInvite(_) | Self::Client(_) => Step::NOTHING,
+        }
+    }
+
+    pub(super) fn respond(&mut self, now: Instant, status: u16, timers: &Timers) -> Step {
+        match self {
+            Self::ServerInvite(machine) => machine.respond(now, status, timers),
+            Self::Server(machine) => machine.respond(now, status, timers),
+            Self::Free | Self::Parked { .. } | Self::ClientInvite(_) | Self::Client(_) => Step::NOTHING,
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, timers: &Timers) -> Step {
+        match self {
+            Self::Free | Self::Parked { .. } => Step::NOTHING,
+            Self::ClientInvite(machine) => machine.handle_timeout(now),
+            Self::Client(machine) => machine.handle_timeout(now, timers),
+            Self::ServerInvite(machine) => machine.handle_timeout(now, timers),
+            Self::Server(machine) => machine.handle_timeout(now),
+        }
+    }
+
+    pub(super) fn transport_failed(&mut self) -> Step {
+        match self {
+            Self::Free | Self::Parked { .. } => Step::NOTHING,
+            Self::ClientInvite(machine) => machine.transport_failed(),
+            Self::Client(machine) => machine.transport_failed(),
+            Self::ServerInvite(machine) => machine.transport_failed(),
+            Self::Server(machine) => machine.transport_failed(),
+        }
+    }
+
+    pub(super) fn relative_to(self, now: Instant) -> Self {
+        match self {
+            Self::Free | Self::Parked { .. } => self,
+            Self::ClientInvite(machine) => Self::ClientInvite(machine.relative_to(now)),
+            Self::Client(machine) => Self::Client(machine.relative_to(now)),
+            Self::ServerInvite(machine) => Self::ServerInvite(machine.relative_to(now)),
+            Self::Server(machine) => Self::Server(machine.relative_to(now)),
+        }
+    }
+}
+
+/// A transaction as the table holds it; all zero is a free entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Transaction {
+    pub(super) links: Links,
+    pub(super) machine: Machine,
+    /// The matching key, and the key of the flow (client) or of merged requests (server).
+    pub(super) keys: [Key; CHAINS],
+    pub(super) user: User,
+    pub(super) flow: Flow,
+    /// The request, later its ACK (client); the last response (server).
+    pub(super) message: Block,
+    /// The head that responses begin with.
+    pub(super) template: Block,
+    /// The ready list of the request.
+    pub(super) priority: u8,
+    /// `message` is the ACK.
+    pub(super) acked: bool,
+}
+
+impl Transaction {
+    /// A free entry; all zero.
+    pub const ZERO: Self = Self {
+        links: Links::ZERO,
+        machine: Machine::Free,
+        keys: [Key::ZERO; CHAINS],
+        user: User::NONE,
+        flow: Flow::NONE,
+        message: Block::NONE,
+        template: Block::NONE,
+        priority: 0,
+        acked: false,
+    };
+
+    pub(super) fn set_key(&mut self, chain: usize, key: Key) {
+        if let Some(place) = self.keys.get_mut(chain) {
+            *place = key;
+        }
+    }
+}
+
+impl Entry for Transaction {
+    const ZERO: Self = Self::ZERO;
+
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn key(&self, chain: usize) -> Key {
+        self.keys.get(chain).copied().unwrap_or(Key::ZERO)
+    }
+}

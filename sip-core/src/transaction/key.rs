@@ -1,0 +1,102 @@
+//! How messages are matched to transactions (RFC 3261 §17.1.3, §17.2.3) and merged requests are known (§8.2.2.2).
+//!
+//! Each rule becomes a 128-bit keyed hash over what it compares. Tokens and host names are compared in any
+//! case (§7.3.1), everything else octet by octet.
+
+use crate::message::{MAGIC_COOKIE, Message, Method};
+use crate::random::{HashKey, Key, Token};
+use crate::transport::{Flow, Transport};
+use core::net::IpAddr;
+
+/// What a key is for, so that keys of two rules are never equal.
+#[derive(Clone, Copy)]
+enum Rule {
+    Response,
+    Request,
+    Rfc2543,
+    Merged,
+    Flow,
+}
+
+fn part(hash: HashKey, rule: Rule) -> crate::random::KeyHasher {
+    hash.hasher().number(rule as u64)
+}
+
+/// The key of a client transaction: branch and method (§17.1.3).
+pub(super) fn client(hash: HashKey, branch: &[u8], method: Method<'_>) -> Key {
+    part(hash, Rule::Response).part_ignoring_case(branch).part(method.as_bytes()).finish()
+}
+
+/// The same for a branch that this stack made: the magic cookie and a token.
+pub(super) fn own_client(hash: HashKey, branch: Token, method: Method<'_>) -> Key {
+    let mut text = [0; MAGIC_COOKIE.len().wrapping_add(16)];
+    let octets = MAGIC_COOKIE.iter().chain(branch.as_bytes());
+    text.iter_mut().zip(octets).for_each(|(place, octet)| *place = *octet);
+    client(hash, &text, method)
+}
+
+/// The key of the client transaction that a response belongs to.
+pub(super) fn of_response(hash: HashKey, response: &Message<'_>) -> Option<Key> {
+    let branch = response.top_via().branch()?;
+    Some(client(hash, branch, response.cseq().method))
+}
+
+/// The key of the server transaction that a request makes or belongs to; an ACK or (with `cancelled`) a
+/// CANCEL belongs to that of its INVITE (§17.2.3, §9.2).
+pub(super) fn of_request(hash: HashKey, request: &Message<'_>, cancelled: bool) -> Key {
+    let method = match request.method() {
+        Method::Ack => Method::Invite,
+        Method::Cancel if cancelled => Method::Invite,
+        method => method,
+    };
+    let via = request.top_via();
+    let branch = via.branch().unwrap_or_default();
+    if via.has_cookie() {
+        let default = if via.transport().eq_ignore_ascii_case(b"TLS") { Transport::Tls } else { Transport::Udp };
+        let port = via.port().unwrap_or(default.default_port());
+        return part(hash, Rule::Request)
+            .part_ignoring_case(branch)
+            .part_ignoring_case(via.host().as_bytes())
+            .number(u64::from(port))
+            .part(method.as_bytes())
+            .finish();
+    }
+    // RFC 2543 peers. The To tag of an ACK is that of the response, so INVITE and ACK can't have it in their
+    // key; the topmost Via and the CSeq number tell requests apart without it.
+    let to_tag = if method == Method::Invite { None } else { request.to_tag() };
+    part(hash, Rule::Rfc2543)
+        .part(request.request_uri().unwrap_or_default())
+        .part_ignoring_case(to_tag.unwrap_or_default())
+        .part_ignoring_case(request.from_tag().unwrap_or_default())
+        .part(request.call_id())
+        .number(u64::from(request.cseq().number))
+        .part(method.as_bytes())
+        .part(via.raw())
+        .finish()
+}
+
+/// The key by which the same request is known when it comes by another way: From tag, Call-ID and CSeq of a
+/// request without a To tag (§8.2.2.2). ACK and CANCEL have none.
+pub(super) fn merged(hash: HashKey, request: &Message<'_>) -> Option<Key> {
+    let method = request.method();
+    if request.to_tag().is_some() || matches!(method, Method::Ack | Method::Cancel) {
+        return None;
+    }
+    let key = part(hash, Rule::Merged)
+        .part_ignoring_case(request.from_tag().unwrap_or_default())
+        .part(request.call_id())
+        .number(u64::from(request.cseq().number))
+        .part(method.as_bytes());
+    Some(key.finish())
+}
+
+/// The key under which the client transactions of a flow are found when it fails.
+pub(super) fn flow(hash: HashKey, flow: Flow) -> Key {
+    let key = part(hash, Rule::Flow).number(flow.transport as u64).number(u64::from(flow.connection));
+    let key = match flow.remote.ip() {
+        Some(IpAddr::V4(ip)) => key.part(&ip.octets()),
+        Some(IpAddr::V6(ip)) => key.part(&ip.octets()),
+        None => key,
+    };
+    key.number(u64::from(flow.remote.port())).finish()
+}

@@ -1,0 +1,556 @@
+//! The transaction layer: the table, what is ready to be sent, timers and lost flows.
+
+use super::entry::{State, Transaction, TransactionId, User};
+use super::step::{Output, Step, Tell};
+use super::{Timers, key};
+use crate::error::Capacity;
+use crate::memory::{Block, Head, Octets, Table, TableRef};
+use crate::message::Message;
+use crate::random::HashKey;
+use crate::time::Instant;
+use crate::transport::Flow;
+use core::hash::{Hash, Hasher};
+use siphasher::sip::SipHasher13;
+
+/// The ready list of responses, ACK, CANCEL and BYE.
+pub(super) const URGENT: usize = 0;
+/// The ready list of the other requests.
+pub(super) const ORDINARY: usize = 1;
+/// Sends that were put back until their flow is writable.
+pub(super) const DEFERRED: usize = 2;
+/// Client transactions whose flow is still to be found, and that were not offered yet.
+pub(super) const PARKED: usize = 3;
+
+/// The chain of the keys that match messages.
+pub(super) const MATCH: usize = 0;
+/// The chain of flows (client) and merged requests (server).
+pub(super) const OTHER: usize = 1;
+
+/// What the layer has besides its entries and octets.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer {
+    pub(super) head: Head,
+    pub(super) timers: Timers,
+    pub(super) hash: HashKey,
+    reserved: u32,
+    /// The transaction that the last call gave out; when it is Terminated, the next call frees it.
+    last: TransactionId,
+}
+
+impl Layer {
+    /// The layer before its start; all zero.
+    pub const ZERO: Self =
+        Self { head: Head::ZERO, timers: Timers::ZERO, hash: HashKey::ZERO, reserved: 0, last: TransactionId::NONE };
+
+    /// Sets the timers, and the key of the hashes over what strangers send. To be called once, first.
+    pub fn start(&mut self, timers: Timers, key: HashKey) {
+        self.timers = timers;
+        self.hash = key;
+    }
+
+    /// The timers.
+    #[must_use]
+    pub const fn timers(&self) -> &Timers {
+        &self.timers
+    }
+}
+
+/// What a timer or a lost flow did to a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Expired {
+    /// The transaction; readable until the next call that changes the layer.
+    pub id: TransactionId,
+    /// Its user.
+    pub user: User,
+    /// What happened.
+    pub kind: ExpiredKind,
+}
+
+/// The kinds of [`Expired`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ExpiredKind {
+    /// No response came to the request (Timer B or F), or no ACK to the response (Timer H).
+    TimedOut,
+    /// The flow was lost before a final response came.
+    FlowFailed,
+    /// The transaction is over: it had done its work, or its user never gave a final response.
+    Ended,
+}
+
+/// The layer with its storage, to be read.
+#[derive(Debug)]
+pub struct TransactionsRef<'a, O> {
+    pub(crate) layer: &'a Layer,
+    pub(crate) entries: &'a [Transaction],
+    pub(crate) octets: &'a O,
+}
+
+impl<O> Clone for TransactionsRef<'_, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<O> Copy for TransactionsRef<'_, O> {}
+
+impl<'a, O: Octets> TransactionsRef<'a, O> {
+    /// The layer with the storage that it was always used with.
+    #[must_use]
+    pub const fn new(layer: &'a Layer, entries: &'a [Transaction], octets: &'a O) -> Self {
+        Self { layer, entries, octets }
+    }
+
+    pub(super) fn table(self) -> TableRef<'a, Transaction> {
+        TableRef::new(&self.layer.head, self.entries)
+    }
+
+    fn entry(self, id: TransactionId) -> Option<&'a Transaction> {
+        self.table().get(id.0)
+    }
+
+    /// The message that the transaction keeps: the request or its ACK (client), the last response (server).
+    /// Empty when there is none.
+    #[must_use]
+    pub fn bytes(self, id: TransactionId) -> &'a [u8] {
+        self.entry(id).map_or(&[], |entry| self.octets.get(entry.message))
+    }
+
+    /// What to send, and where: the transaction that [`Transactions::poll_send`] gave.
+    #[must_use]
+    pub fn lend(self, id: TransactionId) -> Option<(&'a [u8], Flow)> {
+        let entry = self.entry(id)?;
+        let bytes = self.octets.get(entry.message);
+        (!bytes.is_empty()).then_some((bytes, entry.flow))
+    }
+
+    /// The user; none when the transaction has ended.
+    #[must_use]
+    pub fn user(self, id: TransactionId) -> User {
+        self.entry(id).map_or(User::NONE, |entry| entry.user)
+    }
+
+    /// The flow; none when it isn't known yet or the transaction has ended.
+    #[must_use]
+    pub fn flow(self, id: TransactionId) -> Flow {
+        self.entry(id).map_or(Flow::NONE, |entry| entry.flow)
+    }
+
+    /// Whether it is a client transaction.
+    #[must_use]
+    pub fn is_client(self, id: TransactionId) -> bool {
+        self.entry(id).is_some_and(|entry| entry.machine.is_client())
+    }
+
+    /// The state; `None` when the transaction has ended and is forgotten.
+    #[must_use]
+    pub fn state(self, id: TransactionId) -> Option<State> {
+        self.entry(id)?.machine.state()
+    }
+
+    /// Whether a final response was received (client) or given (server), or the transaction has ended.
+    #[must_use]
+    pub fn has_final(self, id: TransactionId) -> bool {
+        self.entry(id).is_none_or(|entry| entry.machine.has_final())
+    }
+
+    /// The client transaction that a response belongs to (RFC 3261 §17.1.3). Nothing changes.
+    #[must_use]
+    pub fn match_response(self, response: &Message<'_>) -> Option<(TransactionId, User)> {
+        let handle = self.table().find(MATCH, key::of_response(self.layer.hash, response)?)?;
+        let entry = self.table().get(handle).filter(|entry| entry.machine.is_client())?;
+        Some((TransactionId(handle), entry.user))
+    }
+
+    /// The INVITE server transaction that a CANCEL names (RFC 3261 §9.2).
+    #[must_use]
+    pub fn find_cancelled(self, cancel: &Message<'_>) -> Option<(TransactionId, User)> {
+        let handle = self.table().find(MATCH, key::of_request(self.layer.hash, cancel, true))?;
+        Some((TransactionId(handle), self.table().get(handle)?.user))
+    }
+
+    /// When to call [`Transactions::handle_timeout`].
+    #[must_use]
+    pub fn next_timeout(self) -> Option<Instant> {
+        self.table().next_deadline()
+    }
+
+    /// Transactions alive.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.table().len()
+    }
+
+    /// Whether no transaction is alive.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Entries that a new transaction can have: all free ones when `reserved`, else those not set aside.
+    #[must_use]
+    pub fn free_for(self, reserved: bool) -> usize {
+        let aside = if reserved { 0 } else { self.layer.reserved as usize };
+        self.table().free().saturating_sub(aside)
+    }
+
+    /// Feeds the state to `hasher`: of each transaction its machine with times relative to `now`, its octets,
+    /// its flow, and its user as `canonical` names it. Handles, keys and places do not count; the order of
+    /// what is ready does.
+    pub fn fingerprint(self, now: Instant, hasher: &mut impl Hasher, canonical: impl Fn(User) -> u64) {
+        let of_one = |entry: &Transaction| {
+            let mut hasher = SipHasher13::new();
+            entry.machine.relative_to(now).hash(&mut hasher);
+            self.octets.get(entry.message).hash(&mut hasher);
+            self.octets.get(entry.template).hash(&mut hasher);
+            (entry.flow, entry.priority, entry.acked, canonical(entry.user)).hash(&mut hasher);
+            hasher.finish()
+        };
+        let sum = self.table().iter().fold(0_u64, |sum, (_, entry)| sum.wrapping_add(of_one(entry)));
+        (sum, self.len(), self.layer.reserved).hash(hasher);
+        for list in [URGENT, ORDINARY, DEFERRED, PARKED] {
+            let mut next = self.table().first(list);
+            while let Some(handle) = next {
+                self.table().get(handle).map(of_one).hash(hasher);
+                next = self.table().next_ready(handle);
+            }
+            hasher.write_u8(0);
+        }
+    }
+}
+
+/// The layer with its storage, to be worked with.
+#[derive(Debug)]
+pub struct Transactions<'a, O> {
+    pub(crate) layer: &'a mut Layer,
+    pub(crate) entries: &'a mut [Transaction],
+    pub(crate) octets: &'a mut O,
+}
+
+impl<'a, O: Octets> Transactions<'a, O> {
+    /// The layer with its storage. The three must always be used together; octets may also be shared with
+    /// other owners of blocks.
+    #[must_use]
+    pub const fn new(layer: &'a mut Layer, entries: &'a mut [Transaction], octets: &'a mut O) -> Self {
+        Self { layer, entries, octets }
+    }
+
+    /// The same, to be read.
+    #[must_use]
+    pub fn view(&self) -> TransactionsRef<'_, O> {
+        TransactionsRef { layer: self.layer, entries: self.entries, octets: self.octets }
+    }
+
+    /// The next message to send, to be read with [`lend`](Self::lend): urgent ones first, each kind in the
+    /// order in which they became ready. It counts as sent unless [`defer`](Self::defer) puts it back.
+    #[must_use]
+    pub fn poll_send(&mut self) -> Option<TransactionId> {
+        loop {
+            self.settle();
+            let mut table = self.table();
+            let handle = table.first(URGENT).or_else(|| table.first(ORDINARY))?;
+            table.unlink_ready(handle);
+            let id = TransactionId(handle);
+            self.layer.last = id;
+            if !self.view().bytes(id).is_empty() {
+                return Some(id);
+            }
+        }
+    }
+
+    /// Puts a send back, in O(1), until [`flow_writable`](Self::flow_writable). To be called before any other
+    /// call that changes the layer.
+    pub fn defer(&mut self, id: TransactionId) {
+        self.table().push(id.0, DEFERRED);
+    }
+
+    /// Makes what was deferred for `flow` ready again, ahead of what is ready already and in its old order.
+    /// Datagrams share a socket, so for a datagram flow all deferred datagrams are meant.
+    pub fn flow_writable(&mut self, flow: Flow) {
+        self.settle();
+        let mut next = self.table().view().last(DEFERRED);
+        while let Some(handle) = next {
+            let mut table = self.table();
+            next = table.view().previous_ready(handle);
+            let Some(entry) = table.get(handle) else { break };
+            let same = if flow.connection == 0 { entry.flow.transport == flow.transport } else { entry.flow == flow };
+            if same {
+                let list = list_of(entry);
+                table.push_front(handle, list);
+            }
+        }
+    }
+
+    /// The next client transaction whose flow has to be found (a name resolved, a connection opened) before
+    /// [`launch`](Self::launch). Each is given once.
+    #[must_use]
+    pub fn poll_parked(&mut self) -> Option<TransactionId> {
+        self.settle();
+        let mut table = self.table();
+        let handle = table.first(PARKED)?;
+        table.unlink_ready(handle);
+        Some(TransactionId(handle))
+    }
+
+    /// Handles the timers that are due. To be called until `None`.
+    #[must_use]
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Expired> {
+        loop {
+            self.settle();
+            let id = TransactionId(self.table().expired(now)?);
+            let timers = self.layer.timers;
+            let entry = self.entry_mut(id)?;
+            let step = entry.machine.handle_timeout(now, &timers);
+            let user = entry.user;
+            self.apply(id, step);
+            let kind = match step {
+                Step { tell: Tell::TimedOut, .. } => ExpiredKind::TimedOut,
+                Step { ended: true, .. } => ExpiredKind::Ended,
+                _ => continue,
+            };
+            return Some(Expired { id, user, kind });
+        }
+    }
+
+    /// Ends the client transactions whose flow does not carry messages, one a call. To be called until `None`.
+    ///
+    /// Server transactions stay as they are (RFC 6026 §8.8): each has a timer, or its user, to end it.
+    /// What was deferred for the flow is dropped.
+    #[must_use]
+    pub fn flow_failed(&mut self, flow: Flow) -> Option<Expired> {
+        self.settle();
+        let of_flow = key::flow(self.layer.hash, flow);
+        while let Some(handle) = self.table().find(OTHER, of_flow) {
+            self.table().unlink_key(handle, OTHER);
+            let id = TransactionId(handle);
+            let Some(entry) = self.entry_mut(id) else { break };
+            let (user, had_final) = (entry.user, entry.machine.has_final());
+            let step = entry.machine.transport_failed();
+            self.apply(id, step);
+            if step.ended {
+                let kind = if had_final { ExpiredKind::Ended } else { ExpiredKind::FlowFailed };
+                return Some(Expired { id, user, kind });
+            }
+        }
+        let mut next = self.table().first(DEFERRED);
+        while let Some(handle) = next {
+            next = self.table().next_ready(handle);
+            if self.view().flow(TransactionId(handle)) == flow {
+                self.table().unlink_ready(handle);
+                self.layer.last = TransactionId(handle);
+                self.settle();
+            }
+        }
+        None
+    }
+
+    /// Sends the kept message once more: the 2xx to an INVITE, or a reliable provisional response, whose
+    /// retransmission is the user's.
+    pub fn resend(&mut self, id: TransactionId) {
+        self.settle();
+        if !self.view().bytes(id).is_empty() {
+            self.queue(id);
+        }
+    }
+
+    /// Ends a transaction at once and sends nothing.
+    pub fn abandon(&mut self, id: TransactionId) {
+        self.settle();
+        self.free(id);
+    }
+
+    /// Gives back the message of a transaction that is not going to send it again (a 2xx that was
+    /// acknowledged). What was ready to be sent is not.
+    pub fn release_message(&mut self, id: TransactionId) {
+        self.table().unlink_ready(id.0);
+        let block = self.take_message(id);
+        self.octets.release(block);
+    }
+
+    /// Takes the message out of a transaction; the block is the caller's now. With it the request of a transaction that
+    /// [`Expired`] names can be sent again to the next target.
+    #[must_use]
+    pub fn take_message(&mut self, id: TransactionId) -> Block {
+        self.entry_mut(id).map_or(Block::NONE, |entry| core::mem::take(&mut entry.message))
+    }
+
+    /// Changes the user.
+    pub fn set_user(&mut self, id: TransactionId, user: User) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.user = user;
+        }
+    }
+
+    /// Sets `entries` more aside for transactions that must never be refused.
+    ///
+    /// # Errors
+    /// [`Capacity::Transactions`] when so many are not free now.
+    pub fn reserve(&mut self, entries: usize) -> Result<(), Capacity> {
+        self.settle();
+        let entries = u32::try_from(entries).map_err(|_| Capacity::Transactions)?;
+        if self.view().free_for(false) < entries as usize {
+            return Err(Capacity::Transactions);
+        }
+        self.layer.reserved = self.layer.reserved.saturating_add(entries);
+        Ok(())
+    }
+
+    /// Gives back what [`reserve`](Self::reserve) set aside.
+    pub fn unreserve(&mut self, entries: usize) {
+        let entries = u32::try_from(entries).unwrap_or(u32::MAX);
+        self.layer.reserved = self.layer.reserved.saturating_sub(entries);
+    }
+
+    pub(super) fn table(&mut self) -> Table<'_, Transaction> {
+        Table::new(&mut self.layer.head, self.entries)
+    }
+
+    pub(super) fn entry_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
+        let place = self.table().get(id.0).and_then(|_| id.0.index())?;
+        self.entries.get_mut(place)
+    }
+
+    /// A new entry, when there is one left.
+    pub(super) fn insert(&mut self, reserved: bool) -> Result<TransactionId, Capacity> {
+        if self.view().free_for(reserved) == 0 {
+            return Err(Capacity::Transactions);
+        }
+        self.table().insert().map(TransactionId).ok_or(Capacity::Transactions)
+    }
+
+    /// Does what a machine said, and gives back what its new state does not need.
+    pub(super) fn apply(&mut self, id: TransactionId, step: Step) {
+        let Some(entry) = self.entry_mut(id) else { return };
+        let machine = entry.machine;
+        let ended = machine.is_terminated();
+        self.table().set_timer(id.0, machine.poll_timeout());
+        if machine.is_silent() {
+            self.release_message(id);
+        }
+        match step.send {
+            Output::Nothing if ended || machine.is_answered() => self.table().unlink_ready(id.0),
+            Output::Nothing => {}
+            Output::Trying if !self.write_trying(id) => {}
+            Output::Trying | Output::Request | Output::Ack | Output::Response => self.queue(id),
+        }
+        if ended && self.table().ready_list(id.0).is_none() {
+            self.layer.last = id;
+        }
+    }
+
+    /// Puts the transaction into its ready list; where a send waits already, nothing changes.
+    pub(super) fn queue(&mut self, id: TransactionId) {
+        let Some(list) = self.entry_mut(id).map(|entry| list_of(entry)) else { return };
+        let mut table = self.table();
+        match table.ready_list(id.0) {
+            Some(DEFERRED) => {}
+            Some(present) if present == list => {}
+            _ => table.push(id.0, list),
+        }
+    }
+
+    /// Frees the transaction that the last call gave out, when it is over and nothing of it waits to be sent.
+    pub(super) fn settle(&mut self) {
+        let id = core::mem::take(&mut self.layer.last);
+        let over = self.entry_mut(id).is_some_and(|entry| entry.machine.is_terminated());
+        if over && self.table().ready_list(id.0).is_none() {
+            self.free(id);
+        }
+    }
+
+    /// The one place where an entry is given back.
+    fn free(&mut self, id: TransactionId) {
+        let Some(entry) = self.entry_mut(id) else { return };
+        let (message, template) = (entry.message, entry.template);
+        self.octets.release(message);
+        self.octets.release(template);
+        self.table().remove(id.0);
+    }
+}
+
+/// The ready list of what the transaction has to send.
+fn list_of(entry: &Transaction) -> usize {
+    if entry.machine.is_client() && !entry.acked { usize::from(entry.priority) } else { URGENT }
+}
+
+/// The readouts of [`TransactionsRef`], for who works with the layer.
+impl<O: Octets> Transactions<'_, O> {
+    /// See [`TransactionsRef::bytes`].
+    #[must_use]
+    pub fn bytes(&self, id: TransactionId) -> &[u8] {
+        self.view().bytes(id)
+    }
+
+    /// See [`TransactionsRef::lend`].
+    #[must_use]
+    pub fn lend(&self, id: TransactionId) -> Option<(&[u8], Flow)> {
+        self.view().lend(id)
+    }
+
+    /// See [`TransactionsRef::user`].
+    #[must_use]
+    pub fn user(&self, id: TransactionId) -> User {
+        self.view().user(id)
+    }
+
+    /// See [`TransactionsRef::flow`].
+    #[must_use]
+    pub fn flow(&self, id: TransactionId) -> Flow {
+        self.view().flow(id)
+    }
+
+    /// See [`TransactionsRef::is_client`].
+    #[must_use]
+    pub fn is_client(&self, id: TransactionId) -> bool {
+        self.view().is_client(id)
+    }
+
+    /// See [`TransactionsRef::state`].
+    #[must_use]
+    pub fn state(&self, id: TransactionId) -> Option<State> {
+        self.view().state(id)
+    }
+
+    /// See [`TransactionsRef::has_final`].
+    #[must_use]
+    pub fn has_final(&self, id: TransactionId) -> bool {
+        self.view().has_final(id)
+    }
+
+    /// See [`TransactionsRef::match_response`].
+    #[must_use]
+    pub fn match_response(&self, response: &Message<'_>) -> Option<(TransactionId, User)> {
+        self.view().match_response(response)
+    }
+
+    /// See [`TransactionsRef::find_cancelled`].
+    #[must_use]
+    pub fn find_cancelled(&self, cancel: &Message<'_>) -> Option<(TransactionId, User)> {
+        self.view().find_cancelled(cancel)
+    }
+
+    /// See [`TransactionsRef::next_timeout`].
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.view().next_timeout()
+    }
+
+    /// See [`TransactionsRef::len`].
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.view().len()
+    }
+
+    /// See [`TransactionsRef::is_empty`].
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.view().is_empty()
+    }
+
+    /// See [`TransactionsRef::free_for`].
+    #[must_use]
+    pub fn free_for(&self, reserved: bool) -> usize {
+        self.view().free_for(reserved)
+    }
+}

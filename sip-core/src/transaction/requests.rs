@@ -1,0 +1,128 @@
+//! The client side of the layer: requests out, responses in (RFC 3261 §17.1).
+
+use super::entry::{Machine, Transaction, TransactionId, User};
+use super::layer::{MATCH, ORDINARY, OTHER, PARKED, Transactions, URGENT};
+use super::step::{Output, Step, Tell};
+use super::{Client, ClientInvite, key};
+use crate::error::Capacity;
+use crate::memory::{Block, KeptBlocks, Octets};
+use crate::message::{Message, Method, build};
+use crate::random::Token;
+use crate::time::Instant;
+use crate::transport::Flow;
+
+/// What a client transaction is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct NewClient<'a> {
+    /// The written request.
+    pub block: Block,
+    /// Where it goes; [`Flow::NONE`] parks it until [`launch`](Transactions::launch).
+    pub flow: Flow,
+    /// Its method; anything but ACK, which has no transaction.
+    pub method: Method<'a>,
+    /// What follows the magic cookie in the branch of its topmost Via.
+    pub branch: Token,
+    /// Whom to tell.
+    pub user: User,
+    /// Whether it may take an entry that was set aside.
+    pub reserved: bool,
+}
+
+/// What became of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub enum ClientOutcome {
+    /// The transaction dealt with it: a retransmission, or one that its state ignores.
+    Absorbed,
+    /// It is for the user.
+    Deliver,
+}
+
+impl<O: Octets> Transactions<'_, O> {
+    /// Starts a client transaction and makes its request ready to be sent.
+    ///
+    /// # Errors
+    /// [`Capacity::Transactions`] when there is no entry; the block stays the caller's.
+    pub fn client(&mut self, now: Instant, new: NewClient<'_>) -> Result<TransactionId, Capacity> {
+        self.settle();
+        let id = self.insert(new.reserved)?;
+        let matched = key::own_client(self.layer.hash, new.branch, new.method);
+        let urgent = matches!(new.method, Method::Bye | Method::Cancel | Method::Ack);
+        if let Some(entry) = self.entry_mut(id) {
+            let Transaction { links, .. } = *entry;
+            *entry = Transaction {
+                links,
+                machine: Machine::Parked { invite: new.method == Method::Invite },
+                message: new.block,
+                user: new.user,
+                priority: if urgent { URGENT } else { ORDINARY } as u8,
+                ..Transaction::ZERO
+            };
+            entry.set_key(MATCH, matched);
+        }
+        self.table().link_key(id.0, MATCH, matched);
+        if new.flow.is_none() {
+            self.table().push(id.0, PARKED);
+        } else {
+            self.launch(now, id, new.flow);
+        }
+        Ok(id)
+    }
+
+    /// Sends a parked request on its flow, whose transport is stamped into the topmost Via, and starts the
+    /// timers.
+    pub fn launch(&mut self, now: Instant, id: TransactionId, flow: Flow) {
+        self.settle();
+        let (timers, on_flow) = (self.layer.timers, key::flow(self.layer.hash, flow));
+        let Some(entry) = self.entry_mut(id) else { return };
+        let Machine::Parked { invite } = entry.machine else { return };
+        let reliable = flow.transport.is_reliable();
+        entry.machine = if invite {
+            Machine::ClientInvite(ClientInvite::new(now, reliable, &timers))
+        } else {
+            Machine::Client(Client::new(now, reliable, &timers))
+        };
+        entry.flow = flow;
+        entry.set_key(OTHER, on_flow);
+        let message = entry.message;
+        build::stamp(self.octets.get_mut(message), flow.transport, None);
+        self.table().unlink_ready(id.0);
+        self.table().link_key(id.0, OTHER, on_flow);
+        self.apply(id, Step::send(Output::Request));
+    }
+
+    /// Takes a response for the transaction that [`match_response`](Self::match_response) named. The ACK to a final response
+    /// other than 2xx takes the place of the INVITE.
+    pub fn receive_response(&mut self, now: Instant, id: TransactionId, response: &Message<'_>) -> ClientOutcome {
+        self.settle();
+        let timers = self.layer.timers;
+        let (Some(entry), Some(status)) = (self.entry_mut(id), response.status()) else {
+            return ClientOutcome::Absorbed;
+        };
+        let mut step = entry.machine.receive_response(now, status, &timers);
+        if step.send == Output::Ack && !entry.acked && !self.write_ack(id, response) {
+            step.send = Output::Nothing;
+        }
+        self.apply(id, step);
+        if step.tell == Tell::Response { ClientOutcome::Deliver } else { ClientOutcome::Absorbed }
+    }
+
+    /// Writes the ACK over the INVITE (RFC 3261 §17.1.1.3).
+    fn write_ack(&mut self, id: TransactionId, response: &Message<'_>) -> bool {
+        let Some(invite) = self.entry_mut(id).map(|entry| entry.message) else { return false };
+        let want = self.octets.get(invite).len();
+        let written = self.octets.write(want, true, |kept, writer| {
+            if let Ok(invite) = Message::parse(kept.get(invite)) {
+                build::ack(writer, &invite, response);
+            }
+        });
+        let Some(ack) = written.ok().filter(|block| !block.is_none()) else { return false };
+        self.octets.release(invite);
+        if let Some(entry) = self.entry_mut(id) {
+            entry.message = ack;
+            entry.acked = true;
+        }
+        true
+    }
+}

@@ -1,0 +1,159 @@
+//! The server side of the layer: requests in, responses out (RFC 3261 §17.2).
+
+use super::entry::{Machine, Transaction, TransactionId, User};
+use super::layer::{MATCH, OTHER, Transactions};
+use super::step::Tell;
+use super::{Server, ServerInvite, key};
+use crate::error::{Capacity, Error};
+use crate::memory::{KeptBlocks, Octets};
+use crate::message::{Message, Method, Writer, build, reason_phrase};
+use crate::time::Instant;
+use crate::transport::Flow;
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub enum ServerMatch {
+    /// It belongs to no transaction: a new request, or the ACK to a 2xx.
+    New,
+    /// The transaction dealt with it: a retransmission, or the ACK to a final response other than 2xx.
+    Absorbed(TransactionId),
+    /// It is the ACK to the user's 2xx, from a peer that gives it the branch of the INVITE.
+    Ack2xx(TransactionId, User),
+    /// It is a new request that came before by another way; the answer is a 482 (RFC 3261 §8.2.2.2).
+    Merged,
+}
+
+impl<O: Octets> Transactions<'_, O> {
+    /// Matches a request (RFC 3261 §17.2.3). One that is [`ServerMatch::New`] can have a transaction with
+    /// [`server`](Self::server).
+    pub fn receive_request(&mut self, now: Instant, request: &Message<'_>) -> ServerMatch {
+        self.settle();
+        let timers = self.layer.timers;
+        let is_ack = request.method() == Method::Ack;
+        let matched = key::of_request(self.layer.hash, request, false);
+        if let Some(handle) = self.table().find(MATCH, matched) {
+            let id = TransactionId(handle);
+            let Some(entry) = self.entry_mut(id) else { return ServerMatch::New };
+            let user = entry.user;
+            let step = entry.machine.receive_request(now, is_ack, &timers);
+            self.apply(id, step);
+            return if step.tell == Tell::Ack { ServerMatch::Ack2xx(id, user) } else { ServerMatch::Absorbed(id) };
+        }
+        let merged = key::merged(self.layer.hash, request).and_then(|merged| self.table().find(OTHER, merged));
+        if merged.is_some() { ServerMatch::Merged } else { ServerMatch::New }
+    }
+
+    /// Makes a server transaction for a new request other than ACK. `to_tag` goes into the responses when the
+    /// request has no To tag.
+    ///
+    /// # Errors
+    /// When there is no entry, or no room for the head of the responses. Nothing has changed.
+    pub fn server(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        request: &Message<'_>,
+        to_tag: &[u8],
+        user: User,
+        reserved: bool,
+    ) -> Result<TransactionId, Capacity> {
+        self.settle();
+        if self.view().free_for(reserved) == 0 {
+            return Err(Capacity::Transactions);
+        }
+        let want = request.head_len();
+        let written = self.octets.write(want, reserved, |_, writer| {
+            build::response_head(writer, request, flow.remote, Some(to_tag));
+        });
+        let template = written.map_err(|error| match error {
+            Error::Capacity(capacity) => capacity,
+            _ => Capacity::Octets { needed: want },
+        })?;
+        let id = self.insert(reserved).inspect_err(|_| self.octets.release(template))?;
+        let (timers, reliable) = (self.layer.timers, flow.transport.is_reliable());
+        let matched = key::of_request(self.layer.hash, request, false);
+        let merged = key::merged(self.layer.hash, request);
+        let machine = if request.method() == Method::Invite {
+            Machine::ServerInvite(ServerInvite::new(now, reliable))
+        } else {
+            Machine::Server(Server::new(now, reliable, &timers))
+        };
+        if let Some(entry) = self.entry_mut(id) {
+            let Transaction { links, .. } = *entry;
+            *entry = Transaction { links, machine, user, flow, template, ..Transaction::ZERO };
+            entry.set_key(MATCH, matched);
+            entry.set_key(OTHER, merged.unwrap_or_default());
+        }
+        self.table().link_key(id.0, MATCH, matched);
+        if let Some(merged) = merged {
+            self.table().link_key(id.0, OTHER, merged);
+        }
+        self.table().set_timer(id.0, machine.poll_timeout());
+        Ok(id)
+    }
+
+    /// Writes a response and makes it ready to be sent: the status line (with `reason`, or the phrase of
+    /// RFC 3261 §21), the head, and what `rest` writes: more headers, and how it ends, with a body or without.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] without such a server transaction; [`Error::State`] after a final response;
+    /// [`Error::Invalid`] for a status that is none or a value with a line end; [`Error::Capacity`].
+    /// Nothing has changed.
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        status: u16,
+        reason: Option<&[u8]>,
+        reserved: bool,
+        rest: impl Fn(&O::Kept<'_>, &mut Writer<'_>),
+    ) -> Result<(), Error> {
+        self.settle();
+        if !(100..700).contains(&status) {
+            return Err(Error::Invalid("status"));
+        }
+        let timers = self.layer.timers;
+        let entry = self.entry_mut(id).filter(|entry| !entry.machine.is_client()).ok_or(Error::Gone)?;
+        if entry.machine.has_final() {
+            return Err(Error::State);
+        }
+        self.write_response(id, status, reason, reserved, rest)?;
+        let Some(entry) = self.entry_mut(id) else { return Err(Error::Gone) };
+        let step = entry.machine.respond(now, status, &timers);
+        if status >= 200 {
+            let template = core::mem::take(&mut entry.template);
+            self.octets.release(template);
+        }
+        self.apply(id, step);
+        Ok(())
+    }
+
+    /// Writes the 100 that the layer sends by itself; false when there is no room, which does no harm.
+    pub(super) fn write_trying(&mut self, id: TransactionId) -> bool {
+        self.write_response(id, 100, None, false, |_, writer| writer.finish_without_body()).is_ok()
+    }
+
+    fn write_response(
+        &mut self,
+        id: TransactionId,
+        status: u16,
+        reason: Option<&[u8]>,
+        reserved: bool,
+        rest: impl Fn(&O::Kept<'_>, &mut Writer<'_>),
+    ) -> Result<(), Error> {
+        let template = self.entry_mut(id).ok_or(Error::Gone)?.template;
+        let want = self.octets.get(template).len().saturating_add(64);
+        let reason = reason.unwrap_or(reason_phrase(status).as_bytes());
+        let block = self.octets.write(want, reserved, |kept, writer| {
+            writer.status_line(status, reason);
+            writer.raw(kept.get(template));
+            rest(kept, writer);
+        })?;
+        let Some(entry) = self.entry_mut(id) else { return Err(Error::Gone) };
+        let old = core::mem::replace(&mut entry.message, block);
+        self.octets.release(old);
+        Ok(())
+    }
+}

@@ -46,3 +46,12 @@ pub use typed::MediaType;
 pub use uri::{Host, Scheme, Uri, UriParams, unescape_uri};
 pub use via::{MAGIC_COOKIE, Via};
 pub use writer::{WriteError, Writer, reason_phrase};
+
+#[cfg(test)]
+mod build_tests;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod torture;

@@ -153,3 +153,189 @@ impl Framer {
 pub fn frame(octets: &[u8], cap: usize) -> Framing {
     Framer::new(cap).next(octets)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Message;
+    use super::super::samples::{CHALLENGE, INVITE, OK, OLD, REGISTER, crlf, crowded};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Feeds the stream in pieces that end where `cuts` says; gives what was framed, in order.
+    fn feed(stream: &[u8], cuts: &[usize], cap: usize) -> Vec<Framing> {
+        let mut framer = Framer::new(cap);
+        let (mut taken, mut found) = (0, Vec::new());
+        for end in cuts.iter().copied().chain([stream.len()]) {
+            while taken < end {
+                let framing = framer.next(&stream[taken..end]);
+                match framing {
+                    Framing::Incomplete => break,
+                    Framing::Broken(_) => {
+                        found.push(framing);
+                        return found;
+                    }
+                    Framing::Frame { len } => {
+                        assert!(len > 0 && len <= end - taken);
+                        taken += len;
+                    }
+                    Framing::KeepAlive { len, ping } => {
+                        taken += len;
+                        // A ping may be cut in two: its halves count as one.
+                        if !ping {
+                            continue;
+                        }
+                    }
+                }
+                found.push(framing);
+            }
+        }
+        found
+    }
+
+    fn stream() -> (Vec<u8>, Vec<usize>) {
+        let messages = [crlf(INVITE), crlf(OK), crlf(REGISTER), crlf(CHALLENGE), crowded(60)];
+        let lengths: Vec<usize> = messages.iter().map(|one| Message::parse(one).unwrap().bytes().len()).collect();
+        let mut stream = Vec::new();
+        for (message, length) in messages.iter().zip(&lengths) {
+            stream.extend_from_slice(&message[..*length]);
+            stream.extend_from_slice(b"\r\n\r\n");
+        }
+        (stream, lengths)
+    }
+
+    #[test]
+    fn a_stream_cut_at_every_octet() {
+        let (stream, lengths) = stream();
+        let whole = feed(&stream, &[], 4096);
+        let frames: Vec<usize> =
+            whole.iter().filter_map(|one| if let Framing::Frame { len } = one { Some(*len) } else { None }).collect();
+        assert_eq!(frames, lengths);
+        assert_eq!(whole.len(), lengths.len() * 2);
+        for cut in 0..stream.len() {
+            let found = feed(&stream, &[cut], 4096);
+            let pings = |all: &[Framing]| all.iter().filter(|one| matches!(one, Framing::KeepAlive { .. })).count();
+            assert_eq!(pings(&found), pings(&whole), "{cut}");
+            assert_eq!(found.len(), whole.len());
+        }
+        let every: Vec<usize> = (0..stream.len()).collect();
+        assert_eq!(feed(&stream, &every, 4096).len(), whole.len());
+    }
+
+    #[test]
+    fn line_ends_between_messages() {
+        let ping = |len| Framing::KeepAlive { len, ping: true };
+        let other = Framing::KeepAlive { len: 2, ping: false };
+        for (octets, expected) in [
+            (&b"\r\n\r\n"[..], ping(4)),
+            (b"\r\n\r\nINV", ping(4)),
+            (b"\r\n", other),
+            (b"\r\nINV", other),
+            (b"\r", Framing::Incomplete),
+            (b"\rI", Framing::Broken(ParseError::LineEnd)),
+            (b"\n", Framing::Broken(ParseError::LineEnd)),
+            (b"", Framing::Incomplete),
+        ] {
+            assert_eq!(frame(octets, 100), expected);
+        }
+        let mut framer = Framer::new(100);
+        assert_eq!(
+            (framer.next(b"\r\n"), framer.next(b"\r"), framer.next(b"\r\nX")),
+            (other, Framing::Incomplete, ping(2))
+        );
+    }
+
+    #[test]
+    fn line_ends_within_a_message_are_its_own() {
+        let bytes = crlf("INVITE sip:a@b SIP/2.0\nX: 1\nContent-Length: 4\n\n\n\n");
+        let head = bytes.len() - 4;
+        for first in [1, head - 1, head, head + 1, head + 2, head + 3] {
+            assert_eq!(feed(&bytes, &[first], 100), [Framing::Frame { len: bytes.len() }]);
+        }
+    }
+
+    #[test]
+    fn without_a_content_length_there_is_no_body() {
+        let bytes = crlf(OLD);
+        let len = bytes.len() - b"trailing".len();
+        assert_eq!(frame(&bytes, 4096), Framing::Frame { len });
+        assert_eq!(Message::parse(&bytes[..len]).unwrap().body(), b"");
+    }
+
+    #[test]
+    fn lengths_that_break_the_stream() {
+        for (row, error) in [
+            ("Content-Length: -1", ParseError::ContentLength),
+            ("Content-Length: 1 2", ParseError::ContentLength),
+            ("Content-Length:", ParseError::ContentLength),
+            ("l: 4294967295", ParseError::TooLarge),
+            ("l: 99999999999999999999999", ParseError::TooLarge),
+            ("l: 101", ParseError::TooLarge),
+            ("l: 90", ParseError::TooLarge),
+            ("l: 1\nContent-Length: 2", ParseError::ConflictingContentLength),
+            ("no colon", ParseError::HeaderName),
+        ] {
+            let bytes = crlf(&format!("BYE sip:a SIP/2.0\n{row}\n\n"));
+            assert_eq!(feed(&bytes, &[], 100), [Framing::Broken(error)], "{row}");
+        }
+        assert_eq!(frame(b"BYE sip:a\nX: y\r\n", 100), Framing::Broken(ParseError::LineEnd));
+        assert_eq!(frame(&[b'x'; 100], 100), Framing::Broken(ParseError::TooLarge));
+        assert_eq!(frame(&[b'x'; 99], 100), Framing::Incomplete);
+        let full = crlf("BYE sip:a SIP/2.0\nl: 1\n\nx");
+        assert_eq!(frame(&full, full.len()), Framing::Frame { len: full.len() });
+        assert_eq!(frame(&full, full.len() - 1), Framing::Broken(ParseError::TooLarge));
+    }
+
+    #[test]
+    fn a_long_row_in_single_octets() {
+        let mut bytes = crlf("BYE sip:a SIP/2.0\nX: ");
+        bytes.resize(20_000, b'x');
+        bytes.extend_from_slice(b"\r\n\r\n");
+        let every: Vec<usize> = (0..bytes.len()).collect();
+        assert_eq!(feed(&bytes, &every, MAX_MESSAGE), [Framing::Frame { len: bytes.len() }]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        /// What the framer cuts, the parser takes for one message of that length, or refuses for another reason.
+        #[test]
+        fn framer_and_parser_agree(
+            edits in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"\r\n\0 \t:;,0l9aZ".to_vec())), 0..4),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let (mut octets, _) = stream();
+            for (place, octet) in edits {
+                let at = place.index(octets.len());
+                octets[at] = octet;
+            }
+            let cut = cut.index(octets.len());
+            let found = feed(&octets, &[cut], 4096);
+            let whole = feed(&octets, &[], 4096);
+            let frames = |all: &[Framing]| all.iter().filter(|one| !matches!(one, Framing::KeepAlive { .. })).copied().collect::<Vec<_>>();
+            prop_assert_eq!(frames(&found), frames(&whole));
+            let mut framer = Framer::new(4096);
+            let mut rest = &octets[..];
+            loop {
+                match framer.next(rest) {
+                    Framing::Frame { len } => {
+                        match Message::parse(&rest[..len]) {
+                            Ok(message) => prop_assert_eq!(message.bytes().len(), len),
+                            Err(failure) => prop_assert!(!matches!(
+                                failure.error(),
+                                ParseError::Truncated | ParseError::Body | ParseError::LineEnd | ParseError::HeaderName
+                                    | ParseError::ContentLength | ParseError::ConflictingContentLength | ParseError::TooLarge
+                            ), "{:?}", failure.error()),
+                        }
+                        rest = &rest[len..];
+                    }
+                    Framing::KeepAlive { len, .. } => rest = &rest[len..],
+                    Framing::Incomplete => break,
+                    Framing::Broken(_) => {
+                        prop_assert!(Message::parse(rest).is_err() || Message::parse(rest).unwrap().bytes().len() > 4096);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}

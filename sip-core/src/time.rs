@@ -25,6 +25,12 @@ impl Instant {
         self.0
     }
 
+    /// The moment `duration` later; the last there is, when that lies beyond it.
+    #[must_use]
+    pub const fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.0))
+    }
+
     /// The time from `earlier` to this moment; zero when `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -36,7 +42,7 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration.0))
+        self.after(duration)
     }
 }
 

@@ -41,8 +41,8 @@
 //! which no response can come, while no timer of the transaction runs.
 
 use super::step::{Output, Step, Tell};
-use super::timers::{Running, Timers};
-use crate::time::Instant;
+use super::timers::{Running, Timer, Timers};
+use crate::time::{Duration, Instant};
 
 /// An INVITE client transaction, without the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,15 +106,24 @@ impl ClientInvite {
     /// Handles one timer that is due at `now`; to be called again while [`poll_timeout`](Self::poll_timeout) is.
     pub fn handle_timeout(&mut self, now: Instant) -> Step {
         if self.timers.end.is_due(now) {
-            let told = if self.state == State::Calling { Tell::TimedOut } else { Tell::Nothing };
+            let waiting = matches!(self.state, State::Calling | State::Proceeding);
+            let told = if waiting { Tell::TimedOut } else { Tell::Nothing };
             return self.terminate(told);
         }
         if self.timers.send.is_due(now) {
             // Timer A doubles without a limit other than Timer B (§17.1.1.2).
-            self.timers.double(crate::time::Duration::from_millis(u64::MAX));
+            self.timers.double(Duration::from_millis(u64::MAX));
             return Step::send(Output::Request);
         }
         Step::NOTHING
+    }
+
+    /// Bounds Proceeding, which has no timer of its own: without a final response at `end` the user is told that time is up
+    /// (after a CANCEL, RFC 3261 §9.1). Nothing changes in another state, or when it is bounded already.
+    pub fn limit(&mut self, end: Instant) {
+        if self.state == State::Proceeding && self.timers.end == Timer::STOPPED {
+            self.timers.end = Timer::after(end, Duration::ZERO);
+        }
     }
 
     /// The transport cannot send, or the connection was lost (§17.1.4).

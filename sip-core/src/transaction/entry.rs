@@ -1,6 +1,6 @@
 //! One transaction as the table holds it.
 
-use super::{Client, ClientInvite, Server, ServerInvite, Step, Timers};
+use super::{Client, ClientInvite, Server, ServerInvite, Step, Tell, Timers};
 use super::{client, client_invite, server, server_invite};
 use crate::memory::{Block, CHAINS, Entry, Handle, Links};
 use crate::random::Key;
@@ -29,6 +29,18 @@ impl TransactionId {
 pub struct User(pub u64);
 
 impl User {
+    /// The user of this number.
+    #[must_use]
+    pub const fn new(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
     /// Nobody.
     pub const NONE: Self = Self(0);
 
@@ -48,6 +60,8 @@ pub(super) enum Machine {
     /// A client transaction whose flow isn't known yet.
     Parked {
         invite: bool,
+        /// When there is no use in waiting any longer.
+        until: Instant,
     },
     ClientInvite(ClientInvite),
     Client(Client),
@@ -127,7 +141,8 @@ impl Machine {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self {
-            Self::Free | Self::Parked { .. } => None,
+            Self::Free => None,
+            Self::Parked { until, .. } => Some(*until),
             Self::ClientInvite(machine) => machine.poll_timeout(),
             Self::Client(machine) => machine.poll_timeout(),
             Self::ServerInvite(machine) => machine.poll_timeout(),
@@ -162,11 +177,24 @@ impl Machine {
 
     pub(super) fn handle_timeout(&mut self, now: Instant, timers: &Timers) -> Step {
         match self {
-            Self::Free | Self::Parked { .. } => Step::NOTHING,
+            Self::Free => Step::NOTHING,
+            Self::Parked { until, .. } if *until > now => Step::NOTHING,
+            Self::Parked { .. } => {
+                let mut machine = Client::new(now, true, timers);
+                let step = machine.transport_failed();
+                *self = Self::Client(machine);
+                step.telling(Tell::TimedOut)
+            }
             Self::ClientInvite(machine) => machine.handle_timeout(now),
             Self::Client(machine) => machine.handle_timeout(now, timers),
             Self::ServerInvite(machine) => machine.handle_timeout(now, timers),
             Self::Server(machine) => machine.handle_timeout(now),
+        }
+    }
+
+    pub(super) fn limit(&mut self, end: Instant) {
+        if let Self::ClientInvite(machine) = self {
+            machine.limit(end);
         }
     }
 
@@ -182,7 +210,10 @@ impl Machine {
 
     pub(super) fn relative_to(self, now: Instant) -> Self {
         match self {
-            Self::Free | Self::Parked { .. } => self,
+            Self::Free => self,
+            Self::Parked { invite, until } => {
+                Self::Parked { invite, until: Instant::from_millis(until.since(now).as_millis()) }
+            }
             Self::ClientInvite(machine) => Self::ClientInvite(machine.relative_to(now)),
             Self::Client(machine) => Self::Client(machine.relative_to(now)),
             Self::ServerInvite(machine) => Self::ServerInvite(machine.relative_to(now)),

@@ -7,7 +7,7 @@ use crate::error::Capacity;
 use crate::memory::{Block, Head, Octets, Table, TableRef};
 use crate::message::Message;
 use crate::random::HashKey;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::transport::Flow;
 use core::hash::{Hash, Hasher};
 use siphasher::sip::SipHasher13;
@@ -117,6 +117,12 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
         self.entry(id).map_or(&[], |entry| self.octets.get(entry.message))
     }
 
+    /// The block of what [`bytes`](Self::bytes) reads.
+    #[must_use]
+    pub fn block(self, id: TransactionId) -> Block {
+        self.entry(id).map_or(Block::NONE, |entry| entry.message)
+    }
+
     /// What to send, and where: the transaction that [`Transactions::poll_send`] gave.
     #[must_use]
     pub fn lend(self, id: TransactionId) -> Option<(&'a [u8], Flow)> {
@@ -141,6 +147,12 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
     #[must_use]
     pub fn is_client(self, id: TransactionId) -> bool {
         self.entry(id).is_some_and(|entry| entry.machine.is_client())
+    }
+
+    /// Whether it is a server transaction.
+    #[must_use]
+    pub fn is_server(self, id: TransactionId) -> bool {
+        self.entry(id).is_some_and(|entry| !entry.machine.is_client())
     }
 
     /// The state; `None` when the transaction has ended and is forgotten.
@@ -274,8 +286,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
             let mut table = self.table();
             next = table.view().previous_ready(handle);
             let Some(entry) = table.get(handle) else { break };
-            let same = if flow.connection == 0 { entry.flow.transport == flow.transport } else { entry.flow == flow };
-            if same {
+            if flow.carries(entry.flow) {
                 let list = list_of(entry);
                 table.push_front(handle, list);
             }
@@ -352,6 +363,14 @@ impl<'a, O: Octets> Transactions<'a, O> {
         if !self.view().bytes(id).is_empty() {
             self.queue(id);
         }
+    }
+
+    /// Bounds the wait of an INVITE for its final response: `patience` from now its user is told that time is up.
+    pub fn limit(&mut self, now: Instant, id: TransactionId, patience: Duration) {
+        let Some(entry) = self.entry_mut(id) else { return };
+        entry.machine.limit(now.after(patience));
+        let deadline = entry.machine.poll_timeout();
+        self.table().set_timer(id.0, deadline);
     }
 
     /// Ends a transaction at once and sends nothing.
@@ -552,5 +571,17 @@ impl<O: Octets> Transactions<'_, O> {
     #[must_use]
     pub fn free_for(&self, reserved: bool) -> usize {
         self.view().free_for(reserved)
+    }
+
+    /// See [`TransactionsRef::block`].
+    #[must_use]
+    pub fn block(&self, id: TransactionId) -> Block {
+        self.view().block(id)
+    }
+
+    /// See [`TransactionsRef::is_server`].
+    #[must_use]
+    pub fn is_server(&self, id: TransactionId) -> bool {
+        self.view().is_server(id)
     }
 }

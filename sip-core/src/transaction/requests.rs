@@ -48,12 +48,14 @@ impl<O: Octets> Transactions<'_, O> {
         self.settle();
         let id = self.insert(new.reserved)?;
         let matched = key::own_client(self.layer.hash, new.branch, new.method);
+        // As long as Timers B and F would wait.
+        let until = now.after(self.layer.timers.sixty_four_t1());
         let urgent = matches!(new.method, Method::Bye | Method::Cancel | Method::Ack);
         if let Some(entry) = self.entry_mut(id) {
             let Transaction { links, .. } = *entry;
             *entry = Transaction {
                 links,
-                machine: Machine::Parked { invite: new.method == Method::Invite },
+                machine: Machine::Parked { invite: new.method == Method::Invite, until },
                 message: new.block,
                 user: new.user,
                 priority: if urgent { URGENT } else { ORDINARY } as u8,
@@ -64,6 +66,7 @@ impl<O: Octets> Transactions<'_, O> {
         self.table().link_key(id.0, MATCH, matched);
         if new.flow.is_none() {
             self.table().push(id.0, PARKED);
+            self.table().set_timer(id.0, Some(until));
         } else {
             self.launch(now, id, new.flow);
         }
@@ -76,7 +79,7 @@ impl<O: Octets> Transactions<'_, O> {
         self.settle();
         let (timers, on_flow) = (self.layer.timers, key::flow(self.layer.hash, flow));
         let Some(entry) = self.entry_mut(id) else { return };
-        let Machine::Parked { invite } = entry.machine else { return };
+        let Machine::Parked { invite, .. } = entry.machine else { return };
         let reliable = flow.transport.is_reliable();
         entry.machine = if invite {
             Machine::ClientInvite(ClientInvite::new(now, reliable, &timers))

@@ -28,7 +28,7 @@ impl Random {
     }
 
     /// The next 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.drawn = self.drawn.wrapping_add(1);
         let mut hasher = SipHasher13::new_with_keys(self.key.low, self.key.high);
         hasher.write_u64(self.drawn);
@@ -37,17 +37,17 @@ impl Random {
 
     /// A number below `bound`, zero when `bound` is zero.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next().checked_rem(bound).unwrap_or(0)
+        self.bits().checked_rem(bound).unwrap_or(0)
     }
 
     /// Sixteen characters of `[0-9a-f]`, 64 random bits: a tag, or what follows the magic cookie of a branch.
     pub fn token(&mut self) -> Token {
-        Token::new(self.next())
+        Token::new(self.bits())
     }
 
     /// A key for a hash over what strangers send.
     pub fn hash_key(&mut self) -> HashKey {
-        HashKey { low: self.next(), high: self.next() }
+        HashKey { low: self.bits(), high: self.bits() }
     }
 }
 
@@ -67,6 +67,12 @@ impl Token {
             rest >>= 4;
         }
         Self(text)
+    }
+
+    /// The token of these characters; `None` when there are not sixteen.
+    #[must_use]
+    pub fn read(text: &[u8]) -> Option<Self> {
+        Some(Self(text.try_into().ok()?))
     }
 
     /// The characters.
@@ -178,9 +184,9 @@ mod tests {
     fn equal_seeds_draw_equal_values() {
         let (mut one, mut two, mut other) = (Random::new([7; 16]), Random::new([7; 16]), Random::new([8; 16]));
         for _ in 0..100 {
-            let drawn = one.next();
-            assert_eq!(drawn, two.next());
-            assert_ne!(drawn, other.next());
+            let drawn = one.bits();
+            assert_eq!(drawn, two.bits());
+            assert_ne!(drawn, other.bits());
         }
     }
 

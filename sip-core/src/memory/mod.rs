@@ -5,11 +5,13 @@
 //! the entries. **[`Octets`]** keep written messages: a compacting [`Pool`] here, boxes on std.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod lend;
 mod links;
 mod octets;
 mod pool;
 mod table;
 
+pub use lend::{Arrays, Memory, Parts, View};
 pub use links::{CHAINS, Entry, Handle, Head, LISTS, Links};
 pub use octets::{Block, KeptBlocks, Octets};
 pub use pool::{Pool, PoolBlocks};

@@ -137,7 +137,7 @@ impl<'a, E: Entry> TableRef<'a, E> {
         }
     }
 
-    fn handle_at(self, index: usize) -> Option<Handle> {
+    pub(crate) fn handle_at(self, index: usize) -> Option<Handle> {
         let links = self.entries.get(index)?.links();
         links.live.then_some(Handle::new(Link::entry(index), links.generation))
     }

@@ -54,7 +54,7 @@ impl Address {
         match self.family {
             Family::None => None,
             Family::V4 => Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d))),
-            Family::V6 => Some(IpAddr::V6(Ipv6Addr::from_octets(self.octets))),
+            Family::V6 => Some(IpAddr::V6(Ipv6Addr::from_bits(u128::from_be_bytes(self.octets)))),
         }
     }
 
@@ -173,6 +173,12 @@ impl Flow {
     #[must_use]
     pub const fn is_none(self) -> bool {
         matches!(self.transport, Transport::None)
+    }
+
+    /// Whether room on this flow is room for what waits on `other`: datagrams share a socket.
+    #[must_use]
+    pub fn carries(self, other: Self) -> bool {
+        self == other || self.connection == 0 && self.transport == other.transport
     }
 }
 

@@ -1,0 +1,228 @@
+//! The texts of a dialog and the requests written from them (RFC 3261 §12.1, §12.2.1.1).
+
+use crate::error::Error;
+use crate::memory::{Block, Octets};
+use crate::message::{HeaderName, Message, Method, NameAddr, Uri, Writer, unfold};
+use crate::random::Token;
+use crate::transport::Transport;
+
+/// Route set entries that a dialog takes; a message that brings more makes no dialog.
+pub const MAX_ROUTES: usize = 32;
+
+/// Lengths of a dialog's texts, which stand one behind the other in `block`.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    pub(crate) block: Block,
+    call_id: u16,
+    local: u16,
+    remote: u16,
+    target: u16,
+    routes: u16,
+    first_route: u16,
+}
+
+/// The texts of a dialog, borrowed from where they are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct IdentityTexts<'k> {
+    /// Call-ID.
+    pub call_id: &'k [u8],
+    /// The value for From, with our tag.
+    pub local: &'k [u8],
+    /// The value for To, with the peer's tag.
+    pub remote: &'k [u8],
+    /// The remote target: a URI.
+    pub target: &'k [u8],
+    /// The route set as a Route value; empty when there is none.
+    pub routes: &'k [u8],
+    first_route: usize,
+}
+
+impl Identity {
+    /// No texts.
+    pub const ZERO: Self =
+        Self { block: Block::NONE, call_id: 0, local: 0, remote: 0, target: 0, routes: 0, first_route: 0 };
+
+    /// Keeps the texts of the dialog that `message`, an INVITE or a response to ours, makes.
+    ///
+    /// `local_tag` is the tag that our responses bear; it is empty when `message` is a response.
+    pub(crate) fn keep<O: Octets>(message: &Message<'_>, local_tag: &[u8], octets: &mut O) -> Result<Self, Error> {
+        let target = contact_uri(message).ok_or(Error::Invalid("Contact"))?;
+        let mut routes = heapless::Vec::<&[u8], MAX_ROUTES>::new();
+        for route in message.record_routes() {
+            let route = route.map_err(|_| Error::Invalid("Record-Route"))?;
+            routes.push(route.raw()).map_err(|_| Error::Invalid("Record-Route"))?;
+        }
+        if !message.is_request() {
+            routes.reverse();
+        }
+        let (local, remote) =
+            if message.is_request() { (message.to(), message.from()) } else { (message.from(), message.to()) };
+        let mut sizes = [0_usize; 5];
+        let mut first_end = 0;
+        let want = message.bytes().len();
+        let block = octets.write(want, true, |_, writer| {
+            writer.raw(message.call_id());
+            let mut ends = [writer.len(); 5];
+            write_party(writer, local.raw(), if message.to_tag().is_none() { local_tag } else { &[] });
+            ends[1] = writer.len();
+            write_party(writer, remote.raw(), &[]);
+            ends[2] = writer.len();
+            writer.raw(target);
+            ends[3] = writer.len();
+            for (index, route) in routes.iter().enumerate() {
+                if index > 0 {
+                    writer.raw(b", ");
+                }
+                write_unfolded(writer, route);
+                if index == 0 {
+                    first_end = writer.len();
+                }
+            }
+            ends[4] = writer.len();
+            sizes = ends;
+        })?;
+        let length = |end: usize, start: usize| u16::try_from(end.saturating_sub(start)).unwrap_or(u16::MAX);
+        let [a, b, c, d, e] = sizes;
+        let first_route = if routes.is_empty() { 0 } else { length(first_end, d) };
+        Ok(Self {
+            block,
+            call_id: length(a, 0),
+            local: length(b, a),
+            remote: length(c, b),
+            target: length(d, c),
+            routes: length(e, d),
+            first_route,
+        })
+    }
+
+    /// Replaces the remote target, when `message` brings a new one (RFC 3261 §12.2.1.2, §12.2.2). Tells whether it did.
+    pub(crate) fn refresh<O: Octets>(&mut self, message: &Message<'_>, octets: &mut O) -> Result<bool, Error> {
+        let Some(target) = contact_uri(message) else { return Ok(false) };
+        let old = self.block;
+        let same = self.texts(octets.get(old)).target == target;
+        if same {
+            return Ok(false);
+        }
+        let identity = *self;
+        let want = octets.get(old).len().saturating_add(target.len());
+        let block = octets.write(want, true, |kept, writer| {
+            let texts = identity.texts(crate::memory::KeptBlocks::get(kept, old));
+            for text in [texts.call_id, texts.local, texts.remote, target, texts.routes] {
+                writer.raw(text);
+            }
+        })?;
+        octets.release(old);
+        self.block = block;
+        self.target = u16::try_from(target.len()).unwrap_or(u16::MAX);
+        Ok(true)
+    }
+
+    /// The texts out of the octets of [`block`](Self::block).
+    pub(crate) fn texts<'k>(&self, kept: &'k [u8]) -> IdentityTexts<'k> {
+        let mut rest = kept;
+        let mut take = |length: u16| {
+            let (text, after) = rest.split_at_checked(usize::from(length)).unwrap_or((rest, &[]));
+            rest = after;
+            text
+        };
+        IdentityTexts {
+            call_id: take(self.call_id),
+            local: take(self.local),
+            remote: take(self.remote),
+            target: take(self.target),
+            routes: take(self.routes),
+            first_route: usize::from(self.first_route),
+        }
+    }
+}
+
+impl<'k> IdentityTexts<'k> {
+    /// The URI that the next request is sent to: the first route, or else the remote target (RFC 3261 §8.1.2).
+    #[must_use]
+    pub fn next_hop(&self) -> Option<Uri<'k>> {
+        match self.first_route() {
+            Some(route) => route.uri().ok(),
+            None => Uri::parse(self.target).ok(),
+        }
+    }
+
+    /// The Request-URI of requests in the dialog: the remote target, or a strict router's URI (RFC 3261 §12.2.1.1).
+    #[must_use]
+    pub fn request_uri(&self) -> &'k [u8] {
+        self.strict_router().map_or(self.target, |uri| uri.raw())
+    }
+
+    fn strict_router(&self) -> Option<Uri<'k>> {
+        self.first_route().and_then(|route| route.uri().ok()).filter(|uri| !uri.is_loose())
+    }
+
+    fn first_route(&self) -> Option<NameAddr<'k>> {
+        let first = self.routes.get(..self.first_route)?;
+        if first.is_empty() { None } else { NameAddr::parse(first).ok() }
+    }
+
+    /// Writes the head of a request inside the dialog: request line to CSeq (RFC 3261 §12.2.1.1).
+    pub(crate) fn write_head(
+        &self,
+        writer: &mut Writer<'_>,
+        method: Method<'_>,
+        seq: u32,
+        transport: Transport,
+        sent_by: &[u8],
+        branch: Token,
+    ) {
+        writer.request_line(method, self.request_uri());
+        writer.via(transport, sent_by, branch);
+        if self.strict_router().is_some() {
+            // A strict router finds itself in the Request-URI and the target at the end of the Route rows.
+            let rest = self.routes.get(self.first_route..).unwrap_or_default();
+            let rest = rest.strip_prefix(b", ").unwrap_or(rest);
+            writer.value_start(HeaderName::Route);
+            if !rest.is_empty() {
+                writer.text(rest);
+                writer.text(b", ");
+            }
+            writer.text(b"<");
+            writer.text(self.target);
+            writer.text(b">");
+            writer.end();
+        } else if !self.routes.is_empty() {
+            writer.header(HeaderName::Route, self.routes);
+        }
+        writer.header(HeaderName::MaxForwards, b"70");
+        writer.header(HeaderName::From, self.local);
+        writer.header(HeaderName::To, self.remote);
+        writer.header(HeaderName::CallId, self.call_id);
+        writer.value_start(HeaderName::CSeq);
+        writer.number(u64::from(seq));
+        writer.text(b" ");
+        writer.text(method.as_bytes());
+        writer.end();
+    }
+}
+
+/// The URI of the first Contact, when it is one that requests can be sent to.
+fn contact_uri<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
+    let uri = message.contacts().next()?.ok()?.uri().ok()?;
+    uri.is_sip().then_some(uri.raw())
+}
+
+/// Writes a value that came from the wire; folds inside it become spaces.
+fn write_unfolded(writer: &mut Writer<'_>, value: &[u8]) {
+    if value.contains(&b'\r') {
+        for octet in unfold(value) {
+            writer.raw(&[octet]);
+        }
+    } else {
+        writer.raw(value);
+    }
+}
+
+/// Writes a From or To value with the tag that it lacks.
+fn write_party(writer: &mut Writer<'_>, value: &[u8], tag: &[u8]) {
+    write_unfolded(writer, value);
+    if !tag.is_empty() {
+        writer.raw(b";tag=");
+        writer.raw(tag);
+    }
+}

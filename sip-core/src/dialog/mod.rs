@@ -1,0 +1,175 @@
+//! Dialogs (RFC 3261 §12): identity, route set, sequence numbers.
+//!
+//! A dialog's texts stand in one block, as they will be written into its requests: Call-ID, the From and To values with
+//! their tags, the remote target and the route set. The entry holds their lengths, so reading them costs no parse.
+
+mod identity;
+
+pub use identity::{Identity, IdentityTexts, MAX_ROUTES};
+
+use crate::memory::{Block, Entry, Handle, Links, Octets};
+use crate::message::Message;
+use crate::random::{HashKey, Key};
+use crate::time::Instant;
+use crate::transaction::TransactionId;
+use crate::transport::Flow;
+
+/// The state of a dialog (RFC 3261 §12).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum State {
+    /// The entry is free.
+    #[default]
+    Free = 0,
+    /// Made by a provisional response.
+    Early,
+    /// Made, or confirmed, by a 2xx.
+    Confirmed,
+    /// BYE was sent; what is left is its response.
+    Terminating,
+}
+
+/// One dialog, an entry of the [`Memory`](crate::memory::Memory).
+#[derive(Clone, Copy, Debug)]
+pub struct Dialog {
+    links: Links,
+    key: Key,
+    /// The state.
+    pub state: State,
+    /// The call that owns the dialog; none when it is an unwanted fork that is being ended.
+    pub(crate) call: Handle,
+    /// The next dialog of the same call.
+    pub(crate) next: Handle,
+    /// Where the dialog's texts are.
+    pub(crate) identity: Identity,
+    /// Where requests go: the first route, or the remote target. None while its name is being resolved.
+    pub(crate) flow: Flow,
+    /// Where the message came from that made the dialog; the way out when the target's name has no address.
+    pub(crate) source: Flow,
+    /// CSeq of the last request sent.
+    pub(crate) local_seq: u32,
+    /// CSeq of the last request received.
+    pub(crate) remote_seq: u32,
+    /// CSeq of the INVITE that [`ack`](Self::ack) acknowledges.
+    pub(crate) ack_seq: u32,
+    /// Our ACK to the last 2xx, for every repetition of it.
+    pub(crate) ack: Block,
+    /// The INVITE that waits for its outcome: ours or the peer's.
+    pub(crate) invite: TransactionId,
+    /// When the 2xx is sent again; zero for never.
+    pub(crate) resend_at: Instant,
+    /// How long to wait after that, in milliseconds.
+    pub(crate) resend_interval: u32,
+    /// When to stop waiting for the ACK, or to drop ours; zero for never.
+    pub(crate) give_up_at: Instant,
+    /// When the re-INVITE that met a 491 is sent again; zero for never.
+    pub(crate) retry_at: Instant,
+    /// The re-INVITE that waits for `retry_at`.
+    pub(crate) retry: Block,
+    /// Digest sessions whose credentials go into the dialog's requests.
+    pub(crate) sessions: [u32; 2],
+    /// Whether the peer's name or connection has to be asked for, or was and is waited for.
+    pub(crate) lookup: Lookup,
+    /// Whether the peer made the dialog.
+    pub(crate) is_callee: bool,
+    /// Whether the ACK to the last 2xx waits for the application's answer.
+    pub(crate) answer_due: bool,
+    /// Whether BYE waits for the ACK (RFC 3261 §15).
+    pub(crate) bye_due: bool,
+    /// Whether a peer's request was seen, so that `remote_seq` counts.
+    pub(crate) remote_seq_known: bool,
+}
+
+/// Where the question for a dialog's flow stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) enum Lookup {
+    /// No question is open.
+    #[default]
+    None = 0,
+    /// To be asked.
+    Due,
+    /// Asked.
+    Asked,
+}
+
+impl Dialog {
+    /// Whether this side made the INVITE transaction that waits.
+    pub(crate) fn earliest_deadline(&self) -> Option<Instant> {
+        [self.resend_at, self.give_up_at, self.retry_at].into_iter().filter(|at| *at != Instant::ZERO).min()
+    }
+
+    /// The key under which the dialog is found.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    pub(crate) fn set_key(&mut self, key: Key) {
+        self.key = key;
+    }
+
+    /// Gives the dialog's octets back.
+    pub(crate) fn release<O: Octets>(&mut self, octets: &mut O) {
+        for block in [&mut self.identity.block, &mut self.ack, &mut self.retry] {
+            octets.release(core::mem::replace(block, Block::NONE));
+        }
+    }
+}
+
+impl Entry for Dialog {
+    const ZERO: Self = Self {
+        links: Links::ZERO,
+        key: Key::ZERO,
+        state: State::Free,
+        call: Handle::NONE,
+        next: Handle::NONE,
+        identity: Identity::ZERO,
+        flow: Flow::NONE,
+        source: Flow::NONE,
+        local_seq: 0,
+        remote_seq: 0,
+        ack_seq: 0,
+        ack: Block::NONE,
+        invite: TransactionId::NONE,
+        resend_at: Instant::ZERO,
+        resend_interval: 0,
+        give_up_at: Instant::ZERO,
+        retry_at: Instant::ZERO,
+        retry: Block::NONE,
+        sessions: [0; 2],
+        lookup: Lookup::None,
+        is_callee: false,
+        answer_due: false,
+        bye_due: false,
+        remote_seq_known: false,
+    };
+
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn key(&self, _chain: usize) -> Key {
+        self.key
+    }
+}
+
+/// The key of the dialog that a message belongs to (RFC 3261 §12.2.2): Call-ID, local tag, remote tag.
+///
+/// A request comes from the peer, so its From tag is the remote one; in a response it is ours. A missing tag counts as
+/// empty, for RFC 2543 peers.
+#[must_use]
+pub fn key_of(message: &Message<'_>, hash: HashKey) -> Key {
+    let (from, to) = (message.from_tag().unwrap_or_default(), message.to_tag().unwrap_or_default());
+    if message.is_request() { key(hash, message.call_id(), to, from) } else { key(hash, message.call_id(), from, to) }
+}
+
+/// The key of a dialog.
+#[must_use]
+pub fn key(hash: HashKey, call_id: &[u8], local_tag: &[u8], remote_tag: &[u8]) -> Key {
+    hash.hasher().part(call_id).part(local_tag).part(remote_tag).finish()
+}

@@ -2,6 +2,7 @@
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
+pub mod dialog;
 pub mod digest;
 pub mod error;
 pub mod memory;
@@ -11,3 +12,4 @@ pub mod role;
 pub mod time;
 pub mod transaction;
 pub mod transport;
+pub mod ua;

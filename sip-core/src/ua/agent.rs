@@ -1,0 +1,238 @@
+//! The working view of a user agent: its state and the memory it was lent, apart enough to be borrowed one by one.
+
+use super::auth::Sessions;
+use super::config::Settings;
+use super::entry::{CallEntry, CallState, Owner, RegistrationEntry, Tries};
+use super::event::{Call, Cause, Event};
+use crate::dialog::{self, Dialog};
+use crate::memory::{Handle, Head, Octets, Parts, Table, TableRef};
+use crate::random::{HashKey, Random};
+use crate::role::Received;
+use crate::time::{Duration, Instant};
+use crate::transaction::{Layer, Transaction, TransactionId, Transactions};
+use crate::transport::Flow;
+
+/// Transaction entries that each call reserves: one for its own CANCEL or BYE, one for the peer's.
+pub(super) const RESERVED_TRANSACTIONS: usize = 2;
+
+/// Ready list of calls and registrations: there is an event to tell.
+pub(super) const TELL: usize = 0;
+/// Ready list of dialogs (an ACK) and registrations (a keep-alive): there is something to send.
+pub(super) const SEND: usize = 1;
+/// Ready list of what waits for a blocked socket.
+pub(super) const BLOCKED: usize = 2;
+/// Ready list of dialogs whose next hop has to be looked up.
+pub(super) const LOOK_UP: usize = 3;
+
+/// All of a user agent that is not lent by its memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
+    pub(super) layer: Layer,
+    pub(super) dialog_head: Head,
+    pub(super) call_head: Head,
+    pub(super) registration_head: Head,
+    pub(super) settings: Settings,
+    pub(super) sessions: Sessions,
+    pub(super) random: Random,
+    pub(super) hash: HashKey,
+    pub(super) reply: super::reply::Reply,
+    /// The moment up to which transaction timers are worked off.
+    pub(super) expire_to: Instant,
+    /// The flow whose transactions are being failed.
+    pub(super) failing: Flow,
+    /// The transaction that waited for a flow and can have none.
+    pub(super) lost: TransactionId,
+    pub(super) requests: u32,
+    pub(super) statistics: Statistics,
+    pub(super) started: bool,
+}
+
+impl State {
+    pub(super) const ZERO: Self = Self {
+        layer: Layer::ZERO,
+        dialog_head: Head::ZERO,
+        call_head: Head::ZERO,
+        registration_head: Head::ZERO,
+        settings: Settings::ZERO,
+        sessions: Sessions::ZERO,
+        random: Random::ZERO,
+        hash: HashKey::ZERO,
+        reply: super::reply::Reply::ZERO,
+        expire_to: Instant::ZERO,
+        failing: Flow::NONE,
+        lost: TransactionId::NONE,
+        requests: 0,
+        statistics: Statistics { malformed: 0, strays: 0, refused: 0, replies_dropped: 0 },
+        started: false,
+    };
+}
+
+/// What strangers made the user agent drop or refuse, counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Statistics {
+    /// Messages that could not be parsed.
+    pub malformed: u32,
+    /// Messages that belong to nothing here.
+    pub strays: u32,
+    /// Requests answered with 486 or 503 for lack of room.
+    pub refused: u32,
+    /// Stateless replies that a later input displaced, or for which there was no room.
+    pub replies_dropped: u32,
+}
+
+/// A user agent at work.
+pub(super) struct Agent<'a, O> {
+    pub(super) s: &'a mut State,
+    pub(super) transactions: &'a mut [Transaction],
+    pub(super) dialogs: &'a mut [Dialog],
+    pub(super) calls: &'a mut [CallEntry],
+    pub(super) registrations: &'a mut [RegistrationEntry],
+    pub(super) octets: &'a mut O,
+}
+
+impl<'a, O: Octets> Agent<'a, O> {
+    pub(super) fn new(state: &'a mut State, parts: Parts<'a, O>) -> Self {
+        let Parts { transactions, dialogs, calls, registrations, octets } = parts;
+        Self { s: state, transactions, dialogs, calls, registrations, octets }
+    }
+
+    pub(super) fn layer(&mut self) -> Transactions<'_, O> {
+        Transactions::new(&mut self.s.layer, self.transactions, self.octets)
+    }
+
+    pub(super) fn call(&self, handle: Handle) -> Option<&CallEntry> {
+        TableRef::new(&self.s.call_head, self.calls).get(handle)
+    }
+
+    pub(super) fn call_mut(&mut self, handle: Handle) -> Option<&mut CallEntry> {
+        self.calls.get_mut(self.call_index(handle)?)
+    }
+
+    pub(super) fn call_table(&mut self) -> Table<'_, CallEntry> {
+        Table::new(&mut self.s.call_head, self.calls)
+    }
+
+    fn call_index(&self, handle: Handle) -> Option<usize> {
+        self.call(handle).and(handle.index())
+    }
+
+    pub(super) fn dialog(&self, handle: Handle) -> Option<&Dialog> {
+        TableRef::new(&self.s.dialog_head, self.dialogs).get(handle)
+    }
+
+    pub(super) fn dialog_mut(&mut self, handle: Handle) -> Option<&mut Dialog> {
+        let index = self.dialog(handle).and(handle.index())?;
+        self.dialogs.get_mut(index)
+    }
+
+    pub(super) fn dialog_table(&mut self) -> Table<'_, Dialog> {
+        Table::new(&mut self.s.dialog_head, self.dialogs)
+    }
+
+    pub(super) fn registration(&self, handle: Handle) -> Option<&RegistrationEntry> {
+        TableRef::new(&self.s.registration_head, self.registrations).get(handle)
+    }
+
+    pub(super) fn registration_mut(&mut self, handle: Handle) -> Option<&mut RegistrationEntry> {
+        let index = self.registration(handle).and(handle.index())?;
+        self.registrations.get_mut(index)
+    }
+
+    pub(super) fn registration_table(&mut self) -> Table<'_, RegistrationEntry> {
+        Table::new(&mut self.s.registration_head, self.registrations)
+    }
+
+    /// The dialog that a message belongs to.
+    pub(super) fn dialog_of(&mut self, message: &crate::message::Message<'_>) -> Option<Handle> {
+        let key = dialog::key_of(message, self.s.hash);
+        self.dialog_table().find(0, key)
+    }
+
+    pub(super) fn arm_call(&mut self, handle: Handle) {
+        let deadline = self.call(handle).and_then(CallEntry::earliest_deadline);
+        self.call_table().set_timer(handle, deadline);
+    }
+
+    pub(super) fn arm_dialog(&mut self, handle: Handle) {
+        let deadline = self.dialog(handle).and_then(Dialog::earliest_deadline);
+        self.dialog_table().set_timer(handle, deadline);
+    }
+
+    pub(super) fn arm_registration(&mut self, handle: Handle) {
+        let deadline = self.registration(handle).and_then(RegistrationEntry::earliest_deadline);
+        self.registration_table().set_timer(handle, deadline);
+    }
+
+    /// 64·T1: how long a transaction, or the wait for an ACK, lasts.
+    pub(super) fn patience(&self) -> Duration {
+        self.s.settings.timers.t1.times(64)
+    }
+
+    /// Ends a call by a message: its entry is free, the event is the message's.
+    pub(super) fn end_now(&mut self, now: Instant, call: Handle, cause: Cause, status: u16) -> Received<Event> {
+        self.wind_up(now, call);
+        self.call_table().remove(call);
+        Received::Event(Event::Ended { call: Call(call), cause, status })
+    }
+
+    /// Ends a call without a message: its entry stays until the application has been told.
+    pub(super) fn end_later(&mut self, now: Instant, call: Handle, cause: Cause, status: u16) {
+        self.wind_up(now, call);
+        if let Some(entry) = self.call_mut(call) {
+            entry.state = CallState::Over;
+            entry.cause = cause;
+            entry.status = status;
+            entry.pending.ended = true;
+        }
+        self.tell_call(call);
+    }
+
+    /// Puts a call among those that have something to tell.
+    pub(super) fn tell_call(&mut self, call: Handle) {
+        let mut table = self.call_table();
+        if table.ready_list(call).is_none() {
+            table.push(call, TELL);
+        }
+    }
+
+    /// Frees all that a call holds but its entry.
+    fn wind_up(&mut self, now: Instant, call: Handle) {
+        let Some(entry) = self.call_mut(call) else { return };
+        let reserved = core::mem::take(&mut entry.reserved);
+        entry.limit_at = Instant::ZERO;
+        entry.repeat_at = Instant::ZERO;
+        let mut dialog = core::mem::replace(&mut entry.dialog, Handle::NONE);
+        while let Some(entry) = self.dialog(dialog) {
+            let next = entry.next;
+            self.drop_dialog(now, dialog);
+            dialog = next;
+        }
+        if reserved > 0 {
+            self.octets.unreserve(reserved as usize);
+            self.layer().unreserve(RESERVED_TRANSACTIONS);
+        }
+        self.arm_call(call);
+    }
+
+    /// Frees a dialog. An INVITE of the peer that waits in it is answered 487, one of ours is left to end by itself.
+    pub(super) fn drop_dialog(&mut self, now: Instant, handle: Handle) {
+        let Some(entry) = self.dialog(handle) else { return };
+        let invite = entry.invite;
+        let patience = self.patience();
+        let mut layer = self.layer();
+        if layer.is_client(invite) {
+            layer.set_user(invite, Owner::Nobody.user(Tries::default()));
+            layer.limit(now, invite, patience);
+        } else if layer.is_server(invite) && !layer.has_final(invite) {
+            // There is always room: the response is shorter than the request whose head is kept.
+            let _ = layer.respond(now, invite, 487, None, true, |_, writer| writer.finish_without_body());
+        }
+        let mut table = Table::new(&mut self.s.dialog_head, self.dialogs);
+        table.unlink_key(handle, 0);
+        if let Some(entry) = table.get_mut(handle) {
+            entry.release(self.octets);
+        }
+        table.remove(handle);
+    }
+}

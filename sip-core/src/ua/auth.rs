@@ -1,0 +1,370 @@
+//! Answering challenges (RFC 3261 §22, RFC 7616, RFC 8760).
+//!
+//! A **credential** is what the application gave for a realm; a **session** is a realm's last challenge, kept so that later
+//! requests of the same call or registration carry an answer at once, with the next nonce count.
+
+use super::agent::Agent;
+use super::entry::{Owner, Tries};
+use crate::digest::{Algorithm, Answer, Secret, Terms, write_authorization};
+use crate::error::Error;
+use crate::memory::{Block, KeptBlocks, Octets};
+use crate::message::{Challenge, Credentials, HeaderName, Message, Method, Writer, build};
+use crate::random::Token;
+use crate::time::Instant;
+use crate::transaction::{NewClient, TransactionId};
+
+/// Credentials that a user agent takes.
+pub const MAX_CREDENTIALS: usize = 4;
+/// Realms whose challenges are remembered.
+const MAX_SESSIONS: usize = 4;
+/// Realms that one request answers.
+const MAX_ANSWERS: usize = 2;
+/// How often one request is sent again with other credentials, in all.
+const MAX_TRIES: u8 = 6;
+
+/// What a user agent knows to authenticate with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sessions {
+    credentials: [Credential; MAX_CREDENTIALS],
+    sessions: [Session; MAX_SESSIONS],
+    made: u32,
+}
+
+/// Realm, user name and password, one behind the other in a block.
+#[derive(Clone, Copy, Debug)]
+struct Credential {
+    block: Block,
+    realm: u16,
+    username: u16,
+}
+
+/// The last challenge of a realm: realm, nonce and opaque, one behind the other in a block.
+#[derive(Clone, Copy, Debug)]
+struct Session {
+    /// Names the session in calls and registrations; 0 is free.
+    number: u32,
+    block: Block,
+    realm: u16,
+    nonce: u16,
+    algorithm: Algorithm,
+    /// How many requests have answered this nonce.
+    count: u32,
+    credential: u8,
+    has_opaque: bool,
+    qop: bool,
+    proxy: bool,
+}
+
+impl Session {
+    const ZERO: Self = Self {
+        number: 0,
+        block: Block::NONE,
+        realm: 0,
+        nonce: 0,
+        algorithm: Algorithm::Md5,
+        count: 0,
+        credential: 0,
+        has_opaque: false,
+        qop: false,
+        proxy: false,
+    };
+
+    fn terms<'k>(&self, kept: &'k [u8]) -> Terms<'k> {
+        let (realm, rest) = kept.split_at_checked(usize::from(self.realm)).unwrap_or_default();
+        let (nonce, opaque) = rest.split_at_checked(usize::from(self.nonce)).unwrap_or_default();
+        Terms {
+            realm,
+            nonce,
+            opaque: self.has_opaque.then_some(opaque),
+            algorithm: self.algorithm,
+            qop: self.qop,
+            proxy: self.proxy,
+        }
+    }
+}
+
+impl Sessions {
+    pub(super) const ZERO: Self = Self {
+        credentials: [Credential { block: Block::NONE, realm: 0, username: 0 }; MAX_CREDENTIALS],
+        sessions: [Session::ZERO; MAX_SESSIONS],
+        made: 0,
+    };
+
+    /// The credential for a realm: the one given for it, or else the one given for any.
+    fn credential_for<O: Octets>(&self, realm: &[u8], octets: &O) -> Option<u8> {
+        let find = |wanted: &dyn Fn(&[u8]) -> bool| {
+            self.credentials.iter().position(|credential| {
+                let kept = octets.get(credential.block).get(..usize::from(credential.realm)).unwrap_or_default();
+                !credential.block.is_none() && wanted(kept)
+            })
+        };
+        let found = find(&|kept| kept == realm).or_else(|| find(&<[u8]>::is_empty))?;
+        u8::try_from(found).ok()
+    }
+
+    /// Feeds the challenges that are remembered to `hasher`.
+    pub(super) fn fingerprint<O: Octets>(&self, octets: &O, hasher: &mut impl core::hash::Hasher) {
+        use core::hash::Hash as _;
+        for session in &self.sessions {
+            octets.get(session.block).hash(hasher);
+            (session.algorithm, session.count, session.credential, session.qop, session.proxy).hash(hasher);
+        }
+        for credential in &self.credentials {
+            octets.get(credential.block).hash(hasher);
+        }
+    }
+}
+
+/// One row to be written: a session and the count it goes out with.
+#[derive(Clone, Copy)]
+struct Row {
+    session: Session,
+    credential: Credential,
+}
+
+/// The rows of credentials for one request, ready to be written any number of times.
+pub(super) struct Answers {
+    rows: heapless::Vec<Row, MAX_ANSWERS>,
+    cnonce: Token,
+}
+
+impl Answers {
+    /// Writes the Authorization and Proxy-Authorization rows for a request.
+    pub(super) fn write(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>, method: Method<'_>, uri: &[u8]) {
+        for row in &self.rows {
+            let terms = row.session.terms(kept.get(row.session.block));
+            let texts = kept.get(row.credential.block);
+            let (_, rest) = texts.split_at_checked(usize::from(row.credential.realm)).unwrap_or_default();
+            let (username, password) = rest.split_at_checked(usize::from(row.credential.username)).unwrap_or_default();
+            let (secret, nc, cnonce) = (Secret::Password(password), row.session.count, self.cnonce.as_bytes());
+            let answer = Answer { username, secret, method, uri, nc, cnonce };
+            // The algorithm is one that was found supported when the challenge came.
+            let _ = write_authorization(writer, &terms, &answer);
+        }
+    }
+}
+
+impl<O: Octets> Agent<'_, O> {
+    /// Keeps a credential for a realm, empty for any; one for the same realm is replaced.
+    pub(super) fn add_credentials(&mut self, realm: &[u8], username: &[u8], password: &[u8]) -> Result<(), Error> {
+        let length = |text: &[u8]| u16::try_from(text.len()).map_err(|_| Error::Invalid("credentials"));
+        let (realm_length, username_length, _) = (length(realm)?, length(username)?, length(password)?);
+        let octets = &*self.octets;
+        let same = |credential: &Credential| {
+            !credential.block.is_none()
+                && octets.get(credential.block).get(..usize::from(credential.realm)) == Some(realm)
+        };
+        let credentials = &self.s.sessions.credentials;
+        let place = credentials
+            .iter()
+            .position(same)
+            .or_else(|| credentials.iter().position(|credential| credential.block.is_none()))
+            .ok_or(Error::Invalid("more credentials than a user agent keeps"))?;
+        let size = realm.len().saturating_add(username.len()).saturating_add(password.len());
+        let block = self.octets.write(size, false, |_, writer| {
+            for text in [realm, username, password] {
+                writer.raw(text);
+            }
+        })?;
+        if let Some(credential) = self.s.sessions.credentials.get_mut(place) {
+            self.octets.release(credential.block);
+            *credential = Credential { block, realm: realm_length, username: username_length };
+        }
+        Ok(())
+    }
+
+    /// The rows for a request that answers these sessions once more; each answer takes the next nonce count.
+    pub(super) fn answers(&mut self, sessions: [u32; 2]) -> Answers {
+        let cnonce = self.s.random.token();
+        let mut rows = heapless::Vec::new();
+        for number in sessions {
+            let store = &mut self.s.sessions;
+            let Some(session) = store.sessions.iter_mut().find(|session| number != 0 && session.number == number)
+            else {
+                continue;
+            };
+            session.count = session.count.saturating_add(1);
+            let Some(credential) = store.credentials.get(usize::from(session.credential)) else { continue };
+            // As many rows as there are sessions to answer.
+            let _ = rows.push(Row { session: *session, credential: *credential });
+        }
+        Answers { rows, cnonce }
+    }
+
+    /// Sends a challenged request again with credentials, if there are any that were not refused already.
+    ///
+    /// For each realm the topmost challenge of a supported algorithm counts (RFC 8760 §2.4); an unknown one is passed over. A
+    /// nonce that is called stale, or that differs from the one answered, is worth another try; the same nonce again means a
+    /// wrong password. On success the new transaction has the same owner and the sessions used are returned.
+    pub(super) fn authenticate(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        owner: Owner,
+        tries: Tries,
+        response: &Message<'_>,
+    ) -> Option<(TransactionId, [u32; 2])> {
+        if tries.total >= MAX_TRIES {
+            return None;
+        }
+        let (chosen, repeated) = self.choose(id, tries, response)?;
+        let mut sessions = [0; 2];
+        for (slot, (challenge, credential)) in sessions.iter_mut().zip(&chosen) {
+            *slot = self.keep_session(challenge, *credential).ok()?;
+        }
+        let owner_tries =
+            Tries { total: tries.total.saturating_add(1), repeated: tries.repeated.saturating_add(u8::from(repeated)) };
+        let fresh = self.answers(sessions);
+        let drop = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+        let new =
+            self.send_again(now, id, response.cseq().method, (owner, owner_tries), &drop, |kept, writer, request| {
+                // Answers to other realms, given before, stay.
+                for header in request.headers() {
+                    let Some(given) = Credentials::of(&header) else { continue };
+                    if !chosen.iter().any(|(challenge, _)| answers(challenge, &given)) {
+                        writer.header(header.name, header.value);
+                    }
+                }
+                fresh.write(kept, writer, request.method(), request.request_uri().unwrap_or_default());
+            })?;
+        Some((new, sessions))
+    }
+
+    /// The challenges to answer, each with its credential, and whether one of their realms had been answered before.
+    #[allow(clippy::type_complexity, reason = "a pair used once")]
+    fn choose<'m>(
+        &mut self,
+        id: TransactionId,
+        tries: Tries,
+        response: &Message<'m>,
+    ) -> Option<(heapless::Vec<(Challenge<'m>, u8), MAX_ANSWERS>, bool)> {
+        let block = self.layer().block(id);
+        let request = Message::parse(self.octets.get(block)).ok()?;
+        let mut chosen = heapless::Vec::<(Challenge<'m>, u8), MAX_ANSWERS>::new();
+        let mut repeated = false;
+        for challenge in response.challenges() {
+            let weakest = self.s.settings.minimum_algorithm.strength();
+            let known = challenge.is_supported() && challenge.algorithm.strength() >= weakest;
+            let taken =
+                chosen.iter().any(|(other, _)| other.proxy == challenge.proxy && other.realm == challenge.realm);
+            if !known || taken {
+                continue;
+            }
+            let Some(credential) = self.s.sessions.credential_for(challenge.realm, self.octets) else { continue };
+            if let Some(previous) = request.credentials().find(|given| answers(&challenge, given)) {
+                if !challenge.stale && (previous.nonce == challenge.nonce || tries.repeated > 0) {
+                    return None;
+                }
+                repeated = true;
+            }
+            if chosen.push((challenge, credential)).is_err() {
+                break;
+            }
+        }
+        if chosen.is_empty() { None } else { Some((chosen, repeated)) }
+    }
+
+    /// Remembers a challenge as its realm's last; the number of its session.
+    fn keep_session(&mut self, challenge: &Challenge<'_>, credential: u8) -> Result<u32, Error> {
+        let store = &self.s.sessions;
+        let octets = &*self.octets;
+        let same = |session: &Session| {
+            session.number != 0
+                && session.proxy == challenge.proxy
+                && session.credential == credential
+                && session.terms(octets.get(session.block)).realm == challenge.realm
+        };
+        let oldest =
+            || store.sessions.iter().enumerate().min_by_key(|(_, session)| session.number).map(|(place, _)| place);
+        let place = store.sessions.iter().position(same).or_else(oldest).unwrap_or(0);
+        let (realm, nonce, opaque) = (challenge.realm, challenge.nonce, challenge.opaque.unwrap_or_default());
+        let length = |text: &[u8]| u16::try_from(text.len()).unwrap_or(u16::MAX);
+        let size = realm.len().saturating_add(nonce.len()).saturating_add(opaque.len());
+        let block = self.octets.write(size, true, |_, writer| {
+            for text in [realm, nonce, opaque] {
+                writer.raw(text);
+            }
+        })?;
+        let number = self.s.sessions.made.wrapping_add(1).max(1);
+        self.s.sessions.made = number;
+        if let Some(session) = self.s.sessions.sessions.get_mut(place) {
+            self.octets.release(session.block);
+            *session = Session {
+                number,
+                block,
+                realm: length(realm),
+                nonce: length(nonce),
+                algorithm: challenge.algorithm,
+                count: 0,
+                credential,
+                has_opaque: challenge.opaque.is_some(),
+                qop: challenge.qop_auth,
+                proxy: challenge.proxy,
+            };
+        }
+        Ok(number)
+    }
+
+    /// Sends a request again as a new transaction: a new branch, the next CSeq, `drop` left out, `extra` added.
+    pub(super) fn send_again(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        method: Method<'_>,
+        (owner, tries): (Owner, Tries),
+        drop: &[HeaderName<'_>],
+        extra: impl Fn(&O::Kept<'_>, &mut Writer<'_>, &Message<'_>),
+    ) -> Option<TransactionId> {
+        let (block, flow) = {
+            let layer = self.layer();
+            (layer.block(id), layer.flow(id))
+        };
+        let new = self.rewrite(block, drop, extra)?;
+        let client =
+            NewClient { block: new.block, flow, method, branch: new.branch, user: owner.user(tries), reserved: true };
+        let sent = self.layer().client(now, client);
+        sent.inspect_err(|_| self.octets.release(new.block)).ok()
+    }
+
+    /// Writes a kept request again with a new branch and the next CSeq of its dialog.
+    pub(super) fn rewrite(
+        &mut self,
+        old: Block,
+        drop: &[HeaderName<'_>],
+        extra: impl Fn(&O::Kept<'_>, &mut Writer<'_>, &Message<'_>),
+    ) -> Option<Rewritten> {
+        let (key, mut cseq, size) = {
+            let bytes = self.octets.get(old);
+            let request = Message::parse(bytes).ok()?;
+            let (local, remote) = (request.from_tag().unwrap_or_default(), request.to_tag().unwrap_or_default());
+            let key = crate::dialog::key(self.s.hash, request.call_id(), local, remote);
+            (key, request.cseq().number.saturating_add(1), bytes.len().saturating_add(512))
+        };
+        let dialog = self.dialog_table().find(0, key);
+        if let Some(dialog) = dialog.and_then(|handle| self.dialog_mut(handle)) {
+            dialog.local_seq = dialog.local_seq.max(cseq.saturating_sub(1)).saturating_add(1);
+            cseq = dialog.local_seq;
+        }
+        let branch = self.s.random.token();
+        let block = self
+            .octets
+            .write(size, true, |kept, writer| {
+                let Ok(request) = Message::parse(kept.get(old)) else { return };
+                let edit = build::Resend { branch: branch.as_bytes(), cseq, drop };
+                build::resend(writer, &request, &edit, |writer| extra(kept, writer, &request));
+            })
+            .ok()?;
+        Some(Rewritten { block, branch })
+    }
+}
+
+/// A request written again.
+pub(super) struct Rewritten {
+    pub(super) block: Block,
+    pub(super) branch: Token,
+}
+
+/// Whether credentials were given for the realm of a challenge.
+fn answers(challenge: &Challenge<'_>, given: &Credentials<'_>) -> bool {
+    challenge.proxy == given.proxy && challenge.realm == given.realm
+}

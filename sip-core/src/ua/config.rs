@@ -1,0 +1,213 @@
+//! What the application decides before the start, and how the user agent keeps it.
+
+use crate::digest::Algorithm;
+use crate::error::ConfigError;
+use crate::memory::{Block, Octets};
+use crate::message::Uri;
+use crate::time::Duration;
+use crate::transaction::Timers;
+use crate::transport::Transport;
+
+/// The configuration of a [`UserAgent`](super::UserAgent).
+#[derive(Clone, Copy, Debug)]
+pub struct Config<'a> {
+    /// Host and port under which this user agent is reached, for Via and Contact: `192.0.2.1:5060`, `[2001:db8::1]:5060`.
+    pub sent_by: &'a str,
+    /// The URI of this user, for From where a request names no other: `sip:alice@example.com`.
+    pub identity: &'a str,
+    /// The user part of the Contact URI; empty for none.
+    pub contact_user: &'a str,
+    /// The value of User-Agent and Server; empty for none.
+    pub user_agent: &'a str,
+    /// The URI of an outbound proxy for requests outside of dialogs; empty for none.
+    pub proxy: &'a str,
+    /// Methods that the application answers itself, separated by commas: `INFO, MESSAGE`. They stand in Allow beside
+    /// those of the core.
+    pub methods: &'a str,
+    /// Option tags that the application supports (Supported, and accepted in Require), separated by commas.
+    pub supported: &'a str,
+    /// The type of body that an INVITE may bring.
+    pub accept: &'a str,
+    /// T1, T2 and T4.
+    pub timers: Timers,
+    /// How long a call may ring before it is given up, ours with CANCEL, the peer's with 480.
+    pub ring_limit: Duration,
+    /// How often an empty line goes to the registrar to keep a NAT open; zero for never.
+    pub keep_alive: Duration,
+    /// The weakest digest algorithm that may be answered.
+    pub minimum_algorithm: Algorithm,
+    /// Seconds of Retry-After in a 503.
+    pub retry_after: u32,
+    /// The transport for URIs that name none.
+    pub transport: Transport,
+}
+
+impl<'a> Config<'a> {
+    /// The usual configuration: no proxy, 180 s of ringing, no keep-alive, any digest algorithm, UDP.
+    #[must_use]
+    pub const fn new(sent_by: &'a str, identity: &'a str) -> Self {
+        Self {
+            sent_by,
+            identity,
+            contact_user: "",
+            user_agent: "",
+            proxy: "",
+            methods: "",
+            supported: "",
+            accept: "application/sdp",
+            timers: Timers::DEFAULT,
+            ring_limit: Duration::from_secs(180),
+            keep_alive: Duration::ZERO,
+            minimum_algorithm: Algorithm::Md5,
+            retry_after: 5,
+            transport: Transport::Udp,
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if !is_host_port(self.sent_by) {
+            return Err(ConfigError::Invalid("sent_by: host or host:port, IPv6 in brackets"));
+        }
+        if Uri::parse(self.identity.as_bytes()).is_err() {
+            return Err(ConfigError::Invalid("identity: a URI"));
+        }
+        if !self.proxy.is_empty() && Uri::parse(self.proxy.as_bytes()).is_err() {
+            return Err(ConfigError::Invalid("proxy: a URI"));
+        }
+        if !self
+            .contact_user
+            .bytes()
+            .all(|octet| octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%".contains(&octet))
+        {
+            return Err(ConfigError::Invalid("contact_user: the user part of a SIP URI"));
+        }
+        for (text, what) in [
+            (self.user_agent, "user_agent: one line"),
+            (self.methods, "methods: one line"),
+            (self.supported, "supported: one line"),
+            (self.accept, "accept: one line"),
+        ] {
+            if text.bytes().any(|octet| octet < b' ' || octet == 0x7f) {
+                return Err(ConfigError::Invalid(what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `text` can stand as a host and port in Via and Contact.
+pub(super) fn is_host_port(text: &str) -> bool {
+    let uri = |octets: &[u8]| Uri::parse(octets).is_ok_and(|uri| uri.is_sip() && uri.user().is_none());
+    let mut room = [0; 300];
+    let Some(head) = room.get_mut(..4) else { return false };
+    head.copy_from_slice(b"sip:");
+    let Some(tail) = room.get_mut(4..text.len().saturating_add(4)) else { return false };
+    tail.copy_from_slice(text.as_bytes());
+    !text.contains(['/', ';', '?', '@', ' ']) && room.get(..text.len().saturating_add(4)).is_some_and(uri)
+}
+
+const TEXTS: usize = 8;
+
+/// The configuration as it is kept: the texts in one block, the rest by value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    texts: Block,
+    ends: [u16; TEXTS],
+    pub(super) timers: Timers,
+    pub(super) ring_limit: Duration,
+    pub(super) keep_alive: Duration,
+    pub(super) retry_after: u32,
+    pub(super) minimum_algorithm: Algorithm,
+    pub(super) transport: Transport,
+}
+
+/// One of the texts of [`Settings`], in the order in which they are kept.
+#[derive(Clone, Copy)]
+pub(super) enum Text {
+    SentBy = 0,
+    Identity,
+    ContactUser,
+    UserAgent,
+    Proxy,
+    Methods,
+    Supported,
+    Accept,
+}
+
+impl Settings {
+    pub(super) const ZERO: Self = Self {
+        texts: Block::NONE,
+        ends: [0; TEXTS],
+        timers: Timers::ZERO,
+        ring_limit: Duration::ZERO,
+        keep_alive: Duration::ZERO,
+        retry_after: 0,
+        minimum_algorithm: Algorithm::Md5,
+        transport: Transport::None,
+    };
+
+    /// Checks the configuration and keeps it.
+    pub(super) fn keep<O: Octets>(config: &Config<'_>, octets: &mut O) -> Result<Self, ConfigError> {
+        config.check()?;
+        let texts = [
+            config.sent_by,
+            config.identity,
+            config.contact_user,
+            config.user_agent,
+            config.proxy,
+            config.methods,
+            config.supported,
+            config.accept,
+        ];
+        let mut settings = Self {
+            timers: config.timers,
+            ring_limit: config.ring_limit,
+            keep_alive: config.keep_alive,
+            retry_after: config.retry_after,
+            minimum_algorithm: config.minimum_algorithm,
+            transport: config.transport,
+            ..Self::ZERO
+        };
+        let mut end = 0_usize;
+        for (text, kept) in texts.iter().zip(settings.ends.iter_mut()) {
+            end = end.saturating_add(text.len());
+            *kept = u16::try_from(end).map_err(|_| ConfigError::Invalid("longer than 65,535 octets in all"))?;
+        }
+        settings.texts = octets
+            .write(end, false, |_, writer| texts.iter().for_each(|text| writer.raw(text.as_bytes())))
+            .map_err(|_| ConfigError::Capacity(crate::error::Capacity::Octets { needed: end }))?;
+        Ok(settings)
+    }
+
+    /// The same settings under another `sent_by`.
+    pub(super) fn moved<O: Octets>(&self, sent_by: &str, octets: &mut O) -> Result<Self, crate::error::Error> {
+        if !is_host_port(sent_by) {
+            return Err(crate::error::Error::Invalid("sent_by: host or host:port, IPv6 in brackets"));
+        }
+        let mut settings = *self;
+        let [first, ..] = self.ends;
+        let length = u16::try_from(sent_by.len()).unwrap_or(u16::MAX);
+        for end in &mut settings.ends {
+            *end = end.saturating_sub(first).saturating_add(length);
+        }
+        let old = self.texts;
+        settings.texts = octets.write(usize::from(u16::MAX).min(512), true, |kept, writer| {
+            writer.raw(sent_by.as_bytes());
+            writer.raw(crate::memory::KeptBlocks::get(kept, old).get(usize::from(first)..).unwrap_or_default());
+        })?;
+        octets.release(old);
+        Ok(settings)
+    }
+
+    /// One text out of the octets of [`block`](Self::block).
+    pub(super) fn text<'k>(&self, kept: &'k [u8], text: Text) -> &'k [u8] {
+        let index = text as usize;
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(index).copied().unwrap_or(0);
+        kept.get(usize::from(start)..usize::from(end)).unwrap_or_default()
+    }
+
+    pub(super) fn block(&self) -> Block {
+        self.texts
+    }
+}

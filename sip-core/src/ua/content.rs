@@ -1,0 +1,74 @@
+//! What the application puts into a request or response beside what the core writes itself.
+
+use crate::error::Error;
+use crate::message::{Header, HeaderName, Writer};
+
+/// A body and its type. The core does not look inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Body<'a> {
+    /// The value of Content-Type.
+    pub content_type: &'a str,
+    /// The octets.
+    pub bytes: &'a [u8],
+}
+
+/// Headers and a body that the application adds to a request or response.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Content<'a> {
+    /// Written after the core's own headers, in this order.
+    pub headers: &'a [Header<'a>],
+    /// The body, if there is one.
+    pub body: Option<Body<'a>>,
+}
+
+impl<'a> Content<'a> {
+    /// Nothing to add.
+    pub const NONE: Self = Self { headers: &[], body: None };
+
+    /// A body of type `application/sdp`.
+    #[must_use]
+    pub const fn sdp(bytes: &'a [u8]) -> Self {
+        Self { headers: &[], body: Some(Body { content_type: "application/sdp", bytes }) }
+    }
+
+    /// The same with these headers.
+    #[must_use]
+    pub const fn with_headers(mut self, headers: &'a [Header<'a>]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Refuses headers that the core writes itself.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let owned = |header: &Header<'_>| {
+            matches!(
+                header.name,
+                HeaderName::Via
+                    | HeaderName::From
+                    | HeaderName::To
+                    | HeaderName::CallId
+                    | HeaderName::CSeq
+                    | HeaderName::ContentLength
+                    | HeaderName::ContentType
+                    | HeaderName::Route
+                    | HeaderName::RecordRoute
+                    | HeaderName::MaxForwards
+            )
+        };
+        if self.headers.iter().any(owned) {
+            return Err(Error::Invalid("a header that the core writes itself"));
+        }
+        Ok(())
+    }
+
+    /// Writes the headers, then the body or its absence: the end of a message.
+    pub(super) fn write(&self, writer: &mut Writer<'_>) {
+        for header in self.headers {
+            writer.header(header.name, header.value);
+        }
+        match self.body {
+            Some(body) => writer.body(body.content_type.as_bytes(), body.bytes),
+            None => writer.finish_without_body(),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The entries of a user agent: calls and registrations, and how a transaction names the one it works for.
+
+use super::event::Cause;
+use crate::memory::{Block, Entry, Handle, Links};
+use crate::random::Key;
+use crate::time::Instant;
+use crate::transaction::{TransactionId, User};
+use crate::transport::Flow;
+
+/// The state of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) enum CallState {
+    /// The entry is free.
+    #[default]
+    Free = 0,
+    /// Our INVITE waits for its final response.
+    Calling,
+    /// The peer's INVITE waits for our final response.
+    Ringing,
+    /// A 2xx was sent or received.
+    Established,
+    /// Our BYE waits for its response.
+    Ending,
+    /// All is done but telling the application.
+    Over,
+}
+
+/// One call, an entry of the [`Memory`](crate::memory::Memory).
+#[derive(Clone, Copy, Debug)]
+pub struct CallEntry {
+    links: Links,
+    /// Our INVITE's or the peer's first INVITE's transaction.
+    pub(super) invite: TransactionId,
+    /// The first of the call's dialogs; the chosen one, once there is one.
+    pub(super) dialog: Handle,
+    /// When ringing has lasted too long, or waiting after a CANCEL; zero for never.
+    pub(super) limit_at: Instant,
+    /// When the provisional response is repeated, so that no proxy gives up (RFC 3261 §13.3.1.1); zero for never.
+    pub(super) repeat_at: Instant,
+    /// Octets reserved for the hang-up.
+    pub(super) reserved: u32,
+    /// Digest sessions whose credentials the INVITE carried.
+    pub(super) sessions: [u32; 2],
+    /// What the application has not been told yet.
+    pub(super) pending: Pending,
+    pub(super) status: u16,
+    pub(super) reinvite_status: u16,
+    pub(super) state: CallState,
+    pub(super) cause: Cause,
+    /// A provisional response has come, so that CANCEL may be sent (RFC 3261 §9.1).
+    pub(super) provisional: bool,
+    /// Our user has hung up, or time has, before the final response.
+    pub(super) hangup: bool,
+    /// CANCEL was sent.
+    pub(super) cancelled: bool,
+    /// Our INVITE carried a body, so a 2xx brings the answer.
+    pub(super) offered: bool,
+}
+
+/// Events of a call that no message caused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Pending {
+    pub(super) ended: bool,
+    pub(super) reinvited: bool,
+    pub(super) refresh_due: bool,
+}
+
+impl CallEntry {
+    pub(super) fn earliest_deadline(&self) -> Option<Instant> {
+        [self.limit_at, self.repeat_at].into_iter().filter(|at| *at != Instant::ZERO).min()
+    }
+}
+
+impl Entry for CallEntry {
+    const ZERO: Self = Self {
+        links: Links::ZERO,
+        invite: TransactionId::NONE,
+        dialog: Handle::NONE,
+        limit_at: Instant::ZERO,
+        repeat_at: Instant::ZERO,
+        reserved: 0,
+        sessions: [0; 2],
+        pending: Pending { ended: false, reinvited: false, refresh_due: false },
+        status: 0,
+        reinvite_status: 0,
+        state: CallState::Free,
+        cause: Cause::LocalHangup,
+        provisional: false,
+        hangup: false,
+        cancelled: false,
+        offered: false,
+    };
+
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn key(&self, _chain: usize) -> Key {
+        Key::ZERO
+    }
+}
+
+/// The state of a registration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) enum RegistrationState {
+    /// The entry is free.
+    #[default]
+    Free = 0,
+    /// A REGISTER waits for its response.
+    Registering,
+    /// The registrar holds the binding.
+    Registered,
+    /// The last attempt failed; waiting for the next.
+    Waiting,
+    /// A REGISTER that removes the binding waits for its response.
+    Removing,
+}
+
+/// One registration, an entry of the [`Memory`](crate::memory::Memory).
+#[derive(Clone, Copy, Debug)]
+pub struct RegistrationEntry {
+    links: Links,
+    /// The registrar's URI, then the address of record.
+    pub(super) texts: Block,
+    pub(super) registrar: u16,
+    pub(super) failures: u16,
+    /// Random bits of the Call-ID, the same for all REGISTERs of this registration (RFC 3261 §10.2).
+    pub(super) call_id: u64,
+    pub(super) transaction: TransactionId,
+    /// Where the registrar was reached.
+    pub(super) flow: Flow,
+    pub(super) seq: u32,
+    /// The lifetime asked for, in seconds.
+    pub(super) wanted: u32,
+    /// The lifetime granted, in seconds.
+    pub(super) granted: u32,
+    /// When the next REGISTER is due; zero for never.
+    pub(super) refresh_at: Instant,
+    /// When the next keep-alive is due; zero for never.
+    pub(super) keep_alive_at: Instant,
+    pub(super) sessions: [u32; 2],
+    pub(super) state: RegistrationState,
+    /// A failure that the application has not been told.
+    pub(super) failed: bool,
+    pub(super) status: u16,
+    pub(super) retry_after: u32,
+    /// The user wants it removed as soon as the REGISTER under way is done.
+    pub(super) removal_due: bool,
+    /// The address has changed while a REGISTER was under way.
+    pub(super) again: bool,
+    /// The address has changed: calls are refreshed after the next success.
+    pub(super) moved: bool,
+}
+
+impl RegistrationEntry {
+    pub(super) fn earliest_deadline(&self) -> Option<Instant> {
+        [self.refresh_at, self.keep_alive_at].into_iter().filter(|at| *at != Instant::ZERO).min()
+    }
+}
+
+impl Entry for RegistrationEntry {
+    const ZERO: Self = Self {
+        links: Links::ZERO,
+        texts: Block::NONE,
+        registrar: 0,
+        failures: 0,
+        call_id: 0,
+        transaction: TransactionId::NONE,
+        flow: Flow::NONE,
+        seq: 0,
+        wanted: 0,
+        granted: 0,
+        refresh_at: Instant::ZERO,
+        keep_alive_at: Instant::ZERO,
+        sessions: [0; 2],
+        state: RegistrationState::Free,
+        failed: false,
+        status: 0,
+        retry_after: 0,
+        removal_due: false,
+        again: false,
+        moved: false,
+    };
+
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn links_mut(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn key(&self, _chain: usize) -> Key {
+        Key::ZERO
+    }
+}
+
+/// For whom a transaction works. It travels through the transaction layer as its opaque [`User`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Nobody waits for the outcome.
+    Nobody,
+    /// The INVITE that opens a call, ours or the peer's.
+    Invite(Handle),
+    /// An INVITE inside a dialog, ours or the peer's.
+    Reinvite(Handle),
+    /// Our BYE; the dialog.
+    Bye(Handle),
+    /// A REGISTER.
+    Register(Handle),
+    /// A request of the application.
+    Application(u32),
+    /// A request of the peer that the application answers.
+    Incoming,
+}
+
+/// How often a request was sent again with credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tries {
+    /// In all; at most 15.
+    pub(super) total: u8,
+    /// To a realm that had been answered already, and did not call the nonce stale; at most 15.
+    pub(super) repeated: u8,
+}
+
+impl Owner {
+    pub(super) fn user(self, tries: Tries) -> User {
+        let (kind, handle) = match self {
+            Self::Nobody => (1, Handle::NONE),
+            Self::Invite(call) => (2, call),
+            Self::Reinvite(dialog) => (3, dialog),
+            Self::Bye(dialog) => (4, dialog),
+            Self::Register(registration) => (5, registration),
+            Self::Application(number) => (6, Handle::from_parts(number, 0)),
+            Self::Incoming => (7, Handle::NONE),
+        };
+        let tries = u64::from(tries.total.min(15)) << 4 | u64::from(tries.repeated.min(15));
+        User::new(kind << 56 | tries << 48 | u64::from(handle.generation()) << 32 | u64::from(handle.number()))
+    }
+
+    pub(super) fn of(user: User) -> (Self, Tries) {
+        let bits = user.bits();
+        let handle = Handle::from_parts(bits as u32, (bits >> 32) as u16);
+        let tries = Tries { total: (bits >> 52) as u8 & 15, repeated: (bits >> 48) as u8 & 15 };
+        let owner = match bits >> 56 {
+            2 => Self::Invite(handle),
+            3 => Self::Reinvite(handle),
+            4 => Self::Bye(handle),
+            5 => Self::Register(handle),
+            6 => Self::Application(handle.number()),
+            7 => Self::Incoming,
+            _ => Self::Nobody,
+        };
+        (owner, tries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_survives_the_way_through_the_transaction_layer() {
+        let handle = Handle::from_parts(0x1234_5678, 0xabcd);
+        let tries = Tries { total: 9, repeated: 3 };
+        for owner in [
+            Owner::Nobody,
+            Owner::Invite(handle),
+            Owner::Reinvite(handle),
+            Owner::Bye(handle),
+            Owner::Register(handle),
+            Owner::Application(7),
+            Owner::Incoming,
+        ] {
+            assert_eq!(Owner::of(owner.user(tries)), (owner, tries));
+        }
+    }
+}

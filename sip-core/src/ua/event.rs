@@ -1,0 +1,148 @@
+//! What the user agent tells the application: handles and small values.
+
+use crate::memory::Handle;
+use crate::transaction::TransactionId;
+
+/// Names a call, from [`UserAgent::call`](super::UserAgent::call) or [`Event::Incoming`] until [`Event::Ended`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Call(pub(crate) Handle);
+
+/// Names a registration, from [`UserAgent::register`](super::UserAgent::register) until it is removed or given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Registration(pub(crate) Handle);
+
+/// Names a request of the peer that the application has to answer with
+/// [`UserAgent::respond`](super::UserAgent::respond).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct IncomingRequest(pub(crate) TransactionId);
+
+/// Names a request that the application sent, until its final response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct OutgoingRequest(pub(crate) u32);
+
+/// Something that the application wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Event {
+    /// Somebody calls. Answer with `ring`, `answer` or `reject`; the offer is the message's body, if it has one.
+    Incoming {
+        /// The new call.
+        call: Call,
+    },
+    /// Our call makes progress: a 1xx other than 100. Each fork tells its own.
+    Progress {
+        /// The call.
+        call: Call,
+        /// The SIP status, 101 to 199.
+        status: u16,
+    },
+    /// Our call was answered. The ACK is on its way unless `answer_due`.
+    Answered {
+        /// The call.
+        call: Call,
+        /// The 2xx brings an offer, because our INVITE had none: the ACK waits for
+        /// [`UserAgent::acknowledge`](super::UserAgent::acknowledge).
+        answer_due: bool,
+    },
+    /// The peer has acknowledged our answer; a late answer is the message's body.
+    Confirmed {
+        /// The call.
+        call: Call,
+    },
+    /// The peer wants to change the session (re-INVITE). Answer with `answer` or `reject`.
+    Reinvite {
+        /// The call.
+        call: Call,
+    },
+    /// Our re-INVITE has its final response; the session is as before unless `status` is a 2xx.
+    Reinvited {
+        /// The call.
+        call: Call,
+        /// The SIP status; 408 when there was none.
+        status: u16,
+        /// As in [`Event::Answered`].
+        answer_due: bool,
+    },
+    /// The network has changed and the way back is registered: send a re-INVITE with the new media address.
+    RefreshDue {
+        /// The call.
+        call: Call,
+    },
+    /// The call is over and its handle void. Every call has exactly one of these.
+    Ended {
+        /// The call.
+        call: Call,
+        /// By whom and why.
+        cause: Cause,
+        /// The SIP status that decided it; 0 when none did.
+        status: u16,
+    },
+    /// A request that the core leaves to the application: one of [`Config::methods`](super::Config::methods).
+    Request {
+        /// To be answered with [`UserAgent::respond`](super::UserAgent::respond).
+        request: IncomingRequest,
+        /// The call in whose dialog it came.
+        call: Option<Call>,
+    },
+    /// A response to a request that the application sent.
+    Response {
+        /// The request; void after a final response.
+        request: OutgoingRequest,
+        /// The SIP status; 408 when there was none in time, 503 when the flow failed (RFC 3261 §8.1.3.1).
+        status: u16,
+    },
+    /// The registrar holds our binding.
+    Registered {
+        /// The registration.
+        registration: Registration,
+        /// For how many seconds the binding is good; it is refreshed before.
+        expires: u32,
+    },
+    /// The binding is removed and the handle void.
+    Unregistered {
+        /// The registration.
+        registration: Registration,
+    },
+    /// The registrar refused, or did not answer.
+    RegistrationFailed {
+        /// The registration; void when `retry_after` is 0.
+        registration: Registration,
+        /// The SIP status; 408 when there was none in time, 503 when the flow failed.
+        status: u16,
+        /// In how many seconds it is tried again; 0 when it is given up.
+        retry_after: u32,
+    },
+}
+
+/// Who ended a call, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Cause {
+    /// Our user hung up, before or after the answer.
+    #[default]
+    LocalHangup = 0,
+    /// The peer sent BYE.
+    RemoteHangup,
+    /// The caller gave up before we answered (CANCEL).
+    Cancelled,
+    /// The callee, or a server on the way, refused with a final status.
+    Rejected,
+    /// Our user refused the incoming call.
+    Declined,
+    /// Nobody answered within [`Config::ring_limit`](super::Config::ring_limit).
+    NoAnswer,
+    /// The peer did not respond at all.
+    Timeout,
+    /// The peer's host can't be reached, its name not resolved, or its connection not opened.
+    Unreachable,
+    /// The peer never acknowledged the answer.
+    NoAck,
+    /// The peer no longer knows the dialog (481 or 408 to a request inside it).
+    Lost,
+    /// There was no room to go on.
+    NoRoom,
+}

@@ -1,0 +1,106 @@
+//! The fingerprint of a user agent: equal for equal states, whatever the time and the handles.
+//!
+//! Each live entry is hashed for itself, with the entries it points to taken by their content; the hashes are summed, so that
+//! neither the order in which entries were taken nor their generations count.
+
+use super::agent::State;
+use super::entry::{CallEntry, Owner, RegistrationEntry};
+use crate::dialog::Dialog;
+use crate::memory::{Handle, Octets, TableRef, View};
+use crate::time::Instant;
+use crate::transaction::{TransactionsRef, User};
+use core::hash::{Hash, Hasher};
+use siphasher::sip::SipHasher13;
+
+/// Feeds the state of a user agent to `hasher`.
+pub(super) fn write<O: Octets>(state: &State, view: &View<'_, O>, now: Instant, hasher: &mut impl Hasher) {
+    let calls = TableRef::new(&state.call_head, view.calls);
+    let dialogs = TableRef::new(&state.dialog_head, view.dialogs);
+    let registrations = TableRef::new(&state.registration_head, view.registrations);
+    let content = Content { view, now };
+    let sum = |hashes: &mut dyn Iterator<Item = u64>| hashes.fold(0_u64, u64::wrapping_add);
+    sum(&mut calls.iter().map(|(_, entry)| content.call(entry))).hash(hasher);
+    sum(&mut dialogs.iter().map(|(_, entry)| {
+        let call = calls.get(entry.call).map_or(0, |call| content.call(call));
+        one(|hasher| {
+            content.dialog(entry).hash(hasher);
+            call.hash(hasher);
+        })
+    }))
+    .hash(hasher);
+    sum(&mut registrations.iter().map(|(_, entry)| content.registration(entry))).hash(hasher);
+    let owner = |user: User| {
+        let (owner, tries) = Owner::of(user);
+        let named = match owner {
+            Owner::Nobody => 0,
+            Owner::Incoming => 1,
+            Owner::Application(_) => 2,
+            Owner::Invite(call) => calls.get(call).map_or(3, |entry| content.call(entry)),
+            Owner::Reinvite(dialog) | Owner::Bye(dialog) => {
+                dialogs.get(dialog).map_or(4, |entry| content.dialog(entry))
+            }
+            Owner::Register(handle) => registrations.get(handle).map_or(5, |entry| content.registration(entry)),
+        };
+        one(|hasher| {
+            core::mem::discriminant(&owner).hash(hasher);
+            (tries.total, tries.repeated, named).hash(hasher);
+        })
+    };
+    TransactionsRef::new(&state.layer, view.transactions, view.octets).fingerprint(now, hasher, owner);
+    view.octets.get(state.settings.block()).hash(hasher);
+    state.sessions.fingerprint(view.octets, hasher);
+    if !state.reply.block.is_none() && !state.reply.offered {
+        (view.octets.get(state.reply.block), state.reply.flow, state.reply.blocked).hash(hasher);
+    }
+    (state.failing, state.started).hash(hasher);
+}
+
+/// The hash of one thing for itself.
+fn one(feed: impl FnOnce(&mut SipHasher13)) -> u64 {
+    let mut hasher = SipHasher13::new();
+    feed(&mut hasher);
+    hasher.finish()
+}
+
+struct Content<'v, 'a, O> {
+    view: &'v View<'a, O>,
+    now: Instant,
+}
+
+impl<O: Octets> Content<'_, '_, O> {
+    /// A deadline as the time left, and one that has passed as due.
+    fn left(&self, at: Instant) -> Option<u64> {
+        if at == Instant::ZERO { None } else { Some(at.since(self.now).as_millis()) }
+    }
+
+    fn call(&self, entry: &CallEntry) -> u64 {
+        one(|hasher| {
+            (entry.state, entry.cause, entry.status, entry.reinvite_status, entry.pending).hash(hasher);
+            (self.left(entry.limit_at), self.left(entry.repeat_at), entry.reserved).hash(hasher);
+            (entry.provisional, entry.hangup, entry.cancelled, entry.offered).hash(hasher);
+            (entry.dialog == Handle::NONE, entry.sessions != [0; 2]).hash(hasher);
+        })
+    }
+
+    fn dialog(&self, entry: &Dialog) -> u64 {
+        one(|hasher| {
+            self.view.octets.get(entry.identity.block).hash(hasher);
+            (entry.state, entry.flow, entry.source, entry.lookup).hash(hasher);
+            (entry.local_seq, entry.remote_seq, entry.ack_seq, entry.resend_interval).hash(hasher);
+            (self.left(entry.resend_at), self.left(entry.give_up_at), self.left(entry.retry_at)).hash(hasher);
+            (self.view.octets.get(entry.ack), self.view.octets.get(entry.retry)).hash(hasher);
+            (entry.is_callee, entry.answer_due, entry.bye_due, entry.remote_seq_known).hash(hasher);
+            (entry.invite.is_none(), entry.sessions != [0; 2]).hash(hasher);
+        })
+    }
+
+    fn registration(&self, entry: &RegistrationEntry) -> u64 {
+        one(|hasher| {
+            (self.view.octets.get(entry.texts), entry.call_id, entry.seq, entry.flow).hash(hasher);
+            (entry.state, entry.wanted, entry.granted, entry.failures).hash(hasher);
+            (self.left(entry.refresh_at), self.left(entry.keep_alive_at)).hash(hasher);
+            (entry.failed, entry.status, entry.retry_after).hash(hasher);
+            (entry.removal_due, entry.again, entry.moved, entry.sessions != [0; 2]).hash(hasher);
+        })
+    }
+}

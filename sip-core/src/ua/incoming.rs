@@ -1,0 +1,424 @@
+//! The callee's side of an INVITE (RFC 3261 §13.3, §14.2): ringing, answer, CANCEL, ACK.
+
+use super::agent::{Agent, SEND};
+use super::config::Text;
+use super::content::Content;
+use super::entry::{CallState, Owner, Tries};
+use super::event::{Call, Cause, Event};
+use crate::dialog::State;
+use crate::error::{Capacity, Error};
+use crate::memory::{Handle, KeptBlocks, Octets};
+use crate::message::{HeaderName, MediaType, Message};
+use crate::role::Received;
+use crate::time::{Duration, Instant};
+use crate::transaction::TransactionId;
+use crate::transport::Flow;
+
+/// A provisional response is repeated this often while the callee rings (RFC 3261 §13.3.1.1).
+const REPEAT: Duration = Duration::from_secs(60);
+
+impl<O: Octets> Agent<'_, O> {
+    /// An INVITE outside of any dialog.
+    pub(super) fn incoming(&mut self, now: Instant, flow: Flow, invite: &Message<'_>) -> Received<Event> {
+        match self.open_incoming(now, flow, invite) {
+            Ok(call) => Received::Event(Event::Incoming { call: Call(call) }),
+            Err(Error::Capacity(Capacity::Calls | Capacity::Dialogs)) => {
+                self.count_refused();
+                self.reply_bare(flow, invite, 486);
+                Received::Nothing
+            }
+            Err(Error::Capacity(_)) => {
+                self.refuse_for_room(flow, invite);
+                Received::Nothing
+            }
+            Err(_) => {
+                // No Contact to send requests to, or a Record-Route that can't be followed.
+                self.reply_bare(flow, invite, 400);
+                Received::Nothing
+            }
+        }
+    }
+
+    fn open_incoming(&mut self, now: Instant, flow: Flow, invite: &Message<'_>) -> Result<Handle, Error> {
+        let head = invite.bytes().len().saturating_sub(invite.body().len());
+        let call = self.open_call(head.saturating_add(128))?;
+        match self.open_server(now, flow, call, invite) {
+            Ok(id) => {
+                if let Some(entry) = self.call_mut(call) {
+                    entry.invite = id;
+                    entry.state = CallState::Ringing;
+                }
+                self.limit_ringing(now, call);
+                Ok(call)
+            }
+            Err(error) => {
+                self.close_call(now, call);
+                Err(error)
+            }
+        }
+    }
+
+    fn open_server(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        call: Handle,
+        invite: &Message<'_>,
+    ) -> Result<TransactionId, Error> {
+        let tag = self.s.random.token();
+        let dialog = self.call(call).map_or(Handle::NONE, |entry| entry.dialog);
+        self.bind_dialog(flow, dialog, invite, tag.as_bytes())?;
+        let user = Owner::Invite(call).user(Tries::default());
+        let id = self.layer().server(now, flow, invite, tag.as_bytes(), user, false)?;
+        if let Some(entry) = self.dialog_mut(dialog) {
+            entry.invite = id;
+        }
+        Ok(id)
+    }
+
+    /// Answers 503 with Retry-After, without a transaction.
+    pub(super) fn refuse_for_room(&mut self, flow: Flow, request: &Message<'_>) {
+        self.count_refused();
+        let seconds = self.s.settings.retry_after;
+        self.reply(flow, request, 503, |_, writer| {
+            writer.value_start(HeaderName::RetryAfter);
+            writer.number(u64::from(seconds));
+            writer.end();
+            writer.finish_without_body();
+        });
+    }
+
+    fn count_refused(&mut self) {
+        self.s.statistics.refused = self.s.statistics.refused.saturating_add(1);
+    }
+
+    /// The transaction of the peer's INVITE that waits in a call, and its dialog.
+    fn waiting_invite(&mut self, call: Handle) -> Result<(TransactionId, Handle), Error> {
+        let dialog = self.call(call).ok_or(Error::Gone)?.dialog;
+        let invite = self.dialog(dialog).ok_or(Error::Gone)?.invite;
+        let layer = self.layer();
+        if !layer.is_server(invite) || layer.has_final(invite) {
+            return Err(Error::State);
+        }
+        Ok((invite, dialog))
+    }
+
+    /// Sends a provisional response to the peer's INVITE.
+    pub(super) fn ring(&mut self, now: Instant, call: Handle, status: u16, content: &Content<'_>) -> Result<(), Error> {
+        content.check()?;
+        if !(101..=199).contains(&status) {
+            return Err(Error::Invalid("status: 101 to 199"));
+        }
+        let (invite, _) = self.waiting_invite(call)?;
+        self.respond_invite(now, invite, status, content)?;
+        if let Some(entry) = self.call_mut(call) {
+            entry.repeat_at = now + REPEAT;
+        }
+        self.arm_call(call);
+        Ok(())
+    }
+
+    /// Sends a 200 to the peer's INVITE or re-INVITE, and again until the ACK comes (RFC 3261 §13.3.1.4).
+    pub(super) fn answer(&mut self, now: Instant, call: Handle, content: &Content<'_>) -> Result<(), Error> {
+        content.check()?;
+        let (invite, dialog) = self.waiting_invite(call)?;
+        self.respond_invite(now, invite, 200, content)?;
+        let (t1, patience) = (self.s.settings.timers.t1, self.patience());
+        if let Some(entry) = self.call_mut(call) {
+            entry.limit_at = Instant::ZERO;
+            entry.repeat_at = Instant::ZERO;
+            entry.state = CallState::Established;
+        }
+        self.arm_call(call);
+        if let Some(entry) = self.dialog_mut(dialog) {
+            entry.state = State::Confirmed;
+            entry.resend_interval = u32::try_from(t1.as_millis()).unwrap_or(u32::MAX).max(1);
+            entry.resend_at = now + t1;
+            entry.give_up_at = now + patience;
+        }
+        self.arm_dialog(dialog);
+        Ok(())
+    }
+
+    fn respond_invite(
+        &mut self,
+        now: Instant,
+        invite: TransactionId,
+        status: u16,
+        content: &Content<'_>,
+    ) -> Result<(), Error> {
+        let settings = self.s.settings;
+        let transport = self.layer().flow(invite).transport;
+        self.layer().respond(now, invite, status, None, true, |kept, writer| {
+            settings.write_contact(kept, writer, transport);
+            if status >= 200 {
+                settings.write_abilities(kept, writer);
+            }
+            settings.write_agent(kept, writer, HeaderName::Server);
+            content.write(writer);
+        })
+    }
+
+    /// Refuses the peer's INVITE or re-INVITE.
+    pub(super) fn reject(
+        &mut self,
+        now: Instant,
+        call: Handle,
+        status: u16,
+        content: &Content<'_>,
+    ) -> Result<(), Error> {
+        content.check()?;
+        if !(300..=699).contains(&status) {
+            return Err(Error::Invalid("status: 300 to 699"));
+        }
+        self.refuse(now, call, status, Cause::Declined, content)
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        now: Instant,
+        call: Handle,
+        status: u16,
+        cause: Cause,
+        content: &Content<'_>,
+    ) -> Result<(), Error> {
+        let (invite, dialog) = self.waiting_invite(call)?;
+        let ringing = self.call(call).is_some_and(|entry| entry.state == CallState::Ringing);
+        self.layer().respond(now, invite, status, None, true, |_, writer| content.write(writer))?;
+        if let Some(entry) = self.dialog_mut(dialog) {
+            entry.invite = TransactionId::NONE;
+        }
+        if ringing {
+            self.end_later(now, call, cause, status);
+        }
+        Ok(())
+    }
+
+    /// A CANCEL: it has its own response, and the INVITE that it names gets a 487 (RFC 3261 §9.2).
+    pub(super) fn cancelled(&mut self, now: Instant, flow: Flow, cancel: &Message<'_>) -> Received<Event> {
+        let Some((invite, user)) = self.layer().find_cancelled(cancel) else {
+            self.reply_bare(flow, cancel, 481);
+            return Received::Nothing;
+        };
+        self.accept(now, flow, cancel);
+        if self.layer().has_final(invite) {
+            return Received::Nothing;
+        }
+        // The kept head always leaves room for a bare response.
+        let _ = self.layer().respond(now, invite, 487, None, true, |_, writer| writer.finish_without_body());
+        match Owner::of(user).0 {
+            Owner::Invite(call) if self.call(call).is_some() => self.end_now(now, call, Cause::Cancelled, 487),
+            Owner::Reinvite(dialog) => {
+                if let Some(entry) = self.dialog_mut(dialog) {
+                    entry.invite = TransactionId::NONE;
+                }
+                Received::Nothing
+            }
+            _ => Received::Nothing,
+        }
+    }
+
+    /// Answers 200 with nothing in it, in a transaction when there is room for one.
+    pub(super) fn accept(&mut self, now: Instant, flow: Flow, request: &Message<'_>) {
+        let tag = self.s.random.token();
+        let user = Owner::Nobody.user(Tries::default());
+        let answered = self.layer().server(now, flow, request, tag.as_bytes(), user, true).is_ok_and(|id| {
+            self.layer().respond(now, id, 200, None, true, |_, writer| writer.finish_without_body()).is_ok()
+        });
+        if !answered {
+            self.reply_bare(flow, request, 200);
+        }
+    }
+
+    /// The ACK to a 2xx of ours.
+    pub(super) fn acknowledged(&mut self, now: Instant, ack: &Message<'_>) -> Received<Event> {
+        let Some(dialog) = self.dialog_of(ack) else { return Received::Stray };
+        let Some(entry) = self.dialog_mut(dialog) else { return Received::Stray };
+        if entry.resend_interval == 0 || entry.remote_seq != ack.cseq().number {
+            return Received::Nothing;
+        }
+        entry.resend_interval = 0;
+        entry.resend_at = Instant::ZERO;
+        entry.give_up_at = Instant::ZERO;
+        let invite = core::mem::replace(&mut entry.invite, TransactionId::NONE);
+        let (bye_due, call) = (entry.bye_due, entry.call);
+        self.layer().release_message(invite);
+        self.arm_dialog(dialog);
+        if bye_due {
+            self.bye_after_ack(now, dialog, call);
+            return Received::Nothing;
+        }
+        if self.call(call).is_some() {
+            Received::Event(Event::Confirmed { call: Call(call) })
+        } else {
+            Received::Nothing
+        }
+    }
+
+    fn bye_after_ack(&mut self, now: Instant, dialog: Handle, call: Handle) {
+        if self.send_bye(now, dialog).is_err() {
+            let (cause, status) = self.call(call).map_or((Cause::NoRoom, 0), |entry| (entry.cause, entry.status));
+            self.end_later(now, call, cause, status);
+        }
+    }
+
+    /// An INVITE inside a dialog (RFC 3261 §14.2).
+    pub(super) fn reinvited(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        dialog: Handle,
+        invite: &Message<'_>,
+    ) -> Received<Event> {
+        let Some(entry) = self.dialog(dialog) else { return Received::Stray };
+        let (call, waiting, awaits_ack) = (entry.call, entry.invite, entry.resend_interval > 0);
+        let state = self.call(call).map_or(CallState::Free, |entry| entry.state);
+        if state != CallState::Established || awaits_ack {
+            // Ours is not settled: try later (§14.2); or it is being ended.
+            let status = if matches!(state, CallState::Established | CallState::Ringing) { 500 } else { 481 };
+            self.retry_later(flow, invite, status);
+            return Received::Nothing;
+        }
+        let layer = self.layer();
+        if layer.is_client(waiting) {
+            self.reply_bare(flow, invite, 491);
+            return Received::Nothing;
+        }
+        if layer.is_server(waiting) {
+            self.retry_later(flow, invite, 500);
+            return Received::Nothing;
+        }
+        let user = Owner::Reinvite(dialog).user(Tries::default());
+        let Ok(id) = self.layer().server(now, flow, invite, b"", user, false) else {
+            self.refuse_for_room(flow, invite);
+            return Received::Nothing;
+        };
+        // Without room for a new target the old one stays; the session is unchanged until the answer.
+        let _ = self.refresh_target(flow, dialog, invite);
+        if let Some(entry) = self.dialog_mut(dialog) {
+            entry.invite = id;
+            entry.remote_seq = invite.cseq().number;
+        }
+        self.limit_ringing(now, call);
+        Received::Event(Event::Reinvite { call: Call(call) })
+    }
+
+    fn retry_later(&mut self, flow: Flow, request: &Message<'_>, status: u16) {
+        let seconds = self.s.random.below(11);
+        self.reply(flow, request, status, |_, writer| {
+            if status == 500 {
+                writer.value_start(HeaderName::RetryAfter);
+                writer.number(seconds);
+                writer.end();
+            }
+            writer.finish_without_body();
+        });
+    }
+
+    /// Our 2xx is due again, or its ACK has not come in time, or a re-INVITE may be tried again, or an ACK is no longer needed.
+    pub(super) fn dialog_due(&mut self, now: Instant, dialog: Handle) {
+        let t2 = self.s.settings.timers.t2;
+        let Some(entry) = self.dialog_mut(dialog) else { return };
+        let due = |at: Instant| at != Instant::ZERO && at <= now;
+        if due(entry.give_up_at) {
+            entry.give_up_at = Instant::ZERO;
+            if entry.resend_interval > 0 {
+                entry.resend_interval = 0;
+                entry.resend_at = Instant::ZERO;
+                entry.invite = TransactionId::NONE;
+                let call = entry.call;
+                let ending = entry.bye_due;
+                self.arm_dialog(dialog);
+                if ending {
+                    self.bye_after_ack(now, dialog, call);
+                } else {
+                    let _ = self.lose_call(now, call, Cause::NoAck, 0);
+                }
+                return;
+            }
+            let ack = core::mem::replace(&mut entry.ack, crate::memory::Block::NONE);
+            self.octets.release(ack);
+            let mut table = self.dialog_table();
+            if table.ready_list(dialog) == Some(SEND) {
+                table.unlink_ready(dialog);
+            }
+        } else if due(entry.resend_at) {
+            // Counted from the moment it was due, doubled up to T2 (§13.3.1.4).
+            let t2 = u32::try_from(t2.as_millis()).unwrap_or(u32::MAX);
+            entry.resend_interval = entry.resend_interval.saturating_mul(2).min(t2).max(1);
+            entry.resend_at = entry.resend_at + Duration::from_millis(u64::from(entry.resend_interval));
+            let invite = entry.invite;
+            self.layer().resend(invite);
+        } else if due(entry.retry_at) {
+            entry.retry_at = Instant::ZERO;
+            self.retry_reinvite(now, dialog);
+        }
+        self.arm_dialog(dialog);
+    }
+
+    /// The provisional response is due again.
+    pub(super) fn call_due(&mut self, now: Instant, call: Handle) {
+        let Some(entry) = self.call_mut(call) else { return };
+        let due = |at: Instant| at != Instant::ZERO && at <= now;
+        if due(entry.limit_at) {
+            self.call_limit(now, call);
+        } else if due(entry.repeat_at) {
+            entry.repeat_at = entry.repeat_at + REPEAT;
+            let invite = entry.invite;
+            self.layer().resend(invite);
+        }
+        self.arm_call(call);
+    }
+
+    /// What an INVITE must be before it can ring; otherwise the status to answer (RFC 3261 §8.2).
+    pub(super) fn refuse_invite(&mut self, flow: Flow, invite: &Message<'_>) -> bool {
+        let settings = self.s.settings;
+        let texts = self.octets.get(settings.block());
+        let accepted = settings.text(texts, Text::Accept);
+        let has_body = !invite.body().is_empty();
+        let wrong_type =
+            has_body && !invite.content_type().is_some_and(|kind| kind.is(accepted)) && !body_is_optional(invite);
+        let encoded = has_body
+            && invite
+                .header(HeaderName::ContentEncoding)
+                .is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        if wrong_type || encoded {
+            self.reply(flow, invite, 415, |kept, writer| {
+                let texts = kept.get(settings.block());
+                writer.header(HeaderName::Accept, settings.text(texts, Text::Accept));
+                writer.header(HeaderName::AcceptEncoding, b"identity");
+                writer.finish_without_body();
+            });
+            return true;
+        }
+        if !accepts(invite, accepted) {
+            self.reply_bare(flow, invite, 406);
+            return true;
+        }
+        false
+    }
+}
+
+/// Whether the sender leaves it to the receiver to understand the body (RFC 3261 §20.11).
+fn body_is_optional(message: &Message<'_>) -> bool {
+    let Some(disposition) = message.header(HeaderName::ContentDisposition) else { return false };
+    disposition.split(|octet| *octet == b';').skip(1).any(|param| {
+        let mut halves = param.splitn(2, |octet| *octet == b'=').map(<[u8]>::trim_ascii);
+        let name = halves.next().unwrap_or_default();
+        let value = halves.next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"handling") && value.eq_ignore_ascii_case(b"optional")
+    })
+}
+
+/// Whether the sender takes a body of this type in the answer: no Accept means `application/sdp` (RFC 3261 §13.2.1, §20.1).
+fn accepts(message: &Message<'_>, wanted: &[u8]) -> bool {
+    if message.header(HeaderName::Accept).is_none() {
+        return true;
+    }
+    let kind_of = |name: &[u8]| name.iter().position(|octet| *octet == b'/').unwrap_or(name.len());
+    let wanted_kind = wanted.get(..kind_of(wanted)).unwrap_or_default();
+    message.values(HeaderName::Accept).filter_map(MediaType::parse).any(|range| {
+        range.is(wanted)
+            || range.subtype() == b"*" && (range.kind() == b"*" || range.kind().eq_ignore_ascii_case(wanted_kind))
+    })
+}

@@ -1,0 +1,500 @@
+//! The user agent: calls, registrations, and requests of the application (RFC 3261 §8, §10-§15).
+//!
+//! [`UserAgent`] is a [`Role`]. What the application does is a method that takes the time and may fail before anything has
+//! changed; what the network does is an input; what comes of both is read from [`Role::poll_action`].
+
+mod agent;
+mod auth;
+mod config;
+mod content;
+mod dispatch;
+mod entry;
+mod event;
+mod fingerprint;
+mod incoming;
+mod outgoing;
+mod register;
+mod reinvite;
+mod reply;
+mod request;
+
+pub use agent::Statistics;
+pub use auth::MAX_CREDENTIALS;
+pub use config::Config;
+pub use content::{Body, Content};
+pub use entry::{CallEntry, RegistrationEntry};
+pub use event::{Call, Cause, Event, IncomingRequest, OutgoingRequest, Registration};
+
+use crate::error::{ConfigError, Error};
+use crate::memory::{Handle, Memory, Octets, TableRef};
+use crate::message::{Host, Malformed, Message, Method, Scheme, Uri};
+use crate::random::{Random, Seed};
+use crate::role::{Action, Received, Role, SendId};
+use crate::time::Instant;
+use crate::transaction::{TransactionId, TransactionsRef};
+use crate::transport::{Flow, FlowError, Target, Ticket, Transport};
+use agent::{Agent, BLOCKED, SEND, State};
+use core::hash::Hasher;
+
+/// Tables that a [`SendId`] can point into.
+const TRANSACTION: u8 = 0;
+const DIALOG: u8 = 1;
+const REGISTRATION: u8 = 2;
+const REPLY: u8 = 3;
+
+/// The keep-alive of RFC 5626 §3.5.1.
+const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
+
+/// A SIP user agent over a caller's memory.
+///
+/// It is created all zero by a `const fn`, so a static one lies in .bss, and works after [`start`](Self::start).
+#[derive(Debug)]
+pub struct UserAgent<M> {
+    memory: M,
+    state: State,
+}
+
+impl<M: Memory> UserAgent<M> {
+    /// A user agent before its start.
+    #[must_use]
+    pub const fn new(memory: M) -> Self {
+        Self { memory, state: State::ZERO }
+    }
+
+    fn agent(&mut self) -> Agent<'_, M::Octets> {
+        Agent::new(&mut self.state, self.memory.parts())
+    }
+
+    /// Checks and keeps the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] names the field that can't be used; [`ConfigError::Capacity`] says that the memory is too
+    /// small; a second start is [`ConfigError::AlreadyStarted`].
+    pub fn start(&mut self, config: &Config<'_>, seed: Seed) -> Result<(), ConfigError> {
+        if self.state.started {
+            return Err(ConfigError::AlreadyStarted);
+        }
+        let agent = self.agent();
+        agent.s.settings = config::Settings::keep(config, agent.octets)?;
+        agent.octets.reserve(reply::RESERVED_OCTETS)?;
+        agent.s.random = Random::new(seed);
+        agent.s.hash = agent.s.random.hash_key();
+        let key = agent.s.random.hash_key();
+        agent.s.layer.start(config.timers, key);
+        agent.s.started = true;
+        Ok(())
+    }
+
+    /// Adds what to authenticate with in `realm`, or in any realm when it is empty; the same realm again replaces it.
+    ///
+    /// # Errors
+    /// There are [`MAX_CREDENTIALS`] already, or no octets are free.
+    pub fn add_credentials(&mut self, realm: &str, username: &str, password: &str) -> Result<(), Error> {
+        self.agent().add_credentials(realm.as_bytes(), username.as_bytes(), password.as_bytes())
+    }
+
+    /// Calls `target`, a SIP URI; `from` is a URI or a name-addr, or empty for the configured identity.
+    ///
+    /// With a body the INVITE makes the offer; without one the peer makes it in its answer (RFC 3261 §13.2.1).
+    ///
+    /// # Errors
+    /// A URI or header is not in its form, or a capacity is reached. Nothing was sent.
+    pub fn call(&mut self, now: Instant, target: &str, from: &str, content: &Content<'_>) -> Result<Call, Error> {
+        self.agent().invite(now, target, from, content)
+    }
+
+    /// Sends a provisional response, 101 to 199, to the peer's INVITE.
+    ///
+    /// # Errors
+    /// The call has ended, or its INVITE is answered already.
+    pub fn ring(&mut self, now: Instant, call: Call, status: u16, content: &Content<'_>) -> Result<(), Error> {
+        self.agent().ring(now, call.0, status, content)
+    }
+
+    /// Answers the peer's INVITE or re-INVITE with 200.
+    ///
+    /// # Errors
+    /// The call has ended, no INVITE waits, or the body does not fit.
+    pub fn answer(&mut self, now: Instant, call: Call, content: &Content<'_>) -> Result<(), Error> {
+        self.agent().answer(now, call.0, content)
+    }
+
+    /// Refuses the peer's INVITE or re-INVITE with `status`, 300 to 699. A refused re-INVITE leaves the call as it was.
+    ///
+    /// # Errors
+    /// The call has ended, or no INVITE waits.
+    pub fn reject(&mut self, now: Instant, call: Call, status: u16, content: &Content<'_>) -> Result<(), Error> {
+        self.agent().reject(now, call.0, status, content)
+    }
+
+    /// Sends the ACK that waits for our answer to the peer's offer ([`Event::Answered`] with `answer_due`).
+    ///
+    /// # Errors
+    /// The call has ended, or no ACK waits.
+    pub fn acknowledge(&mut self, now: Instant, call: Call, content: &Content<'_>) -> Result<(), Error> {
+        self.agent().acknowledge(now, call.0, content)
+    }
+
+    /// Ends a call as its state asks: CANCEL, a refusal, or BYE. [`Event::Ended`] follows.
+    ///
+    /// # Errors
+    /// The call has ended.
+    pub fn hang_up(&mut self, now: Instant, call: Call) -> Result<(), Error> {
+        self.agent().hang_up(now, call.0)
+    }
+
+    /// Sends a re-INVITE with a new offer; [`Event::Reinvited`] tells the outcome.
+    ///
+    /// A 491 is not told: after the random wait of RFC 3261 §14.1 the offer goes out again.
+    ///
+    /// # Errors
+    /// The call has ended or is not established, or another INVITE is under way in it.
+    pub fn reinvite(&mut self, now: Instant, call: Call, content: &Content<'_>) -> Result<(), Error> {
+        self.agent().reinvite(now, call.0, content)
+    }
+
+    /// Sends a request of the application outside of any dialog (OPTIONS, MESSAGE, …).
+    ///
+    /// # Errors
+    /// The core sends this method itself, a URI or header is not in its form, or a capacity is reached.
+    pub fn request(
+        &mut self,
+        now: Instant,
+        method: Method<'_>,
+        target: &str,
+        content: &Content<'_>,
+    ) -> Result<OutgoingRequest, Error> {
+        self.agent().request(now, method, target, content)
+    }
+
+    /// Sends a request of the application inside a call's dialog (INFO, MESSAGE, …).
+    ///
+    /// # Errors
+    /// As [`request`](Self::request); [`Error::State`] when the call is not established.
+    pub fn request_in_call(
+        &mut self,
+        now: Instant,
+        call: Call,
+        method: Method<'_>,
+        content: &Content<'_>,
+    ) -> Result<OutgoingRequest, Error> {
+        self.agent().request_in_call(now, call.0, method, content)
+    }
+
+    /// Answers a request that [`Event::Request`] brought.
+    ///
+    /// # Errors
+    /// It has been answered, or waited too long.
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        request: IncomingRequest,
+        status: u16,
+        content: &Content<'_>,
+    ) -> Result<(), Error> {
+        self.agent().respond(now, request, status, content)
+    }
+
+    /// Binds this user agent's Contact to `aor` at `registrar`, both SIP URIs, for `expires` seconds, and keeps it bound.
+    ///
+    /// # Errors
+    /// A URI is not in its form, or a capacity is reached.
+    pub fn register(&mut self, now: Instant, registrar: &str, aor: &str, expires: u32) -> Result<Registration, Error> {
+        self.agent().register(now, registrar, aor, expires)
+    }
+
+    /// Removes a binding; [`Event::Unregistered`] follows, from the registrar's silence too.
+    ///
+    /// # Errors
+    /// The registration is gone, or there is no room for the REGISTER.
+    pub fn unregister(&mut self, now: Instant, registration: Registration) -> Result<(), Error> {
+        self.agent().unregister(now, registration.0)
+    }
+
+    /// This host has another address now: Via and Contact change to `sent_by`, every binding is renewed, and then each
+    /// established call gets [`Event::RefreshDue`].
+    ///
+    /// # Errors
+    /// `sent_by` is not a host with or without a port, or does not fit.
+    pub fn network_changed(&mut self, now: Instant, sent_by: &str) -> Result<(), Error> {
+        self.agent().network_changed(now, sent_by)
+    }
+
+    /// What strangers made this user agent drop or refuse.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.state.statistics
+    }
+
+    /// How much of the memory is taken.
+    #[must_use]
+    pub fn occupancy(&self) -> Occupancy {
+        let view = self.memory.view();
+        Occupancy {
+            transactions: TransactionsRef::new(&self.state.layer, view.transactions, view.octets).len(),
+            dialogs: TableRef::new(&self.state.dialog_head, view.dialogs).len(),
+            calls: TableRef::new(&self.state.call_head, view.calls).len(),
+            registrations: TableRef::new(&self.state.registration_head, view.registrations).len(),
+            octets: view.octets.used(),
+        }
+    }
+
+    /// The next action as a copy: what to do, without the octets to do it with.
+    fn next_step(&mut self, now: Instant) -> Option<Step> {
+        let mut agent = self.agent();
+        if let Some(event) = agent.next_event(now) {
+            return Some(Step::Event(event));
+        }
+        if agent.s.reply.offered && !agent.s.reply.blocked {
+            agent.drop_reply();
+        }
+        if !agent.s.reply.block.is_none() && !agent.s.reply.offered {
+            agent.s.reply.offered = true;
+            return Some(Step::SendReply);
+        }
+        if let Some(dialog) = agent.dialog_table().first(SEND) {
+            agent.dialog_table().unlink_ready(dialog);
+            return Some(Step::SendAck(dialog));
+        }
+        if let Some(id) = agent.layer().poll_send() {
+            return Some(Step::SendTransaction(id));
+        }
+        if let Some(registration) = agent.registration_table().first(SEND) {
+            agent.registration_table().unlink_ready(registration);
+            return Some(Step::SendKeepAlive(registration));
+        }
+        if let Some(id) = agent.layer().poll_parked() {
+            let ticket = Ticket::new(TICKET_TRANSACTION | number_of(id.0));
+            return Some(Step::LookUp(Asker::Transaction(id), ticket));
+        }
+        let dialog = agent.next_lookup()?;
+        let ticket = Ticket::new(TICKET_DIALOG | number_of(dialog));
+        Some(Step::LookUp(Asker::Dialog(dialog), ticket))
+    }
+
+    /// The URI that a question is about.
+    fn asked_uri(&self, asker: Asker) -> Option<Uri<'_>> {
+        let view = self.memory.view();
+        match asker {
+            Asker::Transaction(id) => {
+                let layer = TransactionsRef::new(&self.state.layer, view.transactions, view.octets);
+                let message = Message::parse(layer.bytes(id)).ok()?;
+                match message.routes().next() {
+                    Some(route) => route.ok()?.uri().ok(),
+                    None => Uri::parse(message.request_uri()?).ok(),
+                }
+            }
+            Asker::Dialog(handle) => {
+                let entry = TableRef::new(&self.state.dialog_head, view.dialogs).get(handle)?;
+                entry.identity.texts(view.octets.get(entry.identity.block)).next_hop()
+            }
+        }
+    }
+
+    fn question(&self, asker: Asker, ticket: Ticket) -> Option<Action<'_, Event>> {
+        let uri = self.asked_uri(asker)?;
+        let host = uri.maddr().and_then(|maddr| Host::parse(maddr).ok()).unwrap_or(uri.host());
+        let transport = request::uri_transport(&uri, self.state.settings.transport);
+        let named = uri.transport().is_some() || matches!(uri.scheme(), Scheme::Sips);
+        match host.ip() {
+            Some(ip) => {
+                let port = uri.port().unwrap_or(transport.default_port());
+                let target = Target { address: crate::transport::Address::new(ip, port), transport };
+                Some(Action::Connect { ticket, target, server_name: host.as_bytes() })
+            }
+            None => Some(Action::Resolve {
+                ticket,
+                host: host.as_bytes(),
+                port: uri.port(),
+                transport: if named { transport } else { Transport::None },
+                secure: matches!(uri.scheme(), Scheme::Sips),
+            }),
+        }
+    }
+
+    /// The answer to a question: a flow, or none.
+    fn answered(&mut self, now: Instant, ticket: Ticket, flow: Flow) {
+        let bits = ticket.number();
+        let handle = Handle::from_parts(bits as u32, (bits >> 32) as u16);
+        let mut agent = self.agent();
+        if bits & TICKET_DIALOG != 0 {
+            agent.dialog_reached(handle, flow);
+        } else if flow.is_none() {
+            agent.lost_way(now, TransactionId(handle));
+        } else {
+            agent.layer().launch(now, TransactionId(handle), flow);
+        }
+    }
+}
+
+/// A handle as the low bits of a ticket.
+fn number_of(handle: Handle) -> u64 {
+    u64::from(handle.generation()) << 32 | u64::from(handle.number())
+}
+
+const TICKET_TRANSACTION: u64 = 1 << 48;
+const TICKET_DIALOG: u64 = 1 << 49;
+
+/// Who asks for a name or a connection.
+#[derive(Clone, Copy)]
+enum Asker {
+    Transaction(TransactionId),
+    Dialog(Handle),
+}
+
+/// An [`Action`] without its borrow.
+#[derive(Clone, Copy)]
+enum Step {
+    Event(Event),
+    SendReply,
+    SendAck(Handle),
+    SendTransaction(TransactionId),
+    SendKeepAlive(Handle),
+    LookUp(Asker, Ticket),
+}
+
+/// How many entries and octets are in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Occupancy {
+    /// Transactions.
+    pub transactions: usize,
+    /// Dialogs.
+    pub dialogs: usize,
+    /// Calls.
+    pub calls: usize,
+    /// Registrations.
+    pub registrations: usize,
+    /// Octets of kept messages, with the configuration and the credentials.
+    pub octets: usize,
+}
+
+impl<M: Memory> Role for UserAgent<M> {
+    type Event = Event;
+
+    fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received<Event> {
+        if !self.state.started {
+            return Received::Stray;
+        }
+        let mut agent = self.agent();
+        let received = if message.is_request() {
+            agent.receive_request(now, flow, message)
+        } else {
+            agent.receive_response(now, flow, message)
+        };
+        if received == Received::Stray {
+            self.state.statistics.strays = self.state.statistics.strays.saturating_add(1);
+        }
+        received
+    }
+
+    fn receive_malformed(&mut self, _now: Instant, flow: Flow, failure: &Malformed<'_>) {
+        self.state.statistics.malformed = self.state.statistics.malformed.saturating_add(1);
+        if self.state.started && failure.answerable() {
+            self.agent().reply_malformed(flow, failure);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.agent().handle_timeout(now);
+    }
+
+    fn flow_connected(&mut self, now: Instant, ticket: Ticket, flow: Flow) {
+        self.answered(now, ticket, flow);
+    }
+
+    fn connect_failed(&mut self, now: Instant, ticket: Ticket, _error: FlowError) {
+        self.answered(now, ticket, Flow::NONE);
+    }
+
+    fn flow_failed(&mut self, now: Instant, flow: Flow, _error: FlowError) {
+        self.agent().flow_failed(now, flow);
+    }
+
+    fn flow_writable(&mut self, _now: Instant, flow: Flow) {
+        self.agent().flow_writable(flow);
+    }
+
+    fn resolved(&mut self, now: Instant, ticket: Ticket, targets: &[Target]) {
+        let usable = targets.iter().find(|target| target.transport == Transport::Udp);
+        let flow = usable.map_or(Flow::NONE, |target| Flow::udp(target.address));
+        self.answered(now, ticket, flow);
+    }
+
+    fn poll_action(&mut self, now: Instant) -> Option<Action<'_, Event>> {
+        if !self.state.started {
+            return None;
+        }
+        loop {
+            let step = self.next_step(now)?;
+            if let Step::LookUp(asker, ticket) = step
+                && self.question(asker, ticket).is_none()
+            {
+                self.answered(now, ticket, Flow::NONE);
+                continue;
+            }
+            return self.lend(step);
+        }
+    }
+
+    fn defer(&mut self, id: SendId) {
+        let handle = Handle::from_parts(id.index, id.generation);
+        let mut agent = self.agent();
+        match id.table {
+            TRANSACTION => agent.layer().defer(TransactionId(handle)),
+            DIALOG => agent.dialog_table().push(handle, BLOCKED),
+            REPLY if agent.s.reply.generation == id.generation => agent.s.reply.blocked = true,
+            _ => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let view = self.memory.view();
+        [
+            TransactionsRef::new(&self.state.layer, view.transactions, view.octets).next_timeout(),
+            TableRef::new(&self.state.dialog_head, view.dialogs).next_deadline(),
+            TableRef::new(&self.state.call_head, view.calls).next_deadline(),
+            TableRef::new(&self.state.registration_head, view.registrations).next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
+        fingerprint::write(&self.state, &self.memory.view(), now, hasher);
+    }
+}
+
+impl<M: Memory> UserAgent<M> {
+    /// Joins a step with the octets it is about.
+    fn lend(&self, step: Step) -> Option<Action<'_, Event>> {
+        let view = self.memory.view();
+        let send = |table, handle: Handle, flow, bytes| Action::Send {
+            id: SendId { table, index: handle.number(), generation: handle.generation() },
+            flow,
+            bytes,
+        };
+        match step {
+            Step::Event(event) => Some(Action::Event(event)),
+            Step::SendReply => {
+                let reply = &self.state.reply;
+                let id = SendId { table: REPLY, index: 0, generation: reply.generation };
+                Some(Action::Send { id, flow: reply.flow, bytes: view.octets.get(reply.block) })
+            }
+            Step::SendAck(handle) => {
+                let entry = TableRef::new(&self.state.dialog_head, view.dialogs).get(handle)?;
+                Some(send(DIALOG, handle, entry.flow, view.octets.get(entry.ack)))
+            }
+            Step::SendKeepAlive(handle) => {
+                let entry = TableRef::new(&self.state.registration_head, view.registrations).get(handle)?;
+                Some(send(REGISTRATION, handle, entry.flow, KEEP_ALIVE))
+            }
+            Step::SendTransaction(id) => {
+                let (bytes, flow) = TransactionsRef::new(&self.state.layer, view.transactions, view.octets).lend(id)?;
+                Some(send(TRANSACTION, id.0, flow, bytes))
+            }
+            Step::LookUp(asker, ticket) => self.question(asker, ticket),
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! Registration (RFC 3261 §10.2): binding, refresh, removal, keep-alive.
+
+use super::agent::{Agent, SEND, TELL};
+use super::entry::{Owner, RegistrationState as State, Tries};
+use super::event::{Event, Registration};
+use super::request::{Head, check_target, direct_flow};
+use crate::error::{Capacity, Error};
+use crate::memory::{Handle, KeptBlocks, Octets};
+use crate::message::{HeaderName, Message, Method, Uri};
+use crate::random::Token;
+use crate::role::Received;
+use crate::time::{Duration, Instant};
+use crate::transaction::{NewClient, TransactionId};
+use crate::transport::Flow;
+
+/// The wait after the first failure, doubled with each further one up to [`LONGEST_WAIT`] (RFC 5626 §4.5), in seconds.
+const FIRST_WAIT: u32 = 30;
+const LONGEST_WAIT: u32 = 1800;
+
+impl<O: Octets> Agent<'_, O> {
+    /// Starts a registration.
+    pub(super) fn register(
+        &mut self,
+        now: Instant,
+        registrar: &str,
+        aor: &str,
+        expires: u32,
+    ) -> Result<Registration, Error> {
+        check_target(registrar)?;
+        check_target(aor)?;
+        if expires == 0 {
+            return Err(Error::Invalid("expires: at least a second"));
+        }
+        let length = u16::try_from(registrar.len()).map_err(|_| Error::Invalid("registrar"))?;
+        let size = registrar.len().saturating_add(aor.len());
+        let handle = self.registration_table().insert().ok_or(Capacity::Registrations)?;
+        let texts = self.octets.write(size, false, |_, writer| {
+            writer.raw(registrar.as_bytes());
+            writer.raw(aor.as_bytes());
+        });
+        let call_id = self.s.random.bits();
+        let started = texts.and_then(|texts| {
+            if let Some(entry) = self.registration_mut(handle) {
+                entry.texts = texts;
+                entry.registrar = length;
+                entry.call_id = call_id;
+                entry.wanted = expires;
+                entry.state = State::Registering;
+            }
+            self.send_register(now, handle)
+        });
+        if let Err(error) = started {
+            self.free_registration(handle);
+            return Err(error);
+        }
+        Ok(Registration(handle))
+    }
+
+    fn free_registration(&mut self, handle: Handle) {
+        let Some(texts) = self.registration(handle).map(|entry| entry.texts) else { return };
+        self.octets.release(texts);
+        self.registration_table().remove(handle);
+    }
+
+    /// Sends the REGISTER that a registration's state asks for.
+    fn send_register(&mut self, now: Instant, handle: Handle) -> Result<(), Error> {
+        let settings = self.s.settings;
+        let entry = *self.registration(handle).ok_or(Error::Gone)?;
+        let expires = if entry.state == State::Removing { 0 } else { entry.wanted };
+        let seq = entry.seq.saturating_add(1);
+        let (from_tag, branch) = (self.s.random.token(), self.s.random.token());
+        let answers = self.answers(entry.sessions);
+        let split = usize::from(entry.registrar);
+        let flow = {
+            let texts = self.octets.get(entry.texts);
+            let registrar = texts.get(..split).unwrap_or_default();
+            let uri = core::str::from_utf8(registrar).ok().and_then(|uri| check_target(uri).ok());
+            uri.map_or(Flow::NONE, |uri| direct_flow(&uri, settings.transport))
+        };
+        let block = self.octets.write(768, false, |kept, writer| {
+            let (registrar, aor) = kept.get(entry.texts).split_at_checked(split).unwrap_or_default();
+            let head = Head {
+                method: Method::Register,
+                uri: registrar,
+                to: aor,
+                from: aor,
+                from_tag,
+                call_id: Token::new(entry.call_id),
+                seq,
+                branch,
+                transport: settings.transport,
+                proxied: false,
+            };
+            settings.write_head(kept, writer, &head);
+            settings.write_contact(kept, writer, settings.transport);
+            writer.value_start(HeaderName::Expires);
+            writer.number(u64::from(expires));
+            writer.end();
+            settings.write_abilities(kept, writer);
+            settings.write_agent(kept, writer, HeaderName::UserAgent);
+            answers.write(kept, writer, Method::Register, registrar);
+            writer.finish_without_body();
+        })?;
+        let user = Owner::Register(handle).user(Tries::default());
+        let new = NewClient { block, flow, method: Method::Register, branch, user, reserved: false };
+        let id = self.send_request(now, new)?;
+        if let Some(entry) = self.registration_mut(handle) {
+            entry.seq = seq;
+            entry.transaction = id;
+            entry.refresh_at = Instant::ZERO;
+            entry.again = false;
+        }
+        self.arm_registration(handle);
+        Ok(())
+    }
+
+    /// Removes a registration's binding.
+    pub(super) fn unregister(&mut self, now: Instant, handle: Handle) -> Result<(), Error> {
+        let entry = self.registration_mut(handle).ok_or(Error::Gone)?;
+        match entry.state {
+            State::Registering | State::Removing => {
+                entry.removal_due = true;
+                Ok(())
+            }
+            State::Registered | State::Waiting => self.start_removal(now, handle),
+            State::Free => Err(Error::Gone),
+        }
+    }
+
+    fn start_removal(&mut self, now: Instant, handle: Handle) -> Result<(), Error> {
+        let before = self.registration(handle).map(|entry| entry.state).unwrap_or_default();
+        if let Some(entry) = self.registration_mut(handle) {
+            entry.state = State::Removing;
+            entry.removal_due = false;
+            entry.keep_alive_at = Instant::ZERO;
+        }
+        let sent = self.send_register(now, handle);
+        if sent.is_err()
+            && let Some(entry) = self.registration_mut(handle)
+        {
+            entry.state = before;
+        }
+        sent
+    }
+
+    /// A final response to a REGISTER that no credentials could help.
+    pub(super) fn registered(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        handle: Handle,
+        id: TransactionId,
+        response: &Message<'_>,
+    ) -> Received<Event> {
+        let status = response.status().unwrap_or_default();
+        let Some(entry) = self.registration(handle) else { return Received::Nothing };
+        if entry.transaction != id || status < 200 {
+            return Received::Nothing;
+        }
+        if status >= 300 {
+            return self.refused(now, handle, status, response.retry_after());
+        }
+        if entry.state == State::Removing {
+            self.free_registration(handle);
+            return Received::Event(Event::Unregistered { registration: Registration(handle) });
+        }
+        let granted = self.granted(response, entry.wanted);
+        let (keep_alive, removal_due, again) = (self.s.settings.keep_alive, entry.removal_due, entry.again);
+        let mut moved = false;
+        if let Some(entry) = self.registration_mut(handle) {
+            entry.state = State::Registered;
+            entry.flow = flow;
+            entry.granted = granted;
+            entry.failures = 0;
+            entry.transaction = TransactionId::NONE;
+            entry.refresh_at = now + Duration::from_millis(refresh_after(granted));
+            entry.keep_alive_at = if keep_alive == Duration::ZERO { Instant::ZERO } else { now + keep_alive };
+            moved = core::mem::take(&mut entry.moved) && !again;
+            if again {
+                entry.moved = true;
+                entry.refresh_at = now;
+            }
+        }
+        self.arm_registration(handle);
+        if moved {
+            self.refresh_calls();
+        }
+        if removal_due {
+            // Without room the removal is tried at the next refresh.
+            let _ = self.start_removal(now, handle);
+        }
+        Received::Event(Event::Registered { registration: Registration(handle), expires: granted })
+    }
+
+    /// The lifetime that a 200 grants to our Contact (§10.2.4).
+    fn granted(&self, response: &Message<'_>, wanted: u32) -> u32 {
+        let settings = self.s.settings;
+        let mut room = [0; 256];
+        let mut writer = crate::message::Writer::new(&mut room);
+        let texts = self.octets.get(settings.block());
+        settings.write_contact_uri(texts, &mut writer, settings.transport);
+        let length = writer.finish().unwrap_or(0);
+        let own = Uri::parse(room.get(..length).unwrap_or_default()).ok();
+        let ours = response
+            .contacts()
+            .filter_map(Result::ok)
+            .find(|contact| own.is_some_and(|own| contact.uri().is_ok_and(|uri| same_user_and_place(&uri, &own))));
+        ours.and_then(|contact| contact.expires()).or_else(|| response.expires()).unwrap_or(wanted).max(1)
+    }
+
+    /// The registrar refused: for good, or to be tried again.
+    fn refused(&mut self, now: Instant, handle: Handle, status: u16, retry_after: Option<u32>) -> Received<Event> {
+        let retry_after = self.register_failed(now, handle, status, retry_after);
+        let registration = Registration(handle);
+        if retry_after == 0 {
+            let removing = self.registration(handle).is_some_and(|entry| entry.state == State::Removing);
+            self.free_registration(handle);
+            if removing {
+                return Received::Event(Event::Unregistered { registration });
+            }
+        }
+        Received::Event(Event::RegistrationFailed { registration, status, retry_after })
+    }
+
+    /// A REGISTER had no response, or its flow failed.
+    pub(super) fn register_lost(&mut self, now: Instant, handle: Handle, id: TransactionId, status: u16) {
+        if self.registration(handle).is_none_or(|entry| entry.transaction != id) {
+            return;
+        }
+        let retry_after = self.register_failed(now, handle, status, None);
+        if let Some(entry) = self.registration_mut(handle) {
+            entry.failed = true;
+            entry.status = status;
+            entry.retry_after = retry_after;
+        }
+        self.tell_registration(handle);
+    }
+
+    fn tell_registration(&mut self, handle: Handle) {
+        let mut table = self.registration_table();
+        table.unlink_ready(handle);
+        table.push(handle, TELL);
+    }
+
+    /// Decides when to try again; the seconds, 0 for never.
+    fn register_failed(&mut self, now: Instant, handle: Handle, status: u16, retry_after: Option<u32>) -> u32 {
+        let jitter = self.s.random.below(1000);
+        let Some(entry) = self.registration_mut(handle) else { return 0 };
+        entry.transaction = TransactionId::NONE;
+        entry.keep_alive_at = Instant::ZERO;
+        let for_good = (300..500).contains(&status) && !matches!(status, 408 | 480 | 429) || status >= 600;
+        if for_good || entry.removal_due || entry.state == State::Removing {
+            return 0;
+        }
+        let doubled =
+            FIRST_WAIT.checked_shl(u32::from(entry.failures.min(16))).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+        entry.failures = entry.failures.saturating_add(1);
+        entry.state = State::Waiting;
+        // Between half and all of the wait, so that a thousand phones don't come back in one second.
+        let spread = u64::from(doubled).saturating_mul(500_u64.saturating_add(jitter / 2));
+        let wait = retry_after.map_or(spread, |seconds| u64::from(seconds.clamp(1, LONGEST_WAIT)).saturating_mul(1000));
+        entry.refresh_at = now + Duration::from_millis(wait);
+        self.arm_registration(handle);
+        u32::try_from(wait.div_ceil(1000)).unwrap_or(LONGEST_WAIT)
+    }
+
+    /// A registration's timer: refresh, retry or keep-alive.
+    pub(super) fn registration_due(&mut self, now: Instant, handle: Handle) {
+        let interval = self.s.settings.keep_alive;
+        let Some(entry) = self.registration_mut(handle) else { return };
+        let due = |at: Instant| at != Instant::ZERO && at <= now;
+        if due(entry.keep_alive_at) {
+            entry.keep_alive_at = entry.keep_alive_at + interval;
+            if !entry.flow.is_none() {
+                let mut table = self.registration_table();
+                if table.ready_list(handle).is_none() {
+                    table.push(handle, SEND);
+                }
+            }
+        } else if due(entry.refresh_at) {
+            entry.refresh_at = Instant::ZERO;
+            if entry.removal_due {
+                let _ = self.start_removal(now, handle);
+            } else {
+                let before = core::mem::replace(&mut entry.state, State::Registering);
+                if self.send_register(now, handle).is_err()
+                    && let Some(entry) = self.registration_mut(handle)
+                {
+                    // No room now: a moment later there may be.
+                    entry.state = before;
+                    entry.refresh_at = now + Duration::from_secs(1);
+                }
+            }
+        }
+        self.arm_registration(handle);
+    }
+
+    /// A 423 names the shortest lifetime: ask for that (§10.2.8).
+    pub(super) fn longer(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        id: TransactionId,
+        tries: Tries,
+        response: &Message<'_>,
+    ) -> bool {
+        let Some(shortest) = response.min_expires() else { return false };
+        let Some(entry) = self.registration_mut(handle) else { return false };
+        if entry.transaction != id || shortest <= entry.wanted || entry.state == State::Removing {
+            return false;
+        }
+        entry.wanted = shortest;
+        let drop = [HeaderName::Expires];
+        let sent =
+            self.send_again(now, id, Method::Register, (Owner::Register(handle), tries), &drop, |_, writer, _| {
+                writer.value_start(HeaderName::Expires);
+                writer.number(u64::from(shortest));
+                writer.end();
+            });
+        sent.is_some_and(|new| {
+            self.register_resent(handle, new, None);
+            true
+        })
+    }
+
+    /// A REGISTER went out again as another transaction.
+    pub(super) fn register_resent(&mut self, handle: Handle, new: TransactionId, sessions: Option<[u32; 2]>) {
+        if let Some(entry) = self.registration_mut(handle) {
+            entry.transaction = new;
+            entry.seq = entry.seq.saturating_add(1);
+            if let Some(sessions) = sessions {
+                entry.sessions = sessions;
+            }
+        }
+    }
+
+    /// The address of this host has changed: every registration is renewed from the new one, then the calls.
+    pub(super) fn network_changed(&mut self, now: Instant, sent_by: &str) -> Result<(), Error> {
+        self.s.settings = self.s.settings.moved(sent_by, self.octets)?;
+        let mut any = false;
+        for index in 0..self.registrations.len() {
+            let Some(handle) = self.live_registration(index) else { continue };
+            any = true;
+            if let Some(entry) = self.registration_mut(handle) {
+                entry.moved = true;
+                match entry.state {
+                    State::Registering => entry.again = true,
+                    State::Registered | State::Waiting => entry.refresh_at = now,
+                    State::Removing | State::Free => {}
+                }
+            }
+            self.arm_registration(handle);
+        }
+        if !any {
+            self.refresh_calls();
+        }
+        Ok(())
+    }
+
+    fn live_registration(&self, index: usize) -> Option<Handle> {
+        let table = crate::memory::TableRef::new(&self.s.registration_head, self.registrations);
+        table.handle_at(index)
+    }
+
+    /// Tells the application to send a re-INVITE in each established call.
+    fn refresh_calls(&mut self) {
+        for index in 0..self.calls.len() {
+            let table = crate::memory::TableRef::new(&self.s.call_head, self.calls);
+            let Some(handle) = table.handle_at(index) else { continue };
+            let Some(entry) = self.call_mut(handle) else { continue };
+            if entry.state == super::entry::CallState::Established {
+                entry.pending.refresh_due = true;
+                self.tell_call(handle);
+            }
+        }
+    }
+
+    /// The event that a registration has to tell.
+    pub(super) fn registration_event(&mut self, handle: Handle) -> Option<Event> {
+        let entry = self.registration_mut(handle)?;
+        if !core::mem::take(&mut entry.failed) {
+            return None;
+        }
+        let (status, retry_after, state) = (entry.status, entry.retry_after, entry.state);
+        let registration = Registration(handle);
+        if retry_after > 0 {
+            return Some(Event::RegistrationFailed { registration, status, retry_after });
+        }
+        self.free_registration(handle);
+        if state == State::Removing {
+            return Some(Event::Unregistered { registration });
+        }
+        Some(Event::RegistrationFailed { registration, status, retry_after })
+    }
+}
+
+/// Milliseconds after which a binding good for `granted` seconds is refreshed: early enough for a REGISTER that times out once.
+fn refresh_after(granted: u32) -> u64 {
+    let margin = u64::from(granted / 2).min(90);
+    u64::from(granted).saturating_sub(margin).max(1).saturating_mul(1000)
+}
+
+/// Whether two URIs name the same user at the same host and port; registrars add parameters of their own to a Contact.
+fn same_user_and_place(one: &Uri<'_>, other: &Uri<'_>) -> bool {
+    one.user() == other.user() && one.host().same(other.host()) && one.port() == other.port()
+}

@@ -1,0 +1,175 @@
+//! Our re-INVITE (RFC 3261 §14.1): its responses, glare, and the ACK.
+
+use super::agent::Agent;
+use super::content::Content;
+use super::entry::{CallState, Owner, Tries};
+use super::event::{Call, Cause, Event};
+use crate::dialog::State;
+use crate::error::Error;
+use crate::memory::{Block, Handle, KeptBlocks, Octets};
+use crate::message::{Message, Method};
+use crate::role::Received;
+use crate::time::{Duration, Instant};
+use crate::transaction::{NewClient, TransactionId};
+use crate::transport::Flow;
+
+impl<O: Octets> Agent<'_, O> {
+    /// Sends a re-INVITE.
+    pub(super) fn reinvite(&mut self, now: Instant, call: Handle, content: &Content<'_>) -> Result<(), Error> {
+        content.check()?;
+        let entry = self.call(call).ok_or(Error::Gone)?;
+        let (state, dialog) = (entry.state, entry.dialog);
+        let entry = self.dialog(dialog).ok_or(Error::Gone)?;
+        let busy = entry.answer_due || entry.resend_interval > 0 || !entry.retry.is_none();
+        let invite = entry.invite;
+        let layer = self.layer();
+        if state != CallState::Established || busy || layer.is_client(invite) || layer.is_server(invite) {
+            return Err(Error::State);
+        }
+        let invite = self.send_in_dialog(now, dialog, Method::Invite, Owner::Reinvite(dialog), false, content)?;
+        if let Some(entry) = self.dialog_mut(dialog) {
+            entry.invite = invite;
+        }
+        if let Some(entry) = self.call_mut(call) {
+            entry.offered = content.body.is_some();
+        }
+        self.limit_ringing(now, call);
+        Ok(())
+    }
+
+    /// A response to a re-INVITE, before its transaction has taken it.
+    pub(super) fn reinvite_response(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        dialog: Handle,
+        id: TransactionId,
+        response: &Message<'_>,
+    ) -> Received<Event> {
+        let status = response.status().unwrap_or_default();
+        let Some(entry) = self.dialog(dialog) else { return Received::Nothing };
+        if status < 200 {
+            return Received::Nothing;
+        }
+        let call = entry.call;
+        if entry.invite != id {
+            if status < 300 {
+                self.acknowledge_again(dialog, response.cseq().number);
+            }
+            return Received::Nothing;
+        }
+        if status == 491 && self.keep_for_retry(now, dialog, id) {
+            return Received::Nothing;
+        }
+        self.reinvite_settled(dialog, call);
+        let offered = self.call(call).is_some_and(|entry| entry.offered);
+        let mut answer_due = false;
+        if status < 300 {
+            // Without room for a new target the old one stays.
+            let _ = self.refresh_target(flow, dialog, response);
+            let (seq, invite) = (response.cseq().number, self.layer().block(id));
+            let ending = self.dialog(dialog).is_some_and(|entry| entry.state == State::Terminating);
+            answer_due = !offered && !response.body().is_empty() && !ending;
+            if answer_due {
+                if let Some(entry) = self.dialog_mut(dialog) {
+                    entry.answer_due = true;
+                    entry.ack_seq = seq;
+                }
+            } else if self.send_ack(now, dialog, seq, invite, &Content::NONE).is_err() {
+                return self.lose_call(now, call, Cause::NoRoom, status);
+            }
+            if ending {
+                return Received::Nothing;
+            }
+        } else if status == 481 || status == 408 {
+            // The peer has lost the dialog (§12.2.1.2).
+            let _ = self.lose_call(now, call, Cause::Lost, status);
+        }
+        Received::Event(Event::Reinvited { call: Call(call), status, answer_due })
+    }
+
+    /// A re-INVITE is no longer under way.
+    fn reinvite_settled(&mut self, dialog: Handle, call: Handle) {
+        if let Some(entry) = self.dialog_mut(dialog) {
+            entry.invite = TransactionId::NONE;
+        }
+        if let Some(entry) = self.call_mut(call) {
+            entry.limit_at = Instant::ZERO;
+        }
+        self.arm_call(call);
+    }
+
+    /// A re-INVITE had no final response, or its flow failed.
+    pub(super) fn reinvite_failed(&mut self, now: Instant, dialog: Handle, id: TransactionId, status: u16) {
+        let Some(entry) = self.dialog(dialog) else { return };
+        if entry.invite != id {
+            return;
+        }
+        let call = entry.call;
+        self.reinvite_settled(dialog, call);
+        if let Some(entry) = self.call_mut(call) {
+            entry.reinvite_status = status;
+            entry.pending.reinvited = true;
+            self.tell_call(call);
+            // No response at all means that the peer is gone (§12.2.1.2).
+            let _ = self.lose_call(now, call, Cause::Lost, status);
+        }
+    }
+
+    /// Both ends sent a re-INVITE: ours is kept and goes out again after a random wait (§14.1).
+    fn keep_for_retry(&mut self, now: Instant, dialog: Handle, id: TransactionId) -> bool {
+        let block = self.layer().block(id);
+        let size = self.octets.get(block).len();
+        let Ok(copy) = self.octets.write(size, true, |kept, writer| writer.raw(kept.get(block))) else { return false };
+        // In units of 10 ms: 2.1 to 4 s for the owner of the Call-ID, up to 2 s for the other.
+        let wait = self.s.random.below(190);
+        let mut table = crate::memory::Table::new(&mut self.s.dialog_head, self.dialogs);
+        let Some(entry) = table.get_mut(dialog) else { return false };
+        let units = if entry.is_callee { wait } else { wait.saturating_add(211) };
+        entry.retry_at = now + Duration::from_millis(units.saturating_mul(10).max(1));
+        entry.invite = TransactionId::NONE;
+        self.octets.release(core::mem::replace(&mut entry.retry, copy));
+        self.arm_dialog(dialog);
+        true
+    }
+
+    pub(super) fn retry_reinvite(&mut self, now: Instant, dialog: Handle) {
+        let Some(entry) = self.dialog_mut(dialog) else { return };
+        let old = core::mem::replace(&mut entry.retry, Block::NONE);
+        let (call, flow, waiting) = (entry.call, entry.flow, entry.invite);
+        let busy = entry.state != State::Confirmed || self.layer().is_server(waiting);
+        let sent = if busy { None } else { self.rewrite(old, &[], |_, _, _| {}) };
+        self.octets.release(old);
+        let user = Owner::Reinvite(dialog).user(Tries::default());
+        let method = Method::Invite;
+        let sent = sent.and_then(|new| {
+            let client = NewClient { block: new.block, flow, method, branch: new.branch, user, reserved: false };
+            self.send_request(now, client).ok()
+        });
+        if let Some(id) = sent {
+            if let Some(entry) = self.dialog_mut(dialog) {
+                entry.invite = id;
+            }
+        } else if let Some(entry) = self.call_mut(call)
+            && entry.state == CallState::Established
+        {
+            entry.reinvite_status = 491;
+            entry.pending.reinvited = true;
+            self.tell_call(call);
+        }
+    }
+
+    /// An INVITE inside an established call has lasted too long: ours is cancelled, the peer's refused.
+    pub(super) fn reinvite_limit(&mut self, now: Instant, call: Handle) {
+        let Some(dialog) = self.call(call).map(|entry| entry.dialog) else { return };
+        let Some(invite) = self.dialog(dialog).map(|entry| entry.invite) else { return };
+        let patience = self.patience();
+        if self.layer().is_client(invite) {
+            self.send_cancel(now, invite);
+            self.layer().limit(now, invite, patience);
+        } else {
+            // It may have been answered in the meantime.
+            let _ = self.refuse(now, call, 480, Cause::NoAnswer, &Content::NONE);
+        }
+    }
+}

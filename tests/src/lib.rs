@@ -33,6 +33,7 @@ mod ladder;
 mod layout;
 mod network;
 mod pcap;
+mod phones;
 #[cfg(test)]
 mod ping;
 mod report;
@@ -47,6 +48,7 @@ pub use config::{Config, Stats};
 pub use ladder::{Arrows, Direction, Entry, Fate, Ladder, LadderLine};
 pub use network::{Datagram, Faults, Network};
 pub use pcap::{LinkType, MAX_PAYLOAD, PcapWriter};
+pub use phones::{ANSWER, OFFER, Phone, Phones};
 pub use report::{PCAP_DIR, Report, run_seeds};
 pub use short::short_form;
 pub use user::{Events, User};

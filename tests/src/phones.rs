@@ -1,0 +1,128 @@
+//! A world of user agents, as most tests want it.
+
+use crate::{Config, Events, NodeId, World};
+use sip_core::memory::Arrays;
+use sip_core::time::Duration;
+use sip_core::transport::Address;
+use sip_core::ua::{self, Call, Content, Event, UserAgent};
+use std::net::SocketAddr;
+
+/// A user agent with the memory of a desk phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8 KiB of octets.
+pub type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
+
+/// A session description that offers.
+pub const OFFER: &[u8] =
+    b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+
+/// A session description that answers.
+pub const ANSWER: &[u8] =
+    b"v=0\r\no=- 2 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\nm=audio 4002 RTP/AVP 0\r\n";
+
+/// User agents on a simulated network, whose events are recorded.
+pub struct Phones {
+    /// The world they are in.
+    pub world: World<Phone, Events<Event>>,
+}
+
+impl Phones {
+    /// A network without faults, with a ladder, the fingerprint checked at every step.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::with(Config::new(seed).with_ladder(300).with_check())
+    }
+
+    /// A network as `config` says.
+    #[must_use]
+    pub fn with(config: Config) -> Self {
+        Self { world: World::new(config, Events::default()) }
+    }
+
+    /// Adds a phone called `name` at `address` (`192.0.2.1:5060`).
+    ///
+    /// # Panics
+    /// When `address` is not an address.
+    pub fn add(&mut self, name: &str, address: &str) -> NodeId {
+        self.add_with(name, address, |_| {})
+    }
+
+    /// Adds a phone with a changed configuration.
+    ///
+    /// # Panics
+    /// When `address` is not an address, or the configuration is refused.
+    pub fn add_with(&mut self, name: &str, address: &str, change: impl FnOnce(&mut ua::Config<'_>)) -> NodeId {
+        let seed = self.world.role_seed();
+        let identity = format!("sip:{name}@example.com");
+        let mut config = ua::Config::new(address, &identity);
+        config.contact_user = name;
+        change(&mut config);
+        let mut phone = UserAgent::new(Arrays::new());
+        phone.start(&config, seed).expect("a configuration that can be used");
+        let address: SocketAddr = address.parse().expect("an address");
+        self.world.add(name, Address::from(address), phone)
+    }
+
+    /// Calls `target` from a phone with an offer.
+    ///
+    /// # Panics
+    /// When the phone refuses.
+    pub fn call(&mut self, from: NodeId, target: &str) -> Call {
+        self.act(from, |phone, now| phone.call(now, target, "", &Content::sdp(OFFER)).expect("room for a call"))
+    }
+
+    /// Does something at a phone and drains what comes of it.
+    pub fn act<T>(&mut self, node: NodeId, act: impl FnOnce(&mut Phone, sip_core::time::Instant) -> T) -> T {
+        self.world.act(node, act)
+    }
+
+    /// Lets 100 ms pass: every message on a line without faults arrives.
+    pub fn pause(&mut self) {
+        self.world.run_for(Duration::from_millis(100));
+    }
+
+    /// The last event of a phone.
+    #[must_use]
+    pub fn last(&self, node: NodeId) -> Option<Event> {
+        self.world.user().of(node).last()
+    }
+
+    /// The call that has come in at a phone last.
+    ///
+    /// # Panics
+    /// With the ladder, when none has.
+    #[must_use]
+    pub fn incoming(&self, node: NodeId) -> Call {
+        let calls = self.world.user().of(node).filter_map(|event| match event {
+            Event::Incoming { call } => Some(call),
+            _ => None,
+        });
+        calls.last().unwrap_or_else(|| panic!("no call came\n{}", self.world.explain()))
+    }
+
+    /// Two phones in an established call: the caller's handle and the callee's.
+    ///
+    /// # Panics
+    /// With the ladder, when the call does not come about.
+    pub fn established(&mut self, caller: NodeId, callee: NodeId, target: &str) -> (Call, Call) {
+        let call = self.call(caller, target);
+        self.pause();
+        let incoming = self.incoming(callee);
+        self.act(callee, |phone, now| phone.answer(now, incoming, &Content::sdp(ANSWER)).expect("a call to answer"));
+        self.pause();
+        assert_eq!(self.last(caller), Some(Event::Answered { call, answer_due: false }), "{}", self.world.explain());
+        assert_eq!(self.last(callee), Some(Event::Confirmed { call: incoming }), "{}", self.world.explain());
+        (call, incoming)
+    }
+
+    /// Runs until nothing is left to happen and checks that no phone holds anything but registrations.
+    ///
+    /// # Panics
+    /// With the ladder, when something goes on for more than half an hour, or is held.
+    pub fn settle(&mut self) {
+        assert!(self.world.run_until_quiet(Duration::from_secs(1800)), "not quiet\n{}", self.world.explain());
+        for node in self.world.nodes() {
+            let held = self.world.role(node).occupancy();
+            let tables = (held.transactions, held.dialogs, held.calls);
+            assert_eq!(tables, (0, 0, 0), "transactions, dialogs, calls held\n{}", self.world.explain());
+        }
+    }
+}

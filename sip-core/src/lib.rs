@@ -1,4 +1,88 @@
 //! Sans-IO SIP (RFC 3261): bytes and time in, actions out.
+//!
+//! This crate holds everything that is SIP and nothing that is I/O: it parses and writes messages, runs the four transaction
+//! machines, keeps dialogs, and offers a whole [user agent](ua::UserAgent). It never allocates, reads a clock, opens a socket,
+//! starts a thread or calls back. It is `no_std`, has no `unsafe`, and nothing that arrives from the network makes it panic.
+//!
+//! Each layer is public and usable alone:
+//!
+//! | layer | what for |
+//! |---|---|
+//! | [`message`] | parse and write messages; frame them on a stream |
+//! | [`transaction`] | one machine ([`ClientInvite`](transaction::ClientInvite), …), or the layer over many |
+//! | [`dialog`] | identity and route set of dialogs |
+//! | [`ua`] | calls, registrations, digest |
+//! | [`memory`] | where transactions, calls and messages are kept: arrays of any size, or your own |
+//!
+//! # The run loop
+//!
+//! A [role](role::Role) takes inputs: a message, the time, the outcome of an I/O action. After each input the caller drains
+//! [`poll_action`](role::Role::poll_action) to `None` and then sleeps until [`poll_timeout`](role::Role::poll_timeout) or the
+//! next datagram. What a message caused is returned by [`receive`](role::Role::receive) itself, so an
+//! [`Event`](ua::Event) is always read beside its own message. Events are handles and small values: any method of the role may be
+//! called while the message is still borrowed.
+//!
+//! ```
+//! use sip_core::memory::Arrays;
+//! use sip_core::message::Message;
+//! use sip_core::role::{Action, Received, Role};
+//! use sip_core::time::Instant;
+//! use sip_core::transport::{Address, Flow};
+//! use sip_core::ua::{Config, Content, Event, UserAgent};
+//!
+//! // 16 transactions, 4 dialogs, 2 calls, 1 registration, 8 KiB for messages. In firmware this is a static in .bss.
+//! let mut phone = UserAgent::new(Arrays::<16, 4, 2, 1, 8192>::new());
+//! phone.start(&Config::new("192.0.2.2:5060", "sip:bob@example.com"), [7; 16]).unwrap();
+//!
+//! let mut now = Instant::from_millis(0);
+//! # let invite = b"INVITE sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK776asd;rport\r\n\
+//! # Max-Forwards: 70\r\nFrom: <sip:alice@example.com>;tag=19a\r\nTo: <sip:bob@192.0.2.2>\r\nCall-ID: a84b4c76e66710\r\n\
+//! # CSeq: 1 INVITE\r\nContact: <sip:alice@192.0.2.1>\r\nContent-Length: 0\r\n\r\n";
+//! # let mut datagrams = vec![(Address::from("192.0.2.1:5060".parse::<std::net::SocketAddr>().unwrap()), invite)];
+//! # let mut sent = Vec::new();
+//! loop {
+//!     // 1. Inputs: one datagram, or the time.
+//!     # let datagram = datagrams.pop();
+//!     if let Some((source, bytes)) = datagram {
+//!         match Message::parse(bytes) {
+//!             Ok(message) => match phone.receive(now, Flow::udp(source), &message) {
+//!                 // 2. The event of this very message, read beside it.
+//!                 Received::Event(Event::Incoming { call }) => {
+//!                     println!("call from {:?}", message.from().raw());
+//!                     phone.answer(now, call, &Content::sdp(b"v=0\r\n")).unwrap();
+//!                 }
+//!                 Received::Event(_) | Received::Nothing | Received::Stray => {}
+//!             },
+//!             Err(failure) => phone.receive_malformed(now, Flow::udp(source), &failure),
+//!         }
+//!     } else {
+//!         phone.handle_timeout(now);
+//!     }
+//!     // 3. Actions, to the last.
+//!     while let Some(action) = phone.poll_action(now) {
+//!         match action {
+//!             Action::Send { id: _, flow, bytes } => {
+//!                 // A socket that would block: `phone.defer(id)`, and `flow_writable` when it takes more.
+//!                 # sent.push((flow, bytes.to_vec()));
+//!             }
+//!             Action::Event(event) => println!("{event:?}"),
+//!             Action::Connect { .. } | Action::Close { .. } | Action::Resolve { .. } => { /* the answer is an input */ }
+//!         }
+//!     }
+//!     // 4. Sleep until then, or until a datagram comes.
+//!     let Some(wake_up) = phone.poll_timeout() else { break };
+//!     now = now.max(wake_up);
+//! }
+//! # assert!(sent[0].1.starts_with(b"SIP/2.0 200 OK\r\n"));
+//! # // Nobody acknowledged: the answer is repeated for 32 s, then BYE is, for as long.
+//! # assert_eq!(sent.iter().filter(|(_, bytes)| bytes.starts_with(b"SIP/2.0 200")).count(), 11);
+//! # assert!(sent.last().unwrap().1.starts_with(b"BYE sip:alice@192.0.2.1 SIP/2.0\r\n"));
+//! ```
+//!
+//! The adapters `sip-std-adapter` and `sip-embedded-adapter` are this loop over sockets, for any role.
+//!
+//! # Features
+//! `defmt`: `defmt::Format` on the public types.
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 

@@ -36,3 +36,6 @@ pub use server::Server;
 pub use server_invite::ServerInvite;
 pub use step::{Output, Step, Tell};
 pub use timers::{TRYING_AFTER, Timer, Timers};
+
+#[cfg(test)]
+mod tests;

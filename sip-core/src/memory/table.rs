@@ -498,7 +498,7 @@ fn set<const N: usize>(links: &mut [Link; N], at: usize, link: Link) {
 
 #[cfg(test)]
 pub(super) mod steps {
-    use std::cell::Cell;
+    use core::cell::Cell;
 
     std::thread_local! {
         static STEPS: Cell<u64> = const { Cell::new(0) };
@@ -516,4 +516,5 @@ pub(super) mod steps {
 
 #[cfg(test)]
 #[path = "table_tests.rs"]
+#[allow(clippy::std_instead_of_alloc, reason = "tests run on std")]
 mod tests;

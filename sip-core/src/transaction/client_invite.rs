@@ -33,12 +33,13 @@
 //! | 2xx | told, Accepted, Timer M | told, Accepted, Timer M | - | told |
 //! | 300-699 | ACK, told, Completed, Timer D | ACK, told, Completed, Timer D | ACK | - |
 //! | Timer A | INVITE | | | |
-//! | Timer B, D, M | told, Terminated | | Terminated | Terminated |
+//! | Timer B, D, M | told, Terminated | - | Terminated | Terminated |
+//! | [`limit`](ClientInvite::limit) is over | | told, Terminated | | |
 //! | transport error | told, Terminated | told, Terminated | told, Terminated | - |
 //!
 //! Timer A runs over unreliable transports only; over reliable ones Timer D is zero, so that Completed is
 //! Terminated at once. The transport error in Proceeding is not in the figure: what is meant is a connection that was lost, on
-//! which no response can come, while no timer of the transaction runs.
+//! which no response can come, while no timer of the transaction runs unless its user sets a limit.
 
 use super::step::{Output, Step, Tell};
 use super::timers::{Running, Timer, Timers};
@@ -118,8 +119,8 @@ impl ClientInvite {
         Step::NOTHING
     }
 
-    /// Bounds Proceeding, which has no timer of its own: without a final response at `end` the user is told that time is up
-    /// (after a CANCEL, RFC 3261 §9.1). Nothing changes in another state, or when it is bounded already.
+    /// Bounds Proceeding, which has no timer of its own: without a final response at `end` the user is told that
+    /// time is up (after a CANCEL, RFC 3261 §9.1). Nothing changes in another state, or when it is bounded already.
     pub fn limit(&mut self, end: Instant) {
         if self.state == State::Proceeding && self.timers.end == Timer::STOPPED {
             self.timers.end = Timer::after(end, Duration::ZERO);
@@ -300,6 +301,23 @@ mod tests {
             assert_eq!((machine.state(), machine.poll_timeout()), (Terminated, None));
         }
         assert_eq!(machine(Accepted, true).poll_timeout(), Some(Instant::from_millis(33_000)));
+    }
+
+    #[test]
+    fn a_limit_bounds_proceeding_alone() {
+        let end = Instant::from_millis(40_000);
+        for state in [Calling, Proceeding, Completed, Accepted, Terminated] {
+            let mut limited = machine(state, false);
+            limited.limit(end);
+            assert_eq!(limited == machine(state, false), state != Proceeding);
+        }
+        let mut machine = machine(Proceeding, false);
+        machine.limit(end);
+        machine.limit(Instant::from_millis(50_000));
+        assert_eq!(machine.receive_response(START, 180, &TIMERS), Step::tell(Tell::Response));
+        let now = machine.poll_timeout().unwrap();
+        assert!(now >= end && now <= Instant::from_millis(40_001));
+        assert_eq!(machine.handle_timeout(now), Step::tell(Tell::TimedOut).ended());
     }
 
     #[test]

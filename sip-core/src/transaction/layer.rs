@@ -71,7 +71,8 @@ pub struct Expired {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ExpiredKind {
-    /// No response came to the request (Timer B or F), or no ACK to the response (Timer H).
+    /// No response came to the request (Timer B or F), or no ACK to the response (Timer H), or no flow was
+    /// found for the request in 64 * T1.
     TimedOut,
     /// The flow was lost before a final response came.
     FlowFailed,
@@ -264,7 +265,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
             let handle = table.first(URGENT).or_else(|| table.first(ORDINARY))?;
             table.unlink_ready(handle);
             let id = TransactionId(handle);
-            self.layer.last = id;
+            self.hand_out(id);
             if !self.view().bytes(id).is_empty() {
                 return Some(id);
             }
@@ -349,8 +350,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
             next = self.table().next_ready(handle);
             if self.view().flow(TransactionId(handle)) == flow {
                 self.table().unlink_ready(handle);
-                self.layer.last = TransactionId(handle);
-                self.settle();
+                self.hand_out(TransactionId(handle));
             }
         }
         None
@@ -382,9 +382,9 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// Gives back the message of a transaction that is not going to send it again (a 2xx that was
     /// acknowledged). What was ready to be sent is not.
     pub fn release_message(&mut self, id: TransactionId) {
-        self.table().unlink_ready(id.0);
-        let block = self.take_message(id);
-        self.octets.release(block);
+        self.settle();
+        self.drop_message(id);
+        self.hand_out(id);
     }
 
     /// Takes the message out of a transaction; the block is the caller's now. With it the request of a transaction that
@@ -445,7 +445,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
         let ended = machine.is_terminated();
         self.table().set_timer(id.0, machine.poll_timeout());
         if machine.is_silent() {
-            self.release_message(id);
+            self.drop_message(id);
         }
         match step.send {
             Output::Nothing if ended || machine.is_answered() => self.table().unlink_ready(id.0),
@@ -453,9 +453,15 @@ impl<'a, O: Octets> Transactions<'a, O> {
             Output::Trying if !self.write_trying(id) => {}
             Output::Trying | Output::Request | Output::Ack | Output::Response => self.queue(id),
         }
-        if ended && self.table().ready_list(id.0).is_none() {
-            self.layer.last = id;
+        if ended {
+            self.hand_out(id);
         }
+    }
+
+    fn drop_message(&mut self, id: TransactionId) {
+        self.table().unlink_ready(id.0);
+        let block = self.take_message(id);
+        self.octets.release(block);
     }
 
     /// Puts the transaction into its ready list; where a send waits already, nothing changes.
@@ -467,6 +473,12 @@ impl<'a, O: Octets> Transactions<'a, O> {
             Some(present) if present == list => {}
             _ => table.push(id.0, list),
         }
+    }
+
+    /// Leaves a transaction to be read until the next call, which frees it when it is over.
+    fn hand_out(&mut self, id: TransactionId) {
+        self.settle();
+        self.layer.last = id;
     }
 
     /// Frees the transaction that the last call gave out, when it is over and nothing of it waits to be sent.

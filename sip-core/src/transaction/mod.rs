@@ -38,4 +38,5 @@ pub use step::{Output, Step, Tell};
 pub use timers::{TRYING_AFTER, Timer, Timers};
 
 #[cfg(test)]
+#[allow(clippy::std_instead_of_alloc, clippy::type_complexity, reason = "tests run on std, and name types once")]
 mod tests;

@@ -16,7 +16,7 @@ use crate::transport::Flow;
 pub struct NewClient<'a> {
     /// The written request.
     pub block: Block,
-    /// Where it goes; [`Flow::NONE`] parks it until [`launch`](Transactions::launch).
+    /// Where it goes; [`Flow::NONE`] parks it until [`launch`](Transactions::launch), for 64 * T1 at the longest.
     pub flow: Flow,
     /// Its method; anything but ACK, which has no transaction.
     pub method: Method<'a>,
@@ -77,6 +77,9 @@ impl<O: Octets> Transactions<'_, O> {
     /// timers.
     pub fn launch(&mut self, now: Instant, id: TransactionId, flow: Flow) {
         self.settle();
+        if flow.is_none() {
+            return;
+        }
         let (timers, on_flow) = (self.layer.timers, key::flow(self.layer.hash, flow));
         let Some(entry) = self.entry_mut(id) else { return };
         let Machine::Parked { invite, .. } = entry.machine else { return };
@@ -105,6 +108,8 @@ impl<O: Octets> Transactions<'_, O> {
         };
         let mut step = entry.machine.receive_response(now, status, &timers);
         if step.send == Output::Ack && !entry.acked && !self.write_ack(id, response) {
+            // The next retransmission of the response tries again.
+            self.table().unlink_ready(id.0);
             step.send = Output::Nothing;
         }
         self.apply(id, step);

@@ -158,9 +158,9 @@ fn a_parked_request_is_offered_once_and_stamped_when_it_is_launched() {
     let mut bench = Bench::new(2);
     let id = bench.client(Method::Invite, Flow::NONE, 1);
     assert_eq!((bench.work().poll_parked(), bench.work().poll_parked()), (Some(id), None));
-    assert_eq!((bench.sent(), bench.work().next_timeout()), (vec![], None));
-    bench.now += 100_000;
+    assert_eq!(bench.pass(31_000), (vec![], vec![]));
     let now = bench.now();
+    bench.work().launch(now, id, Flow::NONE);
     bench.work().launch(now, id, tcp(3));
     let sent = bench.sent();
     assert_eq!(sent[0].0, tcp(3));
@@ -173,6 +173,20 @@ fn a_parked_request_is_offered_once_and_stamped_when_it_is_launched() {
     assert_eq!((bench.work().poll_parked(), bench.work().len()), (None, 1));
     bench.work().abandon(id);
     assert!(bench.is_drained());
+}
+
+#[test]
+fn a_request_whose_flow_is_not_found_times_out() {
+    for method in [Method::Invite, Method::Register] {
+        let mut bench = Bench::new(2);
+        let id = bench.client(method, Flow::NONE, 1);
+        assert_eq!(bench.pass(31_999), (vec![], vec![]));
+        bench.now += 1;
+        let expired = bench.expire().unwrap();
+        assert_eq!((expired.id, expired.user, expired.kind), (id, User(7), ExpiredKind::TimedOut));
+        assert!(!bench.work().bytes(id).is_empty());
+        assert!(bench.is_drained());
+    }
 }
 
 #[test]

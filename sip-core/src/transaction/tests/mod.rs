@@ -4,6 +4,7 @@ mod client_side;
 mod lossy;
 mod server_side;
 mod storage;
+mod storm;
 
 use super::{ClientOutcome, Expired, ExpiredKind, Layer, NewClient, ServerMatch, Timers, Transaction, TransactionId};
 use super::{Transactions, User};

@@ -75,12 +75,12 @@ fn a_hundred_thousand_transactions_leave_nothing_behind() {
     let mut bench = Bench::new(4);
     for round in 0..25_000_u64 {
         let branch = format!(";branch=z9hG4bKx{round}");
-        let flow = if round % 2 == 0 { PEER } else { tcp(1) };
+        let flow = if round.is_multiple_of(2) { PEER } else { tcp(1) };
         let server = bench.server(flow, &request("INVITE", &branch, ""));
         bench.client(Method::Invite, flow, round);
         bench.client(Method::Options, flow, round + 1_000_000);
         let other = bench.server(flow, &request("INFO", &branch, ""));
-        bench.respond(server, if round % 3 == 0 { 200 } else { 486 }).unwrap();
+        bench.respond(server, if round.is_multiple_of(3) { 200 } else { 486 }).unwrap();
         bench.respond(other, 200).unwrap();
         assert_eq!(bench.sent().len(), 4);
         assert_eq!(bench.response(&response(180, "INVITE", round)), Some(ClientOutcome::Deliver));
@@ -114,7 +114,7 @@ fn equal_histories_have_equal_fingerprints() {
         bench.pass(40_000);
         bench.now = start;
         let text = request("INVITE", ";branch=z9hG4bKx1", "");
-        if turn % 2 == 0 {
+        if turn.is_multiple_of(2) {
             bench.client(Method::Invite, PEER, 100);
             bench.server(PEER, &text);
         } else {

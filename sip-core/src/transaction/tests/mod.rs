@@ -12,7 +12,7 @@ use crate::error::{Capacity, Error};
 use crate::memory::{Block, Octets, Pool};
 use crate::message::{HeaderName, Message, Method, Writer};
 use crate::random::{Random, Token};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::transport::{Address, Flow, Transport};
 use core::net::Ipv4Addr;
 

@@ -38,7 +38,7 @@ fn call() -> impl Strategy<Value = Call> {
         2 => any::<bool>().prop_map(Call::PollParked),
         1 => (0..3_usize).prop_map(Call::Failed),
         1 => (0..3_usize).prop_map(Call::Writable),
-        1 => (any::<usize>(), 0..4_u8).prop_map(|(which, how)| Call::Touch { which, how }),
+        1 => (any::<usize>(), 0..5_u8).prop_map(|(which, how)| Call::Touch { which, how }),
         1 => (0..3_usize).prop_map(Call::Reserve),
         1 => (0..3_usize).prop_map(Call::Unreserve),
     ]
@@ -113,6 +113,7 @@ fn make(bench: &mut Bench, ids: &mut Vec<TransactionId>, call: Call) {
                 0 => bench.work().abandon(id),
                 1 => bench.work().release_message(id),
                 2 => bench.work().resend(id),
+                3 => bench.work().limit(now, id, Duration::from_secs(32)),
                 _ => bench.work().set_user(id, User(8)),
             }
         }

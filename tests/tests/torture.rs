@@ -1,0 +1,94 @@
+//! The messages of RFC 4475 and RFC 5118 at a user agent: what the parser says, and what status is answered.
+//!
+//! The octets are not in this tree: `SIP_TORTURE_DIR` names the folder that holds them with a `MANIFEST.tsv`. Without it the
+//! test says so and passes; the continuous integration sets it. What a registrar or proxy would do is not covered.
+
+use sip_core::memory::Arrays;
+use sip_core::message::Message;
+use sip_core::role::{Action, Role};
+use sip_core::time::Instant;
+use sip_core::transport::{Address, Flow};
+use sip_core::ua::{Config, UserAgent};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Whether the parser took the message (errors of request validation count as taken), and what the user agent answered.
+fn outcome(octets: &[u8]) -> (bool, Option<u16>) {
+    let mut phone = UserAgent::new(Arrays::<8, 4, 2, 1, 32_768>::new());
+    phone.start(&Config::new("192.0.2.2:5060", "sip:bob@example.com"), [7; 16]).unwrap();
+    let (now, flow) =
+        (Instant::from_millis(1), Flow::udp(Address::from("192.0.2.1:5060".parse::<SocketAddr>().unwrap())));
+    let ok = match Message::parse(octets) {
+        Ok(message) => {
+            let _ = phone.receive(now, flow, &message);
+            true
+        }
+        Err(failure) => {
+            phone.receive_malformed(now, flow, &failure);
+            !failure.is_syntax()
+        }
+    };
+    let mut status = None;
+    while let Some(action) = phone.poll_action(now) {
+        if let Action::Send { bytes, .. } = action {
+            // The 400 to a broken CSeq repeats it, so the answer can't always be parsed.
+            let line = std::str::from_utf8(bytes).expect("text").strip_prefix("SIP/2.0 ").expect("a status line");
+            status = line.get(..3).and_then(|digits| digits.parse().ok());
+        }
+    }
+    (ok, status)
+}
+
+/// The statuses that a user agent may answer, where the manifest's words are about another role or are no number.
+fn expected(file: &str, verdict: &str, text: &str) -> Vec<Option<u16>> {
+    match (file, verdict) {
+        // A user agent is no registrar, and the last hop of a request without hops left.
+        ("rfc4475/regaut01.dat" | "rfc4475/unksm2.dat", _) => vec![Some(405)],
+        ("rfc4475/zeromf.dat", _) => vec![Some(200)],
+        ("rfc4475/mismatch02.dat", _) => vec![Some(501), Some(400)],
+        ("rfc4475/sdp01.dat", _) => vec![Some(406), Some(400)],
+        (_, "DROP") => vec![None],
+        (_, "REJECT_SYNTAX" | "PARSE_OK_REJECT") => {
+            let digits: String =
+                text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+            vec![digits.parse().ok()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_message_has_the_verdict_of_the_manifest() {
+    let Some(folder) = std::env::var_os("SIP_TORTURE_DIR").map(PathBuf::from) else {
+        println!("skipped: SIP_TORTURE_DIR is not set");
+        return;
+    };
+    let manifest = std::fs::read_to_string(folder.join("MANIFEST.tsv")).expect("the manifest");
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    for row in manifest.lines().skip(1) {
+        let fields: Vec<&str> = row.split('\t').collect();
+        let (file, kind, verdict, text) = (fields[0], fields[3], fields[4], fields[5]);
+        let octets = std::fs::read(folder.join(file)).expect("a message of the manifest");
+        let (ok, status) = outcome(&octets);
+        let parsed_right = match verdict {
+            "PARSE_OK" | "PARSE_OK_REJECT" => ok,
+            "REJECT_SYNTAX" | "DROP" => !ok,
+            "MAY_REJECT" => true,
+            _ => panic!("verdict {verdict}"),
+        };
+        let allowed = expected(file, verdict, text);
+        // Whatever is malformed and a request is answered 400; a response never is.
+        let answered_right = match kind {
+            "response" => status.is_none(),
+            _ if !allowed.is_empty() => allowed.contains(&status),
+            _ => ok || status == Some(400),
+        };
+        checked += 1;
+        if !parsed_right || !answered_right {
+            wrong.push(format!("{file}: {verdict}, {text}: parsed {ok}, answered {status:?}"));
+        }
+    }
+    assert_eq!(checked, 61);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -2,9 +2,9 @@
 
 use super::ParseError;
 use super::list::Element;
-use super::params::{Params, element_end, param};
+use super::params::{Params, element_end, next_param};
 use super::scan::{
-    ALPHA, BARE_URI, DISPLAY, SCHEME, URI, decimal_u32, is, peek, quoted, run, skip_lws, slice, trim, unquote,
+    ALPHA, BARE_URI, DISPLAY, SCHEME, Span, URI, decimal_u32, is, peek, quoted, run, skip_lws, slice, trim, unquote,
 };
 use super::uri::Uri;
 
@@ -13,10 +13,13 @@ use super::uri::Uri;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NameAddr<'a> {
     raw: &'a [u8],
-    display: &'a [u8],
-    uri: &'a [u8],
-    params: &'a [u8],
-    tag: Option<&'a [u8]>,
+    /// Where the display name ends; zero when there is none.
+    display: u16,
+    /// Where the parameters begin.
+    params: u16,
+    uri: u16,
+    uri_end: u16,
+    tag: Span,
 }
 
 impl<'a> NameAddr<'a> {
@@ -39,14 +42,14 @@ impl<'a> NameAddr<'a> {
 
     /// The display name as it is written, with its quotes; empty when there is none.
     #[must_use]
-    pub const fn display_name(&self) -> &'a [u8] {
-        self.display
+    pub fn display_name(&self) -> &'a [u8] {
+        slice(self.raw, 0, usize::from(self.display))
     }
 
     /// The URI as it is written.
     #[must_use]
-    pub const fn raw_uri(&self) -> &'a [u8] {
-        self.uri
+    pub fn raw_uri(&self) -> &'a [u8] {
+        slice(self.raw, usize::from(self.uri), usize::from(self.uri_end))
     }
 
     /// The URI in its parts.
@@ -54,19 +57,19 @@ impl<'a> NameAddr<'a> {
     /// # Errors
     /// When it breaks the grammar of its scheme.
     pub fn uri(&self) -> Result<Uri<'a>, ParseError> {
-        Uri::parse(self.uri)
+        Uri::parse(self.raw_uri())
     }
 
     /// The header parameters. Those of a URI without brackets are the header's (RFC 3261 §20.10).
     #[must_use]
-    pub const fn params(&self) -> Params<'a> {
-        Params::new(self.params)
+    pub fn params(&self) -> Params<'a> {
+        Params::new(self.raw_params())
     }
 
     /// The header parameters as they are written, with their first semicolon.
     #[must_use]
-    pub const fn raw_params(&self) -> &'a [u8] {
-        self.params
+    pub fn raw_params(&self) -> &'a [u8] {
+        slice(self.raw, usize::from(self.params), self.raw.len())
     }
 
     /// The value of a header parameter, quotes included and empty when it has none; `None` when it isn't there.
@@ -77,8 +80,8 @@ impl<'a> NameAddr<'a> {
 
     /// The `tag` parameter.
     #[must_use]
-    pub const fn tag(&self) -> Option<&'a [u8]> {
-        self.tag
+    pub fn tag(&self) -> Option<&'a [u8]> {
+        self.tag.get(self.raw)
     }
 
     /// The `expires` parameter in seconds, `u32::MAX` when it is larger; one that is no number is 3600
@@ -116,82 +119,92 @@ impl<'a> NameAddr<'a> {
 impl<'a> Element<'a> for NameAddr<'a> {
     #[inline]
     fn read(bytes: &'a [u8], at: usize) -> Result<(Self, usize), ParseError> {
-        let start = skip_lws(bytes, at);
-        let mut at = start;
-        let mut display: &[u8] = b"";
-        match peek(bytes, at) {
-            b'<' => {}
-            b'"' => {
-                let end = quoted(bytes, at).ok_or(ParseError::Address)?;
-                display = slice(bytes, at, end);
-                at = skip_lws(bytes, end);
-            }
-            _ => {
-                let end = run(bytes, at, DISPLAY);
-                if peek(bytes, end) == b':' {
-                    return Self::read_bare(bytes, start);
-                }
-                // RFC 4475 §3.1.1.6: white space between the name and the bracket may be missing.
-                display = trim(slice(bytes, at, end));
-                at = end;
-            }
-        }
-        if peek(bytes, at) != b'<' {
-            return Err(ParseError::Address);
-        }
-        let from = at.wrapping_add(1);
-        let to = uri_end(bytes, from, URI)?;
-        if peek(bytes, to) != b'>' {
-            return Err(ParseError::Address);
-        }
-        Self::finish(bytes, start, display, slice(bytes, from, to), to.wrapping_add(1))
+        read(bytes, at).ok_or(ParseError::Address)
     }
 }
 
-impl<'a> NameAddr<'a> {
-    /// Reads a URI without brackets, which a semicolon, comma or white space ends; a question mark is an
-    /// error there (RFC 3261 §20.10).
-    fn read_bare(bytes: &'a [u8], start: usize) -> Result<(Self, usize), ParseError> {
-        let end = uri_end(bytes, start, BARE_URI)?;
-        Self::finish(bytes, start, b"", slice(bytes, start, end), end)
-    }
-
-    #[inline]
-    fn finish(
-        bytes: &'a [u8],
-        start: usize,
-        display: &'a [u8],
-        uri: &'a [u8],
-        params: usize,
-    ) -> Result<(Self, usize), ParseError> {
-        let mut at = params;
-        let mut tag = None;
-        while let Some((param, next)) = param(bytes, at)? {
-            if param.is(b"tag") {
-                // A second tag, or one that is empty, names no dialog (RFC 3261 §19.3).
-                if tag.is_some() || param.value.unwrap_or_default().is_empty() {
-                    return Err(ParseError::Address);
-                }
-                tag = param.value;
-            }
-            at = next;
+fn read(bytes: &[u8], at: usize) -> Option<(NameAddr<'_>, usize)> {
+    let start = skip_lws(bytes, at);
+    let mut at = start;
+    let mut display = start;
+    match peek(bytes, at) {
+        b'<' => {}
+        b'"' => {
+            display = quoted(bytes, at)?;
+            at = skip_lws(bytes, display);
         }
-        let end = element_end(bytes, at).ok_or(ParseError::Address)?;
-        let raw = slice(bytes, start, at);
-        Ok((Self { raw, display, uri, params: slice(bytes, params, at), tag }, end))
+        _ => {
+            let end = run(bytes, at, DISPLAY);
+            if peek(bytes, end) == b':' {
+                // A URI without brackets: a semicolon, comma or white space ends it, and a question mark is an
+                // error (RFC 3261 §20.10).
+                let end = uri_end(bytes, start, BARE_URI)?;
+                return finish(bytes, start, start, (start, end), end);
+            }
+            // RFC 4475 §3.1.1.6: white space between the name and the bracket may be missing.
+            display = start.wrapping_add(trim(slice(bytes, start, end)).len());
+            at = end;
+        }
     }
+    if peek(bytes, at) != b'<' {
+        return None;
+    }
+    let from = at.wrapping_add(1);
+    let to = uri_end(bytes, from, URI)?;
+    if peek(bytes, to) != b'>' {
+        return None;
+    }
+    finish(bytes, start, display, (from, to), to.wrapping_add(1))
+}
+
+/// Reads the parameters, which begin at `params`.
+#[inline]
+fn finish(
+    bytes: &[u8],
+    start: usize,
+    display: usize,
+    (from, to): (usize, usize),
+    params: usize,
+) -> Option<(NameAddr<'_>, usize)> {
+    let mut at = params;
+    let mut tag = Span::NONE;
+    while let Some(param) = next_param(bytes, at) {
+        let param = param?;
+        if param.is(bytes, b"tag") {
+            // A second tag, or one that is empty, names no dialog (RFC 3261 §19.3).
+            if !tag.is_none() || param.value >= param.end {
+                return None;
+            }
+            tag = Span::new(param.value.wrapping_sub(start), param.end.wrapping_sub(start));
+        }
+        at = param.end;
+    }
+    let end = element_end(bytes, at)?;
+    if end > usize::from(u16::MAX) {
+        return None;
+    }
+    let within = |place: usize| place.wrapping_sub(start) as u16;
+    let address = NameAddr {
+        raw: slice(bytes, start, at),
+        display: within(display),
+        params: within(params),
+        uri: within(from),
+        uri_end: within(to),
+        tag,
+    };
+    Some((address, end))
 }
 
 /// Where the absolute URI that begins at `from` ends: a scheme, a colon, and at least one character more.
 #[inline]
-fn uri_end(bytes: &[u8], from: usize, class: u16) -> Result<usize, ParseError> {
+fn uri_end(bytes: &[u8], from: usize, class: u16) -> Option<usize> {
     let colon = run(bytes, from, SCHEME);
     let rest = colon.wrapping_add(1);
-    let end = run(bytes, rest, class);
-    if peek(bytes, colon) != b':' || !is(peek(bytes, from), ALPHA) || end == rest {
-        return Err(ParseError::Address);
+    if peek(bytes, colon) != b':' || !is(peek(bytes, from), ALPHA) {
+        return None;
     }
-    Ok(end)
+    let end = run(bytes, rest, class);
+    (end != rest).then_some(end)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Header names as ids, and header rows (RFC 3261 §7.3, §20).
 
 use super::ParseError;
-use super::scan::{self, TOKEN, first_equal, peek, run, skip_lws, slice, word};
+use super::scan::{self, TOKEN, below, equal, peek, run, skip_lws, slice};
 
 macro_rules! headers {
     ($($(#[$doc:meta])* $variant:ident $name:literal $compact:literal;)*) => {
@@ -62,6 +62,18 @@ struct Name {
 }
 
 headers! {
+    /// Via (RFC 3261 §20.42).
+    Via b"Via" b'v';
+    /// From (RFC 3261 §20.20).
+    From b"From" b'f';
+    /// To (RFC 3261 §20.39).
+    To b"To" b't';
+    /// Call-ID (RFC 3261 §20.8).
+    CallId b"Call-ID" b'i';
+    /// CSeq (RFC 3261 §20.16).
+    CSeq b"CSeq" 0;
+    /// Content-Length (RFC 3261 §20.14).
+    ContentLength b"Content-Length" b'l';
     /// Accept (RFC 3261 §20.1).
     Accept b"Accept" 0;
     /// Accept-Encoding (RFC 3261 §20.2).
@@ -78,8 +90,6 @@ headers! {
     AuthenticationInfo b"Authentication-Info" 0;
     /// Authorization (RFC 3261 §20.7).
     Authorization b"Authorization" 0;
-    /// Call-ID (RFC 3261 §20.8).
-    CallId b"Call-ID" b'i';
     /// Call-Info (RFC 3261 §20.9).
     CallInfo b"Call-Info" 0;
     /// Contact (RFC 3261 §20.10).
@@ -90,12 +100,8 @@ headers! {
     ContentEncoding b"Content-Encoding" b'e';
     /// Content-Language (RFC 3261 §20.13).
     ContentLanguage b"Content-Language" 0;
-    /// Content-Length (RFC 3261 §20.14).
-    ContentLength b"Content-Length" b'l';
     /// Content-Type (RFC 3261 §20.15).
     ContentType b"Content-Type" b'c';
-    /// CSeq (RFC 3261 §20.16).
-    CSeq b"CSeq" 0;
     /// Date (RFC 3261 §20.17).
     Date b"Date" 0;
     /// Error-Info (RFC 3261 §20.18).
@@ -106,8 +112,6 @@ headers! {
     Expires b"Expires" 0;
     /// Flow-Timer (RFC 5626 §10).
     FlowTimer b"Flow-Timer" 0;
-    /// From (RFC 3261 §20.20).
-    From b"From" b'f';
     /// In-Reply-To (RFC 3261 §20.21).
     InReplyTo b"In-Reply-To" 0;
     /// Max-Forwards (RFC 3261 §20.22).
@@ -176,14 +180,10 @@ headers! {
     Supported b"Supported" b'k';
     /// Timestamp (RFC 3261 §20.38).
     Timestamp b"Timestamp" 0;
-    /// To (RFC 3261 §20.39).
-    To b"To" b't';
     /// Unsupported (RFC 3261 §20.40).
     Unsupported b"Unsupported" 0;
     /// User-Agent (RFC 3261 §20.41).
     UserAgent b"User-Agent" 0;
-    /// Via (RFC 3261 §20.42).
-    Via b"Via" b'v';
     /// Warning (RFC 3261 §20.43).
     Warning b"Warning" 0;
     /// WWW-Authenticate (RFC 3261 §20.44).
@@ -233,10 +233,14 @@ type NameKey = (u64, u64);
 
 const LOWER: u64 = 0x2020_2020_2020_2020;
 const SLOTS: usize = 256;
+/// The long names and the letters, and the first entry, which stands for none.
+const KEYS: usize = 1 + Id::End as usize + 15;
 
 struct Index {
+    /// Where in the other two a hash leads; zero for nowhere.
     slots: [u8; SLOTS],
-    keys: [NameKey; SLOTS],
+    keys: [NameKey; KEYS],
+    ids: [u8; KEYS],
 }
 
 static INDEX: Index = index();
@@ -258,19 +262,22 @@ const fn key_of(name: &[u8]) -> NameKey {
     (low, high)
 }
 
+#[inline]
 const fn slot_of(key: NameKey) -> usize {
     ((key.0 ^ key.1.rotate_left(7)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as usize
 }
 
 const fn index() -> Index {
-    let mut index = Index { slots: [0; SLOTS], keys: [(0, 0); SLOTS] };
-    let mut id: u8 = 1;
+    let mut index = Index { slots: [0; SLOTS], keys: [(0, 0); KEYS], ids: [0; KEYS] };
+    let (mut id, mut next): (u8, u8) = (1, 1);
     let [_, names @ ..] = &NAMES;
     let mut rest: &[Name] = names;
     while let [entry, tail @ ..] = rest {
-        index = enter(index, key_of(entry.long), id);
+        index = enter(index, key_of(entry.long), id, next);
+        next = next.wrapping_add(1);
         if entry.compact != 0 {
-            index = enter(index, key_of(&[entry.compact]), id);
+            index = enter(index, key_of(&[entry.compact]), id, next);
+            next = next.wrapping_add(1);
         }
         id = id.wrapping_add(1);
         rest = tail;
@@ -278,14 +285,15 @@ const fn index() -> Index {
     index
 }
 
-#[allow(clippy::indexing_slicing, reason = "evaluated when compiled; the slot is below 256")]
-const fn enter(mut index: Index, key: NameKey, id: u8) -> Index {
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn enter(mut index: Index, key: NameKey, id: u8, place: u8) -> Index {
     let mut slot = slot_of(key);
     while index.slots[slot] != 0 {
         slot = slot.wrapping_add(1) % SLOTS;
     }
-    index.slots[slot] = id;
-    index.keys[slot] = key;
+    index.slots[slot] = place;
+    index.keys[place as usize] = key;
+    index.ids[place as usize] = id;
     index
 }
 
@@ -295,13 +303,10 @@ fn find_key(key: NameKey) -> u8 {
     let mut slot = slot_of(key);
     // Fewer than a third of the slots are taken, so an empty one ends the search.
     loop {
-        match (INDEX.slots.get(slot), INDEX.keys.get(slot)) {
-            (Some(id), Some(found)) if *id != 0 => {
-                if *found == key {
-                    return *id;
-                }
-            }
-            _ => return 0,
+        let place = usize::from(INDEX.slots.get(slot).copied().unwrap_or(0));
+        let found = INDEX.keys.get(place).copied().unwrap_or((0, 0));
+        if found == key || place == 0 {
+            return INDEX.ids.get(place).copied().unwrap_or(0);
         }
         slot = slot.wrapping_add(1) % SLOTS;
     }
@@ -371,10 +376,53 @@ impl Row {
 /// `bytes` has at most 65,535 octets, so that every offset fits.
 #[inline]
 pub(crate) fn row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, usize)> {
-    let (id, colon) = match name(bytes, at) {
-        Some(found) => found,
-        None => slow_name(bytes, at)?,
+    match plain_row(bytes, at) {
+        Some(found) => Ok(found),
+        None => any_row(bytes, at),
+    }
+}
+
+/// The row when it is as most are: a known name of less than sixteen letters with its colon right behind it, at
+/// most one space, a value without white space at its ends, one line, and another line behind it.
+#[inline]
+fn plain_row(bytes: &[u8], at: usize) -> Option<(Row, usize)> {
+    let (chunk, rest) = bytes.get(at..)?.split_first_chunk()?;
+    let (low, high) = scan::words(chunk);
+    let (colon_low, colon_high) = (equal(low, b':'), equal(high, b':'));
+    let (key, length) = if colon_low != 0 {
+        let bits = colon_low.trailing_zeros() & !7;
+        (((low | LOWER) & !u64::MAX.wrapping_shl(bits), 0), bits / 8)
+    } else if colon_high != 0 {
+        let bits = colon_high.trailing_zeros() & !7;
+        ((low | LOWER, (high | LOWER) & !u64::MAX.wrapping_shl(bits)), (bits / 8).wrapping_add(8))
+    } else {
+        return None;
     };
+    let id = find_key(key);
+    if id == 0 {
+        return None;
+    }
+    let (end_low, end_high) = (below(low, 32), below(high, 32));
+    let end = if end_low | end_high != 0 {
+        at.wrapping_add(scan::first_of(end_low, end_high))
+    } else {
+        bytes.len().wrapping_sub(rest.len()).wrapping_add(scan::control(rest, 0))
+    };
+    let behind = bytes.get(end..)?.first_chunk()?;
+    let [b'\r', b'\n', next] = behind else { return None };
+    let colon = at.wrapping_add(length as usize);
+    let space = usize::from(peek(bytes, colon.wrapping_add(1)) == b' ');
+    let value = colon.wrapping_add(1).wrapping_add(space);
+    if matches!(next, b' ' | b'\t') || peek(bytes, value) <= b' ' || peek(bytes, end.wrapping_sub(1)) <= b' ' {
+        return None;
+    }
+    Some((Row { name: at as u16, value: value as u16, end: end as u16, id }, end.wrapping_add(2)))
+}
+
+/// The row in whatever form.
+#[inline(never)]
+fn any_row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, usize)> {
+    let (id, colon) = name(bytes, at)?;
     let line = scan::line(bytes, at, true)?;
     let value = skip_lws(bytes, colon.wrapping_add(1)).min(line.end);
     let mut end = line.end;
@@ -384,34 +432,8 @@ pub(crate) fn row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, 
     Ok((Row { name: at as u16, value: value as u16, end: end as u16, id }, line.next))
 }
 
-/// A known name of less than sixteen letters with its colon right behind it, found by two words.
-#[inline]
-fn name(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
-    let low = word(bytes, at)?;
-    let index = first_equal(low, b':');
-    let mask = |count: u32| u64::MAX.wrapping_shr(64u32.wrapping_sub(count.wrapping_mul(8)));
-    let (key, length) = if index < 8 {
-        if index == 0 {
-            return None;
-        }
-        (((low | LOWER) & mask(index), 0), index)
-    } else {
-        let high = word(bytes, at.wrapping_add(8))?;
-        let index = first_equal(high, b':');
-        if index == 0 {
-            ((low | LOWER, 0), 8)
-        } else if index < 8 {
-            ((low | LOWER, (high | LOWER) & mask(index)), index.wrapping_add(8))
-        } else {
-            return None;
-        }
-    };
-    let id = find_key(key);
-    (id != 0).then_some((id, at.wrapping_add(length as usize)))
-}
-
 /// Any name, with white space before its colon allowed (RFC 3261 §7.3.1).
-fn slow_name(bytes: &[u8], at: usize) -> Result<(u8, usize), (ParseError, usize)> {
+fn name(bytes: &[u8], at: usize) -> Result<(u8, usize), (ParseError, usize)> {
     let end = run(bytes, at, TOKEN);
     let mut colon = end;
     while matches!(peek(bytes, colon), b' ' | b'\t') {

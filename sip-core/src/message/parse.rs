@@ -6,7 +6,7 @@ use super::header::{Header, HeaderName, Row, row};
 use super::list::{Element, Headers, Named, Rows, Values};
 use super::malformed::Malformed;
 use super::method::Method;
-use super::scan::{DIGIT, LWS, decimal, is, line, peek, run, skip_lws, slice};
+use super::scan::{DIGIT, below, decimal, equal, line, peek, run, skip_lws, slice};
 use super::start_line::{self, StartLine};
 use super::uri::Uri;
 use super::via::Via;
@@ -15,7 +15,7 @@ use super::via::Via;
 pub const MAX_MESSAGE: usize = 65_535;
 
 /// How many rows the table holds. Rows beyond are read again from the octets when they are asked for.
-const TABLE: usize = 48;
+const TABLE: usize = 32;
 
 /// CSeq: the number and method of a request (RFC 3261 §20.16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,74 +61,87 @@ pub struct Message<'a> {
     table: [Row; TABLE],
 }
 
-/// The rows that every message has to have, as they are found.
-#[derive(Default)]
-struct Core {
-    via: Option<Row>,
-    from: Option<Row>,
-    to: Option<Row>,
-    call_id: Option<Row>,
-    cseq: Option<Row>,
-    length: Option<u64>,
-    /// The first fault that is not one of syntax.
-    invalid: Option<(ParseError, usize)>,
-}
+/// How many names, the first ones by id, have their first row noted while a message is read.
+const CORE: usize = 6;
 
-impl Core {
-    #[inline]
-    fn note(&mut self, bytes: &[u8], row: Row) -> Result<(), (ParseError, usize)> {
-        const VIA: u8 = HeaderName::Via.id();
-        const FROM: u8 = HeaderName::From.id();
-        const TO: u8 = HeaderName::To.id();
-        const CALL_ID: u8 = HeaderName::CallId.id();
-        const CSEQ: u8 = HeaderName::CSeq.id();
-        const CONTENT_LENGTH: u8 = HeaderName::ContentLength.id();
-        let (place, doubled) = match row.id {
-            VIA => {
-                if self.via.is_none() {
-                    self.via = Some(row);
-                }
-                return Ok(());
-            }
-            FROM => (&mut self.from, ParseError::DoubledFrom),
-            TO => (&mut self.to, ParseError::DoubledTo),
-            CALL_ID => (&mut self.call_id, ParseError::DoubledCallId),
-            CSEQ => (&mut self.cseq, ParseError::DoubledCSeq),
-            CONTENT_LENGTH => return self.note_length(bytes, row),
-            _ => return Ok(()),
-        };
-        if place.is_none() {
-            *place = Some(row);
-        } else {
-            self.invalidate(doubled, row);
-        }
-        Ok(())
-    }
+/// What is wrong with the whole though each row is fine, as far as it shows while rows are read.
+type Fault = Option<(ParseError, usize)>;
 
-    fn note_length(&mut self, bytes: &[u8], row: Row) -> Result<(), (ParseError, usize)> {
-        let Some(length) = decimal(row.value_in(bytes)) else {
-            return Err((ParseError::ContentLength, usize::from(row.value)));
-        };
-        // RFC 4475 §3.3.9: two different lengths are no length.
-        if self.length.is_some_and(|other| other != length) {
-            self.invalidate(ParseError::ConflictingContentLength, row);
-        }
-        self.length = Some(length);
-        Ok(())
-    }
-
-    fn invalidate(&mut self, error: ParseError, row: Row) {
-        self.invalid = self.invalid.or(Some((error, usize::from(row.name))));
+/// Notes that a core header occurs again.
+#[cold]
+#[inline(never)]
+fn again(bytes: &[u8], first: Row, row: Row, fault: &mut Fault) {
+    let error = match HeaderName::from_id(row.id, b"") {
+        HeaderName::From => ParseError::DoubledFrom,
+        HeaderName::To => ParseError::DoubledTo,
+        HeaderName::CallId => ParseError::DoubledCallId,
+        HeaderName::CSeq => ParseError::DoubledCSeq,
+        HeaderName::ContentLength => match (decimal(first.value_in(bytes)), decimal(row.value_in(bytes))) {
+            (Some(one), Some(other)) if one == other => return,
+            // RFC 4475 §3.3.9: two different lengths are no length.
+            (Some(_), Some(_)) => ParseError::ConflictingContentLength,
+            _ => ParseError::ContentLength,
+        },
+        _ => return,
+    };
+    // What breaks the grammar comes before what does not.
+    if fault.is_none_or(|(known, _)| error.is_syntax() && !known.is_syntax()) {
+        *fault = Some((error, usize::from(row.name)));
     }
 }
 
-/// Reads the one address that the row's value is.
+/// What is wrong when a core header is missing: first what breaks the grammar in those that are there.
+#[cold]
+#[inline(never)]
+fn incomplete(bytes: &[u8], core: &[Row; CORE], fault: Fault, head: usize) -> (ParseError, usize) {
+    let [via, from, to, id, number, length] = core;
+    let there = |row: &Row| row.id != 0;
+    let wrong = [
+        (there(via) && Via::read(via.value_in(bytes), 0).is_err(), ParseError::Via, via),
+        (there(from) && address(bytes, *from).is_none(), ParseError::From, from),
+        (there(to) && address(bytes, *to).is_none(), ParseError::To, to),
+        (there(id) && !is_call_id(id.value_in(bytes)), ParseError::CallId, id),
+        (there(number) && CSeq::parse(number.value_in(bytes)).is_err(), ParseError::CSeq, number),
+        (there(length) && decimal(length.value_in(bytes)).is_none(), ParseError::ContentLength, length),
+    ];
+    if let Some((_, error, row)) = wrong.iter().find(|(wrong, _, _)| *wrong) {
+        return (*error, usize::from(row.value));
+    }
+    if let Some(fault) = fault {
+        return fault;
+    }
+    let missing = match core.map(|row| row.id != 0) {
+        [false, ..] => ParseError::MissingVia,
+        [_, false, ..] => ParseError::MissingFrom,
+        [_, _, false, ..] => ParseError::MissingTo,
+        [_, _, _, false, ..] => ParseError::MissingCallId,
+        _ => ParseError::MissingCSeq,
+    };
+    (missing, head)
+}
+
+/// The one address that the row's value is.
 #[inline]
-fn address<'a>(bytes: &'a [u8], row: Row, error: ParseError) -> Result<NameAddr<'a>, (ParseError, usize)> {
-    match NameAddr::read(row.value_in(bytes), 0) {
-        Ok((address, end)) if end == row.value_in(bytes).len() => Ok(address),
-        _ => Err((error, usize::from(row.value))),
+fn address<'a>(bytes: &'a [u8], row: Row) -> Option<NameAddr<'a>> {
+    let value = row.value_in(bytes);
+    match NameAddr::read(value, 0) {
+        Ok((address, end)) if end == value.len() => Some(address),
+        _ => None,
     }
+}
+
+/// Whether this can be a Call-ID. Any visible characters are taken: it is only compared and sent back.
+#[inline]
+fn is_call_id(value: &[u8]) -> bool {
+    let mut rest = value;
+    while let Some((chunk, tail)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*chunk);
+        if below(word, b'!') | equal(word, 0x7F) != 0 {
+            return false;
+        }
+        rest = tail;
+    }
+    !value.is_empty() && rest.iter().all(|octet| *octet > b' ' && *octet != 0x7F)
 }
 
 /// How many octets of CRLF stand before the message (RFC 3261 §7.5).
@@ -163,55 +176,54 @@ impl<'a> Message<'a> {
         let start = start_line::parse(slice(bytes, 0, first.end)).map_err(|error| (error, 0))?;
         let mut table = [Row::default(); TABLE];
         let mut slots = table.iter_mut();
-        let mut count: u8 = 0;
         let mut rest: usize = 0;
-        let mut core = Core::default();
+        let mut core = [Row::default(); CORE];
+        let mut fault: Fault = None;
         let mut at = first.next;
         while peek(bytes, at) != b'\r' {
             let (row, next) = row(bytes, at)?;
             match slots.next() {
-                Some(slot) => {
-                    *slot = row;
-                    count = count.wrapping_add(1);
-                }
+                Some(slot) => *slot = row,
                 None if rest == 0 => rest = at,
                 None => {}
             }
-            core.note(bytes, row)?;
+            if let Some(slot) = core.get_mut(usize::from(row.id.wrapping_sub(1))) {
+                if slot.id == 0 {
+                    *slot = row;
+                } else {
+                    again(bytes, *slot, row, &mut fault);
+                }
+            }
             at = next;
         }
+        let count = TABLE.wrapping_sub(slots.len()) as u8;
         let head = line(bytes, at, false)?.next;
-        if head != at.wrapping_add(2) {
-            return Err((ParseError::HeaderName, at));
+        let [via_row, from_row, to_row, id_row, cseq_row, length_row] = core;
+        if [via_row, from_row, to_row, id_row, cseq_row].iter().any(|row| row.id == 0) {
+            return Err(incomplete(bytes, &core, fault, head));
         }
-        let via = match core.via {
-            Some(row) => match Via::read(row.value_in(bytes), 0) {
-                Ok((via, _)) => via,
-                Err(error) => return Err((error, usize::from(row.value))),
-            },
-            None => return Err(core.invalid.unwrap_or((ParseError::MissingVia, head))),
-        };
-        let from = core.from.map(|row| address(bytes, row, ParseError::From)).transpose()?;
-        let to = core.to.map(|row| address(bytes, row, ParseError::To)).transpose()?;
-        let call_id = core.call_id.map(|row| call_id(bytes, row)).transpose()?;
-        let cseq = core
-            .cseq
-            .map(|row| CSeq::parse(row.value_in(bytes)).map_err(|error| (error, usize::from(row.value))))
-            .transpose()?;
-        if let Some(invalid) = core.invalid {
-            return Err(invalid);
+        let fail = |error, row: Row| Err((error, usize::from(row.value)));
+        let Ok((via, _)) = Via::read(via_row.value_in(bytes), 0) else { return fail(ParseError::Via, via_row) };
+        let Some(from) = address(bytes, from_row) else { return fail(ParseError::From, from_row) };
+        let Some(to) = address(bytes, to_row) else { return fail(ParseError::To, to_row) };
+        let call_id = id_row.value_in(bytes);
+        if !is_call_id(call_id) {
+            return fail(ParseError::CallId, id_row);
         }
-        let end = match core.length {
-            Some(length) => usize::try_from(length).ok().and_then(|length| head.checked_add(length)),
-            None => Some(bytes.len()),
-        };
+        let Ok(cseq) = CSeq::parse(cseq_row.value_in(bytes)) else { return fail(ParseError::CSeq, cseq_row) };
+        let mut end = Some(bytes.len());
+        if length_row.id != 0 {
+            let Some(length) = decimal(length_row.value_in(bytes)) else {
+                return fail(ParseError::ContentLength, length_row);
+            };
+            end = usize::try_from(length).ok().and_then(|length| head.checked_add(length));
+        }
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
         let Some(bytes) = end.and_then(|end| bytes.get(..end)) else {
             return Err((ParseError::Body, bytes.len()));
         };
-        let from = from.ok_or((ParseError::MissingFrom, head))?;
-        let to = to.ok_or((ParseError::MissingTo, head))?;
-        let call_id = call_id.ok_or((ParseError::MissingCallId, head))?;
-        let cseq = cseq.ok_or((ParseError::MissingCSeq, head))?;
         if let StartLine::Request { method, .. } = start
             && method != cseq.method
         {
@@ -306,13 +318,13 @@ impl<'a> Message<'a> {
 
     /// The tag of From; `None` from an RFC 2543 element.
     #[must_use]
-    pub const fn from_tag(&self) -> Option<&'a [u8]> {
+    pub fn from_tag(&self) -> Option<&'a [u8]> {
         self.from.tag()
     }
 
     /// The tag of To.
     #[must_use]
-    pub const fn to_tag(&self) -> Option<&'a [u8]> {
+    pub fn to_tag(&self) -> Option<&'a [u8]> {
         self.to.tag()
     }
 
@@ -361,14 +373,4 @@ impl<'a> Message<'a> {
     pub fn find(&self, name: HeaderName<'_>) -> Option<Header<'a>> {
         self.headers().find(|header| header.name == name)
     }
-}
-
-/// Reads Call-ID. Any visible characters are taken: it is only compared and sent back.
-#[inline]
-fn call_id(bytes: &[u8], row: Row) -> Result<&[u8], (ParseError, usize)> {
-    let value = row.value_in(bytes);
-    if value.is_empty() || value.iter().any(|octet| *octet < b' ' || is(*octet, LWS) || *octet == 0x7F) {
-        return Err((ParseError::CallId, usize::from(row.value)));
-    }
-    Ok(value)
 }

@@ -32,6 +32,8 @@ pub(crate) const DIGIT: u16 = 1 << 12;
 pub(crate) const HEX: u16 = 1 << 13;
 /// `a-z A-Z`.
 pub(crate) const ALPHA: u16 = 1 << 14;
+/// What can stand in a list and neither ends an element nor hides a comma.
+pub(crate) const PLAIN: u16 = 1 << 15;
 
 static CLASSES: [u16; 256] = classes();
 
@@ -64,7 +66,7 @@ const fn class_of(c: u8) -> u16 {
     let visible = c > b' ' && c < 0x7F;
     let white = has(b" \t\r\n", c);
     let mut class = 0;
-    let rows: [(u16, bool); 15] = [
+    let rows: [(u16, bool); 16] = [
         (TOKEN, alphanumeric || has(b"-.!%*_+`'~", c)),
         (HOST, alphanumeric || has(b"-._", c)),
         (USER, unreserved || has(b"&=+$,;?/#", c)),
@@ -80,6 +82,7 @@ const fn class_of(c: u8) -> u16 {
         (DIGIT, c.is_ascii_digit()),
         (HEX, c.is_ascii_hexdigit()),
         (ALPHA, c.is_ascii_alphabetic()),
+        (PLAIN, !has(b",\"<>", c)),
     ];
     let mut rest: &[(u16, bool)] = &rows;
     while let [(bit, member), tail @ ..] = rest {
@@ -109,17 +112,69 @@ pub(crate) fn slice(bytes: &[u8], from: usize, to: usize) -> &[u8] {
     bytes.get(from..to).unwrap_or_default()
 }
 
+/// Where a piece lies in octets of at most 65,535; no piece begins at zero, which stands for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct Span {
+    from: u16,
+    to: u16,
+}
+
+impl Span {
+    /// No piece.
+    pub(crate) const NONE: Self = Self { from: 0, to: 0 };
+
+    #[inline]
+    pub(crate) const fn new(from: usize, to: usize) -> Self {
+        Self { from: from as u16, to: to as u16 }
+    }
+
+    /// Whether there is no piece.
+    #[inline]
+    pub(crate) const fn is_none(self) -> bool {
+        self.from == 0
+    }
+
+    /// The piece, empty when there is none.
+    #[inline]
+    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
+        slice(bytes, usize::from(self.from), usize::from(self.to))
+    }
+
+    /// The piece, if there is one.
+    #[inline]
+    pub(crate) fn get(self, bytes: &[u8]) -> Option<&[u8]> {
+        if self.is_none() { None } else { Some(self.of(bytes)) }
+    }
+}
+
 /// Where the run of octets of the class that begins at `from` ends.
 #[inline]
 pub(crate) fn run(bytes: &[u8], from: usize, class: u16) -> usize {
-    let mut at = from;
-    while let Some(octet) = bytes.get(at) {
-        if !is(*octet, class) {
+    let Some(mut rest) = bytes.get(from..) else { return from };
+    while let Some(([a, b, c, d], tail)) = rest.split_first_chunk() {
+        let at = bytes.len().wrapping_sub(rest.len());
+        if !is(*a, class) {
+            return at;
+        }
+        if !is(*b, class) {
+            return at.wrapping_add(1);
+        }
+        if !is(*c, class) {
+            return at.wrapping_add(2);
+        }
+        if !is(*d, class) {
+            return at.wrapping_add(3);
+        }
+        rest = tail;
+    }
+    while let [first, tail @ ..] = rest {
+        if !is(*first, class) {
             break;
         }
-        at = at.wrapping_add(1);
+        rest = tail;
     }
-    at
+    bytes.len().wrapping_sub(rest.len())
 }
 
 /// As [`run`], where `%` and two hexadecimal digits count too; `None` when `%` stands without them.
@@ -168,6 +223,14 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
 pub(crate) fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = at.wrapping_add(1);
     loop {
+        while let Some(word) = word(bytes, at) {
+            let found = equal(word, b'"') | equal(word, b'\\');
+            if found != 0 {
+                at = at.wrapping_add(first_of(found, 0));
+                break;
+            }
+            at = at.wrapping_add(8);
+        }
         match bytes.get(at)? {
             b'"' => return Some(at.wrapping_add(1)),
             b'\\' => at = at.wrapping_add(2),
@@ -183,7 +246,16 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
         return None;
     }
     let mut number: u64 = 0;
-    for octet in digits {
+    // Nineteen digits can't overflow.
+    let (first, rest) = digits.split_at_checked(19).unwrap_or((digits, b""));
+    for octet in first {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    for octet in rest {
         let digit = octet.wrapping_sub(b'0');
         if digit > 9 {
             return None;
@@ -208,33 +280,52 @@ pub(crate) fn word(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
 }
 
-/// The index of the first octet of `word` that is below `limit` (at most 128); 8 when none is.
+/// A mask with the high bit of each octet of `word` that is below `limit` (at most 128) set, exact up to its
+/// lowest one.
 #[inline]
-pub(crate) const fn first_below(word: u64, limit: u8) -> u32 {
-    (word.wrapping_sub(ONES.wrapping_mul(limit as u64)) & !word & HIGHS).trailing_zeros() / 8
+pub(crate) const fn below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(ONES.wrapping_mul(limit as u64)) & !word & HIGHS
 }
 
-/// The index of the first octet of `word` that is `octet`; 8 when none is.
+/// As [`below`], of the octets that are `octet`.
 #[inline]
-pub(crate) const fn first_equal(word: u64, octet: u8) -> u32 {
-    first_below(word ^ ONES.wrapping_mul(octet as u64), 1)
+pub(crate) const fn equal(word: u64, octet: u8) -> u64 {
+    below(word ^ ONES.wrapping_mul(octet as u64), 1)
 }
 
 /// The first place at or after `from` with an octet below 32; the end when there is none.
 #[inline]
 pub(crate) fn control(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(word) = word(bytes, at) {
-        let index = first_below(word, 32);
-        if index < 8 {
-            return at.wrapping_add(index as usize);
+    let Some(mut rest) = bytes.get(from..) else { return bytes.len() };
+    while let Some((chunk, tail)) = rest.split_first_chunk() {
+        let (low, high) = words(chunk);
+        let (low, high) = (below(low, 32), below(high, 32));
+        if low | high != 0 {
+            let at = bytes.len().wrapping_sub(rest.len());
+            return at.wrapping_add(first_of(low, high));
         }
-        at = at.wrapping_add(8);
+        rest = tail;
     }
-    while peek(bytes, at) >= 32 {
-        at = at.wrapping_add(1);
+    while let [first, tail @ ..] = rest {
+        if *first < 32 {
+            break;
+        }
+        rest = tail;
     }
-    at
+    bytes.len().wrapping_sub(rest.len())
+}
+
+/// Sixteen octets as two words, the first octet lowest.
+#[inline]
+pub(crate) fn words(chunk: &[u8; 16]) -> (u64, u64) {
+    let both = u128::from_le_bytes(*chunk);
+    (both as u64, (both >> 64) as u64)
+}
+
+/// The index of the octet that the lowest bit of two masks marks.
+#[inline]
+pub(crate) const fn first_of(low: u64, high: u64) -> usize {
+    (if low != 0 { low.trailing_zeros() / 8 } else { (high.trailing_zeros() / 8).wrapping_add(8) }) as usize
 }
 
 /// The end of a line and the start of the next.
@@ -279,7 +370,9 @@ pub(crate) fn line(bytes: &[u8], from: usize, folds: bool) -> Result<Line, (Pars
 pub(crate) fn element(list: &[u8]) -> (&[u8], Option<&[u8]>) {
     let mut at = 0;
     let mut bracket = false;
-    while let Some(octet) = list.get(at) {
+    loop {
+        at = run(list, at, PLAIN);
+        let Some(octet) = list.get(at) else { return (trim(list), None) };
         match octet {
             b'"' => match quoted(list, at) {
                 Some(end) => {
@@ -298,7 +391,6 @@ pub(crate) fn element(list: &[u8]) -> (&[u8], Option<&[u8]>) {
         }
         at = at.wrapping_add(1);
     }
-    (trim(list), None)
 }
 
 /// The octets of a value with each fold read as one space (RFC 3261 §7.3.1).

@@ -1,11 +1,9 @@
 //! URIs (RFC 3261 §19.1): `sip`, `sips`, `tel`, and any other scheme as it stands.
 
 use super::ParseError;
+use super::host::{Host, HostKind, host, port};
 use super::params::Param;
-use super::scan::{
-    ALPHA, DIGIT, HOST, PARAM, PASSWORD, SCHEME, URI, URI_HEADER, USER, decimal, is, peek, run, run_escaped, slice,
-};
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use super::scan::{ALPHA, PARAM, PASSWORD, SCHEME, Span, URI, URI_HEADER, USER, is, peek, run, run_escaped, slice};
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,183 +19,85 @@ pub enum Scheme<'a> {
     Other(&'a [u8]),
 }
 
-/// The host of a URI or Via.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Host<'a> {
-    /// A name.
-    Name(&'a [u8]),
-    /// An IPv4 address, as it is written.
-    V4(&'a [u8]),
-    /// An IPv6 address, as it is written, in its brackets.
-    V6(&'a [u8]),
-}
-
-impl<'a> Host<'a> {
-    /// The host that `text` is, all of it; IPv6 in brackets.
-    ///
-    /// # Errors
-    /// When it is neither a name nor an address.
-    pub fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
-        match host(text, 0) {
-            Some((host, end)) if end == text.len() => Ok(host),
-            _ => Err(ParseError::Uri),
-        }
-    }
-
-    /// The address; `None` for a name.
-    #[must_use]
-    pub fn ip(self) -> Option<IpAddr> {
-        match self {
-            Self::Name(_) => None,
-            Self::V4(text) => v4(text).map(IpAddr::V4),
-            Self::V6(text) => v6(text).map(IpAddr::V6),
-        }
-    }
-
-    /// The host as it is written, an IPv6 address in its brackets.
-    #[must_use]
-    pub const fn as_bytes(self) -> &'a [u8] {
-        match self {
-            Self::Name(text) | Self::V4(text) | Self::V6(text) => text,
-        }
-    }
-
-    /// Whether two hosts are the same one: addresses by value, names in any case.
-    #[must_use]
-    pub fn same(self, other: Host<'_>) -> bool {
-        match (self.ip(), other.ip()) {
-            (None, None) => self.as_bytes().eq_ignore_ascii_case(other.as_bytes()),
-            (one, two) => one == two,
-        }
-    }
-}
-
-/// Reads the host at `at`; gives it and where it ends.
-#[inline]
-pub(crate) fn host(bytes: &[u8], at: usize) -> Option<(Host<'_>, usize)> {
-    let first = peek(bytes, at);
-    if first == b'[' {
-        let mut end = at.wrapping_add(1);
-        while matches!(peek(bytes, end), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' | b':' | b'.') {
-            end = end.wrapping_add(1);
-        }
-        if peek(bytes, end) != b']' {
-            return None;
-        }
-        let end = end.wrapping_add(1);
-        let text = slice(bytes, at, end);
-        v6(text)?;
-        return Some((Host::V6(text), end));
-    }
-    let end = run(bytes, at, HOST);
-    if end == at {
-        return None;
-    }
-    let text = slice(bytes, at, end);
-    let host = if is(first, DIGIT) && v4(text).is_some() { Host::V4(text) } else { Host::Name(text) };
-    Some((host, end))
-}
-
-/// Four numbers of one to three digits, leading zeros read as decimal (RFC 3261 §25.1 `IPv4address`).
-fn v4(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0u8; 4];
-    let mut parts = text.split(|octet| *octet == b'.');
-    for octet in &mut octets {
-        let part = parts.next()?;
-        if part.len() > 3 {
-            return None;
-        }
-        *octet = u8::try_from(decimal(part)?).ok()?;
-    }
-    parts.next().is_none().then(|| Ipv4Addr::from(octets))
-}
-
-/// An IPv6 address in brackets. Three colons before an embedded IPv4 address are read as two, because the
-/// grammar of RFC 3261 produces them (RFC 5118 §4.10).
-fn v6(text: &[u8]) -> Option<Ipv6Addr> {
-    let [b'[', inside @ .., b']'] = text else { return None };
-    if let Some(address) = core::str::from_utf8(inside).ok().and_then(|inside| inside.parse().ok()) {
-        return Some(address);
-    }
-    let colons = inside.windows(3).position(|part| part == b":::")?;
-    if !inside.contains(&b'.') {
-        return None;
-    }
-    let mut buffer = [0u8; 45];
-    let mut length: usize = 0;
-    for (place, octet) in inside.iter().enumerate() {
-        if place != colons {
-            *buffer.get_mut(length)? = *octet;
-            length = length.wrapping_add(1);
-        }
-    }
-    core::str::from_utf8(buffer.get(..length)?).ok()?.parse().ok()
-}
-
-/// The port that the digits at `at` are; gives it and where it ends.
-#[inline]
-pub(crate) fn port(bytes: &[u8], at: usize) -> Option<(u16, usize)> {
-    let end = run(bytes, at, DIGIT);
-    let number = decimal(slice(bytes, at, end))?;
-    Some((u16::try_from(number).ok()?, end))
-}
-
 /// A URI in its parts; each is a piece of the octets that were parsed, escapes and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Uri<'a> {
     raw: &'a [u8],
-    scheme: Scheme<'a>,
-    user: Option<&'a [u8]>,
-    password: Option<&'a [u8]>,
-    host: Host<'a>,
-    port: Option<u16>,
-    params: &'a [u8],
-    headers: &'a [u8],
+    user: Span,
+    password: Span,
+    host: Span,
+    params: Span,
+    headers: Span,
+    port: u16,
+    has_port: bool,
+    kind: Kind,
+    host_kind: HostKind,
+}
+
+/// What a scheme is, without its letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Kind {
+    Sip,
+    Sips,
+    Tel,
+    Other,
 }
 
 impl<'a> Uri<'a> {
     /// The URI that `raw` is, all of it.
     ///
     /// # Errors
-    /// When it has no scheme, white space in it, or breaks the grammar of a SIP URI.
+    /// When it has no scheme, white space in it, breaks the grammar of a SIP URI, or has more than 65,535 octets.
     pub fn parse(raw: &'a [u8]) -> Result<Self, ParseError> {
         Self::read(raw).ok_or(ParseError::Uri)
     }
 
+    #[inline]
     fn read(raw: &'a [u8]) -> Option<Self> {
+        let mut uri = Self {
+            raw,
+            user: Span::NONE,
+            password: Span::NONE,
+            host: Span::NONE,
+            params: Span::NONE,
+            headers: Span::NONE,
+            port: 0,
+            has_port: false,
+            kind: Kind::Sip,
+            host_kind: HostKind::Name,
+        };
+        if let [b's', b'i', b'p', b':', ..] = raw {
+            return uri.read_sip(4).then_some(uri);
+        }
         let colon = run(raw, 0, SCHEME);
         if peek(raw, colon) != b':' || !is(peek(raw, 0), ALPHA) {
             return None;
         }
         let name = slice(raw, 0, colon);
         let at = colon.wrapping_add(1);
-        let scheme = match name {
-            b"sip" => Scheme::Sip,
-            b"sips" => Scheme::Sips,
-            _ if name.eq_ignore_ascii_case(b"sip") => Scheme::Sip,
-            _ if name.eq_ignore_ascii_case(b"sips") => Scheme::Sips,
-            _ if name.eq_ignore_ascii_case(b"tel") => Scheme::Tel,
-            _ => Scheme::Other(name),
+        uri.kind = match name {
+            _ if name.eq_ignore_ascii_case(b"sip") => Kind::Sip,
+            _ if name.eq_ignore_ascii_case(b"sips") => Kind::Sips,
+            _ if name.eq_ignore_ascii_case(b"tel") => Kind::Tel,
+            _ => Kind::Other,
         };
-        match scheme {
-            Scheme::Sip | Scheme::Sips => Self::read_sip(raw, at, scheme),
-            Scheme::Tel | Scheme::Other(_) => Self::read_opaque(raw, at, scheme),
-        }
+        let fine = match uri.kind {
+            Kind::Sip | Kind::Sips => uri.read_sip(at),
+            Kind::Tel | Kind::Other => uri.read_opaque(at),
+        };
+        fine.then_some(uri)
     }
 
-    fn read_sip(raw: &'a [u8], start: usize, scheme: Scheme<'a>) -> Option<Self> {
-        let mut uri = Self {
-            raw,
-            scheme,
-            user: None,
-            password: None,
-            host: Host::Name(b""),
-            port: None,
-            params: b"",
-            headers: b"",
-        };
+    /// Reads what follows the colon of a SIP URI; gives whether it is well-formed.
+    fn read_sip(&mut self, start: usize) -> bool {
+        self.read_parts(start).is_some_and(|end| end == self.raw.len() && end <= usize::from(u16::MAX))
+    }
+
+    #[inline]
+    fn read_parts(&mut self, start: usize) -> Option<usize> {
+        let raw = self.raw;
         let mut at = start;
         // What begins like a user is one when an `@` follows it (RFC 3261 §19.1.1).
         let user_end = run_escaped(raw, start, USER)?;
@@ -207,18 +107,22 @@ impl<'a> Uri<'a> {
             if user_end == start {
                 return None;
             }
-            uri.user = Some(slice(raw, start, user_end));
+            self.user = Span::new(start, user_end);
             if end != user_end {
-                uri.password = Some(slice(raw, user_end.wrapping_add(1), end));
+                self.password = Span::new(user_end.wrapping_add(1), end);
             }
             at = end.wrapping_add(1);
         }
-        let (host, mut at) = host(raw, at)?;
-        uri.host = host;
+        let (kind, end) = host(raw, at)?;
+        self.host = Span::new(at, end);
+        self.host_kind = kind;
+        at = end;
         if peek(raw, at) == b':' {
-            let (port, end) = port(raw, at.wrapping_add(1))?;
-            uri.port = Some(port);
-            at = end;
+            (self.port, at) = port(raw, at.wrapping_add(1))?;
+            self.has_port = true;
+        }
+        if at == raw.len() {
+            return Some(at);
         }
         let params = at;
         while peek(raw, at) == b';' {
@@ -231,29 +135,31 @@ impl<'a> Uri<'a> {
                 at = run_escaped(raw, at.wrapping_add(1), PARAM)?;
             }
         }
-        uri.params = slice(raw, params, at);
+        self.params = Span::new(params, at);
         if peek(raw, at) == b'?' {
             let headers = at.wrapping_add(1);
             at = run_escaped(raw, headers, URI_HEADER)?;
             if at == headers {
                 return None;
             }
-            uri.headers = slice(raw, headers, at);
+            self.headers = Span::new(headers, at);
         }
-        (at == raw.len()).then_some(uri)
+        Some(at)
     }
 
-    fn read_opaque(raw: &'a [u8], start: usize, scheme: Scheme<'a>) -> Option<Self> {
-        if start == raw.len() || run(raw, start, URI) != raw.len() {
-            return None;
+    /// Reads what follows the colon of any other URI; gives whether it is well-formed.
+    fn read_opaque(&mut self, start: usize) -> bool {
+        let raw = self.raw;
+        let end = raw.len();
+        if start == end || run(raw, start, URI) != end || end > usize::from(u16::MAX) {
+            return false;
         }
-        let (mut user, mut params) = (None, &b""[..]);
-        if scheme == Scheme::Tel {
-            let semicolon = raw.iter().position(|octet| *octet == b';').unwrap_or(raw.len());
-            user = Some(slice(raw, start, semicolon));
-            params = slice(raw, semicolon, raw.len());
+        if self.kind == Kind::Tel {
+            let semicolon = raw.iter().position(|octet| *octet == b';').unwrap_or(end);
+            self.user = Span::new(start, semicolon);
+            self.params = Span::new(semicolon, end);
         }
-        Some(Self { raw, scheme, user, password: None, host: Host::Name(b""), port: None, params, headers: b"" })
+        true
     }
 
     /// The URI as it is written.
@@ -264,62 +170,67 @@ impl<'a> Uri<'a> {
 
     /// The scheme.
     #[must_use]
-    pub const fn scheme(&self) -> Scheme<'a> {
-        self.scheme
+    pub fn scheme(&self) -> Scheme<'a> {
+        match self.kind {
+            Kind::Sip => Scheme::Sip,
+            Kind::Sips => Scheme::Sips,
+            Kind::Tel => Scheme::Tel,
+            Kind::Other => Scheme::Other(slice(self.raw, 0, run(self.raw, 0, SCHEME))),
+        }
     }
 
     /// Whether the scheme is `sip` or `sips`.
     #[must_use]
     pub const fn is_sip(&self) -> bool {
-        matches!(self.scheme, Scheme::Sip | Scheme::Sips)
+        matches!(self.kind, Kind::Sip | Kind::Sips)
     }
 
     /// The user part with its escapes; of a `tel` URI the number.
     #[must_use]
-    pub const fn user(&self) -> Option<&'a [u8]> {
-        self.user
+    pub fn user(&self) -> Option<&'a [u8]> {
+        self.user.get(self.raw)
     }
 
     /// The password with its escapes.
     #[must_use]
-    pub const fn password(&self) -> Option<&'a [u8]> {
-        self.password
+    pub fn password(&self) -> Option<&'a [u8]> {
+        self.password.get(self.raw)
     }
 
     /// The host; an empty name when the scheme is neither `sip` nor `sips`.
     #[must_use]
-    pub const fn host(&self) -> Host<'a> {
-        self.host
+    pub fn host(&self) -> Host<'a> {
+        self.host_kind.of(self.host.of(self.raw))
     }
 
     /// The port that is written.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
-        self.port
+        if self.has_port { Some(self.port) } else { None }
     }
 
     /// The parameters.
     #[must_use]
-    pub const fn params(&self) -> UriParams<'a> {
-        UriParams { rest: self.params, separator: b';' }
+    pub fn params(&self) -> UriParams<'a> {
+        UriParams { rest: self.raw_params(), separator: b';' }
     }
 
     /// The parameters as they are written, with their first semicolon.
     #[must_use]
-    pub const fn raw_params(&self) -> &'a [u8] {
-        self.params
+    pub fn raw_params(&self) -> &'a [u8] {
+        self.params.of(self.raw)
     }
 
     /// The header components behind the `?`, as they are written; empty when there are none.
     #[must_use]
-    pub const fn headers(&self) -> &'a [u8] {
-        self.headers
+    pub fn headers(&self) -> &'a [u8] {
+        self.headers.of(self.raw)
     }
 
     /// The header components behind the `?`, one by one.
     #[must_use]
-    pub const fn header_components(&self) -> UriParams<'a> {
-        UriParams { rest: self.headers, separator: b'&' }
+    pub fn header_components(&self) -> UriParams<'a> {
+        UriParams { rest: self.headers(), separator: b'&' }
     }
 
     /// The value of a parameter with its escapes, empty when it has none; `None` when it isn't there.
@@ -352,11 +263,11 @@ impl<'a> Uri<'a> {
         if !self.is_sip() || !other.is_sip() {
             return self.raw == other.raw;
         }
-        matches!(self.scheme, Scheme::Sip) == matches!(other.scheme, Scheme::Sip)
-            && same_optional(self.user, other.user)
-            && same_optional(self.password, other.password)
-            && self.host.same(other.host)
-            && self.port == other.port
+        self.kind == other.kind
+            && same_optional(self.user(), other.user())
+            && same_optional(self.password(), other.password())
+            && self.host().same(other.host())
+            && self.port() == other.port()
             && params_match(self, other)
             && params_match(other, self)
             && headers_match(self, other)
@@ -371,7 +282,7 @@ const COMPARED: usize = 64;
 /// Whether each parameter of `one` is as `other` wants it: equal where both have it, and one that counts
 /// for the comparison in both or neither (RFC 3261 §19.1.4).
 fn params_match(one: &Uri<'_>, other: &Uri<'_>) -> bool {
-    if one.params == other.params {
+    if one.raw_params() == other.raw_params() {
         return true;
     }
     if one.params().nth(COMPARED).is_some() {
@@ -387,7 +298,7 @@ fn params_match(one: &Uri<'_>, other: &Uri<'_>) -> bool {
 
 /// Whether each header of one URI is in the other; the order does not count (RFC 3261 §19.1.4).
 fn headers_match(one: &Uri<'_>, other: &Uri<'_>) -> bool {
-    if one.headers == other.headers {
+    if one.headers() == other.headers() {
         return true;
     }
     if one.header_components().nth(COMPARED).is_some() || other.header_components().nth(COMPARED).is_some() {
@@ -496,6 +407,7 @@ impl<'a> Iterator for UriParams<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::net::{IpAddr, Ipv4Addr};
 
     fn uri(text: &str) -> Uri<'_> {
         Uri::parse(text.as_bytes()).unwrap_or_else(|_| panic!("{text}"))

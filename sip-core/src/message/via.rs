@@ -1,10 +1,10 @@
 //! Via (RFC 3261 §20.42, RFC 3581).
 
 use super::ParseError;
+use super::host::{Host, HostKind, host, port};
 use super::list::Element;
-use super::params::{Params, element_end, param};
-use super::scan::{LWS, TOKEN, decimal, is, peek, run, skip_lws, slice};
-use super::uri::{Host, host, port};
+use super::params::{Params, element_end, next_param};
+use super::scan::{LWS, Span, TOKEN, decimal, is, peek, run, skip_lws, slice};
 use crate::transport::{Address, Transport};
 use core::net::IpAddr;
 
@@ -16,13 +16,25 @@ pub const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Via<'a> {
     raw: &'a [u8],
-    transport: &'a [u8],
-    host: Host<'a>,
-    port: Option<u16>,
-    params: &'a [u8],
-    branch: Option<&'a [u8]>,
-    received: Option<&'a [u8]>,
-    rport: Option<Option<u16>>,
+    transport: Span,
+    host: Span,
+    branch: Span,
+    received: Span,
+    params: u16,
+    port: u16,
+    rport: u16,
+    has_port: bool,
+    host_kind: HostKind,
+    rport_kind: Rport,
+}
+
+/// Whether and how the `rport` parameter is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Rport {
+    Absent,
+    Empty,
+    Filled,
 }
 
 impl<'a> Via<'a> {
@@ -45,26 +57,26 @@ impl<'a> Via<'a> {
 
     /// The transport as it is written.
     #[must_use]
-    pub const fn transport(&self) -> &'a [u8] {
-        self.transport
+    pub fn transport(&self) -> &'a [u8] {
+        self.transport.of(self.raw)
     }
 
     /// The host of `sent-by`.
     #[must_use]
-    pub const fn host(&self) -> Host<'a> {
-        self.host
+    pub fn host(&self) -> Host<'a> {
+        self.host_kind.of(self.host.of(self.raw))
     }
 
     /// The port of `sent-by` when it is written.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
-        self.port
+        if self.has_port { Some(self.port) } else { None }
     }
 
     /// The parameters.
     #[must_use]
-    pub const fn params(&self) -> Params<'a> {
-        Params::new(self.params)
+    pub fn params(&self) -> Params<'a> {
+        Params::new(self.raw_params())
     }
 
     /// The value of a parameter, empty when it has none; `None` when it isn't there.
@@ -75,8 +87,8 @@ impl<'a> Via<'a> {
 
     /// The `branch` parameter; `None` from an RFC 2543 element.
     #[must_use]
-    pub const fn branch(&self) -> Option<&'a [u8]> {
-        self.branch
+    pub fn branch(&self) -> Option<&'a [u8]> {
+        self.branch.get(self.raw)
     }
 
     /// Whether the branch begins with the magic cookie and goes on behind it (RFC 3261 §8.1.1.7).
@@ -84,20 +96,20 @@ impl<'a> Via<'a> {
     /// The cookie alone names no transaction, so such a request is matched as RFC 2543 does.
     #[must_use]
     pub fn has_cookie(&self) -> bool {
-        let cookie = self.branch.and_then(|branch| branch.split_at_checked(MAGIC_COOKIE.len()));
+        let cookie = self.branch().and_then(|branch| branch.split_at_checked(MAGIC_COOKIE.len()));
         cookie.is_some_and(|(cookie, rest)| cookie.eq_ignore_ascii_case(MAGIC_COOKIE) && !rest.is_empty())
     }
 
     /// The `received` parameter as it is written.
     #[must_use]
-    pub const fn received(&self) -> Option<&'a [u8]> {
-        self.received
+    pub fn received(&self) -> Option<&'a [u8]> {
+        self.received.get(self.raw)
     }
 
     /// The address of the `received` parameter, IPv6 with or without brackets (RFC 5118 §4.5).
     #[must_use]
     pub fn received_ip(&self) -> Option<IpAddr> {
-        let text = self.received?;
+        let text = self.received()?;
         let text = match text {
             [b'[', inside @ .., b']'] => inside,
             _ => text,
@@ -108,13 +120,17 @@ impl<'a> Via<'a> {
     /// The `rport` parameter (RFC 3581): `None` without it, `Some(None)` when it has no value yet.
     #[must_use]
     pub const fn rport(&self) -> Option<Option<u16>> {
-        self.rport
+        match self.rport_kind {
+            Rport::Absent => None,
+            Rport::Empty => Some(None),
+            Rport::Filled => Some(Some(self.rport)),
+        }
     }
 
     /// The parameters as they are written, with their first semicolon.
     #[must_use]
-    pub const fn raw_params(&self) -> &'a [u8] {
-        self.params
+    pub fn raw_params(&self) -> &'a [u8] {
+        slice(self.raw, usize::from(self.params), self.raw.len())
     }
 
     /// Whether the request came from elsewhere than its sent-by says, so that `received` has to tell from
@@ -123,7 +139,7 @@ impl<'a> Via<'a> {
     pub fn needs_received(&self, source: Address) -> bool {
         match source.ip() {
             None => false,
-            Some(ip) => self.rport == Some(None) || self.host.ip() != Some(ip),
+            Some(ip) => self.rport_kind == Rport::Empty || self.host().ip() != Some(ip),
         }
     }
 
@@ -134,10 +150,10 @@ impl<'a> Via<'a> {
     /// sent-by. A `maddr` is ignored: it would let a stranger choose whom the response hits.
     #[must_use]
     pub fn response_address(&self, source: Address) -> Address {
-        if self.rport.is_some() {
+        if self.rport_kind != Rport::Absent {
             return source;
         }
-        source.with_port(self.port.unwrap_or(Transport::Udp.default_port()))
+        source.with_port(self.port().unwrap_or(Transport::Udp.default_port()))
     }
 }
 
@@ -148,11 +164,11 @@ impl<'a> Element<'a> for Via<'a> {
     }
 }
 
-#[inline]
 fn read(bytes: &[u8], at: usize) -> Option<(Via<'_>, usize)> {
     let start = skip_lws(bytes, at);
-    let from = match bytes.get(start..) {
-        Some([b'S', b'I', b'P', b'/', b'2', b'.', b'0', b'/', ..]) => start.wrapping_add(8),
+    let within = |from: usize, to: usize| Span::new(from.wrapping_sub(start), to.wrapping_sub(start));
+    let from = match bytes.get(start..)?.first_chunk() {
+        Some(b"SIP/2.0/") => start.wrapping_add(8),
         _ => protocol(bytes, start)?,
     };
     let from = skip_lws(bytes, from);
@@ -160,39 +176,54 @@ fn read(bytes: &[u8], at: usize) -> Option<(Via<'_>, usize)> {
     if to == from || !is(peek(bytes, to), LWS) {
         return None;
     }
-    let transport = slice(bytes, from, to);
-    let (host, end) = host(bytes, skip_lws(bytes, to))?;
-    let mut at = end;
-    let mut sent_port = None;
+    let host_at = skip_lws(bytes, to);
+    let (host_kind, mut at) = host(bytes, host_at)?;
+    let mut via = Via {
+        raw: b"",
+        transport: within(from, to),
+        host: within(host_at, at),
+        branch: Span::NONE,
+        received: Span::NONE,
+        params: 0,
+        port: 0,
+        rport: 0,
+        has_port: false,
+        host_kind,
+        rport_kind: Rport::Absent,
+    };
     // RFC 3261 §25.1 COLON: white space may stand on both sides.
     let colon = skip_lws(bytes, at);
     if peek(bytes, colon) == b':' {
-        let (number, end) = port(bytes, skip_lws(bytes, colon.wrapping_add(1)))?;
-        sent_port = Some(number);
-        at = end;
+        (via.port, at) = port(bytes, skip_lws(bytes, colon.wrapping_add(1)))?;
+        via.has_port = true;
     }
     let params = at;
-    let mut via =
-        Via { raw: b"", transport, host, port: sent_port, params: b"", branch: None, received: None, rport: None };
-    while let Some((param, next)) = param(bytes, at).ok()? {
-        let value = param.value.filter(|value| !value.is_empty());
-        match param.name.len() {
-            6 if param.name.eq_ignore_ascii_case(b"branch") => via.branch = via.branch.or(value),
-            8 if param.name.eq_ignore_ascii_case(b"received") => via.received = via.received.or(value),
-            5 if param.name.eq_ignore_ascii_case(b"rport") => {
-                let number = match value {
-                    Some(digits) => Some(u16::try_from(decimal(digits)?).ok()?),
-                    None => None,
-                };
-                via.rport = via.rport.or(Some(number));
+    while let Some(param) = next_param(bytes, at) {
+        let param = param?;
+        at = param.end;
+        match param.name_len() {
+            6 if via.branch.is_none() && param.is(bytes, b"branch") && param.value < param.end => {
+                via.branch = within(param.value, param.end);
+            }
+            8 if via.received.is_none() && param.is(bytes, b"received") && param.value < param.end => {
+                via.received = within(param.value, param.end);
+            }
+            5 if via.rport_kind == Rport::Absent && param.is(bytes, b"rport") => {
+                via.rport_kind = Rport::Empty;
+                if param.value < param.end {
+                    via.rport = u16::try_from(decimal(slice(bytes, param.value, param.end))?).ok()?;
+                    via.rport_kind = Rport::Filled;
+                }
             }
             _ => {}
         }
-        at = next;
     }
     let end = element_end(bytes, at)?;
+    if end > usize::from(u16::MAX) {
+        return None;
+    }
     via.raw = slice(bytes, start, at);
-    via.params = slice(bytes, params, at);
+    via.params = params.wrapping_sub(start) as u16;
     Some((via, end))
 }
 

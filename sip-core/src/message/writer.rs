@@ -3,7 +3,7 @@
 use super::header::HeaderName;
 use super::method::Method;
 use super::parse::MAX_MESSAGE;
-use super::scan::{TOKEN, URI, first_below, peek, run, word};
+use super::scan::{TOKEN, URI, below, first_of, peek, run, word};
 use super::via::MAGIC_COOKIE;
 use crate::random::Token;
 use crate::transport::Transport;
@@ -219,12 +219,12 @@ fn is_clean(octets: &[u8]) -> bool {
     let mut at: usize = 0;
     while let Some(word) = word(octets, at) {
         // Below 14 are NUL, LF and CR, and controls that need the closer look.
-        let index = first_below(word, 14);
-        if index == 8 {
+        let found = below(word, 14);
+        if found == 0 {
             at = at.wrapping_add(8);
             continue;
         }
-        at = at.wrapping_add(index as usize);
+        at = at.wrapping_add(first_of(found, 0));
         if matches!(peek(octets, at), 0 | b'\r' | b'\n') {
             return false;
         }

@@ -338,36 +338,64 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Where one header row lies in its message.
+/// Where one header row lies in its message; zero is no row.
+///
+/// From the lowest bit on: where the name begins, where the value begins (white space skipped), where it ends
+/// (white space trimmed), 16 bits each, and the name's id, zero for a name that is not known.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Row {
-    /// Where the name begins.
-    pub(crate) name: u16,
-    /// Where the value begins, white space skipped.
-    pub(crate) value: u16,
-    /// Where the value ends, white space trimmed.
-    pub(crate) end: u16,
-    /// The name's id; zero for a name that is not known.
-    pub(crate) id: u8,
-}
+pub(crate) struct Row(u64);
 
 impl Row {
+    #[inline]
+    pub(crate) const fn new(name: usize, value: usize, end: usize, id: u8) -> Self {
+        Self(name as u64 | (value as u64) << 16 | (end as u64) << 32 | (id as u64) << 48)
+    }
+
+    /// Where the name begins.
+    #[inline]
+    pub(crate) const fn name(self) -> usize {
+        (self.0 & 0xFFFF) as usize
+    }
+
+    /// Where the value begins.
+    #[inline]
+    pub(crate) const fn value(self) -> usize {
+        (self.0 >> 16 & 0xFFFF) as usize
+    }
+
+    /// Where the value ends.
+    #[inline]
+    pub(crate) const fn end(self) -> usize {
+        (self.0 >> 32 & 0xFFFF) as usize
+    }
+
+    /// The name's id.
+    #[inline]
+    pub(crate) const fn id(self) -> u8 {
+        (self.0 >> 48) as u8
+    }
+
+    /// Whether there is no row.
+    #[inline]
+    pub(crate) const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
     /// The value.
     #[inline]
-    pub(crate) fn value_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        slice(bytes, usize::from(self.value), usize::from(self.end))
+    pub(crate) fn value_in(self, bytes: &[u8]) -> &[u8] {
+        slice(bytes, self.value(), self.end())
     }
 
     /// The name as it is written.
-    pub(crate) fn name_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let from = usize::from(self.name);
-        slice(bytes, from, run(bytes, from, TOKEN))
+    pub(crate) fn name_in(self, bytes: &[u8]) -> &[u8] {
+        slice(bytes, self.name(), run(bytes, self.name(), TOKEN))
     }
 
     /// The name and the value.
-    pub(crate) fn header_in<'a>(&self, bytes: &'a [u8]) -> Header<'a> {
-        let written = if self.id == 0 { self.name_in(bytes) } else { b"" };
-        Header { name: HeaderName::from_id(self.id, written), value: self.value_in(bytes) }
+    pub(crate) fn header_in(self, bytes: &[u8]) -> Header<'_> {
+        let written = if self.id() == 0 { self.name_in(bytes) } else { b"" };
+        Header { name: HeaderName::from_id(self.id(), written), value: self.value_in(bytes) }
     }
 }
 
@@ -416,7 +444,7 @@ fn plain_row(bytes: &[u8], at: usize) -> Option<(Row, usize)> {
     if matches!(next, b' ' | b'\t') || peek(bytes, value) <= b' ' || peek(bytes, end.wrapping_sub(1)) <= b' ' {
         return None;
     }
-    Some((Row { name: at as u16, value: value as u16, end: end as u16, id }, end.wrapping_add(2)))
+    Some((Row::new(at, value, end, id), end.wrapping_add(2)))
 }
 
 /// The row in whatever form.
@@ -429,7 +457,7 @@ fn any_row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, usize)>
     while end > value && scan::is(peek(bytes, end.wrapping_sub(1)), scan::LWS) {
         end = end.wrapping_sub(1);
     }
-    Ok((Row { name: at as u16, value: value as u16, end: end as u16, id }, line.next))
+    Ok((Row::new(at, value, end, id), line.next))
 }
 
 /// Any name, with white space before its colon allowed (RFC 3261 §7.3.1).
@@ -463,7 +491,7 @@ mod tests {
                 for gap in ["", "  "] {
                     let line = [spelling, gap.as_bytes(), b": some value \r\n\r\n"].concat();
                     let (row, next) = row(&line, 0).unwrap();
-                    assert_eq!(usize::from(row.id), id, "{}", String::from_utf8_lossy(spelling));
+                    assert_eq!(usize::from(row.id()), id, "{}", String::from_utf8_lossy(spelling));
                     assert_eq!(row.value_in(&line), b"some value");
                     assert_eq!(next, line.len() - 2);
                 }

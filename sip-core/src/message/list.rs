@@ -30,12 +30,12 @@ impl<'m, 'a> Rows<'m, 'a> {
     #[inline]
     fn next_named(&mut self, id: u8, name: &[u8]) -> Option<Row> {
         for row in self.table.by_ref() {
-            if row.id == id && (id != 0 || row.name_in(self.bytes).eq_ignore_ascii_case(name)) {
+            if row.id() == id && (id != 0 || row.name_in(self.bytes).eq_ignore_ascii_case(name)) {
                 return Some(*row);
             }
         }
         while let Some(row) = self.next_beyond() {
-            if row.id == id && (id != 0 || row.name_in(self.bytes).eq_ignore_ascii_case(name)) {
+            if row.id() == id && (id != 0 || row.name_in(self.bytes).eq_ignore_ascii_case(name)) {
                 return Some(row);
             }
         }
@@ -88,7 +88,8 @@ pub struct Named<'m, 'a, 'n> {
 
 impl<'m, 'a, 'n> Named<'m, 'a, 'n> {
     pub(crate) fn new(message: &'m Message<'a>, name: HeaderName<'n>) -> Self {
-        Self { rows: message.rows(), id: name.lookup(), name: name.as_bytes() }
+        let id = name.lookup();
+        Self { rows: message.rows_with(id), id, name: name.as_bytes() }
     }
 
     pub(crate) fn over(rows: Rows<'m, 'a>, name: HeaderName<'n>) -> Self {

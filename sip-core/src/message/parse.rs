@@ -49,14 +49,20 @@ impl<'a> CSeq<'a> {
 #[derive(Clone, Debug)]
 pub struct Message<'a> {
     bytes: &'a [u8],
-    start: StartLine<'a>,
-    head: usize,
+    /// The Request-URI; of a response the reason phrase.
+    start: Result<Uri<'a>, &'a [u8]>,
     via: Via<'a>,
     from: NameAddr<'a>,
     to: NameAddr<'a>,
     call_id: &'a [u8],
     cseq: CSeq<'a>,
+    /// A bit for each id that occurs.
+    present: u64,
+    head: u16,
+    /// Where the rows that did not fit in the table begin; zero when all did.
     rest: u16,
+    /// The status code; zero for a request.
+    status: u16,
     count: u8,
     table: [Row; TABLE],
 }
@@ -71,7 +77,7 @@ type Fault = Option<(ParseError, usize)>;
 #[cold]
 #[inline(never)]
 fn again(bytes: &[u8], first: Row, row: Row, fault: &mut Fault) {
-    let error = match HeaderName::from_id(row.id, b"") {
+    let error = match HeaderName::from_id(row.id(), b"") {
         HeaderName::From => ParseError::DoubledFrom,
         HeaderName::To => ParseError::DoubledTo,
         HeaderName::CallId => ParseError::DoubledCallId,
@@ -86,7 +92,7 @@ fn again(bytes: &[u8], first: Row, row: Row, fault: &mut Fault) {
     };
     // What breaks the grammar comes before what does not.
     if fault.is_none_or(|(known, _)| error.is_syntax() && !known.is_syntax()) {
-        *fault = Some((error, usize::from(row.name)));
+        *fault = Some((error, row.name()));
     }
 }
 
@@ -95,7 +101,7 @@ fn again(bytes: &[u8], first: Row, row: Row, fault: &mut Fault) {
 #[inline(never)]
 fn incomplete(bytes: &[u8], core: &[Row; CORE], fault: Fault, head: usize) -> (ParseError, usize) {
     let [via, from, to, id, number, length] = core;
-    let there = |row: &Row| row.id != 0;
+    let there = |row: &Row| !row.is_none();
     let wrong = [
         (there(via) && Via::read(via.value_in(bytes), 0).is_err(), ParseError::Via, via),
         (there(from) && address(bytes, *from).is_none(), ParseError::From, from),
@@ -105,12 +111,12 @@ fn incomplete(bytes: &[u8], core: &[Row; CORE], fault: Fault, head: usize) -> (P
         (there(length) && decimal(length.value_in(bytes)).is_none(), ParseError::ContentLength, length),
     ];
     if let Some((_, error, row)) = wrong.iter().find(|(wrong, _, _)| *wrong) {
-        return (*error, usize::from(row.value));
+        return (*error, row.value());
     }
     if let Some(fault) = fault {
         return fault;
     }
-    let missing = match core.map(|row| row.id != 0) {
+    let missing = match core.map(|row| !row.is_none()) {
         [false, ..] => ParseError::MissingVia,
         [_, false, ..] => ParseError::MissingFrom,
         [_, _, false, ..] => ParseError::MissingTo,
@@ -178,6 +184,7 @@ impl<'a> Message<'a> {
         let mut slots = table.iter_mut();
         let mut rest: usize = 0;
         let mut core = [Row::default(); CORE];
+        let mut present: u64 = 0;
         let mut fault: Fault = None;
         let mut at = first.next;
         while peek(bytes, at) != b'\r' {
@@ -187,8 +194,9 @@ impl<'a> Message<'a> {
                 None if rest == 0 => rest = at,
                 None => {}
             }
-            if let Some(slot) = core.get_mut(usize::from(row.id.wrapping_sub(1))) {
-                if slot.id == 0 {
+            present |= 1u64.wrapping_shl(u32::from(row.id()));
+            if let Some(slot) = core.get_mut(usize::from(row.id().wrapping_sub(1))) {
+                if slot.is_none() {
                     *slot = row;
                 } else {
                     again(bytes, *slot, row, &mut fault);
@@ -199,10 +207,10 @@ impl<'a> Message<'a> {
         let count = TABLE.wrapping_sub(slots.len()) as u8;
         let head = line(bytes, at, false)?.next;
         let [via_row, from_row, to_row, id_row, cseq_row, length_row] = core;
-        if [via_row, from_row, to_row, id_row, cseq_row].iter().any(|row| row.id == 0) {
+        if [via_row, from_row, to_row, id_row, cseq_row].iter().any(|row| row.is_none()) {
             return Err(incomplete(bytes, &core, fault, head));
         }
-        let fail = |error, row: Row| Err((error, usize::from(row.value)));
+        let fail = |error, row: Row| Err((error, row.value()));
         let Ok((via, _)) = Via::read(via_row.value_in(bytes), 0) else { return fail(ParseError::Via, via_row) };
         let Some(from) = address(bytes, from_row) else { return fail(ParseError::From, from_row) };
         let Some(to) = address(bytes, to_row) else { return fail(ParseError::To, to_row) };
@@ -212,7 +220,7 @@ impl<'a> Message<'a> {
         }
         let Ok(cseq) = CSeq::parse(cseq_row.value_in(bytes)) else { return fail(ParseError::CSeq, cseq_row) };
         let mut end = Some(bytes.len());
-        if length_row.id != 0 {
+        if !length_row.is_none() {
             let Some(length) = decimal(length_row.value_in(bytes)) else {
                 return fail(ParseError::ContentLength, length_row);
             };
@@ -224,12 +232,17 @@ impl<'a> Message<'a> {
         let Some(bytes) = end.and_then(|end| bytes.get(..end)) else {
             return Err((ParseError::Body, bytes.len()));
         };
-        if let StartLine::Request { method, .. } = start
-            && method != cseq.method
-        {
-            return Err((ParseError::CSeqMethod, head));
-        }
-        Ok(Self { bytes, start, head, via, from, to, call_id, cseq, rest: rest as u16, count, table })
+        let (start, status) = match start {
+            StartLine::Request { method, uri } => {
+                if method != cseq.method {
+                    return Err((ParseError::CSeqMethod, head));
+                }
+                (Ok(uri), 0)
+            }
+            StartLine::Status { status, reason } => (Err(reason), status),
+        };
+        let (head, rest) = (head as u16, rest as u16);
+        Ok(Self { bytes, start, via, from, to, call_id, cseq, present, head, rest, status, count, table })
     }
 
     /// The octets of the message, without what stood before or behind it.
@@ -241,19 +254,19 @@ impl<'a> Message<'a> {
     /// The body.
     #[must_use]
     pub fn body(&self) -> &'a [u8] {
-        slice(self.bytes, self.head, self.bytes.len())
+        slice(self.bytes, self.head_len(), self.bytes.len())
     }
 
     /// How many octets the start line, the headers and the empty line have.
     #[must_use]
     pub const fn head_len(&self) -> usize {
-        self.head
+        self.head as usize
     }
 
     /// Whether this is a request.
     #[must_use]
     pub const fn is_request(&self) -> bool {
-        matches!(self.start, StartLine::Request { .. })
+        self.status == 0
     }
 
     /// The method of the request line; of a response, that of CSeq.
@@ -265,18 +278,15 @@ impl<'a> Message<'a> {
     /// The status code of a response.
     #[must_use]
     pub const fn status(&self) -> Option<u16> {
-        match self.start {
-            StartLine::Request { .. } => None,
-            StartLine::Status { status, .. } => Some(status),
-        }
+        if self.status == 0 { None } else { Some(self.status) }
     }
 
     /// The reason phrase of a response; empty for a request.
     #[must_use]
     pub const fn reason(&self) -> &'a [u8] {
         match self.start {
-            StartLine::Request { .. } => b"",
-            StartLine::Status { reason, .. } => reason,
+            Ok(_) => b"",
+            Err(reason) => reason,
         }
     }
 
@@ -284,8 +294,8 @@ impl<'a> Message<'a> {
     #[must_use]
     pub const fn request_uri(&self) -> Option<&'a [u8]> {
         match &self.start {
-            StartLine::Request { uri, .. } => Some(uri.raw()),
-            StartLine::Status { .. } => None,
+            Ok(uri) => Some(uri.raw()),
+            Err(_) => None,
         }
     }
 
@@ -293,8 +303,8 @@ impl<'a> Message<'a> {
     #[must_use]
     pub const fn uri(&self) -> Option<Uri<'a>> {
         match self.start {
-            StartLine::Request { uri, .. } => Some(uri),
-            StartLine::Status { .. } => None,
+            Ok(uri) => Some(uri),
+            Err(_) => None,
         }
     }
 
@@ -342,6 +352,12 @@ impl<'a> Message<'a> {
 
     pub(crate) fn rows(&self) -> Rows<'_, 'a> {
         Rows::new(self.bytes, self.table.get(..usize::from(self.count)).unwrap_or_default(), usize::from(self.rest))
+    }
+
+    /// The rows when one of this id is among them, else none.
+    #[inline]
+    pub(crate) fn rows_with(&self, id: u8) -> Rows<'_, 'a> {
+        if self.present & 1u64.wrapping_shl(u32::from(id)) == 0 { Rows::new(b"", &[], 0) } else { self.rows() }
     }
 
     /// All header rows, in order.

@@ -127,7 +127,7 @@ impl Framer {
                 // A row that ends where the octets end may go on with a fold.
                 Ok((_, next)) if next >= octets.len() => return Ok(()),
                 Ok((row, next)) => {
-                    if row.id == HeaderName::ContentLength.id() {
+                    if row.id() == HeaderName::ContentLength.id() {
                         self.note(decimal(row.value_in(octets)).ok_or(ParseError::ContentLength)?)?;
                     }
                     self.line = next;

@@ -163,14 +163,15 @@ pub fn ack(w: &mut Writer<'_>, invite: &Message<'_>, response: &Message<'_>) {
     w.finish_without_body();
 }
 
-/// Writes the CANCEL for a request, all of it (RFC 3261 §9.1).
-pub fn cancel(w: &mut Writer<'_>, invite: &Message<'_>) {
+/// Writes the CANCEL for a request, all of it (RFC 3261 §9.1); `extra` writes further headers (Reason, say).
+pub fn cancel(w: &mut Writer<'_>, invite: &Message<'_>, extra: impl FnOnce(&mut Writer<'_>)) {
     start(w, Method::Cancel, invite);
     w.header_raw(HeaderName::From, invite.from().raw());
     w.header_raw(HeaderName::To, invite.to().raw());
     w.header_raw(HeaderName::CallId, invite.call_id());
     cseq(w, invite.cseq().number, Method::Cancel);
     copy_rows(w, invite, HeaderName::Route);
+    extra(w);
     w.finish_without_body();
 }
 

@@ -159,7 +159,7 @@ fn ack_and_cancel_of_an_invite() {
     let busy = Message::parse(&busy).unwrap();
     let sent = written(|w| ack(w, &invite, &busy));
     let acked = Message::parse(&sent).unwrap();
-    let sent = written(|w| cancel(w, &invite));
+    let sent = written(|w| cancel(w, &invite, |_| {}));
     let cancelled = Message::parse(&sent).unwrap();
     for (made, method) in [(&acked, Method::Ack), (&cancelled, Method::Cancel)] {
         assert_eq!(made.method(), method);

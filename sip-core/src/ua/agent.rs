@@ -200,6 +200,7 @@ impl<'a, O: Octets> Agent<'a, O> {
     fn wind_up(&mut self, now: Instant, call: Handle) {
         let Some(entry) = self.call_mut(call) else { return };
         let reserved = core::mem::take(&mut entry.reserved);
+        let farewell = core::mem::take(&mut entry.farewell);
         entry.limit_at = Instant::ZERO;
         entry.repeat_at = Instant::ZERO;
         let mut dialog = core::mem::replace(&mut entry.dialog, Handle::NONE);
@@ -208,6 +209,7 @@ impl<'a, O: Octets> Agent<'a, O> {
             self.drop_dialog(now, dialog);
             dialog = next;
         }
+        self.octets.release(farewell);
         if reserved > 0 {
             self.octets.unreserve(reserved as usize);
             self.layer().unreserve(RESERVED_TRANSACTIONS);

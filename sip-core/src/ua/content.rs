@@ -1,6 +1,7 @@
 //! What the application puts into a request or response beside what the core writes itself.
 
 use crate::error::Error;
+use crate::memory::{Block, Octets};
 use crate::message::{Header, HeaderName, Writer};
 
 /// A body and its type. The core does not look inside.
@@ -36,6 +37,20 @@ impl<'a> Content<'a> {
     pub const fn with_headers(mut self, headers: &'a [Header<'a>]) -> Self {
         self.headers = headers;
         self
+    }
+
+    /// Keeps the headers as they will be written, for a message that is written later.
+    pub(super) fn keep_headers<O: Octets>(headers: &[Header<'_>], octets: &mut O) -> Result<Block, Error> {
+        let content = Content { headers, body: None };
+        content.check()?;
+        if headers.is_empty() {
+            return Ok(Block::NONE);
+        }
+        octets.write(256, true, |_, writer| {
+            for header in headers {
+                writer.header(header.name, header.value);
+            }
+        })
     }
 
     /// Refuses headers that the core writes itself.

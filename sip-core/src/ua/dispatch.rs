@@ -440,6 +440,7 @@ impl<O: Octets> Agent<'_, O> {
             while self.expire_transactions(now).is_some() {}
         }
         self.s.failing = flow;
+        self.registrar_lost(now, flow);
     }
 
     /// What was put back for `flow` may be offered again.

@@ -38,6 +38,8 @@ pub struct CallEntry {
     pub(super) limit_at: Instant,
     /// When the provisional response is repeated, so that no proxy gives up (RFC 3261 §13.3.1.1); zero for never.
     pub(super) repeat_at: Instant,
+    /// Header rows for the CANCEL, BYE or refusal with which our user ends the call.
+    pub(super) farewell: Block,
     /// Octets reserved for the hang-up.
     pub(super) reserved: u32,
     /// Digest sessions whose credentials the INVITE carried.
@@ -79,6 +81,7 @@ impl Entry for CallEntry {
         dialog: Handle::NONE,
         limit_at: Instant::ZERO,
         repeat_at: Instant::ZERO,
+        farewell: Block::NONE,
         reserved: 0,
         sessions: [0; 2],
         pending: Pending { ended: false, reinvited: false, refresh_due: false },
@@ -128,6 +131,8 @@ pub struct RegistrationEntry {
     links: Links,
     /// The registrar's URI, then the address of record.
     pub(super) texts: Block,
+    /// Header rows of the application for each REGISTER.
+    pub(super) rows: Block,
     pub(super) registrar: u16,
     pub(super) failures: u16,
     /// Random bits of the Call-ID, the same for all REGISTERs of this registration (RFC 3261 §10.2).
@@ -168,6 +173,7 @@ impl Entry for RegistrationEntry {
     const ZERO: Self = Self {
         links: Links::ZERO,
         texts: Block::NONE,
+        rows: Block::NONE,
         registrar: 0,
         failures: 0,
         call_id: 0,

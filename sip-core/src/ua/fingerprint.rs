@@ -77,7 +77,8 @@ impl<O: Octets> Content<'_, '_, O> {
         one(|hasher| {
             (entry.state, entry.cause, entry.status, entry.reinvite_status, entry.pending).hash(hasher);
             (self.left(entry.limit_at), self.left(entry.repeat_at), entry.reserved).hash(hasher);
-            (entry.provisional, entry.hangup, entry.cancelled, entry.offered).hash(hasher);
+            (self.view.octets.get(entry.farewell), entry.provisional, entry.hangup, entry.cancelled, entry.offered)
+                .hash(hasher);
             (entry.dialog == Handle::NONE, entry.sessions != [0; 2]).hash(hasher);
         })
     }
@@ -97,7 +98,7 @@ impl<O: Octets> Content<'_, '_, O> {
     fn registration(&self, entry: &RegistrationEntry) -> u64 {
         one(|hasher| {
             (self.view.octets.get(entry.texts), entry.call_id, entry.seq, entry.flow).hash(hasher);
-            (entry.state, entry.wanted, entry.granted, entry.failures).hash(hasher);
+            (self.view.octets.get(entry.rows), entry.state, entry.wanted, entry.granted, entry.failures).hash(hasher);
             (self.left(entry.refresh_at), self.left(entry.keep_alive_at)).hash(hasher);
             (entry.failed, entry.status, entry.retry_after).hash(hasher);
             (entry.removal_due, entry.again, entry.moved, entry.sessions != [0; 2]).hash(hasher);

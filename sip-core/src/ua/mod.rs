@@ -27,7 +27,7 @@ pub use event::{Call, Cause, Event, IncomingRequest, OutgoingRequest, Registrati
 
 use crate::error::{ConfigError, Error};
 use crate::memory::{Handle, Memory, Octets, TableRef};
-use crate::message::{Host, Malformed, Message, Method, Scheme, Uri};
+use crate::message::{Header, Host, Malformed, Message, Method, Scheme, Uri};
 use crate::random::{Random, Seed};
 use crate::role::{Action, Received, Role, SendId};
 use crate::time::Instant;
@@ -140,7 +140,15 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended.
     pub fn hang_up(&mut self, now: Instant, call: Call) -> Result<(), Error> {
-        self.agent().hang_up(now, call.0)
+        self.hang_up_with(now, call, &[])
+    }
+
+    /// As [`hang_up`](Self::hang_up), with headers (Reason, say) in the CANCEL, BYE or refusal that ends the call.
+    ///
+    /// # Errors
+    /// The call has ended, or a header is one of the core's own, not in its form, or does not fit.
+    pub fn hang_up_with(&mut self, now: Instant, call: Call, headers: &[Header<'_>]) -> Result<(), Error> {
+        self.agent().hang_up(now, call.0, headers)
     }
 
     /// Sends a re-INVITE with a new offer; [`Event::Reinvited`] tells the outcome.
@@ -200,7 +208,22 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// A URI is not in its form, or a capacity is reached.
     pub fn register(&mut self, now: Instant, registrar: &str, aor: &str, expires: u32) -> Result<Registration, Error> {
-        self.agent().register(now, registrar, aor, expires)
+        self.register_with(now, registrar, aor, expires, &[])
+    }
+
+    /// As [`register`](Self::register), with headers of the application in every REGISTER.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register); a header is one of the core's own or not in its form.
+    pub fn register_with(
+        &mut self,
+        now: Instant,
+        registrar: &str,
+        aor: &str,
+        expires: u32,
+        headers: &[Header<'_>],
+    ) -> Result<Registration, Error> {
+        self.agent().register(now, registrar, aor, expires, headers)
     }
 
     /// Removes a binding; [`Event::Unregistered`] follows, from the registrar's silence too.

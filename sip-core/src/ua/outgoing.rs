@@ -9,7 +9,7 @@ use super::request::{Head, check_from, check_target, content_size, direct_flow};
 use crate::dialog::{Dialog, Identity, Lookup, State};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::{HeaderName, Message, Method, build};
+use crate::message::{Header, HeaderName, Message, Method, build};
 use crate::random::Token;
 use crate::role::Received;
 use crate::time::Instant;
@@ -457,10 +457,17 @@ impl<O: Octets> Agent<'_, O> {
         self.send_ack(now, dialog, entry.ack_seq, Block::NONE, content)
     }
 
-    /// Ends a call in whatever state it is.
-    pub(super) fn hang_up(&mut self, now: Instant, call: Handle) -> Result<(), Error> {
+    /// Ends a call in whatever state it is; `headers` go into the CANCEL, BYE or refusal that does it.
+    pub(super) fn hang_up(&mut self, now: Instant, call: Handle, headers: &[Header<'_>]) -> Result<(), Error> {
+        let state = self.call(call).ok_or(Error::Gone)?.state;
+        if matches!(state, CallState::Calling | CallState::Established) {
+            let rows = Content::keep_headers(headers, self.octets)?;
+            let entry = self.call_mut(call).ok_or(Error::Gone)?;
+            let old = core::mem::replace(&mut entry.farewell, rows);
+            self.octets.release(old);
+        }
         let entry = self.call_mut(call).ok_or(Error::Gone)?;
-        match entry.state {
+        match state {
             CallState::Calling => {
                 entry.hangup = true;
                 entry.cause = Cause::LocalHangup;
@@ -469,7 +476,7 @@ impl<O: Octets> Agent<'_, O> {
                 }
                 Ok(())
             }
-            CallState::Ringing => self.reject(now, call, 603, &Content::NONE),
+            CallState::Ringing => self.reject(now, call, 603, &Content { headers, body: None }),
             CallState::Established => {
                 let _ = self.lose_call(now, call, Cause::LocalHangup, 0);
                 Ok(())
@@ -487,13 +494,13 @@ impl<O: Octets> Agent<'_, O> {
             return;
         }
         entry.limit_at = now + patience;
-        let invite = entry.invite;
+        let (invite, rows) = (entry.invite, entry.farewell);
         self.arm_call(call);
-        self.send_cancel(now, invite);
+        self.send_cancel(now, invite, rows);
     }
 
     /// Sends the CANCEL of one of our INVITEs.
-    pub(super) fn send_cancel(&mut self, now: Instant, invite: TransactionId) {
+    pub(super) fn send_cancel(&mut self, now: Instant, invite: TransactionId, rows: Block) {
         let layer = self.layer();
         let (block, flow) = (layer.block(invite), layer.flow(invite));
         let Some(branch) = Message::parse(self.octets.get(block)).ok().and_then(|invite| own_branch(&invite)) else {
@@ -502,7 +509,7 @@ impl<O: Octets> Agent<'_, O> {
         let size = self.octets.get(block).len();
         let written = self.octets.write(size, true, |kept, writer| {
             if let Ok(invite) = Message::parse(kept.get(block)) {
-                build::cancel(writer, &invite);
+                build::cancel(writer, &invite, |writer| writer.raw(kept.get(rows)));
             }
         });
         if let Ok(block) = written {
@@ -540,7 +547,9 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Sends the BYE of a dialog.
     pub(super) fn send_bye(&mut self, now: Instant, dialog: Handle) -> Result<(), Error> {
-        self.send_in_dialog(now, dialog, Method::Bye, Owner::Bye(dialog), true, &Content::NONE)?;
+        let call = self.dialog(dialog).map_or(Handle::NONE, |entry| entry.call);
+        let rows = self.call(call).map_or(Block::NONE, |entry| entry.farewell);
+        self.send_in_dialog(now, dialog, Method::Bye, Owner::Bye(dialog), rows, &Content::NONE)?;
         if let Some(entry) = self.dialog_mut(dialog) {
             entry.state = State::Terminating;
             entry.retry_at = Instant::ZERO;
@@ -556,9 +565,11 @@ impl<O: Octets> Agent<'_, O> {
         dialog: Handle,
         method: Method<'_>,
         owner: Owner,
-        reserved: bool,
+        rows: Block,
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
+        // A BYE is never refused for lack of room.
+        let reserved = method == Method::Bye;
         let settings = self.s.settings;
         let branch = self.s.random.token();
         let entry: &Dialog = self.dialog(dialog).ok_or(Error::Gone)?;
@@ -579,6 +590,7 @@ impl<O: Octets> Agent<'_, O> {
             }
             settings.write_agent(kept, writer, HeaderName::UserAgent);
             answers.write(kept, writer, method, texts.request_uri());
+            writer.raw(kept.get(rows));
             content.write(writer);
         })?;
         let user = owner.user(Tries::default());

@@ -1,12 +1,13 @@
 //! Registration (RFC 3261 §10.2): binding, refresh, removal, keep-alive.
 
 use super::agent::{Agent, SEND, TELL};
+use super::content::Content;
 use super::entry::{Owner, RegistrationState as State, Tries};
 use super::event::{Event, Registration};
 use super::request::{Head, check_target, direct_flow};
 use crate::error::{Capacity, Error};
-use crate::memory::{Handle, KeptBlocks, Octets};
-use crate::message::{HeaderName, Message, Method, Uri};
+use crate::memory::{Block, Handle, KeptBlocks, Octets};
+use crate::message::{Header, HeaderName, Message, Method, Uri};
 use crate::random::Token;
 use crate::role::Received;
 use crate::time::{Duration, Instant};
@@ -25,6 +26,7 @@ impl<O: Octets> Agent<'_, O> {
         registrar: &str,
         aor: &str,
         expires: u32,
+        headers: &[Header<'_>],
     ) -> Result<Registration, Error> {
         check_target(registrar)?;
         check_target(aor)?;
@@ -38,15 +40,18 @@ impl<O: Octets> Agent<'_, O> {
             writer.raw(registrar.as_bytes());
             writer.raw(aor.as_bytes());
         });
+        let rows = Content::keep_headers(headers, self.octets);
         let call_id = self.s.random.bits();
         let started = texts.and_then(|texts| {
             if let Some(entry) = self.registration_mut(handle) {
                 entry.texts = texts;
+                entry.rows = *rows.as_ref().unwrap_or(&Block::NONE);
                 entry.registrar = length;
                 entry.call_id = call_id;
                 entry.wanted = expires;
                 entry.state = State::Registering;
             }
+            rows?;
             self.send_register(now, handle)
         });
         if let Err(error) = started {
@@ -57,8 +62,10 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     fn free_registration(&mut self, handle: Handle) {
-        let Some(texts) = self.registration(handle).map(|entry| entry.texts) else { return };
+        let Some(entry) = self.registration(handle) else { return };
+        let (texts, rows) = (entry.texts, entry.rows);
         self.octets.release(texts);
+        self.octets.release(rows);
         self.registration_table().remove(handle);
     }
 
@@ -99,6 +106,7 @@ impl<O: Octets> Agent<'_, O> {
             settings.write_abilities(kept, writer);
             settings.write_agent(kept, writer, HeaderName::UserAgent);
             answers.write(kept, writer, Method::Register, registrar);
+            writer.raw(kept.get(entry.rows));
             writer.finish_without_body();
         })?;
         let user = Owner::Register(handle).user(Tries::default());
@@ -355,6 +363,22 @@ impl<O: Octets> Agent<'_, O> {
             self.refresh_calls();
         }
         Ok(())
+    }
+
+    /// The way to a registrar failed: what is bound by it is renewed at once, and the application told if that fails too.
+    pub(super) fn registrar_lost(&mut self, now: Instant, flow: Flow) {
+        if self.registration_table().is_empty() {
+            return;
+        }
+        for index in 0..self.registrations.len() {
+            let Some(handle) = self.live_registration(index) else { continue };
+            let Some(entry) = self.registration_mut(handle) else { continue };
+            if entry.state == State::Registered && entry.flow == flow {
+                entry.refresh_at = now;
+                entry.keep_alive_at = Instant::ZERO;
+                self.arm_registration(handle);
+            }
+        }
     }
 
     fn live_registration(&self, index: usize) -> Option<Handle> {

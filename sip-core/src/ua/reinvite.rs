@@ -26,7 +26,7 @@ impl<O: Octets> Agent<'_, O> {
         if state != CallState::Established || busy || layer.is_client(invite) || layer.is_server(invite) {
             return Err(Error::State);
         }
-        let invite = self.send_in_dialog(now, dialog, Method::Invite, Owner::Reinvite(dialog), false, content)?;
+        let invite = self.send_in_dialog(now, dialog, Method::Invite, Owner::Reinvite(dialog), Block::NONE, content)?;
         if let Some(entry) = self.dialog_mut(dialog) {
             entry.invite = invite;
         }
@@ -165,7 +165,7 @@ impl<O: Octets> Agent<'_, O> {
         let Some(invite) = self.dialog(dialog).map(|entry| entry.invite) else { return };
         let patience = self.patience();
         if self.layer().is_client(invite) {
-            self.send_cancel(now, invite);
+            self.send_cancel(now, invite, Block::NONE);
             self.layer().limit(now, invite, patience);
         } else {
             // It may have been answered in the meantime.

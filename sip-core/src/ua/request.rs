@@ -6,7 +6,7 @@ use super::content::Content;
 use super::entry::{Owner, Tries};
 use super::event::OutgoingRequest;
 use crate::error::Error;
-use crate::memory::{Handle, KeptBlocks, Octets};
+use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Scheme, Uri, Writer};
 use crate::random::Token;
 use crate::time::Instant;
@@ -249,7 +249,7 @@ impl<O: Octets> Agent<'_, O> {
             return Err(Error::State);
         }
         let number = self.next_request();
-        self.send_in_dialog(now, dialog, method, Owner::Application(number), false, content)?;
+        self.send_in_dialog(now, dialog, method, Owner::Application(number), Block::NONE, content)?;
         Ok(OutgoingRequest(number))
     }
 

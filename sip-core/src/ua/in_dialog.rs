@@ -1,0 +1,229 @@
+//! Inside a dialog (RFC 3261 §12.2, §13.2.2.4): its making, its target, its requests, and the ACK to a 2xx.
+
+use super::agent::{Agent, LOOK_UP, SEND};
+use super::config::Text;
+use super::content::Content;
+use super::entry::{CallState, Owner, Tries};
+use super::event::{Cause, Event};
+use super::request::{content_size, direct_flow};
+use crate::dialog::{Dialog, Identity, Lookup, State};
+use crate::error::Error;
+use crate::memory::{Block, Handle, KeptBlocks, Octets};
+use crate::message::{Header, HeaderName, Message, Method, build};
+use crate::random::Token;
+use crate::role::Received;
+use crate::time::Instant;
+use crate::transaction::{NewClient, TransactionId};
+use crate::transport::Flow;
+
+impl<O: Octets> Agent<'_, O> {
+    /// Gives a dialog the identity that a message makes (RFC 3261 §12.1).
+    pub(super) fn bind_dialog(
+        &mut self,
+        flow: Flow,
+        dialog: Handle,
+        message: &Message<'_>,
+        local_tag: &[u8],
+    ) -> Result<(), Error> {
+        let identity = Identity::keep(message, local_tag, self.octets)?;
+        let preferred = self.s.settings.transport;
+        let next_hop = identity.texts(self.octets.get(identity.block)).next_hop();
+        let direct = next_hop.map_or(Flow::NONE, |uri| direct_flow(&uri, preferred));
+        let hash = self.s.hash;
+        let key = if message.is_request() {
+            let to_tag = message.to_tag().unwrap_or(local_tag);
+            crate::dialog::key(hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
+        } else {
+            crate::dialog::key_of(message, hash)
+        };
+        self.dialog_table().unlink_key(dialog, 0);
+        let octets = &mut *self.octets;
+        let mut table = crate::memory::Table::new(&mut self.s.dialog_head, self.dialogs);
+        if let Some(entry) = table.get_mut(dialog) {
+            octets.release(entry.identity.block);
+            entry.identity = identity;
+            entry.flow = direct;
+            entry.source = flow;
+            entry.lookup = Lookup::None;
+            entry.set_key(key);
+            let seq = message.cseq().number;
+            if message.is_request() {
+                entry.remote_seq = seq;
+                entry.remote_seq_known = true;
+                entry.is_callee = true;
+            } else {
+                entry.local_seq = seq;
+            }
+        }
+        table.link_key(dialog, 0, key);
+        Ok(())
+    }
+
+    /// Keeps one dialog of a call and drops its early ones: what they still send is refused as a fork.
+    fn choose_dialog(&mut self, now: Instant, call: Handle, chosen: Handle) {
+        let mut dialog = self.call(call).map_or(Handle::NONE, |entry| entry.dialog);
+        while let Some(entry) = self.dialog(dialog) {
+            let next = entry.next;
+            if dialog == chosen {
+                if let Some(entry) = self.dialog_mut(dialog) {
+                    entry.next = Handle::NONE;
+                }
+            } else {
+                self.drop_dialog(now, dialog);
+            }
+            dialog = next;
+        }
+        if let Some(entry) = self.call_mut(call) {
+            entry.dialog = chosen;
+        }
+    }
+
+    /// Takes the new remote target of a message and the way to it.
+    pub(super) fn refresh_target(&mut self, flow: Flow, dialog: Handle, message: &Message<'_>) -> Result<(), Error> {
+        let preferred = self.s.settings.transport;
+        let octets = &mut *self.octets;
+        let mut table = crate::memory::Table::new(&mut self.s.dialog_head, self.dialogs);
+        let Some(entry) = table.get_mut(dialog) else { return Err(Error::Gone) };
+        entry.source = flow;
+        if entry.identity.refresh(message, octets)? {
+            let next_hop = entry.identity.texts(octets.get(entry.identity.block)).next_hop();
+            entry.flow = next_hop.map_or(Flow::NONE, |uri| direct_flow(&uri, preferred));
+        }
+        Ok(())
+    }
+
+    /// Writes and sends the ACK to a 2xx; it is kept for every repetition of the 2xx.
+    ///
+    /// `invite` is the block of the INVITE, whose credentials the ACK repeats (RFC 3261 §22.1).
+    pub(super) fn send_ack(
+        &mut self,
+        now: Instant,
+        dialog: Handle,
+        seq: u32,
+        invite: Block,
+        content: &Content<'_>,
+    ) -> Result<(), Error> {
+        let settings = self.s.settings;
+        let branch = self.s.random.token();
+        let entry = self.dialog(dialog).ok_or(Error::Gone)?;
+        let (identity, flow) = (entry.identity, entry.flow);
+        let transport = if flow.is_none() { settings.transport } else { flow.transport };
+        let block = self.octets.write(content_size(content), true, |kept, writer| {
+            let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
+            let texts = identity.texts(kept.get(identity.block));
+            texts.write_head(writer, Method::Ack, seq, transport, sent_by, branch);
+            if let Ok(invite) = Message::parse(kept.get(invite)) {
+                for header in invite.headers() {
+                    if matches!(header.name, HeaderName::Authorization | HeaderName::ProxyAuthorization) {
+                        writer.header(header.name, header.value);
+                    }
+                }
+            }
+            content.write(writer);
+        })?;
+        let patience = self.patience();
+        let octets = &mut *self.octets;
+        let mut table = crate::memory::Table::new(&mut self.s.dialog_head, self.dialogs);
+        if let Some(entry) = table.get_mut(dialog) {
+            octets.release(core::mem::replace(&mut entry.ack, block));
+            entry.ack_seq = seq;
+            entry.answer_due = false;
+            entry.give_up_at = now + patience;
+        }
+        self.arm_dialog(dialog);
+        self.offer_ack(dialog);
+        Ok(())
+    }
+
+    /// Puts a dialog's ACK among what is to be sent, or asks for the way first.
+    fn offer_ack(&mut self, dialog: Handle) {
+        let Some(entry) = self.dialog_mut(dialog) else { return };
+        let list = if entry.flow.is_none() {
+            if entry.lookup != Lookup::None {
+                return;
+            }
+            entry.lookup = Lookup::Due;
+            LOOK_UP
+        } else {
+            SEND
+        };
+        let mut table = self.dialog_table();
+        if table.ready_list(dialog).is_none() {
+            table.push(dialog, list);
+        }
+    }
+
+    /// A 2xx was repeated: so is its ACK (RFC 3261 §13.2.2.4).
+    pub(super) fn acknowledge_again(&mut self, dialog: Handle, seq: u32) {
+        if self.dialog(dialog).is_some_and(|entry| entry.ack_seq == seq && !entry.ack.is_none()) {
+            self.offer_ack(dialog);
+        }
+    }
+
+    /// The way to a dialog's peer is known: what waits for it goes out.
+    pub(super) fn dialog_reached(&mut self, dialog: Handle, flow: Flow) {
+        let Some(entry) = self.dialog_mut(dialog) else { return };
+        entry.flow = if flow.is_none() { entry.source } else { flow };
+        entry.lookup = Lookup::None;
+        let transport = entry.flow.transport;
+        let ack = entry.ack;
+        if !ack.is_none() {
+            build::stamp(self.octets.get_mut(ack), transport, None);
+            self.offer_ack(dialog);
+        }
+    }
+
+    /// Sends the ACK that waited for the application's answer.
+    pub(super) fn acknowledge(&mut self, now: Instant, call: Handle, content: &Content<'_>) -> Result<(), Error> {
+        content.check()?;
+        let dialog = self.call(call).ok_or(Error::Gone)?.dialog;
+        let entry = self.dialog(dialog).ok_or(Error::State)?;
+        if !entry.answer_due {
+            return Err(Error::State);
+        }
+        self.send_ack(now, dialog, entry.ack_seq, Block::NONE, content)
+    }
+
+    /// Writes a request inside a dialog and starts its transaction (RFC 3261 §12.2.1.1).
+    pub(super) fn send_in_dialog(
+        &mut self,
+        now: Instant,
+        dialog: Handle,
+        method: Method<'_>,
+        owner: Owner,
+        rows: Block,
+        content: &Content<'_>,
+    ) -> Result<TransactionId, Error> {
+        // A BYE is never refused for lack of room.
+        let reserved = method == Method::Bye;
+        let settings = self.s.settings;
+        let branch = self.s.random.token();
+        let entry: &Dialog = self.dialog(dialog).ok_or(Error::Gone)?;
+        let (identity, flow, sessions) = (entry.identity, entry.flow, entry.sessions);
+        let seq = entry.local_seq.saturating_add(1);
+        let answers = self.answers(sessions);
+        let transport = if flow.is_none() { settings.transport } else { flow.transport };
+        let invite = method == Method::Invite;
+        let block = self.octets.write(content_size(content), reserved, |kept, writer| {
+            let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
+            let texts = identity.texts(kept.get(identity.block));
+            texts.write_head(writer, method, seq, transport, sent_by, branch);
+            if method != Method::Bye {
+                settings.write_contact(kept, writer, transport);
+            }
+            if invite {
+                settings.write_abilities(kept, writer);
+            }
+            settings.write_agent(kept, writer, HeaderName::UserAgent);
+            answers.write(kept, writer, method, texts.request_uri());
+            writer.raw(kept.get(rows));
+            content.write(writer);
+        })?;
+        let user = owner.user(Tries::default());
+        let id = self.send_request(now, NewClient { block, flow, method, branch, user, reserved })?;
+        if let Some(entry) = self.dialog_mut(dialog) {
+            entry.local_seq = seq;
+        }
+        Ok(id)
+    }
+}

@@ -1,20 +1,17 @@
 //! The end of a call (RFC 3261 §9, §15): hang-up, CANCEL, BYE, and the limits on waiting.
 
 use super::agent::Agent;
-use super::config::Text;
 use super::content::Content;
 use super::entry::{CallState, Owner, Tries};
 use super::event::{Cause, Event};
-use super::request::{content_size, direct_flow};
-use crate::dialog::{Dialog, Identity, Lookup, State};
+use crate::dialog::State;
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::{Header, HeaderName, Message, Method, build};
+use crate::message::{Header, Message, Method, build};
 use crate::random::Token;
 use crate::role::Received;
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};
-use crate::transport::Flow;
 
 impl<O: Octets> Agent<'_, O> {
     /// Ends a call in whatever state it is; `headers` go into the CANCEL, BYE or refusal that does it.

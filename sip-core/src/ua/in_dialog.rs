@@ -3,15 +3,12 @@
 use super::agent::{Agent, LOOK_UP, SEND};
 use super::config::Text;
 use super::content::Content;
-use super::entry::{CallState, Owner, Tries};
-use super::event::{Cause, Event};
+use super::entry::{Owner, Tries};
 use super::request::{content_size, direct_flow};
-use crate::dialog::{Dialog, Identity, Lookup, State};
+use crate::dialog::{Dialog, Identity, Lookup};
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::{Header, HeaderName, Message, Method, build};
-use crate::random::Token;
-use crate::role::Received;
+use crate::message::{HeaderName, Message, Method, build};
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};
 use crate::transport::Flow;
@@ -60,7 +57,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Keeps one dialog of a call and drops its early ones: what they still send is refused as a fork.
-    fn choose_dialog(&mut self, now: Instant, call: Handle, chosen: Handle) {
+    pub(super) fn choose_dialog(&mut self, now: Instant, call: Handle, chosen: Handle) {
         let mut dialog = self.call(call).map_or(Handle::NONE, |entry| entry.dialog);
         while let Some(entry) = self.dialog(dialog) {
             let next = entry.next;

@@ -1,16 +1,14 @@
 //! The caller's side of an INVITE (RFC 3261 §13.2, §14.1): forks, CANCEL, ACK, and the end by BYE.
 
-use super::agent::{Agent, RESERVED_TRANSACTIONS, SEND};
-use super::config::Text;
+use super::agent::{Agent, RESERVED_TRANSACTIONS};
 use super::content::Content;
 use super::entry::{CallState, Owner, Tries};
 use super::event::{Call, Cause, Event};
-use super::request::{Head, check_from, check_target, content_size, direct_flow};
-use crate::dialog::{Dialog, Identity, Lookup, State};
+use super::request::{Head, check_from, check_target, content_size};
+use crate::dialog::{Identity, State};
 use crate::error::{Capacity, Error};
-use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::{Header, HeaderName, Message, Method, build};
-use crate::random::Token;
+use crate::memory::{Block, Handle, Octets};
+use crate::message::{HeaderName, Message, Method};
 use crate::role::Received;
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Call {
     Client { method: usize, flow: usize, branch: u64 },
     Response { status: u16, method: usize, branch: u64 },

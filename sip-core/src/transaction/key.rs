@@ -4,7 +4,7 @@
 //! case (§7.3.1), everything else octet by octet.
 
 use crate::message::{MAGIC_COOKIE, Message, Method};
-use crate::random::{HashKey, Key, Token};
+use crate::random::{HashKey, Key, KeyHasher, Token};
 use crate::transport::{Flow, Transport};
 use core::net::IpAddr;
 
@@ -18,13 +18,16 @@ enum Rule {
     Flow,
 }
 
-fn part(hash: HashKey, rule: Rule) -> crate::random::KeyHasher {
-    hash.hasher().number(rule as u64)
+/// A hasher that has taken the rule, a number, and the method.
+fn hasher(hash: HashKey, rule: Rule, method: Method<'_>, number: u32) -> KeyHasher {
+    let known = u64::from(method.code());
+    let hasher = hash.hasher().number(rule as u64 | known << 8 | u64::from(number) << 32);
+    if known == 0 { hasher.part(method.as_bytes()) } else { hasher }
 }
 
 /// The key of a client transaction: branch and method (§17.1.3).
 pub(super) fn client(hash: HashKey, branch: &[u8], method: Method<'_>) -> Key {
-    part(hash, Rule::Response).part_ignoring_case(branch).part(method.as_bytes()).finish()
+    hasher(hash, Rule::Response, method, 0).part_ignoring_case(branch).finish()
 }
 
 /// The same for a branch that this stack made: the magic cookie and a token.
@@ -54,23 +57,19 @@ pub(super) fn of_request(hash: HashKey, request: &Message<'_>, cancelled: bool) 
     if via.has_cookie() {
         let default = if via.transport().eq_ignore_ascii_case(b"TLS") { Transport::Tls } else { Transport::Udp };
         let port = via.port().unwrap_or(default.default_port());
-        return part(hash, Rule::Request)
+        return hasher(hash, Rule::Request, method, u32::from(port))
             .part_ignoring_case(branch)
             .part_ignoring_case(via.host().as_bytes())
-            .number(u64::from(port))
-            .part(method.as_bytes())
             .finish();
     }
     // RFC 2543 peers. The To tag of an ACK is that of the response, so INVITE and ACK can't have it in their
     // key; the topmost Via and the CSeq number tell requests apart without it.
     let to_tag = if method == Method::Invite { None } else { request.to_tag() };
-    part(hash, Rule::Rfc2543)
+    hasher(hash, Rule::Rfc2543, method, request.cseq().number)
         .part(request.request_uri().unwrap_or_default())
         .part_ignoring_case(to_tag.unwrap_or_default())
         .part_ignoring_case(request.from_tag().unwrap_or_default())
         .part(request.call_id())
-        .number(u64::from(request.cseq().number))
-        .part(method.as_bytes())
         .part(via.raw())
         .finish()
 }
@@ -82,17 +81,15 @@ pub(super) fn merged(hash: HashKey, request: &Message<'_>) -> Option<Key> {
     if request.to_tag().is_some() || matches!(method, Method::Ack | Method::Cancel) {
         return None;
     }
-    let key = part(hash, Rule::Merged)
+    let key = hasher(hash, Rule::Merged, method, request.cseq().number)
         .part_ignoring_case(request.from_tag().unwrap_or_default())
-        .part(request.call_id())
-        .number(u64::from(request.cseq().number))
-        .part(method.as_bytes());
+        .part(request.call_id());
     Some(key.finish())
 }
 
 /// The key under which the client transactions of a flow are found when it fails.
 pub(super) fn flow(hash: HashKey, flow: Flow) -> Key {
-    let key = part(hash, Rule::Flow).number(flow.transport as u64).number(u64::from(flow.connection));
+    let key = hash.hasher().number(Rule::Flow as u64 | (flow.transport as u64) << 8 | u64::from(flow.connection) << 32);
     let key = match flow.remote.ip() {
         Some(IpAddr::V4(ip)) => key.part(&ip.octets()),
         Some(IpAddr::V6(ip)) => key.part(&ip.octets()),

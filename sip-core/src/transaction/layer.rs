@@ -4,9 +4,9 @@ use super::entry::{State, Transaction, TransactionId, User};
 use super::step::{Output, Step, Tell};
 use super::{Timers, key};
 use crate::error::Capacity;
-use crate::memory::{Block, Head, Octets, Table, TableRef};
+use crate::memory::{Block, CHAINS, Head, Octets, Table, TableRef};
 use crate::message::Message;
-use crate::random::HashKey;
+use crate::random::{HashKey, Key};
 use crate::time::{Duration, Instant};
 use crate::transport::Flow;
 use core::hash::{Hash, Hasher};
@@ -32,6 +32,8 @@ pub struct Layer {
     pub(super) head: Head,
     pub(super) timers: Timers,
     pub(super) hash: HashKey,
+    /// The keys of the request that was found to be new, for the transaction that may be made of it.
+    pub(super) fresh: [Key; CHAINS],
     reserved: u32,
     /// The transaction that the last call gave out; when it is Terminated, the next call frees it.
     last: TransactionId,
@@ -39,8 +41,14 @@ pub struct Layer {
 
 impl Layer {
     /// The layer before its start; all zero.
-    pub const ZERO: Self =
-        Self { head: Head::ZERO, timers: Timers::ZERO, hash: HashKey::ZERO, reserved: 0, last: TransactionId::NONE };
+    pub const ZERO: Self = Self {
+        head: Head::ZERO,
+        timers: Timers::ZERO,
+        hash: HashKey::ZERO,
+        fresh: [Key::ZERO; CHAINS],
+        reserved: 0,
+        last: TransactionId::NONE,
+    };
 
     /// Sets the timers, and the key of the hashes over what strangers send. To be called once, first.
     pub fn start(&mut self, timers: Timers, key: HashKey) {

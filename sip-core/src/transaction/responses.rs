@@ -7,6 +7,7 @@ use super::{Server, ServerInvite, key};
 use crate::error::{Capacity, Error};
 use crate::memory::{KeptBlocks, Octets};
 use crate::message::{Message, Method, Writer, build, reason_phrase};
+use crate::random::Key;
 use crate::time::Instant;
 use crate::transport::Flow;
 
@@ -41,11 +42,14 @@ impl<O: Octets> Transactions<'_, O> {
             self.apply(id, step);
             return if step.tell == Tell::Ack { ServerMatch::Ack2xx(id, user) } else { ServerMatch::Absorbed(id) };
         }
-        let merged = key::merged(self.layer.hash, request).and_then(|merged| self.table().find(OTHER, merged));
+        let merged = key::merged(self.layer.hash, request);
+        self.layer.fresh = [matched, merged.unwrap_or_default()];
+        let merged = merged.and_then(|merged| self.table().find(OTHER, merged));
         if merged.is_some() { ServerMatch::Merged } else { ServerMatch::New }
     }
 
-    /// Makes a server transaction for a new request other than ACK. `to_tag` goes into the responses when the
+    /// Makes a server transaction for the request other than ACK that [`receive_request`](Self::receive_request) took last
+    /// and found to be new. `to_tag` goes into the responses when the
     /// request has no To tag.
     ///
     /// # Errors
@@ -73,8 +77,12 @@ impl<O: Octets> Transactions<'_, O> {
         })?;
         let id = self.insert(reserved).inspect_err(|_| self.octets.release(template))?;
         let (timers, reliable) = (self.layer.timers, flow.transport.is_reliable());
-        let matched = key::of_request(self.layer.hash, request, false);
-        let merged = key::merged(self.layer.hash, request);
+        let [matched, merged] = self.layer.fresh;
+        debug_assert_eq!(
+            matched,
+            key::of_request(self.layer.hash, request, false),
+            "another request was received since"
+        );
         let machine = if request.method() == Method::Invite {
             Machine::ServerInvite(ServerInvite::new(now, reliable))
         } else {
@@ -84,10 +92,10 @@ impl<O: Octets> Transactions<'_, O> {
             let Transaction { links, .. } = *entry;
             *entry = Transaction { links, machine, user, flow, template, ..Transaction::ZERO };
             entry.set_key(MATCH, matched);
-            entry.set_key(OTHER, merged.unwrap_or_default());
+            entry.set_key(OTHER, merged);
         }
         self.table().link_key(id.0, MATCH, matched);
-        if let Some(merged) = merged {
+        if merged != Key::ZERO {
             self.table().link_key(id.0, OTHER, merged);
         }
         self.table().set_timer(id.0, machine.poll_timeout());

@@ -40,6 +40,7 @@ mod report;
 mod schedule;
 mod short;
 mod user;
+mod wire;
 mod world;
 #[cfg(test)]
 mod world_tests;
@@ -52,4 +53,5 @@ pub use phones::{ANSWER, OFFER, Phone, Phones};
 pub use report::{PCAP_DIR, Report, run_seeds};
 pub use short::short_form;
 pub use user::{Events, User};
+pub use wire::{Heard, Leg, Wire};
 pub use world::{NodeId, World};

@@ -1,10 +1,10 @@
 //! A world of user agents, as most tests want it.
 
-use crate::{Config, Events, NodeId, World};
+use crate::{Config, Events, NodeId, Wire, World};
 use sip_core::memory::Arrays;
 use sip_core::time::Duration;
 use sip_core::transport::Address;
-use sip_core::ua::{self, Call, Content, Event, UserAgent};
+use sip_core::ua::{self, Call, Cause, Content, Event, UserAgent};
 use std::net::SocketAddr;
 
 /// A user agent with the memory of a desk phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8 KiB of octets.
@@ -28,13 +28,29 @@ impl Phones {
     /// A network without faults, with a ladder, the fingerprint checked at every step.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self::with(Config::new(seed).with_ladder(300).with_check())
+        Self::with(Config::new(seed).with_ladder(5000).with_check())
     }
 
     /// A network as `config` says.
     #[must_use]
     pub fn with(config: Config) -> Self {
         Self { world: World::new(config, Events::default()) }
+    }
+
+    /// One phone, `sip:alice@192.0.2.1`, and a scripted peer, `sip:wire@192.0.2.9`.
+    #[must_use]
+    pub fn scripted(seed: u64) -> (Self, NodeId, Wire) {
+        let mut phones = Self::new(seed);
+        let alice = phones.add("alice", "192.0.2.1:5060");
+        (phones, alice, Wire::new("192.0.2.9:5060"))
+    }
+
+    /// Two phones, `sip:alice@192.0.2.1` and `sip:bob@192.0.2.2`.
+    #[must_use]
+    pub fn pair(seed: u64) -> (Self, NodeId, NodeId) {
+        let mut phones = Self::new(seed);
+        let (alice, bob) = (phones.add("alice", "192.0.2.1:5060"), phones.add("bob", "192.0.2.2:5060"));
+        (phones, alice, bob)
     }
 
     /// Adds a phone called `name` at `address` (`192.0.2.1:5060`).
@@ -77,6 +93,49 @@ impl Phones {
     /// Lets 100 ms pass: every message on a line without faults arrives.
     pub fn pause(&mut self) {
         self.world.run_for(Duration::from_millis(100));
+    }
+
+    /// Lets so many milliseconds pass.
+    pub fn wait(&mut self, milliseconds: u64) {
+        self.world.run_for(Duration::from_millis(milliseconds));
+    }
+
+    /// The clock, in milliseconds.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.world.now().as_millis()
+    }
+
+    /// All events of a phone.
+    #[must_use]
+    pub fn events(&self, node: NodeId) -> Vec<Event> {
+        self.world.user().of(node).collect()
+    }
+
+    /// How a phone's calls ended, in order.
+    #[must_use]
+    pub fn ended(&self, node: NodeId) -> Vec<(Cause, u16)> {
+        let ended = self.world.user().of(node).filter_map(|event| match event {
+            Event::Ended { cause, status, .. } => Some((cause, status)),
+            _ => None,
+        });
+        ended.collect()
+    }
+
+    /// Hangs up.
+    ///
+    /// # Panics
+    /// When the call has ended already.
+    pub fn hang_up(&mut self, node: NodeId, call: Call) {
+        self.act(node, |phone, now| phone.hang_up(now, call)).expect("a call to end");
+    }
+
+    /// Answers with [`ANSWER`].
+    ///
+    /// # Panics
+    /// When nothing waits for an answer.
+    pub fn answer(&mut self, node: NodeId, call: Call) {
+        self.act(node, |phone, now| phone.answer(now, call, &Content::sdp(ANSWER))).expect("an INVITE to answer");
     }
 
     /// The last event of a phone.

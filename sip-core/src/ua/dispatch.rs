@@ -204,7 +204,8 @@ impl<O: Octets> Agent<'_, O> {
     fn bye(&mut self, now: Instant, flow: Flow, dialog: Handle, request: &Message<'_>) -> Received<Event> {
         let Some(entry) = self.dialog(dialog) else { return Received::Stray };
         let call = entry.call;
-        self.accept(now, flow, request);
+        let tag = self.s.random.token();
+        self.accept(now, flow, request, tag);
         match self.call(call).map(|entry| entry.state) {
             // The callee must not end an early dialog; its INVITE decides.
             Some(CallState::Calling | CallState::Over | CallState::Free) => Received::Nothing,

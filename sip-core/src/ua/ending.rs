@@ -143,8 +143,10 @@ impl<O: Octets> Agent<'_, O> {
                     entry.hangup = true;
                     entry.cause = Cause::NoAnswer;
                 }
-                // Without a provisional response Timer B has long ended the INVITE.
-                self.cancel(now, call);
+                // Without a provisional response the CANCEL waits for one, or Timer B ends the INVITE (§9.1).
+                if entry.provisional {
+                    self.cancel(now, call);
+                }
             }
             CallState::Ringing => {
                 let _ = self.refuse(now, call, 480, Cause::NoAnswer, &Content::NONE);

@@ -8,7 +8,8 @@ use super::event::{Call, Cause, Event};
 use crate::dialog::State;
 use crate::error::{Capacity, Error};
 use crate::memory::{Handle, KeptBlocks, Octets};
-use crate::message::{HeaderName, MediaType, Message};
+use crate::message::{HeaderName, MediaType, Message, NameAddr};
+use crate::random::Token;
 use crate::role::Received;
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
@@ -200,7 +201,9 @@ impl<O: Octets> Agent<'_, O> {
             self.reply_bare(flow, cancel, 481);
             return Received::Nothing;
         };
-        self.accept(now, flow, cancel);
+        // Both responses bear one To tag (§9.2).
+        let tag = self.tag_of(Owner::of(user).0).unwrap_or_else(|| self.s.random.token());
+        self.accept(now, flow, cancel, tag);
         if self.layer().has_final(invite) {
             return Received::Nothing;
         }
@@ -218,9 +221,16 @@ impl<O: Octets> Agent<'_, O> {
         }
     }
 
-    /// Answers 200 with nothing in it, in a transaction when there is room for one.
-    pub(super) fn accept(&mut self, now: Instant, flow: Flow, request: &Message<'_>) {
-        let tag = self.s.random.token();
+    /// Our tag in the dialog of a peer's INVITE that opened a call.
+    fn tag_of(&self, invite: Owner) -> Option<Token> {
+        let Owner::Invite(call) = invite else { return None };
+        let identity = &self.dialog(self.call(call)?.dialog)?.identity;
+        let local = identity.texts(self.octets.get(identity.block)).local;
+        Token::read(NameAddr::parse(local).ok()?.tag()?)
+    }
+
+    /// Answers 200 with nothing in it, in a transaction when there is room for one. `tag` is for a request without a To tag.
+    pub(super) fn accept(&mut self, now: Instant, flow: Flow, request: &Message<'_>, tag: Token) {
         let user = Owner::Nobody.user(Tries::default());
         let answered = self.layer().server(now, flow, request, tag.as_bytes(), user, true).is_ok_and(|id| {
             self.layer().respond(now, id, 200, None, true, |_, writer| writer.finish_without_body()).is_ok()

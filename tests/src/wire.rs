@@ -117,9 +117,12 @@ impl Heard {
         if !to.contains(";tag=") && !tag.is_empty() {
             let _ = write!(to, ";tag={tag}");
         }
-        for (name, value) in
-            [("From", self.header("From")), ("To", to), ("Call-ID", self.header("Call-ID")), ("CSeq", self.header("CSeq"))]
-        {
+        for (name, value) in [
+            ("From", self.header("From")),
+            ("To", to),
+            ("Call-ID", self.header("Call-ID")),
+            ("CSeq", self.header("CSeq")),
+        ] {
             let _ = write!(text, "{name}: {value}\r\n");
         }
         finish(text, rows, body)

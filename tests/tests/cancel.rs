@@ -157,7 +157,13 @@ fn after_a_401_the_cancel_names_the_latest_invite() {
     let call = phones.call(alice, "sip:wire@192.0.2.9");
     let first = wire.expect(&phones, "INVITE");
     wire.respond(&mut phones, alice, &first, 180, "");
-    wire.respond(&mut phones, alice, &first, 401, "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n");
+    wire.respond(
+        &mut phones,
+        alice,
+        &first,
+        401,
+        "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n",
+    );
     let heard = wire.expect_all(&phones, &["ACK", "INVITE"]);
     let second = &heard[1];
     assert_eq!(heard[0].branch(), first.branch());

@@ -219,11 +219,9 @@ impl<O: Octets> Agent<'_, O> {
         }
         let (first, hangup, sessions, offered) = (entry.dialog, entry.hangup, entry.sessions, entry.offered);
         let dialog = known.unwrap_or(first);
-        let bound = match known {
-            Some(dialog) => self.refresh_target(flow, dialog, response),
-            None => self.bind_dialog(flow, first, response, &[]),
-        };
-        if bound.is_err() {
+        // Target and route set are those of the 2xx; where it has none that can be used, those of the 1xx will do.
+        let bound = self.bind_dialog(flow, dialog, response, &[]);
+        if bound.is_err() && known.is_none() {
             // A 2xx that makes no dialog can't even be ended.
             let (cause, status) = if hangup { (Cause::LocalHangup, 0) } else { (Cause::NoRoom, status) };
             return self.end_now(now, call, cause, status);

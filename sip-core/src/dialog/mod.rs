@@ -50,6 +50,8 @@ pub struct Dialog {
     pub(crate) local_seq: u32,
     /// CSeq of the last request received.
     pub(crate) remote_seq: u32,
+    /// CSeq of the peer's last INVITE, by which its ACK is known.
+    pub(crate) awaited_seq: u32,
     /// CSeq of the INVITE that [`ack`](Self::ack) acknowledges.
     pub(crate) ack_seq: u32,
     /// Our ACK to the last 2xx, for every repetition of it.
@@ -129,6 +131,7 @@ impl Entry for Dialog {
         source: Flow::NONE,
         local_seq: 0,
         remote_seq: 0,
+        awaited_seq: 0,
         ack_seq: 0,
         ack: Block::NONE,
         invite: TransactionId::NONE,

@@ -2,7 +2,7 @@
 
 use super::auth::Sessions;
 use super::config::Settings;
-use super::entry::{CallEntry, CallState, Owner, RegistrationEntry, Tries};
+use super::entry::{CallEntry, CallState, RegistrationEntry};
 use super::event::{Call, Cause, Event};
 use crate::dialog::{self, Dialog};
 use crate::memory::{Handle, Head, Octets, Parts, Table, TableRef};
@@ -224,7 +224,7 @@ impl<'a, O: Octets> Agent<'a, O> {
         let patience = self.patience();
         let mut layer = self.layer();
         if layer.is_client(invite) {
-            layer.set_user(invite, Owner::Nobody.user(Tries::default()));
+            // Its owner stays, so that a 2xx is still acknowledged.
             layer.limit(now, invite, patience);
         } else if layer.is_server(invite) && !layer.has_final(invite) {
             // There is always room: the response is shorter than the request whose head is kept.

@@ -53,7 +53,12 @@ impl<O: Octets> Agent<'_, O> {
         {
             again = Some((id, [0; 2]));
         }
-        if fresh && status < 200 && owner == Owner::Nobody {
+        let orphan = match owner {
+            Owner::Nobody => true,
+            Owner::Reinvite(dialog) => self.dialog(dialog).is_none(),
+            _ => false,
+        };
+        if fresh && status < 200 && orphan {
             let patience = self.patience();
             self.layer().limit(now, id, patience);
         }
@@ -175,6 +180,8 @@ impl<O: Octets> Agent<'_, O> {
             self.reply_bare(flow, request, 500);
             return Received::Nothing;
         }
+        entry.remote_seq = seq;
+        entry.remote_seq_known = true;
         let call = entry.call;
         if request.method() == Method::Invite {
             if self.refuse_invite(flow, request) {
@@ -182,11 +189,6 @@ impl<O: Octets> Agent<'_, O> {
             }
             return self.reinvited(now, flow, dialog, request);
         }
-        // While a 2xx waits for its ACK, `remote_seq` is the INVITE's, by which the ACK is known.
-        if entry.resend_interval == 0 {
-            entry.remote_seq = seq;
-        }
-        entry.remote_seq_known = true;
         match request.method() {
             Method::Bye => self.bye(now, flow, dialog, request),
             Method::Options => {

@@ -80,6 +80,10 @@ impl<O: Octets> Agent<'_, O> {
     /// Ends an established call for `cause`: BYE, now or as soon as the ACK is there (RFC 3261 §15).
     pub(super) fn lose_call(&mut self, now: Instant, call: Handle, cause: Cause, status: u16) -> Received<Event> {
         let Some(entry) = self.call_mut(call) else { return Received::Nothing };
+        if matches!(entry.state, CallState::Ending | CallState::Over) {
+            // One BYE, and the first cause, are enough.
+            return Received::Nothing;
+        }
         entry.cause = cause;
         entry.status = status;
         entry.state = CallState::Ending;
@@ -93,8 +97,8 @@ impl<O: Octets> Agent<'_, O> {
             return Received::Nothing;
         }
         if entry.answer_due {
-            let seq = entry.ack_seq;
-            let _ = self.send_ack(now, dialog, seq, Block::NONE, &Content::NONE);
+            let (seq, invite) = (entry.ack_seq, entry.ack);
+            let _ = self.send_ack(now, dialog, seq, invite, &Content::NONE);
         }
         if self.send_bye(now, dialog).is_err() {
             self.end_later(now, call, cause, status);

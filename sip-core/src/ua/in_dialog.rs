@@ -46,6 +46,7 @@ impl<O: Octets> Agent<'_, O> {
             let seq = message.cseq().number;
             if message.is_request() {
                 entry.remote_seq = seq;
+                entry.awaited_seq = seq;
                 entry.remote_seq_known = true;
                 entry.is_callee = true;
             } else {
@@ -150,9 +151,24 @@ impl<O: Octets> Agent<'_, O> {
         }
     }
 
+    /// The ACK to a 2xx waits for the application's answer; until then the INVITE is kept for its credentials.
+    pub(super) fn expect_answer(&mut self, dialog: Handle, invite: TransactionId, seq: u32) {
+        let block = self.layer().take_message(invite);
+        let octets = &mut *self.octets;
+        let mut table = crate::memory::Table::new(&mut self.s.dialog_head, self.dialogs);
+        if let Some(entry) = table.get_mut(dialog) {
+            octets.release(core::mem::replace(&mut entry.ack, block));
+            entry.ack_seq = seq;
+            entry.answer_due = true;
+            entry.give_up_at = Instant::ZERO;
+        }
+        table.unlink_ready(dialog);
+        self.arm_dialog(dialog);
+    }
+
     /// A 2xx was repeated: so is its ACK (RFC 3261 §13.2.2.4).
     pub(super) fn acknowledge_again(&mut self, dialog: Handle, seq: u32) {
-        if self.dialog(dialog).is_some_and(|entry| entry.ack_seq == seq && !entry.ack.is_none()) {
+        if self.dialog(dialog).is_some_and(|entry| entry.ack_seq == seq && !entry.answer_due && !entry.ack.is_none()) {
             self.offer_ack(dialog);
         }
     }
@@ -163,8 +179,8 @@ impl<O: Octets> Agent<'_, O> {
         entry.flow = if flow.is_none() { entry.source } else { flow };
         entry.lookup = Lookup::None;
         let transport = entry.flow.transport;
-        let ack = entry.ack;
-        if !ack.is_none() {
+        let (ack, answer_due) = (entry.ack, entry.answer_due);
+        if !ack.is_none() && !answer_due {
             build::stamp(self.octets.get_mut(ack), transport, None);
             self.offer_ack(dialog);
         }
@@ -178,7 +194,7 @@ impl<O: Octets> Agent<'_, O> {
         if !entry.answer_due {
             return Err(Error::State);
         }
-        self.send_ack(now, dialog, entry.ack_seq, Block::NONE, content)
+        self.send_ack(now, dialog, entry.ack_seq, entry.ack, content)
     }
 
     /// Writes a request inside a dialog and starts its transaction (RFC 3261 §12.2.1.1).

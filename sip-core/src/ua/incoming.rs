@@ -8,7 +8,7 @@ use super::event::{Call, Cause, Event};
 use crate::dialog::State;
 use crate::error::{Capacity, Error};
 use crate::memory::{Handle, KeptBlocks, Octets};
-use crate::message::{HeaderName, MediaType, Message, NameAddr};
+use crate::message::{HeaderName, MediaType, Message, NameAddr, Writer};
 use crate::random::Token;
 use crate::role::Received;
 use crate::time::{Duration, Instant};
@@ -95,10 +95,12 @@ impl<O: Octets> Agent<'_, O> {
 
     /// The transaction of the peer's INVITE that waits in a call, and its dialog.
     fn waiting_invite(&mut self, call: Handle) -> Result<(TransactionId, Handle), Error> {
-        let dialog = self.call(call).ok_or(Error::Gone)?.dialog;
+        let entry = self.call(call).ok_or(Error::Gone)?;
+        let (state, dialog) = (entry.state, entry.dialog);
         let invite = self.dialog(dialog).ok_or(Error::Gone)?.invite;
+        let open = matches!(state, CallState::Ringing | CallState::Established);
         let layer = self.layer();
-        if !layer.is_server(invite) || layer.has_final(invite) {
+        if !open || !layer.is_server(invite) || layer.has_final(invite) {
             return Err(Error::State);
         }
         Ok((invite, dialog))
@@ -186,9 +188,7 @@ impl<O: Octets> Agent<'_, O> {
         let (invite, dialog) = self.waiting_invite(call)?;
         let ringing = self.call(call).is_some_and(|entry| entry.state == CallState::Ringing);
         self.layer().respond(now, invite, status, None, true, |_, writer| content.write(writer))?;
-        if let Some(entry) = self.dialog_mut(dialog) {
-            entry.invite = TransactionId::NONE;
-        }
+        self.reinvite_settled(dialog, call);
         if ringing {
             self.end_later(now, call, cause, status);
         }
@@ -212,9 +212,8 @@ impl<O: Octets> Agent<'_, O> {
         match Owner::of(user).0 {
             Owner::Invite(call) if self.call(call).is_some() => self.end_now(now, call, Cause::Cancelled, 487),
             Owner::Reinvite(dialog) => {
-                if let Some(entry) = self.dialog_mut(dialog) {
-                    entry.invite = TransactionId::NONE;
-                }
+                let call = self.dialog(dialog).map_or(Handle::NONE, |entry| entry.call);
+                self.reinvite_settled(dialog, call);
                 Received::Nothing
             }
             _ => Received::Nothing,
@@ -244,7 +243,7 @@ impl<O: Octets> Agent<'_, O> {
     pub(super) fn acknowledged(&mut self, now: Instant, ack: &Message<'_>) -> Received<Event> {
         let Some(dialog) = self.dialog_of(ack) else { return Received::Stray };
         let Some(entry) = self.dialog_mut(dialog) else { return Received::Stray };
-        if entry.resend_interval == 0 || entry.remote_seq != ack.cseq().number {
+        if entry.resend_interval == 0 || entry.awaited_seq != ack.cseq().number {
             return Received::Nothing;
         }
         entry.resend_interval = 0;
@@ -281,21 +280,20 @@ impl<O: Octets> Agent<'_, O> {
         invite: &Message<'_>,
     ) -> Received<Event> {
         let Some(entry) = self.dialog(dialog) else { return Received::Stray };
-        let (call, waiting, awaits_ack) = (entry.call, entry.invite, entry.resend_interval > 0);
+        let (call, waiting) = (entry.call, entry.invite);
+        let (awaits_ack, answer_due) = (entry.resend_interval > 0, entry.answer_due);
         let state = self.call(call).map_or(CallState::Free, |entry| entry.state);
-        if state != CallState::Established || awaits_ack {
-            // Ours is not settled: try later (§14.2); or it is being ended.
-            let status = if matches!(state, CallState::Established | CallState::Ringing) { 500 } else { 481 };
-            self.retry_later(flow, invite, status);
-            return Received::Nothing;
-        }
         let layer = self.layer();
-        if layer.is_client(waiting) {
-            self.reply_bare(flow, invite, 491);
-            return Received::Nothing;
-        }
-        if layer.is_server(waiting) {
-            self.retry_later(flow, invite, 500);
+        let refusal = match state {
+            CallState::Established if answer_due || layer.is_client(waiting) => 491,
+            // Ours is not settled: try later (§14.2).
+            CallState::Established if awaits_ack || layer.is_server(waiting) => 500,
+            CallState::Established => 0,
+            CallState::Ringing => 500,
+            _ => 481,
+        };
+        if refusal > 0 {
+            self.refuse_reinvite(now, flow, invite, refusal);
             return Received::Nothing;
         }
         let user = Owner::Reinvite(dialog).user(Tries::default());
@@ -307,22 +305,23 @@ impl<O: Octets> Agent<'_, O> {
         let _ = self.refresh_target(flow, dialog, invite);
         if let Some(entry) = self.dialog_mut(dialog) {
             entry.invite = id;
-            entry.remote_seq = invite.cseq().number;
+            entry.awaited_seq = invite.cseq().number;
         }
         self.limit_ringing(now, call);
         Received::Event(Event::Reinvite { call: Call(call) })
     }
 
-    fn retry_later(&mut self, flow: Flow, request: &Message<'_>, status: u16) {
+    /// Refuses a re-INVITE in a transaction, which knows its repetitions, or without one when there is no room.
+    fn refuse_reinvite(&mut self, now: Instant, flow: Flow, invite: &Message<'_>, status: u16) {
         let seconds = self.s.random.below(11);
-        self.reply(flow, request, status, |_, writer| {
-            if status == 500 {
-                writer.value_start(HeaderName::RetryAfter);
-                writer.number(seconds);
-                writer.end();
-            }
-            writer.finish_without_body();
+        let user = Owner::Nobody.user(Tries::default());
+        let refused = self.layer().server(now, flow, invite, b"", user, false).is_ok_and(|id| {
+            let rest = |_: &O::Kept<'_>, writer: &mut Writer<'_>| write_retry(writer, status, seconds);
+            self.layer().respond(now, id, status, None, true, rest).is_ok()
         });
+        if !refused {
+            self.reply(flow, invite, status, |_, writer| write_retry(writer, status, seconds));
+        }
     }
 
     /// Our 2xx is due again, or its ACK has not come in time, or a re-INVITE may be tried again, or an ACK is no longer needed.
@@ -374,8 +373,10 @@ impl<O: Octets> Agent<'_, O> {
             self.call_limit(now, call);
         } else if due(entry.repeat_at) {
             entry.repeat_at = entry.repeat_at + REPEAT;
-            let invite = entry.invite;
-            self.layer().resend(invite);
+            let dialog = entry.dialog;
+            if let Some(invite) = self.dialog(dialog).map(|entry| entry.invite) {
+                self.layer().resend(invite);
+            }
         }
         self.arm_call(call);
     }
@@ -407,6 +408,16 @@ impl<O: Octets> Agent<'_, O> {
         }
         false
     }
+}
+
+/// Ends a refusal, a 500 with Retry-After.
+fn write_retry(writer: &mut Writer<'_>, status: u16, seconds: u64) {
+    if status == 500 {
+        writer.value_start(HeaderName::RetryAfter);
+        writer.number(seconds);
+        writer.end();
+    }
+    writer.finish_without_body();
 }
 
 /// Whether the sender leaves it to the receiver to understand the body (RFC 3261 §20.11).

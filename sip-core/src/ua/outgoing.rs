@@ -244,8 +244,8 @@ impl<O: Octets> Agent<'_, O> {
             if self.send_ack(now, dialog, seq, invite, &Content::NONE).is_err() && !hangup {
                 return self.lose_call(now, call, Cause::NoRoom, status);
             }
-        } else if let Some(entry) = self.dialog_mut(dialog) {
-            entry.ack_seq = response.cseq().number;
+        } else {
+            self.expect_answer(dialog, id, response.cseq().number);
         }
         if hangup {
             let cause = self.call(call).map_or(Cause::LocalHangup, |entry| entry.cause);

@@ -58,7 +58,8 @@ impl<O: Octets> Agent<'_, O> {
             }
             return Received::Nothing;
         }
-        if status == 491 && self.keep_for_retry(now, dialog, id) {
+        let ending = entry.state == State::Terminating;
+        if status == 491 && !ending && self.keep_for_retry(now, dialog, id) {
             return Received::Nothing;
         }
         self.reinvite_settled(dialog, call);
@@ -68,33 +69,31 @@ impl<O: Octets> Agent<'_, O> {
             // Without room for a new target the old one stays.
             let _ = self.refresh_target(flow, dialog, response);
             let (seq, invite) = (response.cseq().number, self.layer().block(id));
-            let ending = self.dialog(dialog).is_some_and(|entry| entry.state == State::Terminating);
             answer_due = !offered && !response.body().is_empty() && !ending;
             if answer_due {
-                if let Some(entry) = self.dialog_mut(dialog) {
-                    entry.answer_due = true;
-                    entry.ack_seq = seq;
-                }
+                self.expect_answer(dialog, id, seq);
             } else if self.send_ack(now, dialog, seq, invite, &Content::NONE).is_err() {
                 return self.lose_call(now, call, Cause::NoRoom, status);
             }
-            if ending {
-                return Received::Nothing;
-            }
-        } else if status == 481 || status == 408 {
+        }
+        if ending {
+            return Received::Nothing;
+        }
+        if status == 481 || status == 408 {
             // The peer has lost the dialog (§12.2.1.2).
             let _ = self.lose_call(now, call, Cause::Lost, status);
         }
         Received::Event(Event::Reinvited { call: Call(call), status, answer_due })
     }
 
-    /// A re-INVITE is no longer under way.
-    fn reinvite_settled(&mut self, dialog: Handle, call: Handle) {
+    /// A re-INVITE, ours or the peer's, is no longer under way.
+    pub(super) fn reinvite_settled(&mut self, dialog: Handle, call: Handle) {
         if let Some(entry) = self.dialog_mut(dialog) {
             entry.invite = TransactionId::NONE;
         }
         if let Some(entry) = self.call_mut(call) {
             entry.limit_at = Instant::ZERO;
+            entry.repeat_at = Instant::ZERO;
         }
         self.arm_call(call);
     }
@@ -105,9 +104,9 @@ impl<O: Octets> Agent<'_, O> {
         if entry.invite != id {
             return;
         }
-        let call = entry.call;
+        let (call, ending) = (entry.call, entry.state == State::Terminating);
         self.reinvite_settled(dialog, call);
-        if let Some(entry) = self.call_mut(call) {
+        if let Some(entry) = self.call_mut(call).filter(|_| !ending) {
             entry.reinvite_status = status;
             entry.pending.reinvited = true;
             self.tell_call(call);

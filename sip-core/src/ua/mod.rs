@@ -19,6 +19,7 @@ mod register;
 mod reinvite;
 mod reply;
 mod request;
+mod size;
 
 pub use agent::Statistics;
 pub use auth::MAX_CREDENTIALS;

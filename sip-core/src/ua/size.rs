@@ -20,10 +20,10 @@ macro_rules! at_most {
 }
 
 at_most! {
-    Transaction: 176, 176;
-    Dialog: 232, 232;
-    CallEntry: 120, 120;
-    RegistrationEntry: 160, 160;
+    Transaction: 192, 192;
+    Dialog: 256, 256;
+    CallEntry: 144, 144;
+    RegistrationEntry: 192, 192;
     UserAgent<Arrays<0, 0, 0, 0, 0>>: 1024, 1024;
-    Phone: 13_312, 13_312;
+    Phone: 14_336, 14_336;
 }

@@ -1,16 +1,13 @@
 //! The transaction layer: the table, what is ready to be sent, timers and lost flows.
 
-use super::entry::{State, Transaction, TransactionId, User};
+use super::entry::{Transaction, TransactionId, User};
 use super::step::{Output, Step, Tell};
-use super::{Timers, key};
+use super::{Timers, TransactionsRef, key};
 use crate::error::Capacity;
-use crate::memory::{Block, CHAINS, Head, Octets, Table, TableRef};
-use crate::message::Message;
+use crate::memory::{Block, CHAINS, Head, Octets, Table};
 use crate::random::{HashKey, Key};
 use crate::time::{Duration, Instant};
 use crate::transport::Flow;
-use core::hash::{Hash, Hasher};
-use siphasher::sip::SipHasher13;
 
 /// The ready list of responses, ACK, CANCEL and BYE.
 pub(super) const URGENT: usize = 0;
@@ -34,7 +31,7 @@ pub struct Layer {
     pub(super) hash: HashKey,
     /// The keys of the request that was found to be new, for the transaction that may be made of it.
     pub(super) fresh: [Key; CHAINS],
-    reserved: u32,
+    pub(super) reserved: u32,
     /// The transaction that the last call gave out; when it is Terminated, the next call frees it.
     last: TransactionId,
 }
@@ -86,159 +83,6 @@ pub enum ExpiredKind {
     FlowFailed,
     /// The transaction is over: it had done its work, or its user never gave a final response.
     Ended,
-}
-
-/// The layer with its storage, to be read.
-#[derive(Debug)]
-pub struct TransactionsRef<'a, O> {
-    pub(crate) layer: &'a Layer,
-    pub(crate) entries: &'a [Transaction],
-    pub(crate) octets: &'a O,
-}
-
-impl<O> Clone for TransactionsRef<'_, O> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<O> Copy for TransactionsRef<'_, O> {}
-
-impl<'a, O: Octets> TransactionsRef<'a, O> {
-    /// The layer with the storage that it was always used with.
-    #[must_use]
-    pub const fn new(layer: &'a Layer, entries: &'a [Transaction], octets: &'a O) -> Self {
-        Self { layer, entries, octets }
-    }
-
-    pub(super) fn table(self) -> TableRef<'a, Transaction> {
-        TableRef::new(&self.layer.head, self.entries)
-    }
-
-    fn entry(self, id: TransactionId) -> Option<&'a Transaction> {
-        self.table().get(id.0)
-    }
-
-    /// The message that the transaction keeps: the request or its ACK (client), the last response (server).
-    /// Empty when there is none.
-    #[must_use]
-    pub fn bytes(self, id: TransactionId) -> &'a [u8] {
-        self.entry(id).map_or(&[], |entry| self.octets.get(entry.message))
-    }
-
-    /// The block of what [`bytes`](Self::bytes) reads.
-    #[must_use]
-    pub fn block(self, id: TransactionId) -> Block {
-        self.entry(id).map_or(Block::NONE, |entry| entry.message)
-    }
-
-    /// What to send, and where: the transaction that [`Transactions::poll_send`] gave.
-    #[must_use]
-    pub fn lend(self, id: TransactionId) -> Option<(&'a [u8], Flow)> {
-        let entry = self.entry(id)?;
-        let bytes = self.octets.get(entry.message);
-        (!bytes.is_empty()).then_some((bytes, entry.flow))
-    }
-
-    /// The user; none when the transaction has ended.
-    #[must_use]
-    pub fn user(self, id: TransactionId) -> User {
-        self.entry(id).map_or(User::NONE, |entry| entry.user)
-    }
-
-    /// The flow; none when it isn't known yet or the transaction has ended.
-    #[must_use]
-    pub fn flow(self, id: TransactionId) -> Flow {
-        self.entry(id).map_or(Flow::NONE, |entry| entry.flow)
-    }
-
-    /// Whether it is a client transaction.
-    #[must_use]
-    pub fn is_client(self, id: TransactionId) -> bool {
-        self.entry(id).is_some_and(|entry| entry.machine.is_client())
-    }
-
-    /// Whether it is a server transaction.
-    #[must_use]
-    pub fn is_server(self, id: TransactionId) -> bool {
-        self.entry(id).is_some_and(|entry| !entry.machine.is_client())
-    }
-
-    /// The state; `None` when the transaction has ended and is forgotten.
-    #[must_use]
-    pub fn state(self, id: TransactionId) -> Option<State> {
-        self.entry(id)?.machine.state()
-    }
-
-    /// Whether a final response was received (client) or given (server), or the transaction has ended.
-    #[must_use]
-    pub fn has_final(self, id: TransactionId) -> bool {
-        self.entry(id).is_none_or(|entry| entry.machine.has_final())
-    }
-
-    /// The client transaction that a response belongs to (RFC 3261 §17.1.3). Nothing changes.
-    #[must_use]
-    pub fn match_response(self, response: &Message<'_>) -> Option<(TransactionId, User)> {
-        let handle = self.table().find(MATCH, key::of_response(self.layer.hash, response)?)?;
-        let entry = self.table().get(handle).filter(|entry| entry.machine.is_client())?;
-        Some((TransactionId(handle), entry.user))
-    }
-
-    /// The INVITE server transaction that a CANCEL names (RFC 3261 §9.2).
-    #[must_use]
-    pub fn find_cancelled(self, cancel: &Message<'_>) -> Option<(TransactionId, User)> {
-        let handle = self.table().find(MATCH, key::of_request(self.layer.hash, cancel, true))?;
-        Some((TransactionId(handle), self.table().get(handle)?.user))
-    }
-
-    /// When to call [`Transactions::handle_timeout`].
-    #[must_use]
-    pub fn next_timeout(self) -> Option<Instant> {
-        self.table().next_deadline()
-    }
-
-    /// Transactions alive.
-    #[must_use]
-    pub fn len(self) -> usize {
-        self.table().len()
-    }
-
-    /// Whether no transaction is alive.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.len() == 0
-    }
-
-    /// Entries that a new transaction can have: all free ones when `reserved`, else those not set aside.
-    #[must_use]
-    pub fn free_for(self, reserved: bool) -> usize {
-        let aside = if reserved { 0 } else { self.layer.reserved as usize };
-        self.table().free().saturating_sub(aside)
-    }
-
-    /// Feeds the state to `hasher`: of each transaction its machine with times relative to `now`, its octets,
-    /// its flow, and its user as `canonical` names it. Handles, keys and places do not count; the order of
-    /// what is ready does.
-    pub fn fingerprint(self, now: Instant, hasher: &mut impl Hasher, canonical: impl Fn(User) -> u64) {
-        let of_one = |entry: &Transaction| {
-            let mut hasher = SipHasher13::new();
-            entry.machine.relative_to(now).hash(&mut hasher);
-            self.octets.get(entry.message).hash(&mut hasher);
-            self.octets.get(entry.template).hash(&mut hasher);
-            (entry.flow, entry.priority, entry.acked, canonical(entry.user)).hash(&mut hasher);
-            hasher.finish()
-        };
-        let sum = self.table().iter().fold(0_u64, |sum, (_, entry)| sum.wrapping_add(of_one(entry)));
-        (sum, self.len(), self.layer.reserved).hash(hasher);
-        for list in [URGENT, ORDINARY, DEFERRED, PARKED] {
-            let mut next = self.table().first(list);
-            while let Some(handle) = next {
-                self.table().get(handle).map(of_one).hash(hasher);
-                next = self.table().next_ready(handle);
-            }
-            hasher.write_u8(0);
-        }
-    }
 }
 
 /// The layer with its storage, to be worked with.
@@ -511,97 +355,4 @@ impl<'a, O: Octets> Transactions<'a, O> {
 /// The ready list of what the transaction has to send.
 fn list_of(entry: &Transaction) -> usize {
     if entry.machine.is_client() && !entry.acked { usize::from(entry.priority) } else { URGENT }
-}
-
-/// The readouts of [`TransactionsRef`], for who works with the layer.
-impl<O: Octets> Transactions<'_, O> {
-    /// See [`TransactionsRef::bytes`].
-    #[must_use]
-    pub fn bytes(&self, id: TransactionId) -> &[u8] {
-        self.view().bytes(id)
-    }
-
-    /// See [`TransactionsRef::lend`].
-    #[must_use]
-    pub fn lend(&self, id: TransactionId) -> Option<(&[u8], Flow)> {
-        self.view().lend(id)
-    }
-
-    /// See [`TransactionsRef::user`].
-    #[must_use]
-    pub fn user(&self, id: TransactionId) -> User {
-        self.view().user(id)
-    }
-
-    /// See [`TransactionsRef::flow`].
-    #[must_use]
-    pub fn flow(&self, id: TransactionId) -> Flow {
-        self.view().flow(id)
-    }
-
-    /// See [`TransactionsRef::is_client`].
-    #[must_use]
-    pub fn is_client(&self, id: TransactionId) -> bool {
-        self.view().is_client(id)
-    }
-
-    /// See [`TransactionsRef::state`].
-    #[must_use]
-    pub fn state(&self, id: TransactionId) -> Option<State> {
-        self.view().state(id)
-    }
-
-    /// See [`TransactionsRef::has_final`].
-    #[must_use]
-    pub fn has_final(&self, id: TransactionId) -> bool {
-        self.view().has_final(id)
-    }
-
-    /// See [`TransactionsRef::match_response`].
-    #[must_use]
-    pub fn match_response(&self, response: &Message<'_>) -> Option<(TransactionId, User)> {
-        self.view().match_response(response)
-    }
-
-    /// See [`TransactionsRef::find_cancelled`].
-    #[must_use]
-    pub fn find_cancelled(&self, cancel: &Message<'_>) -> Option<(TransactionId, User)> {
-        self.view().find_cancelled(cancel)
-    }
-
-    /// See [`TransactionsRef::next_timeout`].
-    #[must_use]
-    pub fn next_timeout(&self) -> Option<Instant> {
-        self.view().next_timeout()
-    }
-
-    /// See [`TransactionsRef::len`].
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.view().len()
-    }
-
-    /// See [`TransactionsRef::is_empty`].
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.view().is_empty()
-    }
-
-    /// See [`TransactionsRef::free_for`].
-    #[must_use]
-    pub fn free_for(&self, reserved: bool) -> usize {
-        self.view().free_for(reserved)
-    }
-
-    /// See [`TransactionsRef::block`].
-    #[must_use]
-    pub fn block(&self, id: TransactionId) -> Block {
-        self.view().block(id)
-    }
-
-    /// See [`TransactionsRef::is_server`].
-    #[must_use]
-    pub fn is_server(&self, id: TransactionId) -> bool {
-        self.view().is_server(id)
-    }
 }

@@ -25,17 +25,19 @@ pub mod server;
 pub mod server_invite;
 mod step;
 mod timers;
+mod view;
 
 pub use client::Client;
 pub use client_invite::ClientInvite;
 pub use entry::{State, Transaction, TransactionId, User};
-pub use layer::{Expired, ExpiredKind, Layer, Transactions, TransactionsRef};
+pub use layer::{Expired, ExpiredKind, Layer, Transactions};
 pub use requests::{ClientOutcome, NewClient};
 pub use responses::ServerMatch;
 pub use server::Server;
 pub use server_invite::ServerInvite;
 pub use step::{Output, Step, Tell};
 pub use timers::{TRYING_AFTER, Timer, Timers};
+pub use view::TransactionsRef;
 
 #[cfg(test)]
 #[allow(clippy::std_instead_of_alloc, clippy::type_complexity, reason = "tests run on std, and name types once")]

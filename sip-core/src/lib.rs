@@ -89,6 +89,7 @@
 pub mod dialog;
 pub mod digest;
 pub mod error;
+mod log;
 pub mod memory;
 pub mod message;
 pub mod random;

@@ -295,6 +295,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
         let Some(entry) = self.entry_mut(id) else { return };
         let machine = entry.machine;
         let ended = machine.is_terminated();
+        crate::log::line!(trace, "transaction {}: {}", id, machine.state());
         self.table().set_timer(id.0, machine.poll_timeout());
         if machine.is_silent() {
             self.drop_message(id);

@@ -10,6 +10,7 @@ use crate::transport::Transport;
 
 /// The configuration of a [`UserAgent`](super::UserAgent).
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Config<'a> {
     /// Host and port under which this user agent is reached, for Via and Contact: `192.0.2.1:5060`, `[2001:db8::1]:5060`.
     pub sent_by: &'a str,

@@ -6,6 +6,7 @@ use crate::message::{Header, HeaderName, Writer};
 
 /// A body and its type. The core does not look inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Body<'a> {
     /// The value of Content-Type.
     pub content_type: &'a str,
@@ -15,6 +16,7 @@ pub struct Body<'a> {
 
 /// Headers and a body that the application adds to a request or response.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Content<'a> {
     /// Written after the core's own headers, in this order.
     pub headers: &'a [Header<'a>],

@@ -90,6 +90,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     fn count_refused(&mut self) {
+        crate::log::line!(warn, "no room: a request is refused");
         self.s.statistics.refused = self.s.statistics.refused.saturating_add(1);
     }
 

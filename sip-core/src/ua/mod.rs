@@ -29,6 +29,7 @@ pub use entry::{CallEntry, RegistrationEntry};
 pub use event::{Call, Cause, Event, IncomingRequest, OutgoingRequest, Registration};
 
 use crate::error::{ConfigError, Error};
+use crate::log;
 use crate::memory::{Handle, Memory, Octets, TableRef};
 use crate::message::{Header, Host, Malformed, Message, Method, Scheme, Uri};
 use crate::random::{Random, Seed};
@@ -409,12 +410,14 @@ impl<M: Memory> Role for UserAgent<M> {
             agent.receive_response(now, flow, message)
         };
         if received == Received::Stray {
+            log::line!(debug, "stray: {}", message);
             self.state.statistics.strays = self.state.statistics.strays.saturating_add(1);
         }
         received
     }
 
     fn receive_malformed(&mut self, _now: Instant, flow: Flow, failure: &Malformed<'_>) {
+        log::line!(debug, "malformed: {}", failure);
         self.state.statistics.malformed = self.state.statistics.malformed.saturating_add(1);
         if self.state.started && failure.answerable() {
             self.agent().reply_malformed(flow, failure);

@@ -201,10 +201,15 @@ impl<'k> IdentityTexts<'k> {
     }
 }
 
-/// The URI of the first Contact, when it is one that requests can be sent to.
+/// The URI of the first Contact, when it is one that requests can be sent to; without headers, which a Request-URI has not
+/// (RFC 3261 §19.1.1).
 fn contact_uri<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
     let uri = message.contacts().next()?.ok()?.uri().ok()?;
-    uri.is_sip().then_some(uri.raw())
+    let end = match uri.headers().len() {
+        0 => uri.raw().len(),
+        length => uri.raw().len().saturating_sub(length).saturating_sub(1),
+    };
+    uri.raw().get(..end).filter(|_| uri.is_sip())
 }
 
 /// Writes a value that came from the wire; folds inside it become spaces.

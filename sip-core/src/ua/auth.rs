@@ -129,6 +129,13 @@ pub(super) struct Answers {
 }
 
 impl Answers {
+    /// Whether there is a row for the realm of these credentials.
+    fn has(&self, kept: &impl KeptBlocks, given: &Credentials<'_>) -> bool {
+        self.rows.iter().any(|Row { session, .. }| {
+            session.proxy == given.proxy && session.terms(kept.get(session.block)).realm == given.realm
+        })
+    }
+
     /// Writes the Authorization and Proxy-Authorization rows for a request.
     pub(super) fn write(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>, method: Method<'_>, uri: &[u8]) {
         for row in &self.rows {
@@ -203,31 +210,53 @@ impl<O: Octets> Agent<'_, O> {
         owner: Owner,
         tries: Tries,
         response: &Message<'_>,
-    ) -> Option<(TransactionId, [u32; 2])> {
+    ) -> Option<(TransactionId, [u32; MAX_ANSWERS])> {
         if tries.total >= MAX_TRIES {
             return None;
         }
         let (chosen, repeated) = self.choose(id, tries, response)?;
-        let mut sessions = [0; 2];
+        let mut sessions = [0; MAX_ANSWERS];
         for (slot, (challenge, credential)) in sessions.iter_mut().zip(&chosen) {
             *slot = self.keep_session(challenge, *credential).ok()?;
         }
+        self.add_given(id, &mut sessions, chosen.len());
         let owner_tries =
             Tries { total: tries.total.saturating_add(1), repeated: tries.repeated.saturating_add(u8::from(repeated)) };
         let fresh = self.answers(sessions);
         let drop = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
         let new =
             self.send_again(now, id, response.cseq().method, (owner, owner_tries), &drop, |kept, writer, request| {
-                // Answers to other realms, given before, stay.
+                // Answers to realms whose challenge is forgotten stay as they are.
                 for header in request.headers() {
                     let Some(given) = Credentials::of(&header) else { continue };
-                    if !chosen.iter().any(|(challenge, _)| answers(challenge, &given)) {
+                    if !fresh.has(kept, &given) {
                         writer.header(header.name, header.value);
                     }
                 }
                 fresh.write(kept, writer, request.method(), request.request_uri().unwrap_or_default());
             })?;
         Some((new, sessions))
+    }
+
+    /// Adds the sessions of other realms that a request answered: they go along with their next nonce count.
+    fn add_given(&mut self, id: TransactionId, sessions: &mut [u32; MAX_ANSWERS], taken: usize) {
+        let block = self.layer().block(id);
+        let Ok(request) = Message::parse(self.octets.get(block)) else { return };
+        let mut free = taken;
+        for given in request.credentials() {
+            let known = self.s.sessions.sessions.iter().find(|session| {
+                let terms = session.terms(self.octets.get(session.block));
+                session.number != 0
+                    && (session.proxy, terms.realm, terms.nonce) == (given.proxy, given.realm, given.nonce)
+            });
+            let Some(number) = known.map(|session| session.number) else { continue };
+            if let Some(slot) = sessions.get_mut(free)
+                && *slot == 0
+            {
+                *slot = number;
+                free = free.saturating_add(1);
+            }
+        }
     }
 
     /// The challenges to answer, each with its credential, and whether one of their realms had been answered before.

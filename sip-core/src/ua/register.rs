@@ -186,7 +186,7 @@ impl<O: Octets> Agent<'_, O> {
             moved = core::mem::take(&mut entry.moved) && !again;
             if again {
                 entry.moved = true;
-                entry.refresh_at = now;
+                entry.refresh_at = at_once(now);
             }
         }
         self.arm_registration(handle);
@@ -318,13 +318,16 @@ impl<O: Octets> Agent<'_, O> {
             return false;
         }
         entry.wanted = shortest;
-        let drop = [HeaderName::Expires];
-        let sent =
-            self.send_again(now, id, Method::Register, (Owner::Register(handle), tries), &drop, |_, writer, _| {
-                writer.value_start(HeaderName::Expires);
-                writer.number(u64::from(shortest));
-                writer.end();
-            });
+        let sessions = entry.sessions;
+        let answers = self.answers(sessions);
+        let drop = [HeaderName::Expires, HeaderName::Authorization, HeaderName::ProxyAuthorization];
+        let owner = (Owner::Register(handle), tries);
+        let sent = self.send_again(now, id, Method::Register, owner, &drop, |kept, writer, request| {
+            writer.value_start(HeaderName::Expires);
+            writer.number(u64::from(shortest));
+            writer.end();
+            answers.write(kept, writer, Method::Register, request.request_uri().unwrap_or_default());
+        });
         sent.is_some_and(|new| {
             self.register_resent(handle, new, None);
             true
@@ -353,7 +356,7 @@ impl<O: Octets> Agent<'_, O> {
                 entry.moved = true;
                 match entry.state {
                     State::Registering => entry.again = true,
-                    State::Registered | State::Waiting => entry.refresh_at = now,
+                    State::Registered | State::Waiting => entry.refresh_at = at_once(now),
                     State::Removing | State::Free => {}
                 }
             }
@@ -374,7 +377,7 @@ impl<O: Octets> Agent<'_, O> {
             let Some(handle) = self.live_registration(index) else { continue };
             let Some(entry) = self.registration_mut(handle) else { continue };
             if entry.state == State::Registered && entry.flow == flow {
-                entry.refresh_at = now;
+                entry.refresh_at = at_once(now);
                 entry.keep_alive_at = Instant::ZERO;
                 self.arm_registration(handle);
             }
@@ -416,6 +419,11 @@ impl<O: Octets> Agent<'_, O> {
         }
         Some(Event::RegistrationFailed { registration, status, retry_after })
     }
+}
+
+/// A deadline that is due; not zero, which stands for never.
+fn at_once(now: Instant) -> Instant {
+    now.max(Instant::from_millis(1))
 }
 
 /// Milliseconds after which a binding good for `granted` seconds is refreshed: early enough for a REGISTER that times out once.

@@ -1,0 +1,102 @@
+//! The host has another address: bindings first, then the calls.
+//!
+//! Covers field note 27 (the ladder of a change), 24 (no storm of REGISTERs), RFC 3261 §12.2 (target refresh by re-INVITE).
+//! That the old address is gone is simulated by nobody listening to it; sockets are the adapters'.
+
+use sip_core::error::Error;
+use sip_core::ua::{Content, Event};
+use sip_testkit::{ANSWER, OFFER, Phones};
+
+#[test]
+fn the_binding_is_renewed_and_then_each_call_is_to_be_refreshed() {
+    let (mut phones, alice, mut wire) = Phones::scripted(1);
+    let register =
+        |phone: &mut sip_testkit::Phone, now| phone.register(now, "sip:192.0.2.9", "sip:alice@example.com", 3600);
+    let registration = phones.act(alice, register).unwrap();
+    let first = wire.expect(&phones, "REGISTER");
+    wire.respond(&mut phones, alice, &first, 200, "");
+    let mut calls = Vec::new();
+    for tag in ["one", "two"] {
+        let call = phones.call(alice, "sip:wire@192.0.2.9");
+        let invite = wire.expect(&phones, "INVITE");
+        wire.accept(&mut phones, alice, &invite, tag, ANSWER);
+        wire.expect(&phones, "ACK");
+        calls.push(call);
+    }
+    phones.act(alice, |phone, now| phone.network_changed(now, "198.51.100.7:5080")).unwrap();
+    phones.wait(1);
+    let again = wire.expect(&phones, "REGISTER");
+    assert_eq!(again.header("Contact"), "<sip:alice@198.51.100.7:5080>");
+    assert!(again.header("Via").contains("198.51.100.7:5080;"));
+    assert_eq!((again.header("Call-ID"), again.seq()), (first.header("Call-ID"), first.seq() + 1));
+    let told =
+        |phones: &Phones| phones.events(alice).iter().filter(|event| matches!(event, Event::RefreshDue { .. })).count();
+    assert_eq!(told(&phones), 0, "the binding comes first");
+    let contacts = "Contact: <sip:alice@192.0.2.1:5060>;expires=3000, <sip:alice@198.51.100.7:5080>;expires=555\r\n";
+    wire.respond(&mut phones, alice, &again, 200, contacts);
+    assert_eq!(told(&phones), 2);
+    assert!(phones.events(alice).contains(&Event::Registered { registration, expires: 555 }));
+    for call in calls {
+        assert!(phones.events(alice).contains(&Event::RefreshDue { call }));
+        phones.act(alice, |phone, now| phone.reinvite(now, call, &Content::sdp(OFFER))).unwrap();
+        let invite = wire.expect(&phones, "INVITE");
+        assert_eq!(invite.header("Contact"), "<sip:alice@198.51.100.7:5080>");
+        assert!(invite.header("Via").contains("198.51.100.7:5080;"));
+        wire.accept(&mut phones, alice, &invite, "", ANSWER);
+        let ack = wire.expect(&phones, "ACK");
+        assert!(ack.header("Via").contains("198.51.100.7:5080;"));
+        phones.hang_up(alice, call);
+        let bye = wire.expect(&phones, "BYE");
+        wire.respond(&mut phones, alice, &bye, 200, "");
+    }
+    // No storm: one REGISTER for one change.
+    phones.wait(200_000);
+    wire.expect_nothing(&phones);
+}
+
+#[test]
+fn without_a_registration_the_calls_are_to_be_refreshed_at_once() {
+    let (mut phones, alice, bob) = Phones::pair(2);
+    let (call, incoming) = phones.established(alice, bob, "sip:bob@192.0.2.2");
+    phones.act(alice, |phone, now| phone.network_changed(now, "192.0.2.1:5060")).unwrap();
+    assert_eq!(phones.last(alice), Some(Event::RefreshDue { call }));
+    phones.act(alice, |phone, now| phone.reinvite(now, call, &Content::sdp(OFFER))).unwrap();
+    phones.pause();
+    phones.answer(bob, incoming);
+    phones.pause();
+    assert_eq!(phones.last(alice), Some(Event::Reinvited { call, status: 200, answer_due: false }));
+    phones.hang_up(alice, call);
+    phones.settle();
+}
+
+#[test]
+fn a_change_while_a_register_is_under_way_is_followed_by_another() {
+    let (mut phones, alice, mut wire) = Phones::scripted(3);
+    let register =
+        |phone: &mut sip_testkit::Phone, now| phone.register(now, "sip:192.0.2.9", "sip:alice@example.com", 3600);
+    phones.act(alice, register).unwrap();
+    let first = wire.expect(&phones, "REGISTER");
+    for address in ["198.51.100.7:5080", "198.51.100.8:5080"] {
+        phones.act(alice, |phone, now| phone.network_changed(now, address)).unwrap();
+    }
+    phones.wait(1);
+    wire.expect_nothing(&phones);
+    wire.respond(&mut phones, alice, &first, 200, "");
+    phones.wait(1);
+    let second = wire.expect(&phones, "REGISTER");
+    assert_eq!(second.header("Contact"), "<sip:alice@198.51.100.8:5080>");
+    wire.respond(&mut phones, alice, &second, 200, "");
+    phones.wait(60_000);
+    wire.expect_nothing(&phones);
+}
+
+#[test]
+fn an_address_that_is_none_changes_nothing() {
+    let (mut phones, alice, mut wire) = Phones::scripted(4);
+    for address in ["", "a b", "sip:a", "<x>", "192.0.2.1:99999", "a\r\nX: y"] {
+        let changed = phones.act(alice, |phone, now| phone.network_changed(now, address));
+        assert!(matches!(changed, Err(Error::Invalid(_))), "{address:?}");
+    }
+    phones.call(alice, "sip:wire@192.0.2.9");
+    assert_eq!(wire.expect(&phones, "INVITE").header("Contact"), "<sip:alice@192.0.2.1:5060>");
+}

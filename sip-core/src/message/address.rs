@@ -4,7 +4,8 @@ use super::ParseError;
 use super::list::Element;
 use super::params::{Params, element_end, next_param};
 use super::scan::{
-    ALPHA, BARE_URI, DISPLAY, SCHEME, Span, URI, decimal_u32, is, peek, quoted, run, skip_lws, slice, trim, unquote,
+    ALPHA, BARE_URI, DISPLAY, SCHEME, Span, URI, VALUE, decimal_u32, is, peek, quoted, run, skip_lws, slice, stands,
+    trim, unquote,
 };
 use super::uri::Uri;
 
@@ -168,6 +169,15 @@ fn finish(
 ) -> Option<(NameAddr<'_>, usize)> {
     let mut at = params;
     let mut tag = Span::NONE;
+    if stands(bytes, at, b";tag=") {
+        // The way most write it; what else a value can be is left to the loop.
+        let value = at.wrapping_add(5);
+        let end = run(bytes, value, VALUE);
+        if end != value {
+            tag = Span::new(value.wrapping_sub(start), end.wrapping_sub(start));
+            at = end;
+        }
+    }
     while let Some(param) = next_param(bytes, at) {
         let param = param?;
         if param.is(bytes, b"tag") {
@@ -198,7 +208,7 @@ fn finish(
 /// Where the absolute URI that begins at `from` ends: a scheme, a colon, and at least one character more.
 #[inline]
 fn uri_end(bytes: &[u8], from: usize, class: u16) -> Option<usize> {
-    let colon = run(bytes, from, SCHEME);
+    let colon = if stands(bytes, from, b"sip:") { from.wrapping_add(3) } else { run(bytes, from, SCHEME) };
     let rest = colon.wrapping_add(1);
     if peek(bytes, colon) != b':' || !is(peek(bytes, from), ALPHA) {
         return None;

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::header::{Header, HeaderName};
-use super::list::Headers;
+use super::list::Selected;
 use super::scan::{TOKEN, VALUE, peek, quoted, run, skip_lws, slice, trim, unquote};
 use crate::digest::Algorithm;
 
@@ -118,14 +118,14 @@ fn next_param(bytes: &[u8], at: usize) -> Result<Next<'_>, ParseError> {
 /// The challenges of a message.
 #[derive(Clone, Debug)]
 pub struct Challenges<'m, 'a> {
-    headers: Headers<'m, 'a>,
+    rows: Selected<'m, 'a>,
     row: &'a [u8],
     proxy: bool,
 }
 
 impl<'m, 'a> Challenges<'m, 'a> {
-    pub(crate) fn new(headers: Headers<'m, 'a>) -> Self {
-        Self { headers, row: b"", proxy: false }
+    pub(crate) fn new(rows: Selected<'m, 'a>) -> Self {
+        Self { rows, row: b"", proxy: false }
     }
 }
 
@@ -135,12 +135,8 @@ impl<'a> Iterator for Challenges<'_, 'a> {
     fn next(&mut self) -> Option<Challenge<'a>> {
         loop {
             while self.row.is_empty() {
-                let header = self.headers.next()?;
-                self.proxy = match header.name {
-                    HeaderName::WwwAuthenticate => false,
-                    HeaderName::ProxyAuthenticate => true,
-                    _ => continue,
-                };
+                let header = self.rows.next()?;
+                self.proxy = header.name == HeaderName::ProxyAuthenticate;
                 self.row = header.value;
             }
             let (found, rest) = challenge(self.row, self.proxy);
@@ -202,6 +198,20 @@ fn challenge(row: &[u8], proxy: bool) -> (Option<Challenge<'_>>, &[u8]) {
         }
     };
     ((!digest || (realm && nonce)).then_some(found), rest)
+}
+
+/// The credentials of a message.
+#[derive(Clone, Debug)]
+pub struct CredentialRows<'m, 'a> {
+    pub(crate) rows: Selected<'m, 'a>,
+}
+
+impl<'a> Iterator for CredentialRows<'_, 'a> {
+    type Item = Credentials<'a>;
+
+    fn next(&mut self) -> Option<Credentials<'a>> {
+        self.rows.by_ref().find_map(|header| Credentials::of(&header))
+    }
 }
 
 impl<'a> Credentials<'a> {

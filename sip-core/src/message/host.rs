@@ -141,7 +141,19 @@ fn v6(text: &[u8]) -> Option<Ipv6Addr> {
 /// The port that the digits at `at` are; gives it and where it ends.
 #[inline]
 pub(crate) fn port(bytes: &[u8], at: usize) -> Option<(u16, usize)> {
-    let end = run(bytes, at, DIGIT);
-    let number = decimal(slice(bytes, at, end))?;
-    Some((u16::try_from(number).ok()?, end))
+    let mut number: u32 = 0;
+    let mut end = at;
+    while let Some(octet) = bytes.get(end) {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        // Below 2¹⁶ before, so below 2³² behind.
+        number = number.wrapping_mul(10).wrapping_add(u32::from(digit));
+        if number > u32::from(u16::MAX) {
+            return None;
+        }
+        end = end.wrapping_add(1);
+    }
+    (end != at).then_some((number as u16, end))
 }

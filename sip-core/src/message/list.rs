@@ -1,8 +1,7 @@
 //! Header rows by name, and the comma-separated elements in them (RFC 3261 §7.3.1).
 
 use super::ParseError;
-use super::header::{Header, HeaderName, Row, row};
-use super::parse::Message;
+use super::header::{Header, Row, row};
 use super::scan::{element, peek};
 use core::marker::PhantomData;
 
@@ -29,19 +28,19 @@ impl<'m, 'a> Rows<'m, 'a> {
     /// The next row of this id; of this name when the id is zero.
     #[inline]
     fn next_named(&mut self, id: u8, name: &[u8]) -> Option<Row> {
+        if id == 0 {
+            let bytes = self.bytes;
+            return self.find(|row| row.id() == 0 && row.name_in(bytes).eq_ignore_ascii_case(name));
+        }
         for row in self.table.by_ref() {
-            if row.id() == id && (id != 0 || row.name_in(self.bytes).eq_ignore_ascii_case(name)) {
+            if row.id() == id {
                 return Some(*row);
             }
         }
-        while let Some(row) = self.next_beyond() {
-            if row.id() == id && (id != 0 || row.name_in(self.bytes).eq_ignore_ascii_case(name)) {
-                return Some(row);
-            }
-        }
-        None
+        if self.rest == 0 { None } else { self.find(|row| row.id() == id) }
     }
 
+    #[inline(never)]
     fn next_beyond(&mut self) -> Option<Row> {
         if self.rest == 0 || peek(self.bytes, self.rest) == b'\r' {
             return None;
@@ -78,6 +77,29 @@ impl<'a> Iterator for Headers<'_, 'a> {
     }
 }
 
+/// The rows whose ids have their bit set in a mask.
+#[derive(Clone, Debug)]
+pub(crate) struct Selected<'m, 'a> {
+    rows: Rows<'m, 'a>,
+    ids: u64,
+}
+
+impl<'m, 'a> Selected<'m, 'a> {
+    pub(crate) const fn new(rows: Rows<'m, 'a>, ids: u64) -> Self {
+        Self { rows, ids }
+    }
+}
+
+impl<'a> Iterator for Selected<'_, 'a> {
+    type Item = Header<'a>;
+
+    fn next(&mut self) -> Option<Header<'a>> {
+        let ids = self.ids;
+        let row = self.rows.find(|row| 1u64.wrapping_shl(u32::from(row.id())) & ids != 0)?;
+        Some(row.header_in(self.rows.bytes))
+    }
+}
+
 /// The values of all rows of one name, in order, each row's value whole.
 #[derive(Clone, Debug)]
 pub struct Named<'m, 'a, 'n> {
@@ -87,13 +109,8 @@ pub struct Named<'m, 'a, 'n> {
 }
 
 impl<'m, 'a, 'n> Named<'m, 'a, 'n> {
-    pub(crate) fn new(message: &'m Message<'a>, name: HeaderName<'n>) -> Self {
-        let id = name.lookup();
-        Self { rows: message.rows_with(id), id, name: name.as_bytes() }
-    }
-
-    pub(crate) fn over(rows: Rows<'m, 'a>, name: HeaderName<'n>) -> Self {
-        Self { rows, id: name.lookup(), name: name.as_bytes() }
+    pub(crate) const fn new(rows: Rows<'m, 'a>, id: u8, name: &'n [u8]) -> Self {
+        Self { rows, id, name }
     }
 }
 
@@ -154,7 +171,7 @@ impl<'m, 'a, T> List<'m, 'a, T> {
     }
 
     pub(crate) fn none() -> Self {
-        Self::new(Named::over(Rows::new(b"", &[], 0), HeaderName::Other(b"")))
+        Self::new(Named::new(Rows::new(b"", &[], 0), 0, b""))
     }
 }
 

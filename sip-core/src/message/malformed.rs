@@ -87,7 +87,7 @@ impl<'a> Malformed<'a> {
     pub fn header_rows<'n>(&self, name: HeaderName<'n>) -> Named<'static, 'a, 'n> {
         let bytes = self.limited();
         let rest = line(bytes, 0, false).map_or(0, |found| found.next);
-        Named::over(Rows::new(bytes, &[], rest), name)
+        Named::new(Rows::new(bytes, &[], rest), name.lookup(), name.as_bytes())
     }
 
     /// The value of the first row of this name, if it can be read.

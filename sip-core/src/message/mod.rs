@@ -32,7 +32,7 @@ mod via;
 mod writer;
 
 pub use address::NameAddr;
-pub use auth::{Challenge, Challenges, Credentials};
+pub use auth::{Challenge, Challenges, CredentialRows, Credentials};
 pub use build::{Resend, ack, cancel, malformed_head, resend, response_head, stamp};
 pub use error::ParseError;
 pub use header::{Header, HeaderName};

@@ -3,10 +3,10 @@
 use super::ParseError;
 use super::address::NameAddr;
 use super::header::{Header, HeaderName, Row, row};
-use super::list::{Element, Headers, Named, Rows, Values};
+use super::list::{Element, Headers, Named, Rows, Selected, Values};
 use super::malformed::Malformed;
 use super::method::Method;
-use super::scan::{DIGIT, below, decimal, equal, line, peek, run, skip_lws, slice};
+use super::scan::{below, decimal, equal, line, peek, skip_lws, slice};
 use super::start_line::{self, StartLine};
 use super::uri::Uri;
 use super::via::Via;
@@ -33,15 +33,25 @@ impl<'a> CSeq<'a> {
     /// # Errors
     /// When it isn't a number of 32 bits, white space, and a method.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        let end = run(value, 0, DIGIT);
-        let method = skip_lws(value, end);
-        match decimal(slice(value, 0, end)).and_then(|number| u32::try_from(number).ok()) {
-            Some(number) if method > end => {
-                let method = Method::parse(slice(value, method, value.len())).ok_or(ParseError::CSeq)?;
-                Ok(Self { number, method })
+        let mut number: u64 = 0;
+        let mut end: usize = 0;
+        while let Some(octet) = value.get(end) {
+            let digit = octet.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
             }
-            _ => Err(ParseError::CSeq),
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+            if number > u64::from(u32::MAX) {
+                return Err(ParseError::CSeq);
+            }
+            end = end.wrapping_add(1);
         }
+        let method = skip_lws(value, end);
+        if end == 0 || method == end {
+            return Err(ParseError::CSeq);
+        }
+        let method = Method::parse(slice(value, method, value.len())).ok_or(ParseError::CSeq)?;
+        Ok(Self { number: number as u32, method })
     }
 }
 
@@ -354,10 +364,15 @@ impl<'a> Message<'a> {
         Rows::new(self.bytes, self.table.get(..usize::from(self.count)).unwrap_or_default(), usize::from(self.rest))
     }
 
-    /// The rows when one of this id is among them, else none.
+    /// The rows when one of these ids, a bit for each, is among them, else none.
     #[inline]
-    pub(crate) fn rows_with(&self, id: u8) -> Rows<'_, 'a> {
-        if self.present & 1u64.wrapping_shl(u32::from(id)) == 0 { Rows::new(b"", &[], 0) } else { self.rows() }
+    fn rows_with(&self, ids: u64) -> Rows<'_, 'a> {
+        if self.present & ids == 0 { Rows::new(b"", &[], 0) } else { self.rows() }
+    }
+
+    /// The rows of these ids, a bit for each.
+    pub(crate) fn rows_of(&self, ids: u64) -> Selected<'_, 'a> {
+        Selected::new(self.rows_with(ids), ids)
     }
 
     /// All header rows, in order.
@@ -375,7 +390,8 @@ impl<'a> Message<'a> {
     /// The values of all rows of this name, each whole.
     #[must_use]
     pub fn header_rows<'n>(&self, name: HeaderName<'n>) -> Named<'_, 'a, 'n> {
-        Named::new(self, name)
+        let id = name.lookup();
+        Named::new(self.rows_with(1u64.wrapping_shl(u32::from(id))), id, name.as_bytes())
     }
 
     /// The comma-separated elements of all rows of this name; only for headers where a comma separates.

@@ -194,21 +194,24 @@ pub(crate) fn run_escaped(bytes: &[u8], from: usize, class: u16) -> Option<usize
 /// The first place at or after `at` that is not white space.
 #[inline]
 pub(crate) fn skip_lws(bytes: &[u8], at: usize) -> usize {
-    if is(peek(bytes, at), LWS) { run(bytes, at.wrapping_add(1), LWS) } else { at }
+    match bytes.get(at) {
+        Some(octet) if *octet <= b' ' => run(bytes, at, LWS),
+        _ => at,
+    }
 }
 
 /// `bytes` without white space at both ends.
 #[inline]
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    trim_end(bytes.get(skip_lws(bytes, 0)..).unwrap_or_default())
+}
+
+/// `bytes` without white space at the end.
+#[inline]
+pub(crate) fn trim_end(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
-    while let [first, tail @ ..] = rest {
-        if !is(*first, LWS) {
-            break;
-        }
-        rest = tail;
-    }
     while let [head @ .., last] = rest {
-        if !is(*last, LWS) {
+        if *last > b' ' || !is(*last, LWS) {
             break;
         }
         rest = head;
@@ -364,32 +367,44 @@ pub(crate) fn line(bytes: &[u8], from: usize, folds: bool) -> Result<Line, (Pars
     }
 }
 
+/// Whether `literal` stands at `at`.
+#[inline]
+pub(crate) fn stands<const N: usize>(bytes: &[u8], at: usize, literal: &[u8; N]) -> bool {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).is_some_and(|found: &[u8; N]| found == literal)
+}
+
 /// Cuts the first element off a comma-separated list; quotes and angle brackets hide commas (RFC 3261 §7.3.1).
 ///
 /// Gives the element, trimmed, and what follows its comma; `None` for the rest when there was no comma.
+#[inline]
 pub(crate) fn element(list: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let mut at = 0;
+    let start = skip_lws(list, 0);
+    let end = run(list, start, PLAIN);
+    match list.get(end) {
+        None => (trim_end(slice(list, start, end)), None),
+        Some(b',') => (trim_end(slice(list, start, end)), list.get(end.wrapping_add(1)..)),
+        Some(_) => hiding_element(list, start, end),
+    }
+}
+
+/// The same for an element in which quotes or brackets may hide commas; they begin at `at`.
+#[inline(never)]
+fn hiding_element(list: &[u8], start: usize, at: usize) -> (&[u8], Option<&[u8]>) {
+    let mut at = at;
     let mut bracket = false;
     loop {
-        at = run(list, at, PLAIN);
-        let Some(octet) = list.get(at) else { return (trim(list), None) };
-        match octet {
-            b'"' => match quoted(list, at) {
-                Some(end) => {
-                    at = end;
-                    continue;
-                }
-                None => return (trim(list), None),
-            },
-            b'<' => bracket = true,
-            b'>' => bracket = false,
-            b',' if !bracket => {
-                let rest = list.get(at.wrapping_add(1)..);
-                return (trim(slice(list, 0, at)), rest);
+        match list.get(at) {
+            Some(b'"') => at = quoted(list, at).unwrap_or(list.len()),
+            Some(b',') if !bracket => {
+                return (trim_end(slice(list, start, at)), list.get(at.wrapping_add(1)..));
             }
-            _ => {}
+            Some(octet) => {
+                bracket = *octet == b'<' || bracket && *octet != b'>';
+                at = at.wrapping_add(1);
+            }
+            None => return (trim_end(slice(list, start, list.len())), None),
         }
-        at = at.wrapping_add(1);
+        at = run(list, at, PLAIN);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::address::NameAddr;
-use super::auth::{Challenges, Credentials};
+use super::auth::{Challenges, CredentialRows};
 use super::header::HeaderName;
 use super::list::{List, Values};
 use super::method::Method;
@@ -78,6 +78,9 @@ impl<'a> MediaType<'a> {
             && self.subtype.eq_ignore_ascii_case(slice(name, slash.wrapping_add(1), name.len()))
     }
 }
+
+const AUTHENTICATE: u64 = 1 << HeaderName::WwwAuthenticate.id() | 1 << HeaderName::ProxyAuthenticate.id();
+const AUTHORIZATION: u64 = 1 << HeaderName::Authorization.id() | 1 << HeaderName::ProxyAuthorization.id();
 
 impl<'a> Message<'a> {
     /// Every Via, topmost first.
@@ -185,11 +188,12 @@ impl<'a> Message<'a> {
     /// The challenges of WWW-Authenticate and Proxy-Authenticate, topmost first; malformed ones are left out.
     #[must_use]
     pub fn challenges(&self) -> Challenges<'_, 'a> {
-        Challenges::new(self.headers())
+        Challenges::new(self.rows_of(AUTHENTICATE))
     }
 
     /// The credentials of Authorization and Proxy-Authorization, topmost first; malformed ones are left out.
-    pub fn credentials(&self) -> impl Iterator<Item = Credentials<'a>> + '_ {
-        self.headers().filter_map(|header| Credentials::of(&header))
+    #[must_use]
+    pub fn credentials(&self) -> CredentialRows<'_, 'a> {
+        CredentialRows { rows: self.rows_of(AUTHORIZATION) }
     }
 }

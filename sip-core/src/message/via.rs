@@ -4,7 +4,7 @@ use super::ParseError;
 use super::host::{Host, HostKind, host, port};
 use super::list::Element;
 use super::params::{Params, element_end, next_param};
-use super::scan::{LWS, Span, TOKEN, decimal, is, peek, run, skip_lws, slice};
+use super::scan::{LWS, Span, TOKEN, VALUE, decimal, is, peek, run, skip_lws, slice, stands};
 use crate::transport::{Address, Transport};
 use core::net::IpAddr;
 
@@ -167,10 +167,7 @@ impl<'a> Element<'a> for Via<'a> {
 fn read(bytes: &[u8], at: usize) -> Option<(Via<'_>, usize)> {
     let start = skip_lws(bytes, at);
     let within = |from: usize, to: usize| Span::new(from.wrapping_sub(start), to.wrapping_sub(start));
-    let from = match bytes.get(start..)?.first_chunk() {
-        Some(b"SIP/2.0/") => start.wrapping_add(8),
-        _ => protocol(bytes, start)?,
-    };
+    let from = if stands(bytes, start, b"SIP/2.0/") { start.wrapping_add(8) } else { protocol(bytes, start)? };
     let from = skip_lws(bytes, from);
     let to = run(bytes, from, TOKEN);
     if to == from || !is(peek(bytes, to), LWS) {
@@ -198,6 +195,15 @@ fn read(bytes: &[u8], at: usize) -> Option<(Via<'_>, usize)> {
         via.has_port = true;
     }
     let params = at;
+    if stands(bytes, at, b";branch=") {
+        // The way most write it; what else a value can be is left to the loop.
+        let value = at.wrapping_add(8);
+        let end = run(bytes, value, VALUE);
+        if end != value {
+            via.branch = within(value, end);
+            at = end;
+        }
+    }
     while let Some(param) = next_param(bytes, at) {
         let param = param?;
         at = param.end;

@@ -414,10 +414,10 @@ pub(crate) fn row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, 
 /// most one space, a value without white space at its ends, one line, and another line behind it.
 #[inline]
 fn plain_row(bytes: &[u8], at: usize) -> Option<(Row, usize)> {
-    let (chunk, rest) = bytes.get(at..)?.split_first_chunk()?;
-    let (low, high) = scan::words(chunk);
+    let rest = bytes.get(at..)?;
+    let (low, high) = scan::words(rest.first_chunk()?);
     let (colon_low, colon_high) = (equal(low, b':'), equal(high, b':'));
-    let (key, length) = if colon_low != 0 {
+    let (key, colon) = if colon_low != 0 {
         let bits = colon_low.trailing_zeros() & !7;
         (((low | LOWER) & !u64::MAX.wrapping_shl(bits), 0), bits / 8)
     } else if colon_high != 0 {
@@ -430,24 +430,34 @@ fn plain_row(bytes: &[u8], at: usize) -> Option<(Row, usize)> {
     if id == 0 {
         return None;
     }
-    let (end_low, end_high) = (below(low, 32), below(high, 32));
-    let end = if end_low | end_high != 0 {
-        at.wrapping_add(scan::first_of(end_low, end_high))
-    } else {
-        bytes.len().wrapping_sub(rest.len()).wrapping_add(scan::control(rest, 0))
+    let end = match below(low, 32) {
+        0 => match below(high, 32) {
+            0 => scan::control(rest, 16),
+            found => scan::first_of(0, found),
+        },
+        found => scan::first_of(found, 0),
     };
-    let behind = bytes.get(end..)?.first_chunk()?;
-    let [b'\r', b'\n', next] = behind else { return None };
-    let colon = at.wrapping_add(length as usize);
-    let space = usize::from(peek(bytes, colon.wrapping_add(1)) == b' ');
-    let value = colon.wrapping_add(1).wrapping_add(space);
-    if matches!(next, b' ' | b'\t') || peek(bytes, value) <= b' ' || peek(bytes, end.wrapping_sub(1)) <= b' ' {
+    let (line, behind) = rest.split_at_checked(end)?;
+    let [cr, lf, next] = behind.first_chunk()?;
+    // A line that white space begins goes on with this one; an empty line begins with CR.
+    if u16::from_le_bytes([*cr, *lf]) != u16::from_le_bytes(*b"\r\n") || (*next <= b' ' && *next != b'\r') {
         return None;
     }
-    Some((Row::new(at, value, end, id), end.wrapping_add(2)))
+    let mut value = (colon as usize).wrapping_add(1);
+    if peek(line, value) == b' ' {
+        value = value.wrapping_add(1);
+    }
+    match line.get(value..)? {
+        [first, .., last] if *first > b' ' && *last > b' ' => {}
+        [one] if *one > b' ' => {}
+        _ => return None,
+    }
+    let end = at.wrapping_add(end);
+    Some((Row::new(at, at.wrapping_add(value), end, id), end.wrapping_add(2)))
 }
 
 /// The row in whatever form.
+#[cold]
 #[inline(never)]
 fn any_row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, usize)> {
     let (id, colon) = name(bytes, at)?;

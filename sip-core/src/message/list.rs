@@ -3,7 +3,6 @@
 use super::ParseError;
 use super::header::{Header, Row, row};
 use super::scan::{element, peek};
-use core::marker::PhantomData;
 
 /// A value that can stand in a comma-separated list.
 pub(crate) trait Element<'a>: Sized {
@@ -23,6 +22,20 @@ pub(crate) struct Rows<'m, 'a> {
 impl<'m, 'a> Rows<'m, 'a> {
     pub(crate) fn new(bytes: &'a [u8], table: &'m [Row], rest: usize) -> Self {
         Self { bytes, table: table.iter(), rest }
+    }
+
+    /// The first row of this id.
+    #[inline]
+    pub(crate) fn first(mut self, id: u8) -> Option<&'a [u8]> {
+        match self.table.as_slice().iter().find(|row| row.id() == id) {
+            Some(row) => Some(row.value_in(self.bytes)),
+            None if self.rest == 0 => None,
+            None => {
+                self.table = [].iter();
+                let row = self.find(|row| row.id() == id)?;
+                Some(row.value_in(self.bytes))
+            }
+        }
     }
 
     /// The next row of this id; of this name when the id is zero.
@@ -162,16 +175,18 @@ impl<'a> Iterator for Values<'_, 'a, '_> {
 pub struct List<'m, 'a, T> {
     rows: Named<'m, 'a, 'static>,
     rest: Option<&'a [u8]>,
-    item: PhantomData<T>,
+    /// What has been parsed before.
+    ready: Option<T>,
 }
 
 impl<'m, 'a, T> List<'m, 'a, T> {
-    pub(crate) fn new(rows: Named<'m, 'a, 'static>) -> Self {
-        Self { rows, rest: None, item: PhantomData }
+    pub(crate) const fn new(rows: Named<'m, 'a, 'static>) -> Self {
+        Self { rows, rest: None, ready: None }
     }
 
-    pub(crate) fn none() -> Self {
-        Self::new(Named::new(Rows::new(b"", &[], 0), 0, b""))
+    /// A list of which an element has been parsed, and `rest` follows it in its row.
+    pub(crate) const fn after(ready: Option<T>, rest: Option<&'a [u8]>, rows: Named<'m, 'a, 'static>) -> Self {
+        Self { rows, rest, ready }
     }
 }
 
@@ -181,6 +196,9 @@ impl<'a, T: Element<'a>> Iterator for List<'_, 'a, T> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(item) = self.ready.take() {
+            return Some(Ok(item));
+        }
         let list = match self.rest.take() {
             Some(rest) => rest,
             None => self.rows.next()?,

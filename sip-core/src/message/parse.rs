@@ -83,6 +83,53 @@ const CORE: usize = 6;
 /// What is wrong with the whole though each row is fine, as far as it shows while rows are read.
 type Fault = Option<(ParseError, usize)>;
 
+/// The rows of a message, as they are found.
+#[derive(Default)]
+struct Index {
+    table: [Row; TABLE],
+    /// The first row of each of the first ids.
+    core: [Row; CORE],
+    /// A bit for each id that occurs.
+    present: u64,
+    /// Where the rows that did not fit in the table begin; zero when all did.
+    rest: usize,
+    count: usize,
+    fault: Fault,
+}
+
+impl Index {
+    /// Reads the rows from `at` to the empty line; gives where the body begins.
+    #[inline(never)]
+    fn read(&mut self, bytes: &[u8], at: usize) -> Result<usize, (ParseError, usize)> {
+        let mut at = at;
+        let mut present = 0;
+        let mut slots = self.table.iter_mut();
+        let head = loop {
+            if peek(bytes, at) == b'\r' {
+                break line(bytes, at, false)?.next;
+            }
+            let (row, next) = row(bytes, at)?;
+            if let Some(slot) = slots.next() {
+                *slot = row;
+            } else if self.rest == 0 {
+                self.rest = at;
+            }
+            present |= 1u64.wrapping_shl(u32::from(row.id()));
+            if let Some(slot) = self.core.get_mut(usize::from(row.id().wrapping_sub(1))) {
+                if slot.is_none() {
+                    *slot = row;
+                } else {
+                    again(bytes, *slot, row, &mut self.fault);
+                }
+            }
+            at = next;
+        };
+        self.count = TABLE.wrapping_sub(slots.len());
+        self.present = present;
+        Ok(head)
+    }
+}
+
 /// Notes that a core header occurs again.
 #[cold]
 #[inline(never)]
@@ -190,32 +237,9 @@ impl<'a> Message<'a> {
         }
         let first = line(bytes, 0, false)?;
         let start = start_line::parse(slice(bytes, 0, first.end)).map_err(|error| (error, 0))?;
-        let mut table = [Row::default(); TABLE];
-        let mut slots = table.iter_mut();
-        let mut rest: usize = 0;
-        let mut core = [Row::default(); CORE];
-        let mut present: u64 = 0;
-        let mut fault: Fault = None;
-        let mut at = first.next;
-        while peek(bytes, at) != b'\r' {
-            let (row, next) = row(bytes, at)?;
-            match slots.next() {
-                Some(slot) => *slot = row,
-                None if rest == 0 => rest = at,
-                None => {}
-            }
-            present |= 1u64.wrapping_shl(u32::from(row.id()));
-            if let Some(slot) = core.get_mut(usize::from(row.id().wrapping_sub(1))) {
-                if slot.is_none() {
-                    *slot = row;
-                } else {
-                    again(bytes, *slot, row, &mut fault);
-                }
-            }
-            at = next;
-        }
-        let count = TABLE.wrapping_sub(slots.len()) as u8;
-        let head = line(bytes, at, false)?.next;
+        let mut index = Index::default();
+        let head = index.read(bytes, first.next)?;
+        let Index { table, core, present, rest, count, fault } = index;
         let [via_row, from_row, to_row, id_row, cseq_row, length_row] = core;
         if [via_row, from_row, to_row, id_row, cseq_row].iter().any(|row| row.is_none()) {
             return Err(incomplete(bytes, &core, fault, head));
@@ -251,7 +275,7 @@ impl<'a> Message<'a> {
             }
             StartLine::Status { status, reason } => (Err(reason), status),
         };
-        let (head, rest) = (head as u16, rest as u16);
+        let (head, rest, count) = (head as u16, rest as u16, count as u8);
         Ok(Self { bytes, start, via, from, to, call_id, cseq, present, head, rest, status, count, table })
     }
 
@@ -384,7 +408,21 @@ impl<'a> Message<'a> {
     /// The value of the first row of this name.
     #[must_use]
     pub fn header(&self, name: HeaderName<'_>) -> Option<&'a [u8]> {
-        self.header_rows(name).next()
+        match name.lookup() {
+            0 => self.header_rows(name).next(),
+            id => self.first(id),
+        }
+    }
+
+    /// The value of the first row of a known name.
+    pub(crate) fn first(&self, id: u8) -> Option<&'a [u8]> {
+        if self.has(id) { self.rows().first(id) } else { None }
+    }
+
+    /// Whether a row of this id is there.
+    #[inline]
+    pub(crate) const fn has(&self, id: u8) -> bool {
+        self.present & 1u64.wrapping_shl(id as u32) != 0
     }
 
     /// The values of all rows of this name, each whole.

@@ -180,7 +180,14 @@ pub(crate) fn run(bytes: &[u8], from: usize, class: u16) -> usize {
 /// As [`run`], where `%` and two hexadecimal digits count too; `None` when `%` stands without them.
 #[inline]
 pub(crate) fn run_escaped(bytes: &[u8], from: usize, class: u16) -> Option<usize> {
-    let mut at = run(bytes, from, class);
+    let at = run(bytes, from, class);
+    if peek(bytes, at) == b'%' { run_escapes(bytes, at, class) } else { Some(at) }
+}
+
+/// Goes on behind a `%` at `at`.
+#[inline(never)]
+fn run_escapes(bytes: &[u8], at: usize, class: u16) -> Option<usize> {
+    let mut at = at;
     while peek(bytes, at) == b'%' {
         let (high, low) = (peek(bytes, at.wrapping_add(1)), peek(bytes, at.wrapping_add(2)));
         if !is(high, HEX) || !is(low, HEX) {
@@ -300,12 +307,12 @@ pub(crate) const fn equal(word: u64, octet: u8) -> u64 {
 #[inline]
 pub(crate) fn control(bytes: &[u8], from: usize) -> usize {
     let Some(mut rest) = bytes.get(from..) else { return bytes.len() };
-    while let Some((chunk, tail)) = rest.split_first_chunk() {
-        let (low, high) = words(chunk);
-        let (low, high) = (below(low, 32), below(high, 32));
-        if low | high != 0 {
+    while let Some((chunk, tail)) = rest.split_first_chunk::<16>() {
+        // Written so that a vector unit takes the sixteen at once.
+        if chunk.iter().fold(false, |found, octet| found | (*octet < 32)) {
+            let (low, high) = words(chunk);
             let at = bytes.len().wrapping_sub(rest.len());
-            return at.wrapping_add(first_of(low, high));
+            return at.wrapping_add(first_of(below(low, 32), below(high, 32)));
         }
         rest = tail;
     }

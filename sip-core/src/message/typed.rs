@@ -86,13 +86,24 @@ impl<'a> Message<'a> {
     /// Every Via, topmost first.
     #[must_use]
     pub fn vias(&self) -> List<'_, 'a, Via<'a>> {
-        List::new(self.header_rows(HeaderName::Via))
+        // The first one was read when the message was.
+        let mut rows = self.header_rows(HeaderName::Via);
+        let top = self.top_via();
+        let rest = rows.next().and_then(|row| {
+            let comma = skip_lws(row, top.raw().len());
+            row.get(comma.wrapping_add(1)..)
+        });
+        List::after(Some(top), rest, rows)
     }
 
     /// Every Contact; nothing for `Contact: *`.
     #[must_use]
     pub fn contacts(&self) -> List<'_, 'a, NameAddr<'a>> {
-        if self.contact_is_wildcard() { List::none() } else { self.addresses(HeaderName::Contact) }
+        let mut rows = self.header_rows(HeaderName::Contact);
+        match rows.next() {
+            Some(b"*") if rows.clone().next().is_none() => List::new(rows),
+            first => List::after(None, first, rows),
+        }
     }
 
     /// Whether the one Contact is `*`, which stands for all bindings (RFC 3261 §10.2.2).
@@ -126,7 +137,7 @@ impl<'a> Message<'a> {
     /// [`ParseError::Number`] when it isn't a number from 0 to 255.
     #[must_use]
     pub fn max_forwards(&self) -> Option<Result<u8, ParseError>> {
-        let value = self.header(HeaderName::MaxForwards)?;
+        let value = self.first(HeaderName::MaxForwards.id())?;
         Some(decimal(value).and_then(|hops| u8::try_from(hops).ok()).ok_or(ParseError::Number))
     }
 
@@ -134,32 +145,32 @@ impl<'a> Message<'a> {
     /// (RFC 3261 §20.19, RFC 4475 §3.1.2.4).
     #[must_use]
     pub fn expires(&self) -> Option<u32> {
-        decimal_u32(self.header(HeaderName::Expires)?)
+        decimal_u32(self.first(HeaderName::Expires.id())?)
     }
 
     /// Min-Expires in seconds (RFC 3261 §20.23).
     #[must_use]
     pub fn min_expires(&self) -> Option<u32> {
-        decimal_u32(self.header(HeaderName::MinExpires)?)
+        decimal_u32(self.first(HeaderName::MinExpires.id())?)
     }
 
     /// Retry-After in seconds, without its comment and parameters (RFC 3261 §20.33).
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
-        let value = self.header(HeaderName::RetryAfter)?;
+        let value = self.first(HeaderName::RetryAfter.id())?;
         decimal_u32(slice(value, 0, run(value, 0, DIGIT)))
     }
 
     /// Content-Type; `None` when it is missing or malformed.
     #[must_use]
     pub fn content_type(&self) -> Option<MediaType<'a>> {
-        MediaType::parse(self.header(HeaderName::ContentType)?)
+        MediaType::parse(self.first(HeaderName::ContentType.id())?)
     }
 
     /// Content-Length; `None` without it. It was compared with the octets when they were parsed.
     #[must_use]
     pub fn content_length(&self) -> Option<usize> {
-        self.header(HeaderName::ContentLength).map(|_| self.body().len())
+        self.has(HeaderName::ContentLength.id()).then(|| self.body().len())
     }
 
     /// The methods of Allow (RFC 3261 §20.5); elements that are no token are left out.

@@ -4,8 +4,8 @@ use super::ParseError;
 use super::list::Element;
 use super::params::{Params, element_end, next_param};
 use super::scan::{
-    ALPHA, BARE_URI, DISPLAY, SCHEME, Span, URI, VALUE, decimal_u32, is, peek, quoted, run, skip_lws, slice, stands,
-    trim, unquote,
+    ALPHA, BARE_URI, DISPLAY, SCHEME, Span, VALUE, decimal_u32, is, peek, quoted, run, run_uri, skip_lws, slice,
+    stands, trim, unquote,
 };
 use super::uri::Uri;
 
@@ -139,7 +139,7 @@ fn read(bytes: &[u8], at: usize) -> Option<(NameAddr<'_>, usize)> {
             if peek(bytes, end) == b':' {
                 // A URI without brackets: a semicolon, comma or white space ends it, and a question mark is an
                 // error (RFC 3261 §20.10).
-                let end = uri_end(bytes, start, BARE_URI)?;
+                let end = uri_end(bytes, start, true)?;
                 return finish(bytes, start, start, (start, end), end);
             }
             // RFC 4475 §3.1.1.6: white space between the name and the bracket may be missing.
@@ -151,7 +151,7 @@ fn read(bytes: &[u8], at: usize) -> Option<(NameAddr<'_>, usize)> {
         return None;
     }
     let from = at.wrapping_add(1);
-    let to = uri_end(bytes, from, URI)?;
+    let to = uri_end(bytes, from, false)?;
     if peek(bytes, to) != b'>' {
         return None;
     }
@@ -207,13 +207,13 @@ fn finish(
 
 /// Where the absolute URI that begins at `from` ends: a scheme, a colon, and at least one character more.
 #[inline]
-fn uri_end(bytes: &[u8], from: usize, class: u16) -> Option<usize> {
+fn uri_end(bytes: &[u8], from: usize, bare: bool) -> Option<usize> {
     let colon = if stands(bytes, from, b"sip:") { from.wrapping_add(3) } else { run(bytes, from, SCHEME) };
     let rest = colon.wrapping_add(1);
     if peek(bytes, colon) != b':' || !is(peek(bytes, from), ALPHA) {
         return None;
     }
-    let end = run(bytes, rest, class);
+    let end = if bare { run(bytes, rest, BARE_URI) } else { run_uri(bytes, rest) };
     (end != rest).then_some(end)
 }
 

@@ -305,8 +305,11 @@ fn find_key(key: NameKey) -> u8 {
     loop {
         let place = usize::from(INDEX.slots.get(slot).copied().unwrap_or(0));
         let found = INDEX.keys.get(place).copied().unwrap_or((0, 0));
-        if found == key || place == 0 {
+        if found == key {
             return INDEX.ids.get(place).copied().unwrap_or(0);
+        }
+        if place == 0 {
+            return 0;
         }
         slot = slot.wrapping_add(1) % SLOTS;
     }

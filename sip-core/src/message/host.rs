@@ -1,7 +1,7 @@
 //! Hosts and ports (RFC 3261 §25.1 `hostport`, RFC 5118).
 
 use super::ParseError;
-use super::scan::{DIGIT, HOST, decimal, is, peek, run, slice};
+use super::scan::{DIGIT, decimal, is, peek, run_host, slice};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The host of a URI or Via.
@@ -80,7 +80,7 @@ impl HostKind {
 /// Reads the host at `at`; gives its kind and where it ends.
 #[inline]
 pub(crate) fn host(bytes: &[u8], at: usize) -> Option<(HostKind, usize)> {
-    let end = run(bytes, at, HOST);
+    let end = run_host(bytes, at);
     if end == at {
         return reference(bytes, at);
     }

@@ -145,8 +145,13 @@ pub struct Values<'m, 'a, 'n> {
 }
 
 impl<'m, 'a, 'n> Values<'m, 'a, 'n> {
-    pub(crate) fn new(rows: Named<'m, 'a, 'n>) -> Self {
+    pub(crate) const fn new(rows: Named<'m, 'a, 'n>) -> Self {
         Self { rows, rest: None }
+    }
+
+    #[inline(never)]
+    fn next_row(&mut self) -> Option<&'a [u8]> {
+        self.rows.next()
     }
 }
 
@@ -157,7 +162,7 @@ impl<'a> Iterator for Values<'_, 'a, '_> {
         loop {
             let list = match self.rest.take() {
                 Some(rest) => rest,
-                None => self.rows.next()?,
+                None => self.next_row()?,
             };
             let (first, rest) = element(list);
             self.rest = rest;

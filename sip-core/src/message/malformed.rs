@@ -132,8 +132,9 @@ impl<'a> Malformed<'a> {
         self.header(HeaderName::CSeq)
     }
 
-    /// Whether an answer can be sent: a request, no ACK (RFC 3261 §17.2.1), with a Via to give back. One that can't be read
-    /// is given back as it came, to where the request came from.
+    /// Whether an answer can be sent: a request, no ACK (RFC 3261 §17.2.1), with a Via to give back.
+    ///
+    /// One that can't be read is given back as it came, to where the request came from.
     #[must_use]
     pub fn answerable(&self) -> bool {
         self.is_request() && self.method() != b"ACK" && self.vias().next().is_some()

@@ -6,7 +6,7 @@ use super::header::{Header, HeaderName, Row, row};
 use super::list::{Element, Headers, Named, Rows, Selected, Values};
 use super::malformed::Malformed;
 use super::method::Method;
-use super::scan::{below, decimal, equal, line, peek, skip_lws, slice};
+use super::scan::{any, decimal, line, peek, skip_lws, slice};
 use super::start_line::{self, StartLine};
 use super::uri::Uri;
 use super::via::Via;
@@ -196,15 +196,7 @@ fn address<'a>(bytes: &'a [u8], row: Row) -> Option<NameAddr<'a>> {
 /// Whether this can be a Call-ID. Any visible characters are taken: it is only compared and sent back.
 #[inline]
 fn is_call_id(value: &[u8]) -> bool {
-    let mut rest = value;
-    while let Some((chunk, tail)) = rest.split_first_chunk() {
-        let word = u64::from_le_bytes(*chunk);
-        if below(word, b'!') | equal(word, 0x7F) != 0 {
-            return false;
-        }
-        rest = tail;
-    }
-    !value.is_empty() && rest.iter().all(|octet| *octet > b' ' && *octet != 0x7F)
+    !value.is_empty() && !any(value, |octet| (octet <= b' ') | (octet == 0x7F))
 }
 
 /// How many octets of CRLF stand before the message (RFC 3261 §7.5).

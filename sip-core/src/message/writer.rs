@@ -3,11 +3,12 @@
 use super::header::HeaderName;
 use super::method::Method;
 use super::parse::MAX_MESSAGE;
-use super::scan::{TOKEN, URI, below, first_of, peek, run, word};
+use super::scan::{TOKEN, any, is_outside_uri, run};
 use super::via::MAGIC_COOKIE;
 use crate::random::Token;
 use crate::transport::Transport;
 use core::fmt;
+use core::mem::take;
 
 /// Why a message was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,7 +33,9 @@ pub enum WriteError {
 /// No call fails: a writer whose buffer is full goes on counting, and [`finish`](Self::finish) tells.
 #[derive(Debug)]
 pub struct Writer<'b> {
-    buffer: &'b mut [u8],
+    /// What of the buffer is left; nothing once a piece did not fit.
+    free: &'b mut [u8],
+    capacity: usize,
     length: usize,
     injected: bool,
 }
@@ -41,7 +44,8 @@ impl<'b> Writer<'b> {
     /// A writer into `buffer`.
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
-        Self { buffer, length: 0, injected: false }
+        let capacity = buffer.len();
+        Self { free: buffer, capacity, length: 0, injected: false }
     }
 
     /// How many octets the message has so far, those that did not fit counted.
@@ -59,11 +63,14 @@ impl<'b> Writer<'b> {
     /// Writes octets that are trusted: our own, or pieces of a message that was parsed.
     #[inline]
     pub fn raw(&mut self, octets: &[u8]) {
-        let end = self.length.saturating_add(octets.len());
-        if let Some(place) = self.buffer.get_mut(self.length..end) {
-            place.copy_from_slice(octets);
-        }
-        self.length = end;
+        self.free = match take(&mut self.free).split_at_mut_checked(octets.len()) {
+            Some((place, free)) => {
+                place.copy_from_slice(octets);
+                free
+            }
+            None => &mut [],
+        };
+        self.length = self.length.saturating_add(octets.len());
     }
 
     /// Writes a piece of a value; CR, LF and NUL in it make the message fail.
@@ -75,6 +82,9 @@ impl<'b> Writer<'b> {
 
     /// Writes a number in decimal.
     pub fn number(&mut self, number: u64) {
+        if number < 10 {
+            return self.raw(&[b'0' | number as u8]);
+        }
         let mut digits = [0; 20];
         let mut rest = number;
         let mut from = digits.len();
@@ -93,7 +103,7 @@ impl<'b> Writer<'b> {
     pub fn request_line(&mut self, method: Method<'_>, uri: &[u8]) {
         self.token(method.as_bytes());
         self.raw(b" ");
-        self.injected |= uri.is_empty() || run(uri, 0, URI) != uri.len();
+        self.injected |= uri.is_empty() || any(uri, is_outside_uri);
         self.raw(uri);
         self.raw(b" SIP/2.0\r\n");
     }
@@ -198,7 +208,7 @@ impl<'b> Writer<'b> {
             Err(WriteError::Injection)
         } else if needed > MAX_MESSAGE {
             Err(WriteError::TooLarge { needed })
-        } else if needed > self.buffer.len() {
+        } else if needed > self.capacity {
             Err(WriteError::Full { needed })
         } else {
             Ok(needed)
@@ -216,21 +226,8 @@ impl fmt::Write for Writer<'_> {
 /// Whether none of the octets is CR, LF or NUL.
 #[inline]
 fn is_clean(octets: &[u8]) -> bool {
-    let mut at: usize = 0;
-    while let Some(word) = word(octets, at) {
-        // Below 14 are NUL, LF and CR, and controls that need the closer look.
-        let found = below(word, 14);
-        if found == 0 {
-            at = at.wrapping_add(8);
-            continue;
-        }
-        at = at.wrapping_add(first_of(found, 0));
-        if matches!(peek(octets, at), 0 | b'\r' | b'\n') {
-            return false;
-        }
-        at = at.wrapping_add(1);
-    }
-    octets.get(at..).unwrap_or_default().iter().all(|octet| !matches!(octet, 0 | b'\r' | b'\n'))
+    // Below 14 are these three, and controls that need the closer look.
+    !any(octets, |octet| octet < 14) || !octets.iter().any(|octet| matches!(octet, 0 | b'\r' | b'\n'))
 }
 
 /// The reason phrase of a status code (RFC 3261 §21 and its extensions).

@@ -35,21 +35,17 @@ macro_rules! headers {
 
             /// The name in its long form, spelled as in its RFC.
             #[must_use]
-            pub const fn as_bytes(self) -> &'a [u8] {
+            pub fn as_bytes(self) -> &'a [u8] {
                 match self {
-                    $(Self::$variant => $name,)*
                     Self::Other(name) => name,
+                    known => NAMES.get(usize::from(known.id())).map_or(b"", |entry| entry.long),
                 }
             }
 
             /// The letter that is its compact form (RFC 3261 §7.3.3).
             #[must_use]
-            pub const fn compact(self) -> Option<u8> {
-                let letter: u8 = match self {
-                    $(Self::$variant => $compact,)*
-                    Self::Other(_) => 0,
-                };
-                if letter == 0 { None } else { Some(letter) }
+            pub fn compact(self) -> Option<u8> {
+                NAMES.get(usize::from(self.id())).map(|entry| entry.compact).filter(|letter| *letter != 0)
             }
         }
     };

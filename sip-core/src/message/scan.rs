@@ -548,16 +548,15 @@ mod tests {
 
     #[test]
     fn elements_respect_quotes_and_brackets() {
-        let cases: [(&[u8], &[u8], Option<&[u8]>); 7] = [
-            (b"a, b", b"a", Some(b" b")),
+        for (list, first, rest) in [
+            (&b"a, b"[..], &b"a"[..], Some(&b" b"[..])),
             (b"\"a,\\\",b\" <x>,c", b"\"a,\\\",b\" <x>", Some(b"c")),
             (b"<a,b>,c", b"<a,b>", Some(b"c")),
             (b" a ", b"a", None),
             (b"", b"", None),
             (b",", b"", Some(b"")),
             (b"\"a,b", b"\"a,b", None),
-        ];
-        for (list, first, rest) in cases {
+        ] {
             assert_eq!(element(list), (first, rest));
         }
     }

@@ -1,7 +1,7 @@
 //! The messages of RFC 4475 and RFC 5118, read from the folder that `SIP_TORTURE_DIR` names; without it this
 //! test says so and passes. Each has the verdict of the folder's MANIFEST.tsv.
 
-use super::{Message, Method};
+use super::{Malformed, Message, Method};
 use std::path::Path;
 
 #[test]
@@ -17,7 +17,7 @@ fn verdicts() {
         let (file, kind, verdict, expected) = (columns[0], columns[3], columns[4], columns[5]);
         let octets = std::fs::read(Path::new(&folder).join(file)).unwrap();
         let found = Message::parse(&octets);
-        println!("{file}: {verdict}: {:?}", found.as_ref().map(|_| ()).map_err(|failure| failure.error()));
+        println!("{file}: {verdict}: {:?}", found.as_ref().map(|_| ()).map_err(Malformed::error));
         if let Ok(message) = &found {
             assert_eq!(message.is_request(), kind == "request", "{file}");
         }

@@ -262,13 +262,14 @@ impl<const N: usize> Octets for Pool<N> {
     }
 
     fn used(&self) -> usize {
-        let headers = (self.blocks as usize).saturating_mul(HEADER);
-        let slots = (self.slots as usize).saturating_mul(SLOT);
-        self.live.saturating_add(headers).saturating_add(slots)
+        let overhead = (self.blocks as usize).saturating_mul(Self::OVERHEAD);
+        self.live.saturating_add(overhead)
     }
 
     fn free(&self) -> usize {
-        Self::SIZE.saturating_sub(self.used())
+        // A free slot between others stays in the table: the next block has it for nothing, no octets can lie there.
+        let idle = self.slots.saturating_sub(self.blocks) as usize;
+        Self::SIZE.saturating_sub(self.used()).saturating_sub(idle.saturating_mul(SLOT))
     }
 }
 

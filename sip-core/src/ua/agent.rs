@@ -2,7 +2,7 @@
 
 use super::auth::Sessions;
 use super::config::Settings;
-use super::entry::{CallEntry, CallState, RegistrationEntry};
+use super::entry::{CallEntry, CallState, Owner, RegistrationEntry, Tries};
 use super::event::{Call, Cause, Event};
 use crate::dialog::{self, Dialog};
 use crate::memory::{Handle, Head, Octets, Parts, Table, TableRef};
@@ -204,6 +204,14 @@ impl<'a, O: Octets> Agent<'a, O> {
         entry.limit_at = Instant::ZERO;
         entry.repeat_at = Instant::ZERO;
         let mut dialog = core::mem::replace(&mut entry.dialog, Handle::NONE);
+        let invite = entry.invite;
+        let chosen = self.dialog(dialog).filter(|entry| entry.state != dialog::State::Early);
+        if let Some(settled) = chosen.map(|entry| Owner::Settled(entry.key().bucket_bits()))
+            && self.layer().is_client(invite)
+        {
+            // What the peer still sends of its 2xx is acknowledged, and no more.
+            self.layer().set_user(invite, settled.user(Tries::default()));
+        }
         while let Some(entry) = self.dialog(dialog) {
             let next = entry.next;
             self.drop_dialog(now, dialog);
@@ -220,11 +228,12 @@ impl<'a, O: Octets> Agent<'a, O> {
     /// Frees a dialog. An INVITE of the peer that waits in it is answered 487, one of ours is left to end by itself.
     pub(super) fn drop_dialog(&mut self, now: Instant, handle: Handle) {
         let Some(entry) = self.dialog(handle) else { return };
-        let invite = entry.invite;
+        let (invite, bits) = (entry.invite, entry.key().bucket_bits());
         let patience = self.patience();
         let mut layer = self.layer();
         if layer.is_client(invite) {
-            // Its owner stays, so that a 2xx is still acknowledged.
+            // A 2xx is still acknowledged.
+            layer.set_user(invite, Owner::Settled(bits).user(Tries::default()));
             layer.limit(now, invite, patience);
         } else if layer.is_server(invite) && !layer.has_final(invite) {
             // There is always room: the response is shorter than the request whose head is kept.

@@ -53,15 +53,6 @@ impl<O: Octets> Agent<'_, O> {
         {
             again = Some((id, [0; 2]));
         }
-        let orphan = match owner {
-            Owner::Nobody => true,
-            Owner::Reinvite(dialog) => self.dialog(dialog).is_none(),
-            _ => false,
-        };
-        if fresh && status < 200 && orphan {
-            let patience = self.patience();
-            self.layer().limit(now, id, patience);
-        }
         let delivered = fresh || (200..300).contains(&status);
         if again.is_none() && delivered {
             received = match owner {
@@ -69,11 +60,28 @@ impl<O: Octets> Agent<'_, O> {
                 Owner::Reinvite(dialog) if self.dialog(dialog).is_some() => {
                     self.reinvite_response(now, flow, dialog, id, response)
                 }
-                Owner::Reinvite(_) if (200..300).contains(&status) => self.refuse_fork(now, flow, response),
+                Owner::Reinvite(_) if (200..300).contains(&status) => self.acknowledge_alone(flow, response),
+                Owner::Settled(bits) if (200..300).contains(&status) => {
+                    if crate::dialog::key_of(response, self.s.hash).bucket_bits() == bits {
+                        self.acknowledge_alone(flow, response)
+                    } else {
+                        self.refuse_fork(now, flow, TransactionId::NONE, response)
+                    }
+                }
                 _ => Received::Nothing,
             };
         }
         let outcome = self.layer().receive_response(now, id, response);
+        // Only Proceeding can be limited, and this response may have led there.
+        let orphan = match owner {
+            Owner::Nobody | Owner::Settled(_) => true,
+            Owner::Reinvite(dialog) => self.dialog(dialog).is_none(),
+            _ => false,
+        };
+        if fresh && status < 200 && orphan {
+            let patience = self.patience();
+            self.layer().limit(now, id, patience);
+        }
         if outcome == ClientOutcome::Deliver && again.is_none() {
             received = match owner {
                 Owner::Bye(dialog) if status >= 200 => match self.bye_done(now, dialog) {
@@ -102,7 +110,7 @@ impl<O: Octets> Agent<'_, O> {
             Owner::Bye(dialog) => self.dialog(dialog).is_some(),
             Owner::Register(registration) => self.registration(registration).is_some(),
             Owner::Application(_) => true,
-            Owner::Nobody | Owner::Incoming => false,
+            Owner::Nobody | Owner::Incoming | Owner::Settled(_) => false,
         }
     }
 
@@ -128,7 +136,7 @@ impl<O: Octets> Agent<'_, O> {
                 }
             }
             Owner::Register(registration) => self.register_resent(registration, new, Some(sessions)),
-            Owner::Nobody | Owner::Application(_) | Owner::Incoming => {}
+            Owner::Nobody | Owner::Application(_) | Owner::Incoming | Owner::Settled(_) => {}
         }
     }
 
@@ -208,9 +216,11 @@ impl<O: Octets> Agent<'_, O> {
         let call = entry.call;
         let tag = self.s.random.token();
         self.accept(now, flow, request, tag);
-        match self.call(call).map(|entry| entry.state) {
+        match self.call(call).map(|entry| (entry.state, entry.cause)) {
             // The callee must not end an early dialog; its INVITE decides.
-            Some(CallState::Calling | CallState::Over | CallState::Free) => Received::Nothing,
+            Some((CallState::Calling | CallState::Over | CallState::Free, _)) => Received::Nothing,
+            // Both hung up, ours first as we see it.
+            Some((CallState::Ending, Cause::LocalHangup)) => self.end_now(now, call, Cause::LocalHangup, 0),
             Some(_) => self.end_now(now, call, Cause::RemoteHangup, 0),
             None => {
                 self.drop_dialog(now, dialog);
@@ -426,7 +436,7 @@ impl<O: Octets> Agent<'_, O> {
                 None
             }
             Owner::Application(number) => Some(Event::Response { request: OutgoingRequest(number), status }),
-            Owner::Nobody | Owner::Incoming => None,
+            Owner::Nobody | Owner::Incoming | Owner::Settled(_) => None,
         }
     }
 

@@ -216,6 +216,8 @@ pub(super) enum Owner {
     Invite(Handle),
     /// An INVITE inside a dialog, ours or the peer's.
     Reinvite(Handle),
+    /// Our INVITE, whose call and dialog are over; part of the dialog's key, by which a 2xx of another fork is known.
+    Settled(u32),
     /// Our BYE; the dialog.
     Bye(Handle),
     /// A REGISTER.
@@ -245,6 +247,7 @@ impl Owner {
             Self::Register(registration) => (5, registration),
             Self::Application(number) => (6, Handle::from_parts(number, 0)),
             Self::Incoming => (7, Handle::NONE),
+            Self::Settled(bits) => (8, Handle::from_parts(bits, 0)),
         };
         let tries = u64::from(tries.total.min(15)) << 4 | u64::from(tries.repeated.min(15));
         User::new(kind << 56 | tries << 48 | u64::from(handle.generation()) << 32 | u64::from(handle.number()))
@@ -261,6 +264,7 @@ impl Owner {
             5 => Self::Register(handle),
             6 => Self::Application(handle.number()),
             7 => Self::Incoming,
+            8 => Self::Settled(handle.number()),
             _ => Self::Nobody,
         };
         (owner, tries)
@@ -283,6 +287,7 @@ mod tests {
             Owner::Register(handle),
             Owner::Application(7),
             Owner::Incoming,
+            Owner::Settled(0x8765_4321),
         ] {
             assert_eq!(Owner::of(owner.user(tries)), (owner, tries));
         }

@@ -35,6 +35,7 @@ pub(super) fn write<O: Octets>(state: &State, view: &View<'_, O>, now: Instant, 
             Owner::Nobody => 0,
             Owner::Incoming => 1,
             Owner::Application(_) => 2,
+            Owner::Settled(_) => 6,
             Owner::Invite(call) => calls.get(call).map_or(3, |entry| content.call(entry)),
             Owner::Reinvite(dialog) | Owner::Bye(dialog) => {
                 dialogs.get(dialog).map_or(4, |entry| content.dialog(entry))

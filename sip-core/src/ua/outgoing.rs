@@ -207,14 +207,14 @@ impl<O: Octets> Agent<'_, O> {
     ) -> Received<Event> {
         let status = response.status().unwrap_or_default();
         let known = self.dialog_of(response);
-        let Some(entry) = self.call(call) else { return self.refuse_fork(now, flow, response) };
+        let Some(entry) = self.call(call) else { return self.refuse_fork(now, flow, id, response) };
         if entry.state != CallState::Calling {
             return match known {
                 Some(dialog) => {
                     self.acknowledge_again(dialog, response.cseq().number);
                     Received::Nothing
                 }
-                None => self.refuse_fork(now, flow, response),
+                None => self.refuse_fork(now, flow, TransactionId::NONE, response),
             };
         }
         let (first, hangup, sessions, offered) = (entry.dialog, entry.hangup, entry.sessions, entry.offered);
@@ -255,7 +255,16 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// A 2xx that no call wants: it is acknowledged and its dialog ended (RFC 3261 §13.2.2.4).
-    pub(super) fn refuse_fork(&mut self, now: Instant, flow: Flow, response: &Message<'_>) -> Received<Event> {
+    ///
+    /// `settles` is the INVITE, when nothing else will come of it: once the BYE is done, repetitions of this 2xx are
+    /// acknowledged, and no more.
+    pub(super) fn refuse_fork(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        settles: TransactionId,
+        response: &Message<'_>,
+    ) -> Received<Event> {
         let seq = response.cseq().number;
         if let Some(dialog) = self.dialog_of(response) {
             self.acknowledge_again(dialog, seq);
@@ -268,6 +277,8 @@ impl<O: Octets> Agent<'_, O> {
         if ended.is_err() {
             // The peer repeats its 2xx; there may be room then.
             self.drop_dialog(now, dialog);
+        } else if let Some(entry) = self.dialog_mut(dialog) {
+            entry.invite = settles;
         }
         Received::Nothing
     }

@@ -1,9 +1,14 @@
 //! The one stateless reply (RFC 3261 §8.2.7): written, sent once and forgotten.
 
 use super::agent::Agent;
-use crate::memory::{Block, Octets};
-use crate::message::{Malformed, Message, Writer, build, reason_phrase};
+use super::config::Text;
+use super::event::Event;
+use super::request::direct_flow;
+use crate::dialog::Identity;
+use crate::memory::{Block, KeptBlocks, Octets};
+use crate::message::{Malformed, Message, Method, Writer, build, reason_phrase};
 use crate::random::Token;
+use crate::role::Received;
 use crate::transport::{Flow, Transport};
 
 /// Octets that the user agent reserves for its stateless reply.
@@ -71,6 +76,25 @@ impl<O: Octets> Agent<'_, O> {
             build::malformed_head(writer, failure, flow.remote, Some(tag.as_bytes()));
             writer.finish_without_body();
         });
+    }
+
+    /// Acknowledges the 2xx of a dialog that is over already: its BYE was sent, or came (RFC 3261 §13.2.2.4, §15).
+    pub(super) fn acknowledge_alone(&mut self, flow: Flow, response: &Message<'_>) -> Received<Event> {
+        // Without room the peer repeats its 2xx.
+        let Ok(identity) = Identity::keep(response, b"", self.octets) else { return Received::Nothing };
+        let settings = self.s.settings;
+        let (seq, branch) = (response.cseq().number, self.s.random.token());
+        let next_hop = identity.texts(self.octets.get(identity.block)).next_hop();
+        let direct = next_hop.map_or(Flow::NONE, |uri| direct_flow(&uri, settings.transport));
+        let flow = if direct.is_none() { flow } else { direct };
+        self.keep_reply(flow, response.bytes().len(), |kept, writer| {
+            let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
+            let texts = identity.texts(kept.get(identity.block));
+            texts.write_head(writer, Method::Ack, seq, flow.transport, sent_by, branch);
+            writer.finish_without_body();
+        });
+        self.octets.release(identity.block);
+        Received::Nothing
     }
 
     fn keep_reply(&mut self, flow: Flow, size: usize, write: impl Fn(&O::Kept<'_>, &mut Writer<'_>)) {

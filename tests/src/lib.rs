@@ -40,6 +40,7 @@ mod report;
 mod schedule;
 mod short;
 mod user;
+mod watched;
 mod wire;
 mod world;
 #[cfg(test)]
@@ -53,5 +54,6 @@ pub use phones::{ANSWER, OFFER, Phone, Phones};
 pub use report::{PCAP_DIR, Report, run_seeds};
 pub use short::short_form;
 pub use user::{Events, User};
+pub use watched::Watched;
 pub use wire::{Heard, Leg, Wire};
 pub use world::{NodeId, World};

@@ -26,6 +26,12 @@ impl NodeId {
     /// The node that is added first.
     pub const FIRST: Self = Self(0);
 
+    /// The node that is added after `before` others.
+    #[must_use]
+    pub const fn nth(before: usize) -> Self {
+        Self(before)
+    }
+
     /// The node's place in the order of adding, from zero.
     #[must_use]
     pub const fn index(self) -> usize {

@@ -4,6 +4,20 @@ use crate::error::Error;
 use crate::memory::{Block, Octets};
 use crate::message::{Header, HeaderName, Writer};
 
+/// Headers that the core writes itself.
+const OWN: [HeaderName<'_>; 10] = [
+    HeaderName::Via,
+    HeaderName::From,
+    HeaderName::To,
+    HeaderName::CallId,
+    HeaderName::CSeq,
+    HeaderName::ContentLength,
+    HeaderName::ContentType,
+    HeaderName::Route,
+    HeaderName::RecordRoute,
+    HeaderName::MaxForwards,
+];
+
 /// A body and its type. The core does not look inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -57,23 +71,13 @@ impl<'a> Content<'a> {
 
     /// Refuses headers that the core writes itself.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let owned = |header: &Header<'_>| {
-            matches!(
-                header.name,
-                HeaderName::Via
-                    | HeaderName::From
-                    | HeaderName::To
-                    | HeaderName::CallId
-                    | HeaderName::CSeq
-                    | HeaderName::ContentLength
-                    | HeaderName::ContentType
-                    | HeaderName::Route
-                    | HeaderName::RecordRoute
-                    | HeaderName::MaxForwards
-            )
-        };
-        if self.headers.iter().any(owned) {
+        // However they are written: compact, in other case.
+        let owned = |name: HeaderName<'_>| OWN.contains(&name);
+        if self.headers.iter().any(|header| owned(header.name)) {
             return Err(Error::Invalid("a header that the core writes itself"));
+        }
+        if self.headers.iter().any(|header| HeaderName::parse(header.name.as_bytes()).is_none()) {
+            return Err(Error::Invalid("header name: a token"));
         }
         Ok(())
     }

@@ -251,12 +251,12 @@ impl<O: Octets> Agent<'_, O> {
             return true;
         }
         let supported = settings.text(texts, Text::Supported);
-        if request.require().any(|tag| !lists(supported, tag)) {
+        if request.require().any(|tag| !names(supported, tag)) {
             self.reply(flow, request, 420, |kept, writer| {
                 let texts = kept.get(settings.block());
                 let supported = settings.text(texts, Text::Supported);
                 writer.value_start(HeaderName::Unsupported);
-                let unsupported = request.require().filter(|tag| !lists(supported, tag));
+                let unsupported = request.require().filter(|tag| !names(supported, tag));
                 for (index, tag) in unsupported.enumerate() {
                     if index > 0 {
                         writer.text(b", ");
@@ -493,7 +493,12 @@ impl<O: Octets> Agent<'_, O> {
     }
 }
 
-/// Whether a comma-separated list holds a token, compared as tokens are: methods by case, option tags without.
-fn lists(list: &[u8], token: &[u8]) -> bool {
-    list.split(|octet| *octet == b',').any(|item| item.trim_ascii() == token)
+/// Whether a comma-separated list holds a method; case counts (RFC 3261 §7.1).
+fn lists(list: &[u8], method: &[u8]) -> bool {
+    list.split(|octet| *octet == b',').any(|item| item.trim_ascii() == method)
+}
+
+/// Whether a comma-separated list holds an option tag, in any case (RFC 3261 §7.3.1).
+fn names(list: &[u8], tag: &[u8]) -> bool {
+    list.split(|octet| *octet == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(tag))
 }

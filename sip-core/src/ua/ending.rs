@@ -28,7 +28,12 @@ impl<O: Octets> Agent<'_, O> {
             CallState::Calling => {
                 entry.hangup = true;
                 entry.cause = Cause::LocalHangup;
-                if entry.provisional {
+                let (provisional, invite) = (entry.provisional, entry.invite);
+                if self.layer().state(invite) == Some(crate::transaction::State::Parked) {
+                    // Its way is still being looked up: nobody has seen the INVITE.
+                    self.layer().abandon(invite);
+                    self.end_later(now, call, Cause::LocalHangup, 0);
+                } else if provisional {
                     self.cancel(now, call);
                 }
                 Ok(())

@@ -290,13 +290,14 @@ impl<M: Memory> UserAgent<M> {
             agent.registration_table().unlink_ready(registration);
             return Some(Step::SendKeepAlive(registration));
         }
-        if let Some(id) = agent.layer().poll_parked() {
-            let ticket = Ticket::new(TICKET_TRANSACTION | number_of(id.0));
-            return Some(Step::LookUp(Asker::Transaction(id), ticket));
+        // An ACK asks before the BYE that follows it.
+        if let Some(dialog) = agent.next_lookup() {
+            let ticket = Ticket::new(TICKET_DIALOG | number_of(dialog));
+            return Some(Step::LookUp(Asker::Dialog(dialog), ticket));
         }
-        let dialog = agent.next_lookup()?;
-        let ticket = Ticket::new(TICKET_DIALOG | number_of(dialog));
-        Some(Step::LookUp(Asker::Dialog(dialog), ticket))
+        let id = agent.layer().poll_parked()?;
+        let ticket = Ticket::new(TICKET_TRANSACTION | number_of(id.0));
+        Some(Step::LookUp(Asker::Transaction(id), ticket))
     }
 
     /// The URI that a question is about.

@@ -67,7 +67,7 @@ fn what_is_granted_is_read_from_our_contact_then_from_expires() {
         (format!("Expires: 500\r\n{CONTACT}\r\n"), 500),
         (format!("Expires: 500\r\n{theirs}"), 500),
         (String::new(), 3600),
-        (format!("m: <sip:alice@192.0.2.1:5060>;expires=44\r\n"), 44),
+        ("m: <sip:alice@192.0.2.1:5060>;expires=44\r\n".to_owned(), 44),
     ] {
         let (mut phones, alice, mut wire) = Phones::scripted(2);
         let registration = registering(&mut phones, alice, 3600);

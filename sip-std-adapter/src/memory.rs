@@ -1,8 +1,94 @@
-//! Octets in boxes: what std has in place of a pool.
+//! Entries in vectors and octets in boxes: what std has in place of arrays and a pool.
 
 use core::mem;
+use sip_core::dialog::Dialog;
 use sip_core::error::Capacity;
-use sip_core::memory::{Block, KeptBlocks, Octets};
+use sip_core::memory::{Block, Entry, KeptBlocks, Memory, Octets, Parts, View};
+use sip_core::transaction::Transaction;
+use sip_core::ua::{CallEntry, RegistrationEntry};
+
+/// Transactions of [`HeapMemory::new`]: 100 calls a second, whose INVITE and BYE linger for 32 s each.
+const TRANSACTIONS: usize = 8192;
+const CALLS: usize = 2048;
+const DIALOGS: usize = 4096;
+const REGISTRATIONS: usize = 16;
+
+/// Octets that [`HeapMemory`] allows for each transaction and each dialog.
+const OCTETS_PER_ENTRY: usize = 4096;
+
+/// A role's memory on the heap: as many entries as were asked for, and octets up to a limit.
+///
+/// The entries are allocated once, at its creation; octets as messages come and go. Nothing grows beyond that,
+/// whatever strangers send.
+#[derive(Debug)]
+pub struct HeapMemory {
+    transactions: Vec<Transaction>,
+    dialogs: Vec<Dialog>,
+    calls: Vec<CallEntry>,
+    registrations: Vec<RegistrationEntry>,
+    octets: Boxes,
+}
+
+impl HeapMemory {
+    /// Room for 8,192 transactions, 2,048 calls with 4,096 dialogs, and 16 registrations.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(TRANSACTIONS, DIALOGS, CALLS, REGISTRATIONS)
+    }
+
+    /// Room for so many entries, and for 4 KiB of octets for each transaction and dialog.
+    ///
+    /// A call takes a dialog, one more for each fork while it rings, and keeps two transactions free for its end.
+    /// A transaction lingers for up to 32 s after its use.
+    #[must_use]
+    pub fn with_capacity(transactions: usize, dialogs: usize, calls: usize, registrations: usize) -> Self {
+        let limit = transactions.saturating_add(dialogs).saturating_mul(OCTETS_PER_ENTRY).saturating_add(2 * LONGEST);
+        Self {
+            transactions: vec![Transaction::ZERO; transactions],
+            dialogs: vec![Dialog::ZERO; dialogs],
+            calls: vec![CallEntry::ZERO; calls],
+            registrations: vec![RegistrationEntry::ZERO; registrations],
+            octets: Boxes::new(limit),
+        }
+    }
+
+    /// The same with at most `limit` octets of kept messages.
+    #[must_use]
+    pub fn with_octets(mut self, limit: usize) -> Self {
+        self.octets = Boxes::new(limit);
+        self
+    }
+}
+
+impl Default for HeapMemory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Memory for HeapMemory {
+    type Octets = Boxes;
+
+    fn parts(&mut self) -> Parts<'_, Boxes> {
+        Parts {
+            transactions: &mut self.transactions,
+            dialogs: &mut self.dialogs,
+            calls: &mut self.calls,
+            registrations: &mut self.registrations,
+            octets: &mut self.octets,
+        }
+    }
+
+    fn view(&self) -> View<'_, Boxes> {
+        View {
+            transactions: &self.transactions,
+            dialogs: &self.dialogs,
+            calls: &self.calls,
+            registrations: &self.registrations,
+            octets: &self.octets,
+        }
+    }
+}
 
 /// The longest block, and so the size of the room to write into.
 const LONGEST: usize = 65_535;
@@ -182,6 +268,16 @@ mod tests {
         boxes.release(first);
         boxes.release(second);
         assert_eq!((boxes.used(), boxes.slots.len()), (0, 2));
+    }
+
+    #[test]
+    fn the_heap_lends_as_many_entries_as_were_asked_for() {
+        let mut memory = HeapMemory::with_capacity(5, 4, 3, 2).with_octets(6);
+        let view = memory.view();
+        let counts = (view.transactions.len(), view.dialogs.len(), view.calls.len(), view.registrations.len());
+        assert_eq!((counts, view.octets.free()), ((5, 4, 3, 2), 6));
+        assert!(put(memory.parts().octets, b"abcdefg", false).is_err());
+        assert_eq!(HeapMemory::new().view().transactions.len(), TRANSACTIONS);
     }
 
     #[test]

@@ -1,0 +1,323 @@
+//! `phone answer`: any number of calls, several at once.
+
+use crate::args;
+use crate::interrupt::Interrupt;
+use crate::phone::{BUFFER, Phone, Setup, Step, error_text};
+use crate::report::{Failure, Outcome, Report, cause_name, cause_text, ended_by};
+use crate::screen::{Shared, Waiting};
+use crate::sdp;
+use crate::text::{caller, seconds};
+use sip_core::message::Message;
+use sip_core::time::{Duration, Instant};
+use sip_core::ua::{Call, Cause, Content, Event, Registration};
+use std::collections::{BTreeMap, HashMap};
+
+/// Refused because we are about to stop.
+const STOPPING: u16 = 480;
+/// How long the registrar has to remove our binding at the end.
+const UNREGISTER: Duration = Duration::from_secs(4);
+
+/// How calls are answered.
+pub(crate) struct Plan {
+    pub(crate) command: &'static str,
+    pub(crate) ring: Duration,
+    pub(crate) status: Option<u16>,
+    pub(crate) hangup_after: Option<Duration>,
+    pub(crate) count: Option<u64>,
+}
+
+/// What has happened, for the demonstration.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Steps {
+    pub(crate) confirmed: u64,
+    pub(crate) changes: u64,
+}
+
+/// Waits for calls as the command line says.
+pub(crate) fn run(args: &args::Answer, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
+    let mut phone = Phone::start(
+        &Setup {
+            listen: args.listen,
+            port: if args.register.is_some() { 0 } else { 5060 },
+            towards: args.register.as_deref(),
+            identity: args.aor.as_deref(),
+            credentials: Some(&args.credentials),
+            busy: true,
+            ..Setup::default()
+        },
+        screen,
+        interrupt,
+    )?;
+    let plan = Plan {
+        command: "answer",
+        ring: args.ring,
+        status: args.status,
+        hangup_after: args.hangup_after,
+        count: args.count,
+    };
+    let registration = match (&args.register, &args.aor) {
+        (Some(registrar), Some(aor)) => {
+            Some(phone.adapter.with(|ua, now| ua.register(now, registrar, aor, crate::register::EXPIRES))?)
+        }
+        _ => None,
+    };
+    let at = phone.adapter.local_addr();
+    phone.screen.lock().line(&format!("listening at {at}"));
+    Ok(serve(&mut phone, &plan, registration)?.0)
+}
+
+/// Takes calls until there were enough, or until the user stops it.
+pub(crate) fn serve(
+    phone: &mut Phone,
+    plan: &Plan,
+    registration: Option<Registration>,
+) -> Result<(Report, Steps), Failure> {
+    let mut answerer = Answerer {
+        place: phone.adapter.local_addr().to_string(),
+        phone,
+        plan,
+        calls: HashMap::new(),
+        due: BTreeMap::new(),
+        number: 0,
+        ended: 0,
+        over: Vec::new(),
+        registration,
+        stopping: None,
+        failure: None,
+        steps: Steps::default(),
+    };
+    let mut buffer = vec![0; BUFFER];
+    answerer.take_calls(&mut buffer)?;
+    answerer.phone.flush(&mut buffer)?;
+    answerer.tell_ended();
+    let (report, steps) = (answerer.report(), answerer.steps);
+    phone.linger(&mut buffer)?;
+    Ok((report, steps))
+}
+
+/// A call, from the INVITE to its end.
+struct Talk {
+    peer: String,
+    started: Instant,
+    answered: Option<Instant>,
+    /// The offer, until it is answered.
+    offer: Option<Vec<u8>>,
+}
+
+/// Something to do in a call at its time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Answer,
+    HangUp,
+}
+
+struct Answerer<'p> {
+    phone: &'p mut Phone,
+    plan: &'p Plan,
+    place: String,
+    calls: HashMap<Call, Talk>,
+    /// By time, then in the order of asking.
+    due: BTreeMap<(Instant, u64), (Call, Task)>,
+    number: u64,
+    ended: u64,
+    /// Calls that have ended and were not shown yet.
+    over: Vec<Report>,
+    registration: Option<Registration>,
+    /// Since when the end is being awaited.
+    stopping: Option<Instant>,
+    /// The registrar's refusal.
+    failure: Option<Report>,
+    steps: Steps,
+}
+
+impl Answerer<'_> {
+    fn take_calls(&mut self, buffer: &mut [u8]) -> Result<(), Failure> {
+        loop {
+            if self.phone.interrupt.is_raised() || self.plan.count.is_some_and(|count| self.ended >= count) {
+                self.stop();
+            }
+            let give_up = self.stopping.map(|since| since + UNREGISTER);
+            if self.stopping.is_some() && self.calls.is_empty() {
+                let late = give_up.is_some_and(|at| at <= self.phone.now());
+                if self.registration.is_none() || late {
+                    return Ok(());
+                }
+            }
+            let first = self.due.first_key_value().map(|(&(at, _), _)| at);
+            let until = [first, give_up.filter(|_| self.calls.is_empty())].into_iter().flatten().min();
+            let waiting = self.waiting();
+            let step = self.phone.step(buffer, until, &waiting)?;
+            // The step has sent what the last event asked for: the 180, the 200 to a BYE.
+            self.do_what_is_due();
+            self.tell_ended();
+            if let Step::Event(event, message) = step {
+                self.see(event, message.as_ref());
+            }
+        }
+    }
+
+    fn waiting(&self) -> Waiting {
+        let up = self.calls.len();
+        let what = match (self.stopping, up) {
+            (Some(_), 0) => "the registrar to remove our binding".to_owned(),
+            (Some(_), _) => format!("the end of {up} calls"),
+            (None, _) => format!("calls at {} ({up} up, {} ended)", self.place, self.ended),
+        };
+        Waiting::new(what)
+    }
+
+    /// Hangs up everywhere and takes no more calls.
+    fn stop(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let now = self.phone.now();
+        self.stopping = Some(now);
+        self.due.clear();
+        for call in self.calls.keys() {
+            // It fails for a call that has ended, which is being told.
+            let _ = self.phone.adapter.role_mut().hang_up(now, *call);
+        }
+        if let Some(registration) = self.registration
+            && self.phone.adapter.role_mut().unregister(now, registration).is_err()
+        {
+            self.registration = None;
+        }
+    }
+
+    fn schedule(&mut self, after: Duration, call: Call, task: Task) {
+        self.number += 1;
+        self.due.insert((self.phone.now() + after, self.number), (call, task));
+    }
+
+    fn do_what_is_due(&mut self) {
+        let now = self.phone.now();
+        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (call, task) = entry.remove();
+            match task {
+                Task::Answer => self.answer(call),
+                Task::HangUp => {
+                    let _ = self.phone.adapter.role_mut().hang_up(now, call);
+                }
+            }
+        }
+    }
+
+    fn see(&mut self, event: Event, message: Option<&Message<'_>>) {
+        match event {
+            Event::Incoming { call } => self.ring(call, message),
+            Event::Confirmed { .. } => self.steps.confirmed += 1,
+            Event::Ended { call, cause, status } => self.ended(call, cause, status, message),
+            Event::Reinvite { .. } => {
+                self.steps.changes += 1;
+                self.phone.respond(event, message);
+            }
+            Event::Registered { expires, .. } => self.phone.note(&format!("registered for {expires} s")),
+            Event::Unregistered { .. } => self.registration = None,
+            Event::RegistrationFailed { status, retry_after, .. } => self.unregistered(status, retry_after, message),
+            other => self.phone.respond(other, message),
+        }
+    }
+
+    /// A call comes in: it rings, and is answered at its time.
+    fn ring(&mut self, call: Call, message: Option<&Message<'_>>) {
+        let started = self.phone.now();
+        let peer = message.map(caller).unwrap_or_default();
+        let offer = message.and_then(sdp::body_of).map(<[u8]>::to_vec);
+        self.calls.insert(call, Talk { peer, started, answered: None, offer });
+        if self.stopping.is_some() {
+            let _ = self.phone.adapter.role_mut().reject(started, call, STOPPING, &Content::NONE);
+            return;
+        }
+        // Without room for a 180 there may be room for the answer.
+        let _ = self.phone.adapter.role_mut().ring(started, call, 180, &Content::NONE);
+        self.schedule(self.plan.ring, call, Task::Answer);
+    }
+
+    fn answer(&mut self, call: Call) {
+        let Some(talk) = self.calls.get_mut(&call) else { return };
+        let now = self.phone.now();
+        let offer = talk.offer.take();
+        let answered = match self.plan.status {
+            Some(status) => self.phone.adapter.role_mut().reject(now, call, status, &Content::NONE),
+            None => self.phone.answer(call, offer.as_deref(), 1),
+        };
+        match answered {
+            Ok(()) if self.plan.status.is_none() => {
+                talk.answered = Some(now);
+                if let Some(after) = self.plan.hangup_after {
+                    self.schedule(after, call, Task::HangUp);
+                }
+            }
+            Ok(()) => {}
+            Err(error) => {
+                self.phone.note(&format!("a call could not be answered: {}", error_text(error)));
+                let _ = self.phone.adapter.role_mut().reject(now, call, 500, &Content::NONE);
+            }
+        }
+    }
+
+    fn ended(&mut self, call: Call, cause: Cause, status: u16, message: Option<&Message<'_>>) {
+        let Some(talk) = self.calls.remove(&call) else { return };
+        self.ended += 1;
+        let now = self.phone.now();
+        let call_ms = talk.answered.map(|at| now.since(at).as_millis());
+        // An offer that can't be taken is refused after all.
+        let refused = cause == Cause::Declined;
+        let (call_ms, answered) = if refused { (None, None) } else { (call_ms, talk.answered) };
+        let asked = match cause {
+            Cause::Declined => self.plan.status == Some(status),
+            _ => answered.is_some() && matches!(cause, Cause::LocalHangup | Cause::RemoteHangup),
+        };
+        let outcome = match cause {
+            _ if asked => Outcome::Ok,
+            Cause::Declined => Outcome::Refused,
+            Cause::Cancelled | Cause::NoAnswer => Outcome::NoAnswer,
+            _ => Outcome::Network,
+        };
+        let decided = if answered.is_some() && status == 0 { 200 } else { status };
+        let mut text = format!("call from {}: {}", talk.peer, cause_text(cause));
+        if let Some(lasted) = call_ms {
+            text = format!("{text} after {}", seconds(lasted));
+        }
+        let report = Report {
+            scope: "call",
+            ended_by: Some(ended_by(cause)),
+            cause: Some(cause_name(cause)),
+            peer: Some(talk.peer),
+            setup_ms: answered.or(Some(now)).map(|at| at.since(talk.started).as_millis()),
+            call_ms,
+            ..Report::new(self.plan.command, outcome, text).with_status(decided, message)
+        };
+        self.over.push(report);
+    }
+
+    fn tell_ended(&mut self) {
+        for report in self.over.drain(..) {
+            self.phone.part(&report);
+        }
+    }
+
+    fn unregistered(&mut self, status: u16, retry_after: u32, message: Option<&Message<'_>>) {
+        let report = crate::register::refusal(self.phone, self.plan.command, status, message);
+        if retry_after > 0 {
+            self.phone.note(&format!("{}; tried again in {retry_after} s", report.message));
+            return;
+        }
+        self.registration = None;
+        self.failure = Some(report);
+        self.stop();
+    }
+
+    fn report(&self) -> Report {
+        let calls = Some(self.ended);
+        match &self.failure {
+            Some(failure) => Report { calls, ..failure.clone() },
+            None => {
+                let by = if self.phone.interrupt.is_raised() { ", stopped by the user" } else { "" };
+                let ended = if self.ended == 1 { "1 call".to_owned() } else { format!("{} calls", self.ended) };
+                Report { calls, ..Report::new(self.plan.command, Outcome::Ok, format!("{ended} ended{by}")) }
+            }
+        }
+    }
+}

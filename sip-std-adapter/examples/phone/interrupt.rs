@@ -1,0 +1,51 @@
+//! Ctrl-C: the first hangs up, the second quits.
+
+use sip_std_adapter::Waker;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Whether the user wants to stop, and whom to wake then.
+#[derive(Clone, Default)]
+pub(crate) struct Interrupt(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    calls: AtomicU32,
+    wakers: Mutex<Vec<Waker>>,
+}
+
+impl Interrupt {
+    /// Listens to Ctrl-C, and to SIGTERM and SIGHUP where there are such.
+    pub(crate) fn on_ctrl_c() -> Self {
+        let interrupt = Self::default();
+        let inner = interrupt.clone();
+        // Without a handler Ctrl-C ends the process as it ends any other.
+        let _ = ctrlc::set_handler(move || {
+            if inner.raise() > 1 {
+                let _ = writeln!(io::stderr(), "quit");
+                std::process::exit(3);
+            }
+        });
+        interrupt
+    }
+
+    /// Asks to stop; how often that was asked.
+    pub(crate) fn raise(&self) -> u32 {
+        let calls = self.0.calls.fetch_add(1, Ordering::AcqRel) + 1;
+        for waker in self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let _ = waker.wake();
+        }
+        calls
+    }
+
+    /// Whether somebody asked.
+    pub(crate) fn is_raised(&self) -> bool {
+        self.0.calls.load(Ordering::Acquire) > 0
+    }
+
+    /// Ends waits with this waker when somebody asks.
+    pub(crate) fn add(&self, waker: Waker) {
+        self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
+    }
+}

@@ -1,0 +1,69 @@
+//! Which address of this host a peer sees.
+
+use crate::report::Failure;
+use crate::text::printable;
+use sip_core::message::Uri;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+
+/// Where the host of a URI is; a name is looked up.
+pub(crate) fn address_of(uri: &str) -> Result<SocketAddr, Failure> {
+    let parsed = Uri::parse(uri.as_bytes()).map_err(|_| Failure::Usage(format!("not a URI: {uri}")))?;
+    let port = parsed.port().unwrap_or(5060);
+    if let Some(ip) = parsed.host().ip() {
+        return Ok(SocketAddr::new(ip, port));
+    }
+    let name = printable(parsed.host().as_bytes());
+    let found = (name.as_str(), port).to_socket_addrs().ok().and_then(|mut found| found.next());
+    found.ok_or_else(|| Failure::Network(format!("no address found for {name}")))
+}
+
+/// The address of this host from which datagrams to `peer` leave. Nothing is sent.
+pub(crate) fn local_ip(peer: SocketAddr) -> Result<IpAddr, Failure> {
+    let any: IpAddr = if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let route = || -> io::Result<IpAddr> {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect(peer)?;
+        Ok(socket.local_addr()?.ip())
+    };
+    route().map_err(|error| Failure::Network(format!("no way to {peer}: {error}")))
+}
+
+/// The address from which datagrams to the world leave, or the loopback address when there is no such way. The
+/// address that it asks about is reserved for documents (RFC 5737, RFC 3849).
+pub(crate) fn default_ip(v4: bool) -> IpAddr {
+    if v4 {
+        local_ip(SocketAddr::from(([192, 0, 2, 1], 5060))).unwrap_or(Ipv4Addr::LOCALHOST.into())
+    } else {
+        local_ip(SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 5060))).unwrap_or(Ipv6Addr::LOCALHOST.into())
+    }
+}
+
+/// The user part of a URI.
+pub(crate) fn user_of(uri: &str) -> Option<&str> {
+    let user = Uri::parse(uri.as_bytes()).ok()?.user()?;
+    core::str::from_utf8(user).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_on_this_host_sees_the_loopback_address() {
+        let peer = address_of("sip:bob@127.0.0.1").unwrap();
+        assert_eq!(peer, SocketAddr::from(([127, 0, 0, 1], 5060)));
+        assert_eq!(local_ip(peer).unwrap(), Ipv4Addr::LOCALHOST);
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_a_failure_of_the_network() {
+        assert!(matches!(address_of("sip:bob@host.invalid"), Err(Failure::Network(_))));
+    }
+
+    #[test]
+    fn the_user_part_is_what_stands_before_the_host() {
+        assert_eq!(user_of("sip:bob@example.com"), Some("bob"));
+        assert_eq!(user_of("sip:example.com"), None);
+    }
+}

@@ -1,0 +1,68 @@
+//! `phone options`: asks what somebody can do (RFC 3261 §11).
+
+use crate::args;
+use crate::interrupt::Interrupt;
+use crate::phone::{BUFFER, Phone, Setup, Step};
+use crate::report::{Failure, Outcome, Report, reason};
+use crate::screen::{Shared, Waiting};
+use crate::text::list;
+use sip_core::message::{Header, HeaderName, Message, Method};
+use sip_core::ua::{Content, Event};
+
+const COMMAND: &str = "options";
+
+pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
+    let mut phone = Phone::start(
+        &Setup {
+            listen: args.listen,
+            towards: Some(args.proxy.as_deref().unwrap_or(&args.uri)),
+            proxy: args.proxy.as_deref(),
+            credentials: Some(&args.credentials),
+            ..Setup::default()
+        },
+        screen,
+        interrupt,
+    )?;
+    let headers = [Header { name: HeaderName::Accept, value: b"application/sdp" }];
+    let content = Content::NONE.with_headers(&headers);
+    let asked = phone.adapter.with(|ua, now| ua.request(now, Method::Options, &args.uri, &content))?;
+    let started = phone.now();
+    let waiting = Waiting::new(format!("an answer of {}", args.uri));
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let Step::Event(event, message) = phone.step(&mut buffer, None, &waiting)? else {
+            if phone.interrupt.is_raised() {
+                return Ok(Report::new(COMMAND, Outcome::NoAnswer, "no answer: stopped by the user"));
+            }
+            continue;
+        };
+        match event {
+            Event::Response { request, status } if request == asked && status >= 200 => {
+                let setup_ms = Some(phone.now().since(started).as_millis());
+                let report = answer(&phone, &args.uri, status, message.as_ref());
+                phone.flush(&mut buffer)?;
+                return Ok(Report { peer: Some(args.uri.clone()), setup_ms, ..report });
+            }
+            other => phone.respond(other, message.as_ref()),
+        }
+    }
+}
+
+fn answer(phone: &Phone, uri: &str, status: u16, response: Option<&Message<'_>>) -> Report {
+    let Some(message) = response else {
+        return if status == 408 {
+            Report::new(COMMAND, Outcome::NoAnswer, format!("no answer of {uri}"))
+        } else {
+            Report::new(COMMAND, Outcome::Network, format!("no answer: {}", phone.unreachable(uri)))
+        };
+    };
+    let lists = [HeaderName::Allow, HeaderName::Accept, HeaderName::Supported].map(|name| list(message, name));
+    for (name, values) in ["Allow", "Accept", "Supported"].iter().zip(&lists) {
+        let values = if values.is_empty() { "(nothing)".to_owned() } else { values.join(", ") };
+        phone.screen.lock().line(&format!("{name}: {values}"));
+    }
+    let (outcome, verb) = if status < 300 { (Outcome::Ok, "answered") } else { (Outcome::Refused, "refused") };
+    let text = format!("{verb}: {status} {}", reason(status, response));
+    let [allow, accept, supported] = lists.map(Some);
+    Report { allow, accept, supported, ..Report::new(COMMAND, outcome, text).with_status(status, response) }
+}

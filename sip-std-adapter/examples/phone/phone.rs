@@ -1,0 +1,280 @@
+//! The phone itself: a user agent on a socket, with a screen.
+
+use crate::args::Credentials;
+use crate::interrupt::Interrupt;
+use crate::net;
+use crate::report::{Failure, Report};
+use crate::screen::{Shared, Waiting, told};
+use crate::sdp::{self, Media};
+use crate::text::caller;
+use sip_core::error::{Capacity, ConfigError, Error};
+use sip_core::message::Message;
+use sip_core::time::{Duration, Instant};
+use sip_core::ua::{Call, Config, Content, Event, UserAgent};
+use sip_std_adapter::memory::HeapMemory;
+use sip_std_adapter::{Adapter, Turn};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+/// Octets of a receive buffer that holds every datagram.
+pub(crate) const BUFFER: usize = 65_536;
+
+/// What the user agent is called in User-Agent and Server.
+const NAME: &str = concat!("sip-std-adapter-phone/", env!("CARGO_PKG_VERSION"));
+
+/// A retransmission of the peer comes after T1, 500 ms; this much quiet means that there was none.
+const QUIET: Duration = Duration::from_millis(600);
+/// The longest time to wait for that.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// What a phone is set up with.
+#[derive(Default)]
+pub(crate) struct Setup<'a> {
+    /// Where to listen, if the user said so.
+    pub(crate) listen: Option<SocketAddr>,
+    /// The port to listen at when the user did not say where.
+    pub(crate) port: u16,
+    /// The URI of who has to be reached; none for one who waits to be called.
+    pub(crate) towards: Option<&'a str>,
+    /// Our own URI; none for `sip:phone@` and our address.
+    pub(crate) identity: Option<&'a str>,
+    /// The proxy's URI.
+    pub(crate) proxy: Option<&'a str>,
+    /// With what to authenticate.
+    pub(crate) credentials: Option<&'a Credentials>,
+    /// The name at the head of the ladder's left column; none for our address.
+    pub(crate) name: Option<&'a str>,
+    /// Whether this phone's messages are shown: of two phones in one process only one's are.
+    pub(crate) silent: bool,
+    /// Whether calls by the hundred are expected.
+    pub(crate) busy: bool,
+}
+
+/// One step of a phone's life.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
+pub(crate) enum Step<'b> {
+    /// Something happened, and the message that brought it, if one did.
+    Event(Event, Option<Message<'b>>),
+    /// Something was done, or it was waited; look at the clock.
+    Nothing,
+}
+
+/// A user agent, its socket, its media port, and the screen.
+pub(crate) struct Phone {
+    pub(crate) adapter: Adapter<UserAgent<HeapMemory>>,
+    pub(crate) screen: Shared,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) media: Media,
+    silent: bool,
+}
+
+impl Phone {
+    /// Binds the socket and starts the user agent.
+    pub(crate) fn start(setup: &Setup<'_>, screen: &Shared, interrupt: &Interrupt) -> Result<Self, Failure> {
+        let reached = setup.towards.map(net::address_of).transpose()?;
+        let listen = match (setup.listen, reached) {
+            (Some(listen), _) => listen,
+            (None, Some(peer)) => SocketAddr::new(net::local_ip(peer)?, setup.port),
+            (None, None) => SocketAddr::from(([127, 0, 0, 1], setup.port)),
+        };
+        let memory = if setup.busy { HeapMemory::new() } else { HeapMemory::with_capacity(256, 64, 32, 2) };
+        let mut adapter = Adapter::bind(UserAgent::new(memory), listen)
+            .map_err(|error| Failure::Network(format!("can't listen at {listen}: {error}")))?;
+        let local = own_address(adapter.local_addr(), reached)?;
+        let identity = setup.identity.map_or_else(|| format!("sip:phone@{local}"), str::to_owned);
+        let sent_by = local.to_string();
+        let config = Config {
+            contact_user: net::user_of(&identity).unwrap_or("phone"),
+            user_agent: NAME,
+            proxy: setup.proxy.unwrap_or_default(),
+            methods: "INFO, MESSAGE",
+            ..Config::new(&sent_by, &identity)
+        };
+        let seed = sip_std_adapter::seed()?;
+        adapter.role_mut().start(&config, seed).map_err(|error| Failure::Usage(config_error(error)))?;
+        if let Some(Credentials { user, password: Some(password) }) = setup.credentials {
+            let user = user.as_deref().or(net::user_of(&identity)).unwrap_or("phone");
+            adapter.role_mut().add_credentials("", user, password).map_err(Failure::from)?;
+        }
+        if !setup.silent {
+            screen.lock().set_own(setup.name.unwrap_or(&sent_by));
+            let shown = screen.clone();
+            adapter.set_tap(move |way, _, flow, bytes, now| shown.lock().datagram(way, local, flow, bytes, now));
+        }
+        interrupt.add(adapter.waker());
+        Ok(Self {
+            adapter,
+            screen: screen.clone(),
+            interrupt: interrupt.clone(),
+            media: Media::new(local.ip()),
+            silent: setup.silent,
+        })
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Instant {
+        self.adapter.now()
+    }
+
+    /// Does what there is to do. When there is nothing, waits: until `until`, the next timer, a datagram, Ctrl-C, or
+    /// the next moment to say what is being waited for.
+    pub(crate) fn step<'b>(
+        &mut self,
+        buffer: &'b mut [u8],
+        until: Option<Instant>,
+        waiting: &Waiting,
+    ) -> io::Result<Step<'b>> {
+        match self.adapter.poll(buffer)? {
+            Turn::Message { event, message, .. } => Ok(Step::Event(event, Some(message))),
+            Turn::Event(event) => Ok(Step::Event(event, None)),
+            Turn::Again => Ok(Step::Nothing),
+            Turn::Idle(next) => {
+                let now = self.now();
+                let tick = (!self.silent).then(|| self.screen.lock().waiting(now, waiting));
+                self.adapter.wait([next, until, tick].into_iter().flatten().min())?;
+                Ok(Step::Nothing)
+            }
+        }
+    }
+
+    /// Answers what every phone answers alike: requests of the application, changes of a session, and calls that
+    /// come while it has other things to do.
+    pub(crate) fn respond(&mut self, event: Event, message: Option<&Message<'_>>) {
+        match (event, message) {
+            (Event::Request { request, .. }, Some(message)) => {
+                let method = String::from_utf8_lossy(message.method().as_bytes()).into_owned();
+                self.note(&format!("{} from {}", told(&method, message.body()), caller(message)));
+                // It may have waited too long; there is nobody to tell.
+                let _ = self.adapter.with(|ua, now| ua.respond(now, request, 200, &Content::NONE));
+            }
+            (Event::Reinvite { call }, Some(message)) => self.answer_change(call, message),
+            (Event::Incoming { call }, _) => {
+                let _ = self.adapter.with(|ua, now| ua.reject(now, call, 486, &Content::NONE));
+            }
+            _ => {}
+        }
+    }
+
+    /// Answers a re-INVITE.
+    fn answer_change(&mut self, call: Call, message: &Message<'_>) {
+        // Each description of a session has a higher version than the last.
+        let version = u32::try_from(self.now().as_millis()).unwrap_or(u32::MAX).max(2);
+        let answered = self.answer(call, sdp::body_of(message), version);
+        if let Err(error) = answered {
+            self.note(&format!("a change of the call could not be answered: {}", error_text(error)));
+        }
+    }
+
+    /// Answers a call or a change of it; an offer in which nothing can be taken is refused with 488, and where there
+    /// is none we make one.
+    pub(crate) fn answer(&mut self, call: Call, offer: Option<&[u8]>, version: u32) -> Result<(), Error> {
+        let sdp = match offer {
+            Some(offer) => self.media.answer(version, offer),
+            None => Some(self.media.offer(version, sdp::Direction::SendRecv)),
+        };
+        self.adapter.with(|ua, now| match &sdp {
+            Some(sdp) => ua.answer(now, call, &Content::sdp(sdp.as_bytes())),
+            None => ua.reject(now, call, 488, &Content::NONE),
+        })
+    }
+
+    /// Shows something within the ladder.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.silent {
+            self.screen.lock().note(self.now(), text);
+        }
+    }
+
+    /// Shows how one call of several ended.
+    pub(crate) fn part(&self, report: &Report) {
+        if !self.silent {
+            self.screen.lock().part(self.now(), report);
+        }
+    }
+
+    /// Sends what is left, and stays until the peer has had the time for one retransmission and sent none: our last
+    /// message, which nobody acknowledges, may have been lost. A peer that loses the next one, too, ends by its timer.
+    pub(crate) fn linger(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let waiting = Waiting::new("retransmissions of the peer");
+        let start = self.now();
+        loop {
+            let now = self.now();
+            let heard = self.screen.lock().last_message().max(start);
+            let quiet = now >= heard + QUIET || now >= start + LINGER;
+            if let Step::Event(event, message) = self.step(buffer, Some(heard + QUIET), &waiting)? {
+                self.respond(event, message.as_ref());
+            } else if quiet {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends what is left.
+    pub(crate) fn flush(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        loop {
+            match self.adapter.poll(buffer)? {
+                Turn::Message { event, message, .. } => self.respond(event, Some(&message)),
+                Turn::Event(event) => self.respond(event, None),
+                Turn::Again => {}
+                Turn::Idle(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// Why a peer could not be reached, in words.
+    pub(crate) fn unreachable(&self, uri: &str) -> String {
+        let counted = self.adapter.statistics();
+        match self.screen.lock().last_peer() {
+            Some(peer) if counted.unreachable > 0 => format!("nothing listens at {peer}"),
+            Some(peer) => format!("{peer} can't be reached"),
+            None => format!("no way to {uri}: its name has no address, or its transport is not UDP"),
+        }
+    }
+}
+
+/// The address that peers see: the socket's, or on a wildcard socket the one that reaches the peer.
+fn own_address(bound: SocketAddr, peer: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
+    if !bound.ip().is_unspecified() {
+        return Ok(bound);
+    }
+    let ip: IpAddr = match peer {
+        Some(peer) => net::local_ip(peer)?,
+        None => net::default_ip(bound.is_ipv4()),
+    };
+    Ok(SocketAddr::new(ip, bound.port()))
+}
+
+fn config_error(error: ConfigError) -> String {
+    match error {
+        ConfigError::Invalid(what) => format!("the configuration can't be used: {what}"),
+        ConfigError::Capacity(capacity) => capacity_text(capacity),
+        ConfigError::AlreadyStarted => "started twice".to_owned(),
+    }
+}
+
+fn capacity_text(capacity: Capacity) -> String {
+    match capacity {
+        Capacity::Transactions => "no room for another transaction".to_owned(),
+        Capacity::Dialogs => "no room for another dialog".to_owned(),
+        Capacity::Calls => "no room for another call".to_owned(),
+        Capacity::Registrations => "no room for another registration".to_owned(),
+        Capacity::Octets { needed } => format!("no room for a message of {needed} octets"),
+        Capacity::MessageSize { needed } => format!("a message of {needed} octets is too large"),
+    }
+}
+
+/// Why the user agent refused, in words.
+pub(crate) fn error_text(error: Error) -> String {
+    match error {
+        Error::Gone => "it has ended".to_owned(),
+        Error::State => "it can't be done at this moment".to_owned(),
+        Error::Capacity(capacity) => capacity_text(capacity),
+        Error::Invalid(what) => format!("can't be used: {what}"),
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Usage(error_text(error))
+    }
+}

@@ -1,0 +1,245 @@
+//! What is shown: the ladder of messages as they pass, what is being waited for, and the result.
+
+use crate::report::Report;
+use crate::text::printable;
+use crate::trace::Trace;
+use core::net::SocketAddr;
+use sip_core::time::{Duration, Instant};
+use sip_core::transport::{Address, Flow};
+use sip_std_adapter::Direction;
+use sip_testkit::LadderLine;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How often a status line is drawn anew on a terminal, and looked at elsewhere.
+const TICK: Duration = Duration::from_secs(1);
+/// How often a wait is told anew where there is no terminal, in seconds.
+const REPEAT: u64 = 10;
+
+/// The screen, shared between the phone and the tap on its socket.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Mutex<Screen>>);
+
+impl Shared {
+    pub(crate) fn new(json: bool, trace: Option<Trace>) -> Self {
+        let terminal = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
+        Self(Arc::new(Mutex::new(Screen {
+            json,
+            terminal,
+            columns,
+            drawn: false,
+            wait: None,
+            own: String::new(),
+            names: None,
+            ladder: None,
+            last_peer: None,
+            last_message: Instant::ZERO,
+            heard: false,
+            trace,
+        })))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Screen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is being waited for.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// Behind "waiting for".
+    pub(crate) what: String,
+    /// What has come of it so far, and since when.
+    pub(crate) so_far: Option<(String, Instant)>,
+}
+
+impl Waiting {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), so_far: None }
+    }
+
+    fn text(&self, now: Instant) -> String {
+        match &self.so_far {
+            Some((text, since)) => {
+                format!("waiting for {} ({text} since {} s)", self.what, now.since(*since).as_millis() / 1000)
+            }
+            None => format!("waiting for {}", self.what),
+        }
+    }
+}
+
+/// A wait that is shown: since when, and when it was told last.
+struct Shown {
+    waiting: Waiting,
+    since: Instant,
+    told: Option<u64>,
+}
+
+pub(crate) struct Screen {
+    json: bool,
+    terminal: bool,
+    columns: usize,
+    /// A status line stands on the terminal's last row.
+    drawn: bool,
+    wait: Option<Shown>,
+    own: String,
+    /// Fixed names of both columns.
+    names: Option<(String, String)>,
+    ladder: Option<(Address, LadderLine)>,
+    last_peer: Option<Address>,
+    last_message: Instant,
+    /// A datagram has come.
+    heard: bool,
+    trace: Option<Trace>,
+}
+
+impl Screen {
+    /// Says who we are: the name of the left column.
+    pub(crate) fn set_own(&mut self, own: &str) {
+        own.clone_into(&mut self.own);
+    }
+
+    /// Gives both columns fixed names.
+    pub(crate) fn set_names(&mut self, own: &str, peer: &str) {
+        self.names = Some((own.to_owned(), peer.to_owned()));
+    }
+
+    /// Shows and records a datagram.
+    pub(crate) fn datagram(&mut self, way: Direction, local: SocketAddr, flow: Flow, bytes: &[u8], now: Instant) {
+        self.last_message = now;
+        match way {
+            Direction::Out => self.last_peer = Some(flow.remote),
+            Direction::In => self.heard = true,
+        }
+        if let (Some(trace), Some(remote)) = (&mut self.trace, flow.remote.socket_addr()) {
+            let (from, to) = if way == Direction::Out { (local, remote) } else { (remote, local) };
+            if let Err(error) = trace.datagram(now, from, to, bytes) {
+                self.trace = None;
+                self.line(&format!("the trace ends here: {error}"));
+            }
+        }
+        let direction = match way {
+            Direction::Out => sip_testkit::Direction::Right,
+            Direction::In => sip_testkit::Direction::Left,
+        };
+        let ladder = match self.ladder.take() {
+            Some((shown, ladder)) if shown == flow.remote => ladder,
+            _ => self.open_ladder(flow.remote),
+        };
+        self.line(&ladder.message(now, direction, bytes));
+        self.ladder = Some((flow.remote, ladder));
+    }
+
+    /// The ladder between us and a peer that it was not shown with before: its heading is shown.
+    fn open_ladder(&mut self, peer: Address) -> LadderLine {
+        let (own, other) = self.names.clone().unwrap_or_else(|| (self.own.clone(), peer.to_string()));
+        let ladder = LadderLine::new(&own, &other).with_width(self.columns);
+        self.line(&ladder.heading());
+        ladder
+    }
+
+    /// Shows something that happened here, within the ladder.
+    pub(crate) fn note(&mut self, now: Instant, text: &str) {
+        // What stands beside the text between the bars: the time, the bars, the star and white space.
+        let room = self.columns.clamp(40, LadderLine::MAX_WIDTH).saturating_sub(16);
+        let text = match &self.ladder {
+            Some((_, ladder)) if text.chars().count() <= room => ladder.note(now, text),
+            _ => format!("{:>8}  * {text}", now.as_millis()),
+        };
+        self.line(&text);
+    }
+
+    /// Shows a line; a status line gives way to it.
+    pub(crate) fn line(&mut self, text: &str) {
+        self.clear();
+        self.write(&format!("{text}\n"));
+    }
+
+    /// Says what is being waited for, and when to say it again: on a terminal each second in its last row, elsewhere
+    /// after the first second and then every ten.
+    pub(crate) fn waiting(&mut self, now: Instant, waiting: &Waiting) -> Instant {
+        if self.wait.as_ref().is_none_or(|shown| shown.waiting != *waiting) {
+            self.wait = Some(Shown { waiting: waiting.clone(), since: now, told: None });
+        }
+        let Some(shown) = &mut self.wait else { return now + TICK };
+        let text = shown.waiting.text(now);
+        if self.terminal {
+            let width = self.columns.saturating_sub(1);
+            let text: String = text.chars().take(width).collect();
+            self.write(&format!("\r{text}\x1b[K"));
+            self.drawn = true;
+        } else {
+            let seconds = now.since(shown.since).as_millis() / 1000;
+            let due = shown.told.map_or(seconds >= 1, |told| seconds / REPEAT > told / REPEAT);
+            if due {
+                shown.told = Some(seconds);
+                self.note(now, &text);
+            }
+        }
+        now + TICK
+    }
+
+    /// Shows the result of one call of many.
+    pub(crate) fn part(&mut self, now: Instant, report: &Report) {
+        self.note(now, &report.message);
+        if self.json {
+            print(&report.json());
+        }
+    }
+
+    /// Shows the result of the command.
+    pub(crate) fn result(&mut self, report: &Report) {
+        self.clear();
+        if self.json {
+            print(&report.json());
+            self.line(&report.message);
+        } else {
+            print(&report.message);
+        }
+    }
+
+    /// When a datagram passed last.
+    pub(crate) fn last_message(&self) -> Instant {
+        self.last_message
+    }
+
+    /// Whether any datagram has come.
+    pub(crate) fn heard(&self) -> bool {
+        self.heard
+    }
+
+    /// To whom a datagram went last.
+    pub(crate) fn last_peer(&self) -> Option<String> {
+        self.last_peer.map(|peer| peer.to_string())
+    }
+
+    fn clear(&mut self) {
+        if core::mem::take(&mut self.drawn) {
+            self.write("\r\x1b[K");
+        }
+    }
+
+    /// A reader that has gone away is no reason to stop.
+    fn write(&self, text: &str) {
+        let _ = if self.json {
+            io::stderr().lock().write_all(text.as_bytes())
+        } else {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        };
+    }
+}
+
+/// Prints a line on standard output.
+pub(crate) fn print(line: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// A request of the peer in a few words, with the text that it brings.
+pub(crate) fn told(method: &str, text: &[u8]) -> String {
+    const LONGEST: usize = 200;
+    let shown = printable(text.get(..LONGEST).unwrap_or(text));
+    if text.is_empty() { method.to_owned() } else { format!("{method}: {shown}") }
+}

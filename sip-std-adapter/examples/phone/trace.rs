@@ -1,0 +1,33 @@
+//! The capture file.
+
+use core::net::SocketAddr;
+use sip_core::time::Instant;
+use sip_testkit::{LinkType, PcapWriter};
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Writes each datagram at once, so that the file is whole whenever the phone stops.
+pub(crate) struct Trace {
+    writer: PcapWriter<File>,
+    /// The Unix time of the first datagram less its own time, in microseconds.
+    epoch: Option<u64>,
+}
+
+impl Trace {
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { writer: PcapWriter::new(File::create(path)?, LinkType::Raw)?, epoch: None })
+    }
+
+    pub(crate) fn datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        let micros = now.as_millis().saturating_mul(1000);
+        let epoch = *self.epoch.get_or_insert_with(|| unix_micros().saturating_sub(micros));
+        self.writer.datagram(epoch.saturating_add(micros), from, to, bytes)
+    }
+}
+
+fn unix_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

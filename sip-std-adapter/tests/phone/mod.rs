@@ -1,0 +1,201 @@
+//! Runs the phone as a process of its own.
+//!
+//! Cargo gives a test no path to an example, so the first use asks cargo for it: it builds the example with the
+//! profile of the tests, which has been done already unless only one test was asked for, and tells where it lies.
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "processes need std")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Nothing here takes longer, but for a machine that stands still.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How a phone ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+    pub took: Duration,
+}
+
+impl Ended {
+    /// The last line of standard output as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        let last = self.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// The last line of standard output.
+    pub fn last_line(&self) -> &str {
+        self.stdout.lines().last().unwrap_or_default()
+    }
+
+    /// Fails unless the phone ended with this exit status.
+    #[track_caller]
+    pub fn expect(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// A phone at work. Dropped before its end, it is killed.
+pub struct Phone {
+    child: Child,
+    started: Instant,
+    lines: Receiver<(Stream, String)>,
+    stdout: String,
+    stderr: String,
+}
+
+#[derive(Clone, Copy)]
+enum Stream {
+    Out,
+    Err,
+}
+
+/// Starts a phone.
+pub fn start(args: &[&str]) -> Phone {
+    let mut child = Command::new(binary())
+        .args(args)
+        .env_remove("SIP_PASSWORD")
+        .env_remove("COLUMNS")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the phone starts");
+    let (sender, lines) = channel();
+    forward(Stream::Out, child.stdout.take().expect("a pipe"), sender.clone());
+    forward(Stream::Err, child.stderr.take().expect("a pipe"), sender);
+    Phone { child, started: Instant::now(), lines, stdout: String::new(), stderr: String::new() }
+}
+
+/// Starts a phone and waits for its end.
+pub fn run(args: &[&str]) -> Ended {
+    start(args).end()
+}
+
+/// Starts `phone answer` at a free port; the phone and where it listens.
+pub fn answer(args: &[&str]) -> (Phone, String) {
+    let mut phone = start(&[&["answer", "--listen", "127.0.0.1:0"], args].concat());
+    let line = phone.wait_for("listening at ");
+    let place = line.rsplit(' ').next().unwrap_or_default().to_owned();
+    assert!(place.parse::<SocketAddr>().is_ok(), "{line}");
+    (phone, place)
+}
+
+impl Phone {
+    /// The next line, on standard output or standard error, that holds this text.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) -> String {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok((stream, line)) = self.lines.recv_timeout(left) else {
+                panic!("no '{text}' in\n{}{}", self.stdout, self.stderr);
+            };
+            self.keep(stream, &line);
+            if line.contains(text) {
+                return line.trim_end().to_owned();
+            }
+        }
+    }
+
+    fn keep(&mut self, stream: Stream, line: &str) {
+        match stream {
+            Stream::Out => self.stdout.push_str(line),
+            Stream::Err => self.stderr.push_str(line),
+        }
+    }
+
+    fn keep_all(&mut self) {
+        while let Ok((stream, line)) = self.lines.recv() {
+            self.keep(stream, &line);
+        }
+    }
+
+    /// Presses Ctrl-C.
+    #[cfg(unix)]
+    pub fn interrupt(&self) {
+        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// Waits for the end.
+    pub fn end(mut self) -> Ended {
+        let until = Instant::now() + LIMIT;
+        let status = loop {
+            match self.child.try_wait().expect("the phone can be waited for") {
+                Some(status) => break status,
+                None if Instant::now() > until => {
+                    let _ = self.child.kill();
+                    self.keep_all();
+                    panic!("the phone goes on and on:\n{}{}", self.stdout, self.stderr);
+                }
+                None => thread::sleep(Duration::from_millis(2)),
+            }
+        };
+        let took = self.started.elapsed();
+        self.keep_all();
+        let (stdout, stderr) = (core::mem::take(&mut self.stdout), core::mem::take(&mut self.stderr));
+        Ended { status: status.code().expect("an exit status"), stdout, stderr, took }
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port where nothing listens.
+pub fn closed_port() -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("an address").to_string()
+}
+
+/// A peer that takes every datagram and never says a word.
+pub fn silent_peer() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let place = socket.local_addr().expect("an address").to_string();
+    (socket, place)
+}
+
+fn forward(stream: Stream, pipe: impl Read + Send + 'static, sender: Sender<(Stream, String)>) {
+    thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut line = String::new();
+        while pipe.read_line(&mut line).is_ok_and(|length| length > 0) {
+            if sender.send((stream, core::mem::take(&mut line))).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+fn binary() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let profile = if cfg!(debug_assertions) { "test" } else { "release" };
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--package", env!("CARGO_PKG_NAME"), "--example", "phone", "--profile", profile])
+            .arg("--message-format=json")
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8_lossy(&output.stdout);
+        let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mut paths = messages.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)));
+        paths.next_back().expect("cargo names the executable")
+    })
+}

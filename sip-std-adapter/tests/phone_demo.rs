@@ -1,0 +1,41 @@
+//! `phone demo`: a call with ringing, answer, hold, resume and hang-up between two phones over real sockets.
+//!
+//! Not here: calls between processes (`phone_call.rs`), other makers' phones.
+
+mod phone;
+
+use phone::run;
+
+#[test]
+fn the_demonstration_shows_every_step() {
+    let ended = run(&["demo"]).expect(0);
+    let labels: Vec<&str> = ended.stdout.lines().filter_map(|line| line.split(['|', '*']).nth(1)).collect();
+    let labels: Vec<&str> = labels.iter().map(|label| label.trim_matches(['-', '<', '>', ' '])).collect();
+    let has = |text: &str| labels.iter().filter(|label| label.starts_with(text)).count();
+    for (text, count) in [("INVITE", 3), ("180 Ringing", 1), ("200 OK", 4), ("ACK", 3), ("BYE", 1)] {
+        assert_eq!(has(text), count, "{text} in\n{}", ended.stdout);
+    }
+    assert!(ended.stdout.contains("* on hold") && ended.stdout.contains("* resumed"), "{}", ended.stdout);
+    assert!(ended.last_line().starts_with("call ended after"), "{}", ended.stdout);
+}
+
+#[test]
+fn with_json_the_ladder_goes_to_standard_error() {
+    let ended = run(&["demo", "--json"]).expect(0);
+    assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+    let result = ended.json();
+    assert_eq!((result["command"].as_str(), result["outcome"].as_str()), (Some("demo"), Some("ok")));
+    assert!(result["setup_ms"].as_u64().is_some_and(|ms| ms >= 400), "{result}");
+    assert!(ended.stderr.contains("180 Ringing"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_trace_holds_every_message() {
+    let path = std::env::temp_dir().join(format!("phone-demo-{}.pcap", std::process::id()));
+    run(&["demo", "--trace", path.to_str().unwrap()]).expect(0);
+    let capture = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(capture[..4], 0xa1b2_c3d4_u32.to_le_bytes());
+    let lines = |text: &[u8]| capture.windows(text.len()).filter(|window| *window == text).count();
+    assert_eq!((lines(b"INVITE sip:"), lines(b"SIP/2.0 200 OK"), lines(b"BYE sip:")), (3, 4, 1));
+}

@@ -208,10 +208,13 @@ fn finish(
 /// Where the absolute URI that begins at `from` ends: a scheme, a colon, and at least one character more.
 #[inline]
 fn uri_end(bytes: &[u8], from: usize, bare: bool) -> Option<usize> {
-    let colon = if stands(bytes, from, b"sip:") { from.wrapping_add(3) } else { run(bytes, from, SCHEME) };
-    let rest = colon.wrapping_add(1);
-    if peek(bytes, colon) != b':' || !is(peek(bytes, from), ALPHA) {
-        return None;
+    let mut rest = from.wrapping_add(4);
+    if !stands(bytes, from, b"sip:") {
+        let colon = run(bytes, from, SCHEME);
+        if peek(bytes, colon) != b':' || !is(peek(bytes, from), ALPHA) {
+            return None;
+        }
+        rest = colon.wrapping_add(1);
     }
     let end = if bare { run(bytes, rest, BARE_URI) } else { run_uri(bytes, rest) };
     (end != rest).then_some(end)

@@ -20,8 +20,8 @@ macro_rules! headers {
         enum Id { #[allow(dead_code, reason = "keeps zero free")] Other, $($variant,)* End }
 
         static NAMES: [Name; Id::End as usize] = [
-            Name { name: HeaderName::Other(b""), long: b"", compact: 0 },
-            $(Name { name: HeaderName::$variant, long: $name, compact: $compact },)*
+            Name { name: HeaderName::Other(b""), start: b"", compact: 0 },
+            $(Name { name: HeaderName::$variant, start: concat!($name, ": ").as_bytes(), compact: $compact },)*
         ];
 
         impl<'a> HeaderName<'a> {
@@ -38,8 +38,17 @@ macro_rules! headers {
             pub fn as_bytes(self) -> &'a [u8] {
                 match self {
                     Self::Other(name) => name,
-                    known => NAMES.get(usize::from(known.id())).map_or(b"", |entry| entry.long),
+                    known => match known.row_start() {
+                        [name @ .., _, _] => name,
+                        _ => b"",
+                    },
                 }
+            }
+
+            /// The name, colon and space that begin a row; empty for an unknown name.
+            #[inline]
+            pub(crate) fn row_start(self) -> &'static [u8] {
+                NAMES.get(usize::from(self.id())).map_or(b"", |entry| entry.start)
             }
 
             /// The letter that is its compact form (RFC 3261 §7.3.3).
@@ -53,137 +62,147 @@ macro_rules! headers {
 
 struct Name {
     name: HeaderName<'static>,
-    long: &'static [u8],
+    /// The long name, a colon and a space.
+    start: &'static [u8],
     compact: u8,
+}
+
+impl Name {
+    const fn long(&self) -> &'static [u8] {
+        match self.start {
+            [name @ .., _, _] => name,
+            _ => b"",
+        }
+    }
 }
 
 headers! {
     /// Via (RFC 3261 §20.42).
-    Via b"Via" b'v';
+    Via "Via" b'v';
     /// From (RFC 3261 §20.20).
-    From b"From" b'f';
+    From "From" b'f';
     /// To (RFC 3261 §20.39).
-    To b"To" b't';
+    To "To" b't';
     /// Call-ID (RFC 3261 §20.8).
-    CallId b"Call-ID" b'i';
+    CallId "Call-ID" b'i';
     /// CSeq (RFC 3261 §20.16).
-    CSeq b"CSeq" 0;
+    CSeq "CSeq" 0;
     /// Content-Length (RFC 3261 §20.14).
-    ContentLength b"Content-Length" b'l';
+    ContentLength "Content-Length" b'l';
     /// Accept (RFC 3261 §20.1).
-    Accept b"Accept" 0;
+    Accept "Accept" 0;
     /// Accept-Encoding (RFC 3261 §20.2).
-    AcceptEncoding b"Accept-Encoding" 0;
+    AcceptEncoding "Accept-Encoding" 0;
     /// Accept-Language (RFC 3261 §20.3).
-    AcceptLanguage b"Accept-Language" 0;
+    AcceptLanguage "Accept-Language" 0;
     /// Alert-Info (RFC 3261 §20.4).
-    AlertInfo b"Alert-Info" 0;
+    AlertInfo "Alert-Info" 0;
     /// Allow (RFC 3261 §20.5).
-    Allow b"Allow" 0;
+    Allow "Allow" 0;
     /// Allow-Events (RFC 6665 §8.2.2).
-    AllowEvents b"Allow-Events" b'u';
+    AllowEvents "Allow-Events" b'u';
     /// Authentication-Info (RFC 3261 §20.6).
-    AuthenticationInfo b"Authentication-Info" 0;
+    AuthenticationInfo "Authentication-Info" 0;
     /// Authorization (RFC 3261 §20.7).
-    Authorization b"Authorization" 0;
+    Authorization "Authorization" 0;
     /// Call-Info (RFC 3261 §20.9).
-    CallInfo b"Call-Info" 0;
+    CallInfo "Call-Info" 0;
     /// Contact (RFC 3261 §20.10).
-    Contact b"Contact" b'm';
+    Contact "Contact" b'm';
     /// Content-Disposition (RFC 3261 §20.11).
-    ContentDisposition b"Content-Disposition" 0;
+    ContentDisposition "Content-Disposition" 0;
     /// Content-Encoding (RFC 3261 §20.12).
-    ContentEncoding b"Content-Encoding" b'e';
+    ContentEncoding "Content-Encoding" b'e';
     /// Content-Language (RFC 3261 §20.13).
-    ContentLanguage b"Content-Language" 0;
+    ContentLanguage "Content-Language" 0;
     /// Content-Type (RFC 3261 §20.15).
-    ContentType b"Content-Type" b'c';
+    ContentType "Content-Type" b'c';
     /// Date (RFC 3261 §20.17).
-    Date b"Date" 0;
+    Date "Date" 0;
     /// Error-Info (RFC 3261 §20.18).
-    ErrorInfo b"Error-Info" 0;
+    ErrorInfo "Error-Info" 0;
     /// Event (RFC 6665 §8.2.1).
-    Event b"Event" b'o';
+    Event "Event" b'o';
     /// Expires (RFC 3261 §20.19).
-    Expires b"Expires" 0;
+    Expires "Expires" 0;
     /// Flow-Timer (RFC 5626 §10).
-    FlowTimer b"Flow-Timer" 0;
+    FlowTimer "Flow-Timer" 0;
     /// In-Reply-To (RFC 3261 §20.21).
-    InReplyTo b"In-Reply-To" 0;
+    InReplyTo "In-Reply-To" 0;
     /// Max-Forwards (RFC 3261 §20.22).
-    MaxForwards b"Max-Forwards" 0;
+    MaxForwards "Max-Forwards" 0;
     /// MIME-Version (RFC 3261 §20.24).
-    MimeVersion b"MIME-Version" 0;
+    MimeVersion "MIME-Version" 0;
     /// Min-Expires (RFC 3261 §20.23).
-    MinExpires b"Min-Expires" 0;
+    MinExpires "Min-Expires" 0;
     /// Min-SE (RFC 4028 §5).
-    MinSe b"Min-SE" 0;
+    MinSe "Min-SE" 0;
     /// Organization (RFC 3261 §20.25).
-    Organization b"Organization" 0;
+    Organization "Organization" 0;
     /// P-Asserted-Identity (RFC 3325 §9.1).
-    PAssertedIdentity b"P-Asserted-Identity" 0;
+    PAssertedIdentity "P-Asserted-Identity" 0;
     /// P-Preferred-Identity (RFC 3325 §9.2).
-    PPreferredIdentity b"P-Preferred-Identity" 0;
+    PPreferredIdentity "P-Preferred-Identity" 0;
     /// Path (RFC 3327).
-    Path b"Path" 0;
+    Path "Path" 0;
     /// Priority (RFC 3261 §20.26).
-    Priority b"Priority" 0;
+    Priority "Priority" 0;
     /// Privacy (RFC 3323 §4.2).
-    Privacy b"Privacy" 0;
+    Privacy "Privacy" 0;
     /// Proxy-Authenticate (RFC 3261 §20.27).
-    ProxyAuthenticate b"Proxy-Authenticate" 0;
+    ProxyAuthenticate "Proxy-Authenticate" 0;
     /// Proxy-Authorization (RFC 3261 §20.28).
-    ProxyAuthorization b"Proxy-Authorization" 0;
+    ProxyAuthorization "Proxy-Authorization" 0;
     /// Proxy-Require (RFC 3261 §20.29).
-    ProxyRequire b"Proxy-Require" 0;
+    ProxyRequire "Proxy-Require" 0;
     /// RAck (RFC 3262 §7.2).
-    RAck b"RAck" 0;
+    RAck "RAck" 0;
     /// Reason (RFC 3326).
-    Reason b"Reason" 0;
+    Reason "Reason" 0;
     /// Record-Route (RFC 3261 §20.30).
-    RecordRoute b"Record-Route" 0;
+    RecordRoute "Record-Route" 0;
     /// Refer-To (RFC 3515 §2.1).
-    ReferTo b"Refer-To" b'r';
+    ReferTo "Refer-To" b'r';
     /// Referred-By (RFC 3892 §3).
-    ReferredBy b"Referred-By" b'b';
+    ReferredBy "Referred-By" b'b';
     /// Replaces (RFC 3891 §6.1).
-    Replaces b"Replaces" 0;
+    Replaces "Replaces" 0;
     /// Reply-To (RFC 3261 §20.31).
-    ReplyTo b"Reply-To" 0;
+    ReplyTo "Reply-To" 0;
     /// Require (RFC 3261 §20.32).
-    Require b"Require" 0;
+    Require "Require" 0;
     /// Retry-After (RFC 3261 §20.33).
-    RetryAfter b"Retry-After" 0;
+    RetryAfter "Retry-After" 0;
     /// Route (RFC 3261 §20.34).
-    Route b"Route" 0;
+    Route "Route" 0;
     /// RSeq (RFC 3262 §7.1).
-    RSeq b"RSeq" 0;
+    RSeq "RSeq" 0;
     /// Server (RFC 3261 §20.35).
-    Server b"Server" 0;
+    Server "Server" 0;
     /// Service-Route (RFC 3608).
-    ServiceRoute b"Service-Route" 0;
+    ServiceRoute "Service-Route" 0;
     /// Session-Expires (RFC 4028 §4).
-    SessionExpires b"Session-Expires" b'x';
+    SessionExpires "Session-Expires" b'x';
     /// SIP-ETag (RFC 3903 §11.3.1).
-    SipETag b"SIP-ETag" 0;
+    SipETag "SIP-ETag" 0;
     /// SIP-If-Match (RFC 3903 §11.3.2).
-    SipIfMatch b"SIP-If-Match" 0;
+    SipIfMatch "SIP-If-Match" 0;
     /// Subject (RFC 3261 §20.36).
-    Subject b"Subject" b's';
+    Subject "Subject" b's';
     /// Subscription-State (RFC 6665 §8.2.3).
-    SubscriptionState b"Subscription-State" 0;
+    SubscriptionState "Subscription-State" 0;
     /// Supported (RFC 3261 §20.37).
-    Supported b"Supported" b'k';
+    Supported "Supported" b'k';
     /// Timestamp (RFC 3261 §20.38).
-    Timestamp b"Timestamp" 0;
+    Timestamp "Timestamp" 0;
     /// Unsupported (RFC 3261 §20.40).
-    Unsupported b"Unsupported" 0;
+    Unsupported "Unsupported" 0;
     /// User-Agent (RFC 3261 §20.41).
-    UserAgent b"User-Agent" 0;
+    UserAgent "User-Agent" 0;
     /// Warning (RFC 3261 §20.43).
-    Warning b"Warning" 0;
+    Warning "Warning" 0;
     /// WWW-Authenticate (RFC 3261 §20.44).
-    WwwAuthenticate b"WWW-Authenticate" 0;
+    WwwAuthenticate "WWW-Authenticate" 0;
 }
 
 impl<'a> HeaderName<'a> {
@@ -269,7 +288,7 @@ const fn index() -> Index {
     let [_, names @ ..] = &NAMES;
     let mut rest: &[Name] = names;
     while let [entry, tail @ ..] = rest {
-        index = enter(index, key_of(entry.long), id, next);
+        index = enter(index, key_of(entry.long()), id, next);
         next = next.wrapping_add(1);
         if entry.compact != 0 {
             index = enter(index, key_of(&[entry.compact]), id, next);
@@ -315,7 +334,7 @@ fn find_key(key: NameKey) -> u8 {
 fn find(name: &[u8]) -> u8 {
     let id = find_key(key_of(name));
     match NAMES.get(usize::from(id)) {
-        Some(entry) if name.len() == 1 || entry.long.eq_ignore_ascii_case(name) => id,
+        Some(entry) if name.len() == 1 || entry.long().eq_ignore_ascii_case(name) => id,
         _ => 0,
     }
 }
@@ -493,9 +512,9 @@ mod tests {
     #[test]
     fn every_name_is_found_in_any_case_and_by_its_letter() {
         for (id, entry) in NAMES.iter().enumerate().skip(1) {
-            let lower = entry.long.to_ascii_lowercase();
-            let upper = entry.long.to_ascii_uppercase();
-            for spelling in [entry.long, &lower, &upper] {
+            let lower = entry.long().to_ascii_lowercase();
+            let upper = entry.long().to_ascii_uppercase();
+            for spelling in [entry.long(), &lower, &upper] {
                 assert_eq!(HeaderName::parse(spelling), Some(entry.name));
                 for gap in ["", "  "] {
                     let line = [spelling, gap.as_bytes(), b": some value \r\n\r\n"].concat();
@@ -509,20 +528,20 @@ mod tests {
                 assert_eq!(HeaderName::parse(&[entry.compact]), Some(entry.name));
                 assert_eq!(entry.name.compact(), Some(entry.compact));
             }
-            assert_eq!(entry.name.as_bytes(), entry.long);
+            assert_eq!(entry.name.as_bytes(), entry.long());
         }
     }
 
     #[test]
     fn no_name_is_found_by_half_of_it_or_more_than_it() {
         for entry in NAMES.iter().skip(1) {
-            for cut in 2..entry.long.len() {
+            for cut in 2..entry.long().len() {
                 assert!(
-                    find(&entry.long[..cut]) == 0
-                        || NAMES.iter().any(|other| other.long.eq_ignore_ascii_case(&entry.long[..cut]))
+                    find(&entry.long()[..cut]) == 0
+                        || NAMES.iter().any(|other| other.long().eq_ignore_ascii_case(&entry.long()[..cut]))
                 );
             }
-            assert_eq!(find(&[entry.long, b"x"].concat()), 0);
+            assert_eq!(find(&[entry.long(), b"x"].concat()), 0);
         }
         assert_eq!(find(b"C%6Fntact"), 0);
         assert_eq!(find(b"Call\rID"), 0);

@@ -457,31 +457,30 @@ pub(crate) fn stands<const N: usize>(bytes: &[u8], at: usize, literal: &[u8; N])
 /// Gives the element, trimmed, and what follows its comma; `None` for the rest when there was no comma.
 #[inline]
 pub(crate) fn element(list: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let start = skip_lws(list, 0);
-    let end = run(list, start, PLAIN);
-    match list.get(end) {
-        None => (trim_end(slice(list, start, end)), None),
-        Some(b',') => (trim_end(slice(list, start, end)), list.get(end.wrapping_add(1)..)),
-        Some(_) => hiding_element(list, start, end),
+    let rest = list.get(skip_lws(list, 0)..).unwrap_or_default();
+    match rest.split_at_checked(run(rest, 0, PLAIN)) {
+        Some((first, [])) => (trim_end(first), None),
+        Some((first, [b',', behind @ ..])) => (trim_end(first), Some(behind)),
+        _ => hiding_element(rest),
     }
 }
 
-/// The same for an element in which quotes or brackets may hide commas; they begin at `at`.
+/// The same for an element in which quotes or brackets may hide commas.
 #[inline(never)]
-fn hiding_element(list: &[u8], start: usize, at: usize) -> (&[u8], Option<&[u8]>) {
-    let mut at = at;
+fn hiding_element(list: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let mut at = 0;
     let mut bracket = false;
     loop {
         match list.get(at) {
             Some(b'"') => at = quoted(list, at).unwrap_or(list.len()),
             Some(b',') if !bracket => {
-                return (trim_end(slice(list, start, at)), list.get(at.wrapping_add(1)..));
+                return (trim_end(slice(list, 0, at)), list.get(at.wrapping_add(1)..));
             }
             Some(octet) => {
                 bracket = *octet == b'<' || bracket && *octet != b'>';
                 at = at.wrapping_add(1);
             }
-            None => return (trim_end(slice(list, start, list.len())), None),
+            None => return (trim_end(list), None),
         }
         at = run(list, at, PLAIN);
     }

@@ -158,10 +158,12 @@ impl<'b> Writer<'b> {
     #[inline]
     pub fn value_start(&mut self, name: HeaderName<'_>) {
         match name {
-            HeaderName::Other(name) => self.token(name),
-            known => self.raw(known.as_bytes()),
+            HeaderName::Other(name) => {
+                self.token(name);
+                self.raw(b": ");
+            }
+            known => self.raw(known.row_start()),
         }
-        self.raw(b": ");
     }
 
     /// Ends a row.

@@ -1,0 +1,57 @@
+//! Repeats one piece of work and prints what one repetition takes, to be run side by side with other stacks, or under
+//! callgrind (`.ci/instructions`).
+//!
+//! `measure parse-lazy|parse-typed|write|options|call FILE ITERATIONS` prints `sip MODE FILE ITERATIONS NS_PER_ITERATION`.
+
+use sip_benches::{Callee, Options, Parts, parse_lazy, parse_typed};
+use std::process::ExitCode;
+use std::time::Instant;
+
+const USAGE: &str = "usage: measure parse-lazy|parse-typed|write|options|call FILE ITERATIONS
+
+FILE holds one message as it travels: any for parse-lazy, parse-typed and write,
+an OPTIONS request for options, an INVITE for call.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [mode, file, count] = arguments.as_slice() else { return usage("three arguments are needed") };
+    let Ok(count) = count.parse::<u64>() else { return usage("ITERATIONS is a number") };
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) => return usage(&format!("{file}: {error}")),
+    };
+    let elapsed = match mode.as_str() {
+        "parse-lazy" => repeat(count, || parse_lazy(&bytes)),
+        "parse-typed" => repeat(count, || parse_typed(&bytes)),
+        "write" => {
+            let parts = Parts::of(&bytes);
+            let mut room = vec![0; 65_535];
+            repeat(count, || parts.write(&mut room))
+        }
+        "options" => {
+            let mut options = Options::new(&bytes);
+            repeat(count, || options.run())
+        }
+        "call" => {
+            let mut callee = Callee::new(&bytes);
+            repeat(count, || callee.run())
+        }
+        _ => return usage(&format!("no mode {mode}")),
+    };
+    println!("sip {mode} {file} {count} {:.1}", elapsed as f64 / count.max(1) as f64);
+    ExitCode::SUCCESS
+}
+
+/// Nanoseconds that `count` repetitions take.
+fn repeat(count: u64, mut work: impl FnMut() -> usize) -> u128 {
+    let start = Instant::now();
+    for _ in 0..count {
+        core::hint::black_box(work());
+    }
+    start.elapsed().as_nanos()
+}
+
+fn usage(why: &str) -> ExitCode {
+    eprintln!("measure: {why}\n{USAGE}");
+    ExitCode::from(2)
+}

@@ -29,6 +29,8 @@
 
 mod config;
 mod hosts;
+#[cfg(unix)]
+pub mod interop;
 mod ladder;
 mod layout;
 mod network;

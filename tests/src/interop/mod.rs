@@ -1,0 +1,207 @@
+//! Real peers for the interop tests: SIPp, Kamailio, PJSIP, tshark, and the phone.
+//!
+//! Everything runs on 127.0.0.1. A [`Rig`] owns the directory of one test and starts peers; each is a [`Process`] with a
+//! limit in time. `tests/peers/README.md` says what the peers are and where they bite.
+#![allow(clippy::must_use_candidate, reason = "a check stands alone or in a chain")]
+
+mod kamailio;
+mod phone;
+mod ports;
+mod process;
+mod sipp;
+
+pub use kamailio::Kamailio;
+pub use phone::{Phone, PhoneResult};
+pub use ports::free_port;
+pub use process::{Finished, Process};
+pub use sipp::{Counts, Sipp};
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// How long a program of an ordinary test may run.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// A program that a test may need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// SIPp, caller and callee by scenario.
+    Sipp,
+    /// Kamailio, registrar and proxy.
+    Kamailio,
+    /// PJSIP's Python binding.
+    Pjsip,
+    /// tshark, which decodes captures.
+    Tshark,
+}
+
+impl Peer {
+    fn is_there(self) -> bool {
+        match self {
+            Self::Sipp => runs(Command::new("sipp").arg("-v")),
+            Self::Kamailio => runs(Command::new("kamailio").arg("-v")),
+            Self::Pjsip => python().is_file(),
+            Self::Tshark => runs(Command::new("tshark").arg("--version")),
+        }
+    }
+}
+
+/// Whether a program can be started at all; SIPp exits with 99 after its version.
+fn runs(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// The Python of the environment that holds PJSIP: `PEERS_VENV`, or `peers-venv` in cargo's target directory.
+fn python() -> PathBuf {
+    let venv = env::var_os("PEERS_VENV").map_or_else(|| target_directory().join("peers-venv"), PathBuf::from);
+    venv.join("bin/python")
+}
+
+/// Cargo's target directory: the one above this program that cargo has tagged.
+fn target_directory() -> PathBuf {
+    let program = env::current_exe().unwrap_or_default();
+    let tagged = program.ancestors().find(|directory| directory.join("CACHEDIR.TAG").is_file());
+    tagged.map_or_else(env::temp_dir, Path::to_path_buf)
+}
+
+/// The directory of the scenarios and scripts.
+fn peers_directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
+}
+
+/// Whether the long form of the tests is asked for: `SIP_INTEROP_FULL=1`.
+#[must_use]
+pub fn full() -> bool {
+    env::var_os("SIP_INTEROP_FULL").is_some_and(|value| value == "1")
+}
+
+/// The directory of one test, and the peers that it may start.
+#[derive(Debug)]
+pub struct Rig {
+    directory: PathBuf,
+    started: AtomicU32,
+}
+
+impl Rig {
+    /// The rig of a test that needs these peers. When one is missing, says so and gives `None`; where `CI` is `true`
+    /// nothing may be missing.
+    ///
+    /// # Panics
+    /// A peer is missing in CI, or there can be no directory.
+    #[must_use]
+    pub fn new(peers: &[Peer]) -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        if let Some(missing) = peers.iter().find(|peer| !peer.is_there()) {
+            assert!(env::var("CI").as_deref() != Ok("true"), "{missing:?} is missing");
+            println!("skipped: {missing:?} is missing, .ci/install-peers installs it");
+            return None;
+        }
+        // Building takes longer than a peer waits.
+        phone::program();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("interop-{}-{number}", std::process::id());
+        let directory = target_directory().join("tmp").join(name);
+        if let Err(error) = fs::create_dir_all(&directory) {
+            panic!("no directory {}: {error}", directory.display());
+        }
+        Some(Self { directory, started: AtomicU32::new(0) })
+    }
+
+    /// A path in the directory of this test.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// A name for the files of one more program.
+    fn label(&self, what: &str) -> String {
+        format!("{}-{what}", self.started.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Starts the phone with this command line, to which `--json` is added.
+    #[must_use]
+    pub fn phone(&self, arguments: &[&str]) -> Phone {
+        Phone::start(arguments)
+    }
+
+    /// Starts `phone answer` at a free port, with these options, and waits until it listens.
+    #[must_use]
+    pub fn answering(&self, options: &[&str]) -> Phone {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let mut arguments = vec!["answer", "--listen", listen.as_str()];
+        arguments.extend(options);
+        Phone::start(&arguments).listening()
+    }
+
+    /// Starts Kamailio with these options.
+    #[must_use]
+    pub fn kamailio(&self, options: &[&str]) -> Kamailio {
+        Kamailio::start(&self.path(&self.label("kamailio")), options)
+    }
+
+    /// SIPp with a scenario of `tests/peers`, or with one of its own: `-sn uac`.
+    #[must_use]
+    pub fn sipp(&self, scenario: &str) -> Sipp {
+        Sipp::new(&self.directory, &self.label("sipp"), scenario)
+    }
+
+    /// Starts PJSIP with this command line and waits until it is ready. `--port` and `--log` are added.
+    #[must_use]
+    pub fn pjsip(&self, port: u16, arguments: &[&str]) -> Process {
+        let log = self.path(&format!("{}.log", self.label("pjsip")));
+        let mut command = Command::new(python());
+        command.arg(peers_directory().join("pjsua_peer.py")).args(arguments).arg("--log").arg(log);
+        let process = Process::start("PJSIP", command.args(["--port", &port.to_string()]), LIMIT);
+        process.wait_for("\"ready\"");
+        process
+    }
+
+    /// Runs tshark with this command line to its end and gives its output.
+    ///
+    /// # Panics
+    /// tshark fails.
+    #[must_use]
+    pub fn tshark(&self, arguments: &[&str]) -> String {
+        let process = Process::start("tshark", Command::new("tshark").args(arguments), LIMIT);
+        let finished = process.finish();
+        finished.expect(0);
+        finished.out
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            show_directory(&self.directory);
+            eprintln!("--- the files of this test are in {}", self.directory.display());
+        } else {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+/// Prints the ends of the text files of a failed test.
+fn show_directory(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            show_directory(&path);
+        } else if let Ok(text) = fs::read_to_string(&path)
+            && !text.is_empty()
+        {
+            eprintln!("--- {}\n{}", path.display(), tail(&text));
+        }
+    }
+}
+
+/// The last lines of a text.
+fn tail(text: &str) -> &str {
+    const LINES: usize = 120;
+    let start = text.rmatch_indices('\n').nth(LINES).map_or(0, |(at, _)| at + 1);
+    text.get(start..).unwrap_or(text)
+}

@@ -3,13 +3,13 @@
 //! The octets are not in this tree: `SIP_TORTURE_DIR` names the folder that holds them with a `MANIFEST.tsv`. Without it the
 //! test says so and passes; the continuous integration sets it. What a registrar or proxy would do is not covered.
 
+use core::net::SocketAddr;
 use sip_core::memory::Arrays;
 use sip_core::message::Message;
 use sip_core::role::{Action, Role};
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow};
 use sip_core::ua::{Config, UserAgent};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Whether the parser took the message (errors of request validation count as taken), and what the user agent answered.
@@ -32,7 +32,7 @@ fn outcome(octets: &[u8]) -> (bool, Option<u16>) {
     while let Some(action) = phone.poll_action(now) {
         if let Action::Send { bytes, .. } = action {
             // The 400 to a broken CSeq repeats it, so the answer can't always be parsed.
-            let line = std::str::from_utf8(bytes).expect("text").strip_prefix("SIP/2.0 ").expect("a status line");
+            let line = core::str::from_utf8(bytes).expect("text").strip_prefix("SIP/2.0 ").expect("a status line");
             status = line.get(..3).and_then(|digits| digits.parse().ok());
         }
     }

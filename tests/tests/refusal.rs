@@ -5,7 +5,7 @@
 
 use sip_core::message::{Header, HeaderName};
 use sip_core::ua::{Cause, Content, Event};
-use sip_testkit::{OFFER, Phones};
+use sip_testkit::{ANSWER, OFFER, Phones};
 
 #[test]
 fn a_refused_call_ends_once_at_each_end() {
@@ -31,8 +31,8 @@ fn hanging_up_while_it_rings_declines() {
     let incoming = phones.incoming(bob);
     phones.hang_up(bob, incoming);
     phones.pause();
-    assert_eq!(phones.last(alice), Some(Event::Ended { call, cause: Cause::Rejected, status: 603 }));
-    assert_eq!(phones.last(bob), Some(Event::Ended { call: incoming, cause: Cause::Declined, status: 603 }));
+    assert_eq!(phones.last(alice), Some(Event::Ended { call, cause: Cause::Rejected, status: 486 }));
+    assert_eq!(phones.last(bob), Some(Event::Ended { call: incoming, cause: Cause::Declined, status: 486 }));
     phones.settle();
 }
 
@@ -122,4 +122,21 @@ fn what_ended_can_not_be_answered_or_refused() {
     assert_eq!(phones.act(alice, |phone, now| phone.hang_up(now, call)), gone);
     assert_eq!(phones.act(alice, |phone, now| phone.reinvite(now, call, &Content::sdp(OFFER))), gone);
     phones.settle();
+}
+
+#[test]
+fn a_caller_of_rfc_2543_without_a_contact_is_reached_at_its_from() {
+    let mut phones = Phones::new(29);
+    let bob = phones.add("bob", "192.0.2.2:5060");
+    let caller = sip_core::transport::Address::from("192.0.2.9:5060".parse::<std::net::SocketAddr>().unwrap());
+    let invite = "INVITE sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9\r\nFrom: <sip:old@192.0.2.9>\r\n\
+                  To: <sip:bob@192.0.2.2>\r\nCall-ID: 1@192.0.2.9\r\nCSeq: 1 INVITE\r\n\r\n";
+    phones.world.inject(caller, phones.world.address(bob), invite.as_bytes());
+    phones.pause();
+    let incoming = phones.incoming(bob);
+    phones.act(bob, |phone, now| phone.answer(now, incoming, &Content::sdp(ANSWER))).unwrap();
+    let unanswered = sip_core::time::Duration::from_secs(33);
+    phones.world.run_for(unanswered);
+    let sent = phones.world.ladder().datagrams().map(|sent| String::from_utf8_lossy(&sent.bytes).into_owned());
+    assert!(sent.into_iter().any(|text| text.starts_with("BYE sip:old@192.0.2.9 SIP/2.0\r\n")));
 }

@@ -46,7 +46,7 @@ impl Identity {
     ///
     /// `local_tag` is the tag that our responses bear; it is empty when `message` is a response.
     pub(crate) fn keep<O: Octets>(message: &Message<'_>, local_tag: &[u8], octets: &mut O) -> Result<Self, Error> {
-        let target = contact_uri(message).ok_or(Error::Invalid("Contact"))?;
+        let target = remote_target(message).ok_or(Error::Invalid("Contact"))?;
         let mut routes = heapless::Vec::<&[u8], MAX_ROUTES>::new();
         for route in message.record_routes() {
             let route = route.map_err(|_| Error::Invalid("Record-Route"))?;
@@ -204,7 +204,20 @@ impl<'k> IdentityTexts<'k> {
 /// The URI of the first Contact, when it is one that requests can be sent to; without headers, which a Request-URI has not
 /// (RFC 3261 §19.1.1).
 fn contact_uri<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
-    let uri = message.contacts().next()?.ok()?.uri().ok()?;
+    without_headers(&message.contacts().next()?.ok()?)
+}
+
+/// The remote target that a message gives a new dialog; a peer of RFC 2543 that sends no Contact is reached at its From or To
+/// (RFC 2543 §6.13).
+fn remote_target<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
+    if message.header(HeaderName::Contact).is_some() {
+        return contact_uri(message);
+    }
+    without_headers(&if message.is_request() { message.from() } else { message.to() })
+}
+
+fn without_headers<'a>(address: &NameAddr<'a>) -> Option<&'a [u8]> {
+    let uri = address.uri().ok()?;
     let end = match uri.headers().len() {
         0 => uri.raw().len(),
         length => uri.raw().len().saturating_sub(length).saturating_sub(1),

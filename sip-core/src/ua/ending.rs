@@ -38,7 +38,7 @@ impl<O: Octets> Agent<'_, O> {
                 }
                 Ok(())
             }
-            CallState::Ringing => self.reject(now, call, 603, &Content { headers, body: None }),
+            CallState::Ringing => self.reject(now, call, 486, &Content { headers, body: None }),
             CallState::Established => {
                 let _ = self.lose_call(now, call, Cause::LocalHangup, 0);
                 Ok(())

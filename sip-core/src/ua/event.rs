@@ -48,7 +48,7 @@ pub enum Event {
         /// [`UserAgent::acknowledge`](super::UserAgent::acknowledge).
         answer_due: bool,
     },
-    /// The peer has acknowledged our answer; a late answer is the message's body.
+    /// The peer has acknowledged our answer to its INVITE or re-INVITE; a late answer is the message's body.
     Confirmed {
         /// The call.
         call: Call,

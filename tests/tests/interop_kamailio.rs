@@ -60,6 +60,16 @@ fn a_binding_is_made_shown_and_removed() {
 }
 
 #[test]
+fn a_challenge_without_qop_is_met() {
+    let Some(rig) = rig() else { return };
+    for options in ALGORITHMS {
+        let kamailio = rig.kamailio(&[&["-A", "WITH_NO_QOP"], options].concat());
+        register(&rig, &kamailio, "alice", "wonderland", &[]).expect(0, &[("sip_status", json!(200))]);
+        kamailio.finish(&[]);
+    }
+}
+
+#[test]
 fn a_wrong_password_is_refused_with_the_status() {
     let Some(rig) = rig() else { return };
     for options in ALGORITHMS {
@@ -129,6 +139,18 @@ fn a_call_through_the_proxy_is_ended_by_either_side() {
     for line in ["IN: ACK", "IN: BYE"] {
         assert_eq!(log.matches(line).count(), 2, "{line}: {log}");
     }
+}
+
+#[test]
+fn sipp_calls_a_registered_phone_through_the_proxy() {
+    let Some(rig) = Rig::new(&[Peer::Kamailio, Peer::Sipp]) else { return };
+    let kamailio = rig.kamailio(&[]);
+    let phone = bob(&rig, &kamailio, &["--count", "50"]);
+    let caller = rig.sipp("uac_call").with_messages().with(&["-d", "200", "-r", "50"]);
+    let counts = caller.caller(&kamailio.address(), "bob", 50).passed();
+    assert_eq!((counts.successful, counts.sent_again, counts.unexpected), (50, 0, 0), "{counts:?}");
+    phone.finish().expect(0, &[("calls", json!(50))]).expect_calls(50, &ended("peer"));
+    kamailio.finish(&[]);
 }
 
 #[test]

@@ -43,6 +43,27 @@ fn a_storm_beyond_the_rate_of_ordinary_use_loses_no_call() {
     phone.finish().expect(0, &[("calls", json!(300))]);
 }
 
+/// Over UDP a call keeps two transactions for 32 s after its end, so 8,192 of them are full after 4,096 calls.
+#[test]
+fn beyond_its_capacity_the_phone_refuses_and_keeps_what_it_has() {
+    if !full() {
+        println!("skipped: part of SIP_INTEROP_FULL=1");
+        return;
+    }
+    let Some(rig) = rig() else { return };
+    let phone = rig.answering(&[]);
+    let caller = rig.sipp("-sn uac").with(&["-r", "1000", "-l", "400"]).caller(phone.address(), "bob", 4600);
+    let (finished, counts) = caller.finish_counted();
+    finished.expect(1);
+    // Every failure is the 503 to an INVITE; what was taken goes on to its BYE.
+    assert_eq!((counts.successful + counts.failed, counts.unexpected), (4600, counts.failed), "{counts:?}");
+    assert!((4000..=4096).contains(&counts.successful), "{counts:?}");
+    let result = phone.interrupt();
+    assert!(result.ladder.contains(" 503 Service Unavailable"));
+    result.expect(0, &[("calls", json!(counts.successful))]);
+    result.expect_calls(counts.successful as usize, &ended("peer"));
+}
+
 #[test]
 fn the_phone_calls_and_hangs_up() {
     let Some(rig) = rig() else { return };

@@ -117,11 +117,16 @@ impl Running {
     /// A call failed.
     #[track_caller]
     pub fn passed(self) -> Counts {
-        let files = self.files.clone();
-        self.finish().expect(0);
-        let counts = Counts::read(&files);
+        let (finished, counts) = self.finish_counted();
+        finished.expect(0);
         assert!(counts.failed == 0, "{counts:?}");
         counts
+    }
+
+    /// Waits for its end, whatever it is, and reads what it counted.
+    pub fn finish_counted(self) -> (Finished, Counts) {
+        let finished = self.process.finish();
+        (finished, Counts::read(&self.files))
     }
 
     /// Waits for its end, whatever it is.

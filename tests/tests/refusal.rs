@@ -128,7 +128,7 @@ fn what_ended_can_not_be_answered_or_refused() {
 fn a_caller_of_rfc_2543_without_a_contact_is_reached_at_its_from() {
     let mut phones = Phones::new(29);
     let bob = phones.add("bob", "192.0.2.2:5060");
-    let caller = sip_core::transport::Address::from("192.0.2.9:5060".parse::<std::net::SocketAddr>().unwrap());
+    let caller = sip_core::transport::Address::from("192.0.2.9:5060".parse::<core::net::SocketAddr>().unwrap());
     let invite = "INVITE sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9\r\nFrom: <sip:old@192.0.2.9>\r\n\
                   To: <sip:bob@192.0.2.2>\r\nCall-ID: 1@192.0.2.9\r\nCSeq: 1 INVITE\r\n\r\n";
     phones.world.inject(caller, phones.world.address(bob), invite.as_bytes());

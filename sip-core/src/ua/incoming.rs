@@ -242,6 +242,7 @@ impl<O: Octets> Agent<'_, O> {
 
     /// The ACK to a 2xx of ours.
     pub(super) fn acknowledged(&mut self, now: Instant, ack: &Message<'_>) -> Received<Event> {
+        let patience = self.patience();
         let Some(dialog) = self.dialog_of(ack) else { return Received::Stray };
         let Some(entry) = self.dialog_mut(dialog) else { return Received::Stray };
         if entry.resend_interval == 0 || entry.awaited_seq != ack.cseq().number {
@@ -249,7 +250,8 @@ impl<O: Octets> Agent<'_, O> {
         }
         entry.resend_interval = 0;
         entry.resend_at = Instant::ZERO;
-        entry.give_up_at = Instant::ZERO;
+        // An ACK of ours, to a 2xx before, has its end still to come.
+        entry.give_up_at = if entry.ack.is_none() { Instant::ZERO } else { now + patience };
         let invite = core::mem::replace(&mut entry.invite, TransactionId::NONE);
         let (bye_due, call) = (entry.bye_due, entry.call);
         self.layer().release_message(invite);

@@ -141,6 +141,23 @@ fn a_repeated_cancel_is_answered_200_again_with_the_tag_of_the_487() {
 }
 
 #[test]
+fn a_caller_may_end_an_early_dialog_with_a_bye() {
+    let (mut phones, alice, mut wire) = Phones::scripted(14);
+    let (invite, _, mut leg) = invite_and_cancel(&mut wire);
+    wire.send(&mut phones, alice, &invite);
+    let call = phones.incoming(alice);
+    phones.act(alice, |phone, now| phone.ring(now, call, 180, &Content::NONE)).unwrap();
+    leg.remote = wire.expect(&phones, "180").header("To");
+    let bye = wire.request(&mut leg, "BYE", "", b"");
+    wire.send(&mut phones, alice, &bye);
+    let mut kinds: Vec<_> = wire.hear(&phones).iter().map(sip_testkit::Heard::kind).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["200", "487"]);
+    assert_eq!(phones.ended(alice), [(Cause::RemoteHangup, 0)]);
+    phones.settle();
+}
+
+#[test]
 fn a_cancel_for_nothing_gets_481() {
     let (mut phones, alice, mut wire) = Phones::scripted(7);
     let (_, cancel, _) = invite_and_cancel(&mut wire);

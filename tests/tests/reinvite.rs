@@ -406,3 +406,23 @@ fn a_reinvite_is_challenged_like_any_request() {
     assert_eq!(ack.message().method(), Method::Ack);
     end(&mut phones, alice, &mut wire, call);
 }
+
+#[test]
+fn what_becomes_of_other_requests_inside_is_the_applications_to_judge() {
+    for status in [481, 408, 0] {
+        let (mut phones, alice, mut wire, call, _) = calling(15);
+        let info = |phone: &mut sip_testkit::Phone, now| phone.request_in_call(now, call, Method::Info, &Content::NONE);
+        let request = phones.act(alice, info).unwrap();
+        let info = wire.expect(&phones, "INFO");
+        if status == 0 {
+            phones.wait(32_000);
+            wire.hear(&phones);
+        } else {
+            wire.respond(&mut phones, alice, &info, status, "");
+        }
+        let told = if status == 0 { 408 } else { status };
+        assert_eq!(phones.last(alice), Some(Event::Response { request, status: told }));
+        // An INFO can overtake the 200 that makes its dialog and meet a 481: §12.2.1.2 says SHOULD, RFC 5057 why not always.
+        end(&mut phones, alice, &mut wire, call);
+    }
+}

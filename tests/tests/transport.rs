@@ -158,6 +158,21 @@ fn a_hang_up_before_the_name_is_known_sends_nothing() {
 }
 
 #[test]
+fn the_ring_limit_counts_while_the_name_is_looked_up() {
+    let slow = Config { answer_after: Duration::from_secs(10), ..Config::new(10) };
+    let mut phones = Phones::with(slow.with_ladder(1000));
+    let alice = phones.add_with("alice", "192.0.2.1:5060", |config| config.ring_limit = Duration::from_secs(5));
+    let mut wire = Wire::new("192.0.2.9:5062");
+    phones.world.add_host("example.com", place("192.0.2.9:5062"));
+    let call = phones.call(alice, "sip:wire@example.com");
+    phones.wait(5000);
+    assert_eq!(phones.last(alice), Some(Event::Ended { call, cause: Cause::NoAnswer, status: 0 }));
+    phones.wait(60_000);
+    wire.expect_nothing(&phones);
+    phones.settle();
+}
+
+#[test]
 fn a_blocked_socket_delays_and_loses_nothing() {
     let mut deferred = 0;
     for seed in 0..40 {

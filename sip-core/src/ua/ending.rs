@@ -28,14 +28,7 @@ impl<O: Octets> Agent<'_, O> {
             CallState::Calling => {
                 entry.hangup = true;
                 entry.cause = Cause::LocalHangup;
-                let (provisional, invite) = (entry.provisional, entry.invite);
-                if self.layer().state(invite) == Some(crate::transaction::State::Parked) {
-                    // Its way is still being looked up: nobody has seen the INVITE.
-                    self.layer().abandon(invite);
-                    self.end_later(now, call, Cause::LocalHangup, 0);
-                } else if provisional {
-                    self.cancel(now, call);
-                }
+                self.give_up(now, call);
                 Ok(())
             }
             CallState::Ringing => self.reject(now, call, 486, &Content { headers, body: None }),
@@ -45,6 +38,19 @@ impl<O: Octets> Agent<'_, O> {
             }
             CallState::Ending => Ok(()),
             CallState::Over | CallState::Free => Err(Error::Gone),
+        }
+    }
+
+    /// Ends a call that has no final response: now, when nobody has seen its INVITE; by CANCEL, when a provisional response
+    /// has come; else with the next response, or Timer B (RFC 3261 §9.1).
+    fn give_up(&mut self, now: Instant, call: Handle) {
+        let Some(entry) = self.call(call) else { return };
+        let (invite, cause, provisional) = (entry.invite, entry.cause, entry.provisional);
+        if self.layer().state(invite) == Some(crate::transaction::State::Parked) {
+            self.layer().abandon(invite);
+            self.end_later(now, call, cause, 0);
+        } else if provisional {
+            self.cancel(now, call);
         }
     }
 
@@ -152,10 +158,7 @@ impl<O: Octets> Agent<'_, O> {
                     entry.hangup = true;
                     entry.cause = Cause::NoAnswer;
                 }
-                // Without a provisional response the CANCEL waits for one, or Timer B ends the INVITE (§9.1).
-                if entry.provisional {
-                    self.cancel(now, call);
-                }
+                self.give_up(now, call);
             }
             CallState::Ringing => {
                 let _ = self.refuse(now, call, 480, Cause::NoAnswer, &Content::NONE);

@@ -100,3 +100,93 @@ fn an_address_that_is_none_changes_nothing() {
     phones.call(alice, "sip:wire@192.0.2.9");
     assert_eq!(wire.expect(&phones, "INVITE").header("Contact"), "<sip:alice@192.0.2.1:5060>");
 }
+
+#[test]
+fn a_registrar_that_is_gone_does_not_hold_the_calls_up() {
+    for status in [403, 503, 0] {
+        let (mut phones, alice, mut wire) = Phones::scripted(5);
+        let register =
+            |phone: &mut sip_testkit::Phone, now| phone.register(now, "sip:192.0.2.9", "sip:a@example.com", 3600);
+        phones.act(alice, register).unwrap();
+        let first = wire.expect(&phones, "REGISTER");
+        wire.respond(&mut phones, alice, &first, 200, "");
+        let call = phones.call(alice, "sip:wire@192.0.2.9");
+        let invite = wire.expect(&phones, "INVITE");
+        wire.accept(&mut phones, alice, &invite, "x", ANSWER);
+        wire.expect(&phones, "ACK");
+        phones.act(alice, |phone, now| phone.network_changed(now, "198.51.100.7:5080")).unwrap();
+        phones.wait(1);
+        let again = wire.expect(&phones, "REGISTER");
+        if status == 0 {
+            phones.wait(32_000);
+        } else {
+            wire.respond(&mut phones, alice, &again, status, "");
+        }
+        assert!(phones.events(alice).contains(&Event::RefreshDue { call }), "{status}");
+    }
+}
+
+#[test]
+fn a_binding_that_is_being_removed_does_not_hold_the_calls_up() {
+    for before in [false, true] {
+        let (mut phones, alice, mut wire) = Phones::scripted(6);
+        let register =
+            |phone: &mut sip_testkit::Phone, now| phone.register(now, "sip:192.0.2.9", "sip:a@example.com", 3600);
+        let registration = phones.act(alice, register).unwrap();
+        let first = wire.expect(&phones, "REGISTER");
+        wire.respond(&mut phones, alice, &first, 200, "");
+        let call = phones.call(alice, "sip:wire@192.0.2.9");
+        let invite = wire.expect(&phones, "INVITE");
+        wire.accept(&mut phones, alice, &invite, "x", ANSWER);
+        wire.expect(&phones, "ACK");
+        let changed = |phone: &mut sip_testkit::Phone, now| phone.network_changed(now, "198.51.100.7:5080");
+        if !before {
+            phones.act(alice, changed).unwrap();
+        }
+        phones.act(alice, |phone, now| phone.unregister(now, registration)).unwrap();
+        if before {
+            phones.act(alice, changed).unwrap();
+        }
+        assert!(phones.events(alice).contains(&Event::RefreshDue { call }));
+    }
+}
+
+#[test]
+fn with_two_bindings_the_calls_are_told_once_after_both() {
+    use sip_core::memory::Arrays;
+    use sip_core::role::{Action, Received, Role};
+    use sip_core::time::Instant;
+    use sip_core::ua::{Config, UserAgent};
+    let now = Instant::from_millis(1000);
+    let mut phone = UserAgent::new(Arrays::<16, 4, 2, 2, 8192>::new());
+    phone.start(&Config::new("192.0.2.1:5060", "sip:alice@example.com"), [3; 16]).unwrap();
+    let flow = sip_core::transport::Flow::udp("192.0.2.9:5060".parse::<core::net::SocketAddr>().unwrap().into());
+    let mut told = 0;
+    // Answers all that is sent with 200 and gives how many calls were to be refreshed.
+    let mut settle = |phone: &mut UserAgent<Arrays<16, 4, 2, 2, 8192>>| {
+        phone.handle_timeout(now);
+        let mut answers: Vec<Vec<u8>> = Vec::new();
+        loop {
+            while let Some(action) = phone.poll_action(now) {
+                match action {
+                    Action::Send { bytes, .. } if !bytes.starts_with(b"ACK") => {
+                        let heard = sip_testkit::Heard { at: 0, from: flow.remote, bytes: bytes.to_vec() };
+                        answers.push(heard.response(200, "x", "Contact: <sip:x@192.0.2.9>\r\n", ANSWER));
+                    }
+                    Action::Event(Event::RefreshDue { .. }) => told += 1,
+                    _ => {}
+                }
+            }
+            let Some(answer) = (!answers.is_empty()).then(|| answers.remove(0)) else { return told };
+            let message = sip_core::message::Message::parse(&answer).unwrap();
+            assert!(matches!(phone.receive(now, flow, &message), Received::Event(_)));
+        }
+    };
+    for aor in ["sip:a@example.com", "sip:b@example.com"] {
+        phone.register(now, "sip:192.0.2.9", aor, 3600).unwrap();
+    }
+    phone.call(now, "sip:x@192.0.2.9", "", &Content::sdp(OFFER)).unwrap();
+    assert_eq!(settle(&mut phone), 0);
+    phone.network_changed(now, "198.51.100.7").unwrap();
+    assert_eq!(settle(&mut phone), 1);
+}

@@ -137,10 +137,15 @@ impl<O: Octets> Agent<'_, O> {
 
     fn start_removal(&mut self, now: Instant, handle: Handle) -> Result<(), Error> {
         let before = self.registration(handle).map(|entry| entry.state).unwrap_or_default();
+        let mut moved = false;
         if let Some(entry) = self.registration_mut(handle) {
             entry.state = State::Removing;
             entry.removal_due = false;
             entry.keep_alive_at = Instant::ZERO;
+            moved = core::mem::take(&mut entry.moved);
+        }
+        if moved {
+            self.binding_settled();
         }
         let sent = self.send_register(now, handle);
         if sent.is_err()
@@ -191,7 +196,7 @@ impl<O: Octets> Agent<'_, O> {
         }
         self.arm_registration(handle);
         if moved {
-            self.refresh_calls();
+            self.binding_settled();
         }
         if removal_due {
             // Without room the removal is tried at the next refresh.
@@ -253,6 +258,11 @@ impl<O: Octets> Agent<'_, O> {
     /// Decides when to try again; the seconds, 0 for never.
     fn register_failed(&mut self, now: Instant, handle: Handle, status: u16, retry_after: Option<u32>) -> u32 {
         let jitter = self.s.random.below(1000);
+        let moved = self.registration_mut(handle).is_some_and(|entry| core::mem::take(&mut entry.moved));
+        if moved {
+            // The calls can't wait for a registrar that is not there.
+            self.binding_settled();
+        }
         let Some(entry) = self.registration_mut(handle) else { return 0 };
         entry.transaction = TransactionId::NONE;
         entry.keep_alive_at = Instant::ZERO;
@@ -351,15 +361,14 @@ impl<O: Octets> Agent<'_, O> {
         let mut any = false;
         for index in 0..self.registrations.len() {
             let Some(handle) = self.live_registration(index) else { continue };
-            any = true;
-            if let Some(entry) = self.registration_mut(handle) {
-                entry.moved = true;
-                match entry.state {
-                    State::Registering => entry.again = true,
-                    State::Registered | State::Waiting => entry.refresh_at = at_once(now),
-                    State::Removing | State::Free => {}
-                }
+            let Some(entry) = self.registration_mut(handle) else { continue };
+            match entry.state {
+                State::Registering => entry.again = true,
+                State::Registered | State::Waiting => entry.refresh_at = at_once(now),
+                State::Removing | State::Free => continue,
             }
+            entry.moved = true;
+            any = true;
             self.arm_registration(handle);
         }
         if !any {
@@ -387,6 +396,14 @@ impl<O: Octets> Agent<'_, O> {
     fn live_registration(&self, index: usize) -> Option<Handle> {
         let table = crate::memory::TableRef::new(&self.s.registration_head, self.registrations);
         table.handle_at(index)
+    }
+
+    /// A binding was renewed after a change of address, or could not be: after the last one the calls follow.
+    fn binding_settled(&mut self) {
+        let others = (0..self.registrations.len()).filter_map(|index| self.live_registration(index));
+        if !others.filter_map(|handle| self.registration(handle)).any(|entry| entry.moved) {
+            self.refresh_calls();
+        }
     }
 
     /// Tells the application to send a re-INVITE in each established call.

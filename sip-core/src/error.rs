@@ -1,5 +1,7 @@
 //! What can go wrong, by whose hand: the configuration, the application, the peer, or a capacity.
 
+use core::fmt;
+
 /// A limit of the [`Memory`](crate::memory::Memory) that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -61,3 +63,41 @@ impl From<Capacity> for ConfigError {
         Self::Capacity(capacity)
     }
 }
+
+impl fmt::Display for Capacity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transactions => f.write_str("no transaction is free"),
+            Self::Dialogs => f.write_str("no dialog is free"),
+            Self::Calls => f.write_str("no call is free"),
+            Self::Registrations => f.write_str("no registration is free"),
+            Self::Octets { needed } => write!(f, "{needed} octets are needed and not free"),
+            Self::MessageSize { needed } => write!(f, "the message would have {needed} octets, more than 65,535"),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(field) => write!(f, "configuration: {field}"),
+            Self::Capacity(capacity) => write!(f, "configuration: {capacity}"),
+            Self::AlreadyStarted => f.write_str("started already"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("it has ended"),
+            Self::State => f.write_str("not in this state"),
+            Self::Capacity(capacity) => capacity.fmt(f),
+            Self::Invalid(what) => write!(f, "not in its form: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for Capacity {}
+impl core::error::Error for ConfigError {}
+impl core::error::Error for Error {}

@@ -7,21 +7,24 @@
 //! but those that look host names up, which start with the first name.
 //!
 //! ```no_run
-//! use sip_core::role::Role;
-//! use sip_std_adapter::{Adapter, Turn};
-//! use std::io;
+//! use sip_core::ua::{Config, Content, Event, UserAgent};
+//! use sip_std_adapter::{Adapter, Turn, memory::HeapMemory};
 //!
-//! fn serve<R: Role>(role: R) -> io::Result<()> {
-//!     let mut adapter = Adapter::bind(role, "192.0.2.1:5060".parse().unwrap())?;
+//! const SDP: &[u8] = b"v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut phone = UserAgent::new(HeapMemory::new());
+//!     phone.start(&Config::new("192.0.2.2:5060", "sip:bob@example.com"), sip_std_adapter::seed()?)?;
+//!     let mut adapter = Adapter::bind(phone, "192.0.2.2:5060".parse()?)?;
 //!     let mut buffer = vec![0; 65_536];
 //!     loop {
 //!         match adapter.poll(&mut buffer)? {
-//!             Turn::Message { event, message, flow } => {
-//!                 // Look at the event beside its message, and tell the role what to do about it:
-//!                 adapter.with(|role, now| { /* role.answer(now, …) */ });
+//!             // The event and the message that caused it, side by side.
+//!             Turn::Message { event: Event::Incoming { call }, message, .. } => {
+//!                 println!("{} calls", String::from_utf8_lossy(message.from().raw_uri()));
+//!                 adapter.with(|phone, now| phone.answer(now, call, &Content::sdp(SDP)))?;
 //!             }
-//!             Turn::Event(event) => { /* a timer, a lost flow */ }
-//!             Turn::Again => {}
+//!             Turn::Message { .. } | Turn::Event(_) | Turn::Again => {}
 //!             Turn::Idle(until) => adapter.wait(until)?,
 //!         }
 //!     }

@@ -9,6 +9,7 @@
 //! | layer | what for |
 //! |---|---|
 //! | [`message`] | parse and write messages; frame them on a stream |
+//! | [`sdp`] | parse and write session descriptions |
 //! | [`transaction`] | one machine ([`ClientInvite`](transaction::ClientInvite), …), or the layer over many |
 //! | [`dialog`] | identity and route set of dialogs |
 //! | [`ua`] | calls, registrations, digest |
@@ -94,6 +95,7 @@ pub mod memory;
 pub mod message;
 pub mod random;
 pub mod role;
+pub mod sdp;
 pub mod time;
 pub mod transaction;
 pub mod transport;

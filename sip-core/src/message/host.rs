@@ -103,7 +103,7 @@ fn reference(bytes: &[u8], at: usize) -> Option<(HostKind, usize)> {
 }
 
 /// Four numbers of one to three digits, leading zeros read as decimal (RFC 3261 §25.1 `IPv4address`).
-fn v4(text: &[u8]) -> Option<Ipv4Addr> {
+pub(crate) fn v4(text: &[u8]) -> Option<Ipv4Addr> {
     let mut octets = [0u8; 4];
     let mut parts = text.split(|octet| *octet == b'.');
     for octet in &mut octets {

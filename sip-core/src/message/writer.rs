@@ -117,6 +117,11 @@ impl<'b> Writer<'b> {
         self.raw(b"\r\n");
     }
 
+    /// Makes the message fail: a value cannot stand where it was put.
+    pub(crate) const fn refuse(&mut self) {
+        self.injected = true;
+    }
+
     fn token(&mut self, name: &[u8]) {
         self.injected |= name.is_empty() || run(name, 0, TOKEN) != name.len();
         self.raw(name);

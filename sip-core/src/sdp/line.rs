@@ -1,0 +1,130 @@
+//! Lines, fields and the small pieces that every line shares (RFC 8866 §9).
+
+use super::SdpError;
+use crate::message::scan::decimal;
+
+/// Whether the octets are a `token`: at least one, none of them a separator, a control or beyond ASCII.
+pub(super) fn is_token(octets: &[u8]) -> bool {
+    let token = |octet: &u8| matches!(octet, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'~');
+    !octets.is_empty() && octets.iter().all(token)
+}
+
+/// Whether the octets are a field: at least one, all of them visible or beyond ASCII.
+pub(super) fn is_field(octets: &[u8]) -> bool {
+    !octets.is_empty() && octets.iter().all(|octet| *octet > b' ' && *octet != 0x7F)
+}
+
+/// Whether the octets are tokens with a slash between each two, as in `RTP/AVP` (RFC 8866 §9 `proto`).
+pub(super) fn is_proto(octets: &[u8]) -> bool {
+    octets.split(|octet| *octet == b'/').all(is_token)
+}
+
+/// Cuts the first line off: the line without its end, and what follows; `None` when nothing is left.
+pub(super) fn next_line(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    if rest.is_empty() {
+        return None;
+    }
+    let (line, rest) = cut(rest, b'\n');
+    Some((line.strip_suffix(b"\r").unwrap_or(line), rest.unwrap_or_default()))
+}
+
+/// What stands before the first such octet, and what follows it; `None` for the rest without one.
+pub(super) fn cut(octets: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
+    let mut parts = octets.splitn(2, |octet| *octet == at);
+    (parts.next().unwrap_or_default(), parts.next())
+}
+
+/// Cuts the first field off, spaces before it skipped; `None` when there is no field.
+pub(super) fn field(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let start = octets.iter().position(|octet| *octet != b' ')?;
+    let (field, rest) = cut(octets.get(start..)?, b' ');
+    Some((field, rest.unwrap_or_default()))
+}
+
+/// Exactly `N` fields.
+pub(super) fn fields<const N: usize>(octets: &[u8]) -> Option<[&[u8]; N]> {
+    let mut found = [&b""[..]; N];
+    let mut rest = octets;
+    for slot in &mut found {
+        (*slot, rest) = field(rest)?;
+    }
+    field(rest).is_none().then_some(found)
+}
+
+/// The number that `digits` spells.
+pub(super) fn number(digits: &[u8], max: u64) -> Result<u64, SdpError> {
+    decimal(digits).filter(|number| *number <= max).ok_or(SdpError::Number)
+}
+
+/// The number that `digits` spells, at most 65,535.
+pub(super) fn number_u16(digits: &[u8]) -> Result<u16, SdpError> {
+    decimal(digits).and_then(|number| u16::try_from(number).ok()).ok_or(SdpError::Number)
+}
+
+/// The number that `digits` spells, at most 4,294,967,295.
+pub(super) fn number_u32(digits: &[u8]) -> Result<u32, SdpError> {
+    decimal(digits).and_then(|number| u32::try_from(number).ok()).ok_or(SdpError::Number)
+}
+
+/// The payload type that `digits` spell, at most 127.
+pub(super) fn payload_type(digits: &[u8]) -> Result<u8, SdpError> {
+    let number = decimal(digits).and_then(|number| u8::try_from(number).ok());
+    number.filter(|number| *number < 128).ok_or(SdpError::PayloadType)
+}
+
+/// The lines of one part of a description that was parsed: their types and values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(super) struct Lines<'a>(pub(super) &'a [u8]);
+
+impl<'a> Lines<'a> {
+    /// The values of the lines of one type.
+    pub(super) fn of(self, kind: u8) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.filter_map(move |(found, value)| (found == kind).then_some(value))
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (line, rest) = next_line(self.0)?;
+        self.0 = rest;
+        // An empty line ends a description.
+        let [kind, b'=', value @ ..] = line else { return None };
+        Some((*kind, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_in_crlf_or_lf_or_the_end() {
+        assert_eq!(next_line(b""), None);
+        assert_eq!(next_line(b"a\r\nb"), Some((&b"a"[..], &b"b"[..])));
+        assert_eq!(next_line(b"a\n"), Some((&b"a"[..], &b""[..])));
+        assert_eq!(next_line(b"a"), Some((&b"a"[..], &b""[..])));
+        assert_eq!(next_line(b"\r\n"), Some((&b""[..], &b""[..])));
+    }
+
+    #[test]
+    fn fields_are_between_spaces() {
+        assert_eq!(fields::<2>(b" a  b "), Some([&b"a"[..], b"b"]));
+        for text in ["", "a", "a b c", " "] {
+            assert_eq!(fields::<2>(text.as_bytes()), None, "{text}");
+        }
+        assert!(is_proto(b"UDP/TLS/RTP/SAVPF") && !is_proto(b"RTP/") && !is_proto(b"") && !is_proto(b"RTP/\xC3\xA4"));
+    }
+
+    #[test]
+    fn numbers_have_their_ranges() {
+        assert_eq!(number_u16(b"65535"), Ok(65535));
+        for text in ["65536", "", "-1", "+1", "1 ", "99999999999999999999999"] {
+            assert_eq!(number_u16(text.as_bytes()), Err(SdpError::Number), "{text}");
+        }
+        assert_eq!(payload_type(b"127"), Ok(127));
+        assert_eq!(payload_type(b"128"), Err(SdpError::PayloadType));
+    }
+}

@@ -1,0 +1,231 @@
+//! One media: an `m=` line and the lines that belong to it (RFC 8866 §5.14).
+
+use super::SdpError;
+use super::attribute::{Attribute, Attributes, Direction, Typed};
+use super::codec::{Fmtp, RtpMap, static_codec};
+use super::connection::{Connection, Rtcp};
+use super::crypto::Crypto;
+use super::line::{Lines, cut, field, is_proto, is_token, number_u16, payload_type};
+use super::session::Bandwidth;
+
+/// The most formats that an `m=` line may have: as many as RTP has payload types.
+pub const MAX_FORMATS: usize = 128;
+
+/// One media of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Media<'a> {
+    row: Row<'a>,
+    /// The lines behind the `m=` line.
+    lines: Lines<'a>,
+    /// What the session lines say.
+    session_connection: Option<Connection<'a>>,
+    session_direction: Option<Direction>,
+}
+
+/// The parts of an `m=` line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Row<'a> {
+    kind: &'a [u8],
+    port: u16,
+    port_count: u16,
+    proto: &'a [u8],
+    formats: &'a [u8],
+}
+
+fn row(value: &[u8]) -> Result<Row<'_>, SdpError> {
+    let part = |value| field(value).ok_or(SdpError::Media);
+    let (kind, rest) = part(value)?;
+    let (ports, rest) = part(rest)?;
+    let (proto, formats) = part(rest)?;
+    if !is_token(kind) || !is_proto(proto) {
+        return Err(SdpError::Media);
+    }
+    let (port, count) = cut(ports, b'/');
+    let port = number_u16(port).map_err(|_| SdpError::Port)?;
+    let port_count = count.map_or(Ok(1), |count| number_u16(count).map_err(|_| SdpError::PortCount))?;
+    // Each takes two, one for RTP and one for RTCP; the last one's RTCP may be multiplexed.
+    let more = u32::from(port_count).checked_sub(1).ok_or(SdpError::PortCount)?;
+    if u32::from(port).saturating_add(more.saturating_mul(2)) > u32::from(u16::MAX) {
+        return Err(SdpError::PortCount);
+    }
+    let mut count: usize = 0;
+    for format in (Formats { rest: formats }) {
+        count = count.wrapping_add(1);
+        if count > MAX_FORMATS {
+            return Err(SdpError::TooManyFormats);
+        }
+        if !is_token(format) {
+            return Err(SdpError::Media);
+        }
+    }
+    if count == 0 {
+        return Err(SdpError::Media);
+    }
+    Ok(Row { kind, port, port_count, proto, formats })
+}
+
+impl<'a> Media<'a> {
+    /// Whether this can stand in an `m=` line.
+    pub(super) fn check(value: &[u8]) -> Result<(), SdpError> {
+        row(value).map(|_| ())
+    }
+
+    /// The media of an `m=` line and the lines that follow it.
+    pub(super) fn new(
+        value: &'a [u8],
+        lines: Lines<'a>,
+        session_connection: Option<Connection<'a>>,
+        session_direction: Option<Direction>,
+    ) -> Result<Self, SdpError> {
+        Ok(Self { row: row(value)?, lines, session_connection, session_direction })
+    }
+
+    /// What it is: `audio`, `video`, `text`, `application`, `message`, `image`, …
+    #[must_use]
+    pub const fn kind(&self) -> &'a [u8] {
+        self.row.kind
+    }
+
+    /// The port to which media goes; 0 when the media is refused or not wanted (RFC 3264 §6).
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.row.port
+    }
+
+    /// How many pairs of ports there are from [`port`](Self::port) on, 1 unless it is said; all lie within 65,535.
+    #[must_use]
+    pub const fn port_count(&self) -> u16 {
+        self.row.port_count
+    }
+
+    /// The transport protocol: `RTP/AVP`, `RTP/SAVP`, `UDP/TLS/RTP/SAVPF`, `udptl`, …
+    #[must_use]
+    pub const fn proto(&self) -> &'a [u8] {
+        self.row.proto
+    }
+
+    /// The formats, most wanted first, at most [`MAX_FORMATS`]; for RTP they are payload types.
+    #[must_use]
+    pub const fn formats(&self) -> Formats<'a> {
+        Formats { rest: self.row.formats }
+    }
+
+    /// The formats that are payload types, 0 to 127, most wanted first.
+    pub fn payload_types(&self) -> impl Iterator<Item = u8> + Clone + use<'a> {
+        self.formats().filter_map(|format| payload_type(format).ok())
+    }
+
+    /// Where the media goes: its own first `c=`, else that of the session (RFC 8866 §5.7).
+    #[must_use]
+    pub fn connection(&self) -> Option<Connection<'a>> {
+        self.connections().next().or(self.session_connection)
+    }
+
+    /// Every `c=` of the media itself, of which there can be several when it is multicast (RFC 8866 §5.7).
+    pub fn connections(&self) -> impl Iterator<Item = Connection<'a>> + Clone + use<'a> {
+        self.lines.of(b'c').filter_map(|value| Connection::parse(value).ok())
+    }
+
+    /// Which way media flows: its own first direction, else that of the session, else both ways (RFC 8866 §6.7).
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.attributes().direction().or(self.session_direction).unwrap_or_default()
+    }
+
+    /// The bandwidths of the media (RFC 8866 §5.8); malformed ones are left out.
+    pub fn bandwidths(&self) -> impl Iterator<Item = Bandwidth<'a>> + Clone + use<'a> {
+        Bandwidth::in_lines(self.lines)
+    }
+
+    /// The attributes of the media itself, in order.
+    #[must_use]
+    pub const fn attributes(&self) -> Attributes<'a> {
+        Attributes::new(self.lines)
+    }
+
+    /// The values of all lines of one type that belong to the media, as they are written.
+    pub fn lines(&self, kind: u8) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
+        self.lines.of(kind)
+    }
+
+    /// The attributes of this name that are well-formed.
+    fn typed(&self, name: &'static [u8]) -> impl Iterator<Item = Typed<'a>> + use<'a> {
+        self.attributes().filter(move |one| one.name == name).filter_map(|one| one.typed().ok())
+    }
+
+    /// Every `a=rtpmap`, in order (RFC 8866 §6.6); malformed ones are left out.
+    pub fn rtpmaps(&self) -> impl Iterator<Item = RtpMap<'a>> + use<'a> {
+        self.typed(b"rtpmap").filter_map(|one| if let Typed::RtpMap(map) = one { Some(map) } else { None })
+    }
+
+    /// What a payload type stands for: its `a=rtpmap`, else its static meaning (RFC 3551 §6).
+    #[must_use]
+    pub fn codec(&self, payload_type: u8) -> Option<RtpMap<'a>> {
+        self.rtpmaps().find(|map| map.payload_type == payload_type).or_else(|| static_codec(payload_type))
+    }
+
+    /// Every `a=fmtp`, in order (RFC 8866 §6.15); malformed ones are left out.
+    pub fn fmtps(&self) -> impl Iterator<Item = Fmtp<'a>> + use<'a> {
+        self.typed(b"fmtp").filter_map(|one| if let Typed::Fmtp(fmtp) = one { Some(fmtp) } else { None })
+    }
+
+    /// The first `a=fmtp` of a payload type.
+    #[must_use]
+    pub fn fmtp(&self, payload_type: u8) -> Option<Fmtp<'a>> {
+        self.fmtps().find(|fmtp| fmtp.payload_type() == Some(payload_type))
+    }
+
+    /// How much media a packet has, in milliseconds (RFC 8866 §6.4); `None` when it is not said or malformed.
+    #[must_use]
+    pub fn ptime(&self) -> Option<u16> {
+        self.typed(b"ptime").find_map(|one| if let Typed::Ptime(time) = one { Some(time) } else { None })
+    }
+
+    /// How much media a packet has at most, in milliseconds (RFC 8866 §6.5); `None` when it is not said or malformed.
+    #[must_use]
+    pub fn max_ptime(&self) -> Option<u16> {
+        self.typed(b"maxptime").find_map(|one| if let Typed::MaxPtime(time) = one { Some(time) } else { None })
+    }
+
+    /// Whether RTP and RTCP share one port (RFC 5761 §5.1.1).
+    #[must_use]
+    pub fn rtcp_mux(&self) -> bool {
+        self.attributes().any(|attribute| attribute.name == b"rtcp-mux")
+    }
+
+    /// Where RTCP goes, when it is said (RFC 3605 §2.1); `None` when it is not or malformed.
+    #[must_use]
+    pub fn rtcp(&self) -> Option<Rtcp<'a>> {
+        self.typed(b"rtcp").find_map(|one| if let Typed::Rtcp(rtcp) = one { Some(rtcp) } else { None })
+    }
+
+    /// Every `a=crypto`, most wanted first (RFC 4568 §5.1.1); a malformed one is an `Err`.
+    pub fn cryptos(&self) -> impl Iterator<Item = Result<Crypto<'a>, SdpError>> + use<'a> {
+        let crypto = |one: Attribute<'a>| Crypto::parse(one.value.unwrap_or_default());
+        self.attributes().filter(|one| one.name == b"crypto").map(crypto)
+    }
+
+    /// The identification of the media (RFC 5888 §4).
+    #[must_use]
+    pub fn mid(&self) -> Option<&'a [u8]> {
+        self.typed(b"mid").find_map(|one| if let Typed::Mid(mid) = one { Some(mid) } else { None })
+    }
+}
+
+/// The formats of an `m=` line, in order.
+#[derive(Clone, Debug)]
+pub struct Formats<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Formats<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (format, rest) = field(self.rest)?;
+        self.rest = rest;
+        Some(format)
+    }
+}

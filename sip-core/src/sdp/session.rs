@@ -1,0 +1,289 @@
+//! A whole description: its session lines, and its media one after the other (RFC 8866 §5).
+
+use super::SdpError;
+use super::attribute::{Attributes, Direction};
+use super::connection::Connection;
+use super::line::{Lines, cut, fields, is_field, is_token, next_line, number};
+use super::media::Media;
+use crate::message::scan::decimal_u32;
+
+/// The most octets that a description may have.
+pub const MAX_OCTETS: usize = 65_535;
+/// The most lines that a description may have.
+pub const MAX_LINES: usize = 4096;
+/// The most `m=` lines that a description may have.
+pub const MAX_MEDIA: usize = 128;
+
+/// A session description that borrows its octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Session<'a> {
+    bytes: &'a [u8],
+    origin: Origin<'a>,
+    /// The lines before the first `m=`.
+    head: Lines<'a>,
+    /// From the first `m=` on.
+    media: &'a [u8],
+    media_count: u8,
+    connection: Option<Connection<'a>>,
+    direction: Option<Direction>,
+}
+
+/// Who made a session and which version of it this is: `o=` (RFC 8866 §5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Origin<'a> {
+    /// The user's login, `-` when there is none.
+    pub username: &'a [u8],
+    /// The number of the session.
+    pub session_id: u64,
+    /// The number that grows by one with each new description of this session (RFC 3264 §8).
+    pub version: u64,
+    /// The network type, `IN` for the Internet.
+    pub network: &'a [u8],
+    /// The address type, `IP4` or `IP6` on the Internet.
+    pub address_type: &'a [u8],
+    /// The address, which only tells sessions apart: no packet is sent to it, and it is not looked into.
+    pub address: &'a [u8],
+}
+
+impl<'a> Origin<'a> {
+    /// Reads the value of an `o=` line.
+    ///
+    /// # Errors
+    /// [`SdpError::Origin`] when it has not six fields, or a number of it needs more than 64 bits (RFC 3264 §5).
+    pub fn parse(value: &'a [u8]) -> Result<Self, SdpError> {
+        let [username, session_id, version, network, address_type, address] = fields(value).ok_or(SdpError::Origin)?;
+        // What is larger than fits is read as the largest number that does.
+        let number = |digits| number(digits, u64::MAX.wrapping_sub(1)).map_err(|_| SdpError::Origin);
+        let (session_id, version) = (number(session_id)?, number(version)?);
+        Ok(Self { username, session_id, version, network, address_type, address })
+    }
+
+    /// Whether both are of one session, their versions apart (RFC 8866 §5.2).
+    #[must_use]
+    pub fn is_same_session(&self, other: &Origin<'_>) -> bool {
+        self.session_id == other.session_id
+            && self.username == other.username
+            && self.network == other.network
+            && self.address_type == other.address_type
+            && self.address == other.address
+    }
+}
+
+/// How much bandwidth a session or media takes: `b=` (RFC 8866 §5.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Bandwidth<'a> {
+    /// What is counted: `AS`, `CT`, `TIAS`, `RS`, `RR`, …
+    pub kind: &'a [u8],
+    /// How much, in kilobits per second for AS and CT, bits per second for TIAS (RFC 3890 §6.2), RS and RR (RFC 3556 §2).
+    /// `u32::MAX` when it is more.
+    pub value: u32,
+}
+
+impl<'a> Bandwidth<'a> {
+    /// The bandwidths in the lines; malformed ones are left out.
+    pub(super) fn in_lines(lines: Lines<'a>) -> impl Iterator<Item = Self> + Clone {
+        lines.of(b'b').filter_map(|line| {
+            let (kind, value) = cut(line, b':');
+            Some(Self { kind, value: decimal_u32(value?)? }).filter(|_| is_token(kind))
+        })
+    }
+}
+
+/// When a session is active: `t=` (RFC 8866 §5.9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Timing {
+    /// When it starts, in seconds since 1900; 0 for at any time.
+    pub start: u64,
+    /// When it stops, in seconds since 1900; 0 for never.
+    pub stop: u64,
+}
+
+/// What has been seen of the lines that occur once.
+#[derive(Default)]
+struct Seen {
+    version: bool,
+    name: bool,
+    connection: bool,
+}
+
+impl<'a> Session<'a> {
+    /// Parses a description: the body of a message whose type is `application/sdp`.
+    ///
+    /// # Errors
+    /// What of it breaks the grammar, or which limit it exceeds.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, SdpError> {
+        if bytes.len() > MAX_OCTETS {
+            return Err(SdpError::TooLarge);
+        }
+        let (mut origin, mut connection, mut seen) = (None, None, Seen::default());
+        let (mut count, mut media_count): (usize, u8) = (0, 0);
+        let (mut head, mut media) = (bytes, &b""[..]);
+        let mut rest = bytes;
+        while let Some((line, tail)) = next_line(rest) {
+            count = count.wrapping_add(1);
+            if count > MAX_LINES {
+                return Err(SdpError::TooManyLines);
+            }
+            if line.iter().any(|octet| matches!(octet, b'\r' | 0)) {
+                return Err(SdpError::Octet);
+            }
+            if line.is_empty() && tail.iter().all(|octet| matches!(octet, b'\r' | b'\n')) {
+                break;
+            }
+            let [kind, b'=', value @ ..] = line else { return Err(SdpError::Line) };
+            if !seen.version && *kind != b'v' {
+                return Err(SdpError::Version);
+            }
+            let first = |seen: &mut bool| if core::mem::replace(seen, true) { Err(SdpError::Doubled) } else { Ok(()) };
+            match kind {
+                b'm' => {
+                    if media_count == 0 {
+                        (head, media) = bytes.split_at(bytes.len().wrapping_sub(rest.len()));
+                    }
+                    if usize::from(media_count) == MAX_MEDIA {
+                        return Err(SdpError::TooManyMedia);
+                    }
+                    media_count = media_count.wrapping_add(1);
+                    Media::check(value)?;
+                }
+                b'c' => {
+                    let found = Connection::parse(value)?;
+                    if media_count == 0 {
+                        first(&mut seen.connection)?;
+                        connection = Some(found);
+                    }
+                }
+                b'v' | b'o' | b's' | b'u' | b'e' | b'p' | b't' | b'r' | b'z' if media_count != 0 => {
+                    return Err(SdpError::Order);
+                }
+                b'v' => {
+                    first(&mut seen.version)?;
+                    if value != b"0" {
+                        return Err(SdpError::Version);
+                    }
+                }
+                b'o' => {
+                    if origin.is_some() {
+                        return Err(SdpError::Doubled);
+                    }
+                    origin = Some(Origin::parse(value)?);
+                }
+                b's' => first(&mut seen.name)?,
+                b'i' | b'b' | b'k' | b'a' | b'u' | b'e' | b'p' | b't' | b'r' | b'z' => {}
+                _ => return Err(SdpError::Type),
+            }
+            rest = tail;
+        }
+        if !seen.version {
+            return Err(SdpError::Version);
+        }
+        let origin = origin.ok_or(SdpError::Origin)?;
+        let head = Lines(head);
+        let direction = Attributes::new(head).direction();
+        Ok(Self { bytes, origin, head, media, media_count, connection, direction })
+    }
+
+    /// The octets of the description.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Who made the session, and its version (RFC 8866 §5.2).
+    #[must_use]
+    pub const fn origin(&self) -> Origin<'a> {
+        self.origin
+    }
+
+    /// The name of the session, `-` or a space when it has none (RFC 8866 §5.3); `None` when the line is missing.
+    #[must_use]
+    pub fn name(&self) -> Option<&'a [u8]> {
+        self.head.of(b's').next()
+    }
+
+    /// The address that holds for media without one of its own (RFC 8866 §5.7).
+    #[must_use]
+    pub const fn connection(&self) -> Option<Connection<'a>> {
+        self.connection
+    }
+
+    /// The bandwidths of the whole session (RFC 8866 §5.8); malformed ones are left out.
+    pub fn bandwidths(&self) -> impl Iterator<Item = Bandwidth<'a>> + Clone + use<'a> {
+        Bandwidth::in_lines(self.head)
+    }
+
+    /// When the session is active (RFC 8866 §5.9); malformed lines are left out.
+    pub fn timings(&self) -> impl Iterator<Item = Timing> + Clone + use<'a> {
+        self.head.of(b't').filter_map(|value| {
+            let [start, stop] = fields(value)?;
+            let number = |digits| number(digits, u64::MAX).ok();
+            Some(Timing { start: number(start)?, stop: number(stop)? })
+        })
+    }
+
+    /// The direction that holds for media without one of its own: the first one that the session lines have
+    /// (RFC 8866 §6.7).
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.direction.unwrap_or_default()
+    }
+
+    /// The attributes of the whole session, in order.
+    #[must_use]
+    pub const fn attributes(&self) -> Attributes<'a> {
+        Attributes::new(self.head)
+    }
+
+    /// The values of all session lines of one type, `b'e'` say, as they are written.
+    pub fn lines(&self, kind: u8) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
+        self.head.of(kind)
+    }
+
+    /// How many media there are, at most [`MAX_MEDIA`].
+    #[must_use]
+    pub fn media_count(&self) -> usize {
+        usize::from(self.media_count)
+    }
+
+    /// The media, in order: the order by which an answer tells them apart (RFC 3264 §6).
+    #[must_use]
+    pub const fn media(&self) -> Medias<'a> {
+        Medias { rest: self.media, connection: self.connection, direction: self.direction }
+    }
+}
+
+/// The media of a session, in order.
+#[derive(Clone, Debug)]
+pub struct Medias<'a> {
+    rest: &'a [u8],
+    connection: Option<Connection<'a>>,
+    direction: Option<Direction>,
+}
+
+impl<'a> Iterator for Medias<'a> {
+    type Item = Media<'a>;
+
+    fn next(&mut self) -> Option<Media<'a>> {
+        let (first, lines) = next_line(self.rest)?;
+        let value = first.strip_prefix(b"m=")?;
+        let mut rest = lines;
+        while let Some((line, tail)) = next_line(rest) {
+            if line.starts_with(b"m=") {
+                break;
+            }
+            rest = tail;
+        }
+        self.rest = rest;
+        let (lines, _) = lines.split_at_checked(lines.len().wrapping_sub(rest.len()))?;
+        Media::new(value, Lines(lines), self.connection, self.direction).ok()
+    }
+}
+
+/// Whether all parts of an origin can be written.
+pub(super) fn is_writable(origin: &Origin<'_>) -> bool {
+    [origin.username, origin.network, origin.address_type, origin.address].iter().all(|part| is_field(part))
+}

@@ -20,10 +20,10 @@ macro_rules! at_most {
 }
 
 at_most! {
-    Transaction: 192, 192;
-    Dialog: 256, 256;
-    CallEntry: 144, 144;
-    RegistrationEntry: 192, 192;
-    UserAgent<Arrays<0, 0, 0, 0, 0>>: 1024, 1024;
-    Phone: 14_336, 14_336;
+    Transaction: 176, 176;
+    Dialog: 240, 240;
+    CallEntry: 120, 120;
+    RegistrationEntry: 160, 160;
+    UserAgent<Arrays<0, 0, 0, 0, 0>>: 664, 680;
+    Phone: 13_032, 13_048;
 }

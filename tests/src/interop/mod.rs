@@ -62,11 +62,12 @@ fn python() -> PathBuf {
     venv.join("bin/python")
 }
 
-/// Cargo's target directory: the one above this program that cargo has tagged.
+/// Cargo's target directory: the one above this program that cargo has tagged, or, where another program created the
+/// directory and so there is no tag, the third above `PROFILE/deps/program`.
 fn target_directory() -> PathBuf {
     let program = env::current_exe().unwrap_or_default();
     let tagged = program.ancestors().find(|directory| directory.join("CACHEDIR.TAG").is_file());
-    tagged.map_or_else(env::temp_dir, Path::to_path_buf)
+    tagged.or_else(|| program.ancestors().nth(3)).map_or_else(env::temp_dir, Path::to_path_buf)
 }
 
 /// The directory of the scenarios and scripts.

@@ -95,25 +95,31 @@ impl<'a> NameAddr<'a> {
     /// The `q` parameter in thousandths, 0 to 1000; `None` when it isn't there or isn't a `qvalue`.
     #[must_use]
     pub fn q(&self) -> Option<u16> {
-        let (whole, fraction) = match self.param(b"q")? {
-            [whole, b'.', fraction @ ..] => (*whole, fraction),
-            [whole] => (*whole, &b""[..]),
-            _ => return None,
-        };
-        let mut thousandths: u16 = 0;
-        for place in 0..3 {
-            let digit = fraction.get(place).map_or(0, |digit| digit.wrapping_sub(b'0'));
-            if digit > 9 {
-                return None;
-            }
-            thousandths = thousandths.wrapping_mul(10).wrapping_add(u16::from(digit));
+        q_value(self.param(b"q")?)
+    }
+}
+
+/// The `qvalue` in thousandths, 0 to 1000 (RFC 3261 §25.1).
+#[inline]
+pub(super) fn q_value(value: &[u8]) -> Option<u16> {
+    let (whole, fraction) = match value {
+        [whole, b'.', fraction @ ..] => (*whole, fraction),
+        [whole] => (*whole, &b""[..]),
+        _ => return None,
+    };
+    let mut thousandths: u16 = 0;
+    for place in 0..3 {
+        let digit = fraction.get(place).map_or(0, |digit| digit.wrapping_sub(b'0'));
+        if digit > 9 {
+            return None;
         }
-        match (whole, thousandths) {
-            _ if fraction.len() > 3 => None,
-            (b'0', _) => Some(thousandths),
-            (b'1', 0) => Some(1000),
-            _ => None,
-        }
+        thousandths = thousandths.wrapping_mul(10).wrapping_add(u16::from(digit));
+    }
+    match (whole, thousandths) {
+        _ if fraction.len() > 3 => None,
+        (b'0', _) => Some(thousandths),
+        (b'1', 0) => Some(1000),
+        _ => None,
     }
 }
 

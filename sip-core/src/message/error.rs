@@ -42,6 +42,8 @@ pub enum ParseError {
     Number,
     /// A challenge or credentials are malformed.
     Auth,
+    /// The value of another header is malformed, or a header occurs again that may occur once.
+    Value,
     /// There is no Via.
     MissingVia,
     /// There is no From.
@@ -122,6 +124,7 @@ impl ParseError {
             Self::Uri => "Bad URI",
             Self::Number => "Bad Number",
             Self::Auth => "Bad Credentials",
+            Self::Value => "Bad Header Value",
             Self::MissingVia => "Missing Via",
             Self::MissingFrom => "Missing From",
             Self::MissingTo => "Missing To",

@@ -16,18 +16,27 @@ mod address;
 mod auth;
 pub mod build;
 mod error;
+mod events;
 mod header;
 pub(crate) mod host;
+mod identity;
 mod list;
 mod malformed;
 mod method;
+mod moment;
 mod params;
 mod parse;
+mod preference;
+mod reason;
+mod refer;
+mod reliable;
 pub(crate) mod scan;
+mod session_timer;
 mod start_line;
 pub mod stream;
 mod typed;
 mod uri;
+mod value;
 mod via;
 mod writer;
 
@@ -35,14 +44,21 @@ pub use address::NameAddr;
 pub use auth::{Challenge, Challenges, CredentialRows, Credentials};
 pub use build::{Resend, ack, cancel, malformed_head, resend, response_head, stamp};
 pub use error::ParseError;
+pub use events::{Event, SubscriptionState};
 pub use header::{Header, HeaderName};
 pub use host::Host;
 pub use list::{Headers, List, Named, Values};
 pub use malformed::Malformed;
 pub use method::Method;
+pub use moment::{Date, Timestamp};
 pub use params::{Param, Params};
 pub use parse::{CSeq, MAX_MESSAGE, Message};
+pub use preference::Preference;
+pub use reason::{Reason, RetryAfter, Warning};
+pub use refer::Replaces;
+pub use reliable::RAck;
 pub use scan::{unescape, unfold, unquote};
+pub use session_timer::{Refresher, SessionExpires};
 pub use stream::{Framer, Framing, frame};
 pub use typed::MediaType;
 pub use uri::{Scheme, Uri, UriParams, unescape_uri};
@@ -51,6 +67,8 @@ pub use writer::{WriteError, Writer, reason_phrase};
 
 #[cfg(test)]
 mod build_tests;
+#[cfg(test)]
+mod header_tests;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

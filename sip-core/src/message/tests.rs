@@ -31,9 +31,26 @@ fn read_all(message: &Message<'_>) -> usize {
     }
     count += message.challenges().count() + message.credentials().count();
     count += message.allow().count() + message.supported().count() + message.require().count();
+    read_events(message);
     _ = (message.max_forwards(), message.expires(), message.retry_after(), message.min_expires());
     _ = (message.content_type(), message.content_length(), message.from().uri(), message.to().uri());
     count
+}
+
+/// The headers of extensions, and those of RFC 3261 that the core does not need.
+pub(super) fn read_events(message: &Message<'_>) {
+    _ = (message.event(), message.subscription_state(), message.allow_events().count(), message.rseq(), message.rack());
+    _ = (message.session_expires(), message.min_se(), message.replaces(), message.refer_to(), message.referred_by());
+    _ = (message.refer_sub(), message.privacy().count(), message.asserted_identities().count(), message.date());
+    _ = (message.preferred_identities().count(), message.paths().count(), message.service_routes().count());
+    _ = (message.sip_etag(), message.sip_if_match(), message.timestamp(), message.priority());
+    _ = (message.retry_after_value(), message.in_reply_to().count(), message.accept().map(|one| one.q()).max());
+    for one in message.reasons().flatten() {
+        _ = (one.cause(), one.text(), one.params().count());
+    }
+    _ = (message.warnings().count(), message.accept_encoding().flatten().map(|one| one.q()).max());
+    _ = (message.accept_language().count(), message.alert_infos().count(), message.call_infos().count());
+    _ = message.error_infos().count();
 }
 
 fn read_failure(failure: &Malformed<'_>) -> usize {

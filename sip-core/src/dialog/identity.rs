@@ -59,7 +59,7 @@ impl Identity {
             if message.is_request() { (message.to(), message.from()) } else { (message.from(), message.to()) };
         let mut sizes = [0_usize; 5];
         let mut first_end = 0;
-        let want = message.bytes().len();
+        let want = message.head_len();
         let block = octets.write(want, true, |_, writer| {
             writer.raw(message.call_id());
             let mut ends = [writer.len(); 5];
@@ -105,7 +105,7 @@ impl Identity {
         }
         let identity = *self;
         let want = octets.get(old).len().saturating_add(target.len());
-        let block = octets.write(want, true, |kept, writer| {
+        let block = octets.write(want, false, |kept, writer| {
             let texts = identity.texts(crate::memory::KeptBlocks::get(kept, old));
             for text in [texts.call_id, texts.local, texts.remote, target, texts.routes] {
                 writer.raw(text);

@@ -138,6 +138,20 @@ impl<O: Octets> Transactions<'_, O> {
         Ok(())
     }
 
+    /// Ends a server transaction with a final response of nothing but a status; when there is no room even for that, without one.
+    pub fn finish(&mut self, now: Instant, id: TransactionId, status: u16) {
+        let bare = |_: &O::Kept<'_>, writer: &mut Writer<'_>| writer.finish_without_body();
+        let mut finished = self.respond(now, id, status, None, true, bare);
+        if matches!(finished, Err(Error::Capacity(_))) {
+            // The provisional response makes way.
+            self.release_message(id);
+            finished = self.respond(now, id, status, None, true, bare);
+        }
+        if matches!(finished, Err(Error::Capacity(_))) {
+            self.abandon(id);
+        }
+    }
+
     /// Writes the 100 that the layer sends by itself; false when there is no room, which does no harm.
     pub(super) fn write_trying(&mut self, id: TransactionId) -> bool {
         self.write_response(id, 100, None, false, |_, writer| writer.finish_without_body()).is_ok()

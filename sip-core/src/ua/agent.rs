@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) failing: Flow,
     /// The transaction that waited for a flow and can have none.
     pub(super) lost: TransactionId,
+    /// Octets that all calls together have reserved for their hang-ups.
+    pub(super) set_aside: u32,
     pub(super) requests: u32,
     pub(super) statistics: Statistics,
     pub(super) started: bool,
@@ -61,6 +63,7 @@ impl State {
         expire_to: Instant::ZERO,
         failing: Flow::NONE,
         lost: TransactionId::NONE,
+        set_aside: 0,
         requests: 0,
         statistics: Statistics { malformed: 0, strays: 0, refused: 0, replies_dropped: 0 },
         started: false,
@@ -188,6 +191,13 @@ impl<'a, O: Octets> Agent<'a, O> {
         self.tell_call(call);
     }
 
+    /// Whether `size` octets can be spent on a call, none when it is [`Handle::NONE`], without what the others have reserved.
+    pub(super) fn spares(&self, call: Handle, size: usize) -> bool {
+        let own = self.call(call).map_or(0, |entry| entry.reserved);
+        let others = self.s.set_aside.saturating_sub(own) as usize;
+        self.octets.free() >= size.saturating_add(others)
+    }
+
     /// Puts a call among those that have something to tell.
     pub(super) fn tell_call(&mut self, call: Handle) {
         let mut table = self.call_table();
@@ -220,6 +230,7 @@ impl<'a, O: Octets> Agent<'a, O> {
         self.octets.release(farewell);
         if reserved > 0 {
             self.octets.unreserve(reserved as usize);
+            self.s.set_aside = self.s.set_aside.saturating_sub(reserved);
             self.layer().unreserve(RESERVED_TRANSACTIONS);
         }
         self.arm_call(call);
@@ -236,8 +247,7 @@ impl<'a, O: Octets> Agent<'a, O> {
             layer.set_user(invite, Owner::Settled(bits).user(Tries::default()));
             layer.limit(now, invite, patience);
         } else if layer.is_server(invite) && !layer.has_final(invite) {
-            // There is always room: the response is shorter than the request whose head is kept.
-            let _ = layer.respond(now, invite, 487, None, true, |_, writer| writer.finish_without_body());
+            layer.finish(now, invite, 487);
         }
         let mut table = Table::new(&mut self.s.dialog_head, self.dialogs);
         table.unlink_key(handle, 0);

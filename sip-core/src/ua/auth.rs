@@ -309,7 +309,7 @@ impl<O: Octets> Agent<'_, O> {
         let (realm, nonce, opaque) = (challenge.realm, challenge.nonce, challenge.opaque.unwrap_or_default());
         let length = |text: &[u8]| u16::try_from(text.len()).unwrap_or(u16::MAX);
         let size = realm.len().saturating_add(nonce.len()).saturating_add(opaque.len());
-        let block = self.octets.write(size, true, |_, writer| {
+        let block = self.octets.write(size, false, |_, writer| {
             for text in [realm, nonce, opaque] {
                 writer.raw(text);
             }
@@ -348,9 +348,11 @@ impl<O: Octets> Agent<'_, O> {
             let layer = self.layer();
             (layer.block(id), layer.flow(id))
         };
-        let new = self.rewrite(block, drop, extra)?;
+        // Only a BYE may use what the calls have reserved.
+        let reserved = matches!(owner, Owner::Bye(_));
+        let new = self.rewrite(block, reserved, drop, extra)?;
         let client =
-            NewClient { block: new.block, flow, method, branch: new.branch, user: owner.user(tries), reserved: true };
+            NewClient { block: new.block, flow, method, branch: new.branch, user: owner.user(tries), reserved };
         let sent = self.layer().client(now, client);
         sent.inspect_err(|_| self.octets.release(new.block)).ok()
     }
@@ -359,6 +361,7 @@ impl<O: Octets> Agent<'_, O> {
     pub(super) fn rewrite(
         &mut self,
         old: Block,
+        reserved: bool,
         drop: &[HeaderName<'_>],
         extra: impl Fn(&O::Kept<'_>, &mut Writer<'_>, &Message<'_>),
     ) -> Option<Rewritten> {
@@ -377,7 +380,7 @@ impl<O: Octets> Agent<'_, O> {
         let branch = self.s.random.token();
         let block = self
             .octets
-            .write(size, true, |kept, writer| {
+            .write(size, reserved, |kept, writer| {
                 let Ok(request) = Message::parse(kept.get(old)) else { return };
                 let edit = build::Resend { branch: branch.as_bytes(), cseq, drop };
                 build::resend(writer, &request, &edit, |writer| extra(kept, writer, &request));

@@ -55,6 +55,10 @@ impl<'a> Content<'a> {
         self
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.headers.is_empty() && self.body.is_none()
+    }
+
     /// Keeps the headers as they will be written, for a message that is written later.
     pub(super) fn keep_headers<O: Octets>(headers: &[Header<'_>], octets: &mut O) -> Result<Block, Error> {
         let content = Content { headers, body: None };
@@ -62,7 +66,7 @@ impl<'a> Content<'a> {
         if headers.is_empty() {
             return Ok(Block::NONE);
         }
-        octets.write(256, true, |_, writer| {
+        octets.write(256, false, |_, writer| {
             for header in headers {
                 writer.header(header.name, header.value);
             }

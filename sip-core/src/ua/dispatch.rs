@@ -214,8 +214,12 @@ impl<O: Octets> Agent<'_, O> {
     fn bye(&mut self, now: Instant, flow: Flow, dialog: Handle, request: &Message<'_>) -> Received<Event> {
         let Some(entry) = self.dialog(dialog) else { return Received::Stray };
         let call = entry.call;
-        let tag = self.s.random.token();
-        self.accept(now, flow, request, tag);
+        if self.call(call).is_some_and(|entry| entry.state == CallState::Calling) {
+            self.reply_bare(flow, request, 200);
+        } else {
+            let tag = self.s.random.token();
+            self.accept(now, flow, request, tag, call);
+        }
         match self.call(call).map(|entry| (entry.state, entry.cause)) {
             // The callee must not end an early dialog; its INVITE decides.
             Some((CallState::Calling | CallState::Over | CallState::Free, _)) => Received::Nothing,

@@ -6,7 +6,7 @@ use super::content::Content;
 use super::entry::{Owner, Tries};
 use super::request::{content_size, direct_flow};
 use crate::dialog::{Dialog, Identity, Lookup};
-use crate::error::Error;
+use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{HeaderName, Message, Method, build};
 use crate::time::Instant;
@@ -22,6 +22,11 @@ impl<O: Octets> Agent<'_, O> {
         message: &Message<'_>,
         local_tag: &[u8],
     ) -> Result<(), Error> {
+        let call = self.dialog(dialog).map_or(Handle::NONE, |entry| entry.call);
+        let needed = message.head_len();
+        if !self.spares(call, needed) {
+            return Err(Capacity::Octets { needed }.into());
+        }
         let identity = Identity::keep(message, local_tag, self.octets)?;
         let preferred = self.s.settings.transport;
         let next_hop = identity.texts(self.octets.get(identity.block)).next_hop();
@@ -208,7 +213,7 @@ impl<O: Octets> Agent<'_, O> {
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
         // A BYE is never refused for lack of room.
-        let reserved = method == Method::Bye;
+        let reserved = method == Method::Bye && self.dialog(dialog).is_some_and(|entry| !entry.call.is_none());
         let settings = self.s.settings;
         let branch = self.s.random.token();
         let entry: &Dialog = self.dialog(dialog).ok_or(Error::Gone)?;

@@ -188,7 +188,11 @@ impl<O: Octets> Agent<'_, O> {
     ) -> Result<(), Error> {
         let (invite, dialog) = self.waiting_invite(call)?;
         let ringing = self.call(call).is_some_and(|entry| entry.state == CallState::Ringing);
-        self.layer().respond(now, invite, status, None, true, |_, writer| content.write(writer))?;
+        match self.layer().respond(now, invite, status, None, true, |_, writer| content.write(writer)) {
+            // With nothing to leave out, the call is refused all the same.
+            Err(Error::Capacity(_)) if content.is_empty() => self.layer().finish(now, invite, status),
+            other => other?,
+        }
         self.reinvite_settled(dialog, call);
         if ringing {
             self.end_later(now, call, cause, status);
@@ -203,14 +207,16 @@ impl<O: Octets> Agent<'_, O> {
             return Received::Nothing;
         };
         // Both responses bear one To tag (§9.2).
-        let tag = self.tag_of(Owner::of(user).0).unwrap_or_else(|| self.s.random.token());
-        self.accept(now, flow, cancel, tag);
+        let owner = Owner::of(user).0;
+        let tag = self.tag_of(owner).unwrap_or_else(|| self.s.random.token());
         if self.layer().has_final(invite) {
+            self.reply_bare(flow, cancel, 200);
             return Received::Nothing;
         }
-        // The kept head always leaves room for a bare response.
-        let _ = self.layer().respond(now, invite, 487, None, true, |_, writer| writer.finish_without_body());
-        match Owner::of(user).0 {
+        let ended = if let Owner::Invite(call) = owner { call } else { Handle::NONE };
+        self.layer().finish(now, invite, 487);
+        self.accept(now, flow, cancel, tag, ended);
+        match owner {
             Owner::Invite(call) if self.call(call).is_some() => self.end_now(now, call, Cause::Cancelled, 487),
             Owner::Reinvite(dialog) => {
                 let call = self.dialog(dialog).map_or(Handle::NONE, |entry| entry.call);
@@ -229,11 +235,21 @@ impl<O: Octets> Agent<'_, O> {
         Token::read(NameAddr::parse(local).ok()?.tag()?)
     }
 
-    /// Answers 200 with nothing in it, in a transaction when there is room for one. `tag` is for a request without a To tag.
-    pub(super) fn accept(&mut self, now: Instant, flow: Flow, request: &Message<'_>, tag: Token) {
+    /// Answers 200 with nothing in it, in a transaction when there is room for one, else statelessly. `tag` is for a request
+    /// without a To tag. `ended` is the call that the request ends: what it has reserved may be used, what others have not.
+    pub(super) fn accept(&mut self, now: Instant, flow: Flow, request: &Message<'_>, tag: Token, ended: Handle) {
         let user = Owner::Nobody.user(Tries::default());
-        let answered = self.layer().server(now, flow, request, tag.as_bytes(), user, true).is_ok_and(|id| {
-            self.layer().respond(now, id, 200, None, true, |_, writer| writer.finish_without_body()).is_ok()
+        // The head of the responses and the response stand side by side while the one is made of the other.
+        let size = request.head_len().saturating_mul(2).saturating_add(256);
+        let own = self.call(ended).is_some_and(|entry| entry.state != CallState::Ending);
+        let reserved = own && self.spares(ended, size);
+        let mut layer = self.layer();
+        let answered = layer.server(now, flow, request, tag.as_bytes(), user, reserved).is_ok_and(|id| {
+            let responded = layer.respond(now, id, 200, None, reserved, |_, writer| writer.finish_without_body());
+            if responded.is_err() {
+                layer.abandon(id);
+            }
+            responded.is_ok()
         });
         if !answered {
             self.reply_bare(flow, request, 200);
@@ -320,7 +336,11 @@ impl<O: Octets> Agent<'_, O> {
         let user = Owner::Nobody.user(Tries::default());
         let refused = self.layer().server(now, flow, invite, b"", user, false).is_ok_and(|id| {
             let rest = |_: &O::Kept<'_>, writer: &mut Writer<'_>| write_retry(writer, status, seconds);
-            self.layer().respond(now, id, status, None, true, rest).is_ok()
+            let responded = self.layer().respond(now, id, status, None, false, rest);
+            if responded.is_err() {
+                self.layer().abandon(id);
+            }
+            responded.is_ok()
         });
         if !refused {
             self.reply(flow, invite, status, |_, writer| write_retry(writer, status, seconds));

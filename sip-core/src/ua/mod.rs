@@ -437,8 +437,11 @@ impl<M: Memory> Role for UserAgent<M> {
         self.answered(now, ticket, Flow::NONE);
     }
 
-    fn flow_failed(&mut self, now: Instant, flow: Flow, _error: FlowError) {
-        self.agent().flow_failed(now, flow);
+    fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError) {
+        // One message that is too large says nothing of the others; its own timer ends its transaction.
+        if error != FlowError::TooLarge {
+            self.agent().flow_failed(now, flow);
+        }
     }
 
     fn flow_writable(&mut self, _now: Instant, flow: Flow) {

@@ -107,6 +107,7 @@ impl<O: Octets> Agent<'_, O> {
                 entry.dialog = dialog;
                 entry.reserved = u32::try_from(octets).unwrap_or(u32::MAX);
             }
+            self.s.set_aside = self.s.set_aside.saturating_add(u32::try_from(octets).unwrap_or(u32::MAX));
             Ok(call)
         });
         call.inspect_err(|_| self.layer().unreserve(RESERVED_TRANSACTIONS))
@@ -270,7 +271,11 @@ impl<O: Octets> Agent<'_, O> {
             self.acknowledge_again(dialog, seq);
             return Received::Nothing;
         }
-        let Some(dialog) = self.dialog_table().insert() else { return Received::Nothing };
+        // What strangers make of our INVITE must leave room for the calls there are and the calls to come.
+        let room = self.dialog_table().free() > self.call_table().free()
+            && self.spares(Handle::NONE, response.bytes().len().saturating_mul(3));
+        let dialog = if room { self.dialog_table().insert() } else { None };
+        let Some(dialog) = dialog else { return Received::Nothing };
         let bound = self.bind_dialog(flow, dialog, response, &[]);
         let acknowledged = bound.and_then(|()| self.send_ack(now, dialog, seq, Block::NONE, &Content::NONE));
         let ended = acknowledged.and_then(|()| self.send_bye(now, dialog));

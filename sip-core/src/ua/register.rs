@@ -443,10 +443,11 @@ fn at_once(now: Instant) -> Instant {
     now.max(Instant::from_millis(1))
 }
 
-/// Milliseconds after which a binding good for `granted` seconds is refreshed: early enough for a REGISTER that times out once.
+/// Milliseconds after which a binding good for `granted` seconds is refreshed: early enough for a REGISTER that times out once,
+/// and never sooner than 2 s, whatever the registrar grants.
 fn refresh_after(granted: u32) -> u64 {
     let margin = u64::from(granted / 2).min(90);
-    u64::from(granted).saturating_sub(margin).max(1).saturating_mul(1000)
+    u64::from(granted).saturating_sub(margin).max(2).saturating_mul(1000)
 }
 
 /// Whether two URIs name the same user at the same host and port; registrars add parameters of their own to a Contact.

@@ -119,7 +119,7 @@ impl<O: Octets> Agent<'_, O> {
     fn keep_for_retry(&mut self, now: Instant, dialog: Handle, id: TransactionId) -> bool {
         let block = self.layer().block(id);
         let size = self.octets.get(block).len();
-        let Ok(copy) = self.octets.write(size, true, |kept, writer| writer.raw(kept.get(block))) else { return false };
+        let Ok(copy) = self.octets.write(size, false, |kept, writer| writer.raw(kept.get(block))) else { return false };
         // In units of 10 ms: 2.1 to 4 s for the owner of the Call-ID, up to 2 s for the other.
         let wait = self.s.random.below(190);
         let mut table = crate::memory::Table::new(&mut self.s.dialog_head, self.dialogs);
@@ -137,7 +137,7 @@ impl<O: Octets> Agent<'_, O> {
         let old = core::mem::replace(&mut entry.retry, Block::NONE);
         let (call, flow, waiting) = (entry.call, entry.flow, entry.invite);
         let busy = entry.state != State::Confirmed || self.layer().is_server(waiting);
-        let sent = if busy { None } else { self.rewrite(old, &[], |_, _, _| {}) };
+        let sent = if busy { None } else { self.rewrite(old, false, &[], |_, _, _| {}) };
         self.octets.release(old);
         let user = Owner::Reinvite(dialog).user(Tries::default());
         let method = Method::Invite;

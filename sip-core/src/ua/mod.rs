@@ -91,6 +91,9 @@ impl<M: Memory> UserAgent<M> {
 
     /// Adds what to authenticate with in `realm`, or in any realm when it is empty; the same realm again replaces it.
     ///
+    /// Credentials for any realm answer whoever challenges, a called stranger too, who may then try passwords offline against
+    /// the digest: name the realm where it is known.
+    ///
     /// # Errors
     /// There are [`MAX_CREDENTIALS`] already, or no octets are free.
     pub fn add_credentials(&mut self, realm: &str, username: &str, password: &str) -> Result<(), Error> {

@@ -38,9 +38,6 @@ use trace::Trace;
 
 fn main() -> ExitCode {
     let Cli { command, common } = Cli::parse();
-    if let Command::Parse(args) = &command {
-        return parse::run(args);
-    }
     let trace = common.trace.as_deref().map(|path| {
         Trace::create(path).map_err(|error| Failure::Usage(format!("can't write {}: {error}", path.display())))
     });
@@ -48,6 +45,9 @@ fn main() -> ExitCode {
         Ok(trace) => (trace, None),
         Err(failure) => (None, Some(failure)),
     };
+    if let (Command::Parse(args), None) = (&command, &failure) {
+        return parse::run(args, trace);
+    }
     let screen = Shared::new(common.json, trace);
     let result = match failure {
         Some(failure) => Err(failure),

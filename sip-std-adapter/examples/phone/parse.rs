@@ -2,6 +2,7 @@
 
 use crate::args;
 use crate::screen::print;
+use crate::trace::Trace;
 use serde::Serialize;
 use sip_core::memory::Arrays;
 use sip_core::message::Message;
@@ -11,7 +12,7 @@ use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow};
 use sip_core::ua::{Config, UserAgent};
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -36,12 +37,27 @@ struct Line {
     status_to_answer: Option<u16>,
 }
 
-/// Prints a line for each file. 2 when a file can't be read, else 0.
-pub(crate) fn run(args: &args::Parse) -> ExitCode {
+/// Prints a line for each file, and writes the datagrams and their answers to the capture. 2 when a file can't be read or the
+/// capture not written, else 0.
+pub(crate) fn run(args: &args::Parse, mut trace: Option<Trace>) -> ExitCode {
+    let (us, them) = (SocketAddr::from((US, 5060)), SocketAddr::from((THEM, 5060)));
     let mut readable = true;
-    for path in &args.files {
+    for (path, second) in args.files.iter().zip(1..) {
         let line = match fs::read(path) {
-            Ok(octets) => Line { file: name(path), ..read(&octets) },
+            Ok(octets) => {
+                let mut answers = Vec::new();
+                let line = Line { file: name(path), ..read(&octets, &mut answers) };
+                let now = Instant::from_millis(1000 * second);
+                let passed = core::iter::once((them, us, &octets)).chain(answers.iter().map(|sent| (us, them, sent)));
+                for (from, to, bytes) in passed {
+                    let written = trace.as_mut().map_or(Ok(()), |trace| trace.datagram(now, from, to, bytes));
+                    if let Err(error) = written {
+                        eprintln!("{}: not in the capture: {error}", name(path));
+                        readable = false;
+                    }
+                }
+                line
+            }
             Err(error) => {
                 readable = false;
                 Line { file: name(path), error: Some(format!("can't be read: {error}")), ..Line::default() }
@@ -52,17 +68,20 @@ pub(crate) fn run(args: &args::Parse) -> ExitCode {
     ExitCode::from(if readable { 0 } else { 2 })
 }
 
+const US: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const THEM: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
 fn name(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Feeds a datagram to a fresh user agent.
-fn read(octets: &[u8]) -> Line {
+/// Feeds a datagram to a fresh user agent, whose answers go to `answers`.
+fn read(octets: &[u8], answers: &mut Vec<Vec<u8>>) -> Line {
     let mut ua = Box::new(UserAgent::new(Arrays::<8, 2, 2, 1, 140_000>::new()));
     let config = Config::new("192.0.2.1:5060", "sip:phone@192.0.2.1");
     // Without a start nothing is answered, which would show.
     let _ = ua.start(&config, Seed::default());
-    let flow = Flow::udp(Address::v4(Ipv4Addr::new(192, 0, 2, 2), 5060));
+    let flow = Flow::udp(Address::v4(THEM, 5060));
     let now = Instant::from_millis(1);
     let line = match Message::parse(octets) {
         Ok(message) => {
@@ -85,7 +104,9 @@ fn read(octets: &[u8]) -> Line {
             }
         }
     };
-    Line { status_to_answer: answer(&mut *ua, now), ..line }
+    collect(&mut *ua, now, answers);
+    // An answer to what is malformed gives back malformed rows, so that it can't be parsed itself.
+    Line { status_to_answer: answers.iter().rev().find_map(|sent| status_in(sent)), ..line }
 }
 
 fn described(message: &Message<'_>) -> Line {
@@ -99,16 +120,13 @@ fn described(message: &Message<'_>) -> Line {
     }
 }
 
-/// The status of the last response that the user agent sends. An answer to what is malformed gives back malformed rows,
-/// so that it can't be parsed itself.
-fn answer<R: Role>(ua: &mut R, now: Instant) -> Option<u16> {
-    let mut answer = None;
+/// What the user agent sends.
+fn collect<R: Role>(ua: &mut R, now: Instant, sent: &mut Vec<Vec<u8>>) {
     while let Some(action) = ua.poll_action(now) {
         if let Action::Send { bytes, .. } = action {
-            answer = status_in(bytes).or(answer);
+            sent.push(bytes.to_vec());
         }
     }
-    answer
 }
 
 /// The status code in what was meant as a status line.
@@ -137,7 +155,7 @@ mod tests {
     }
 
     fn seen(octets: &[u8]) -> (bool, Option<&'static str>, Option<u16>) {
-        let line = read(octets);
+        let line = read(octets, &mut Vec::new());
         (line.ok, line.kind, line.status_to_answer)
     }
 
@@ -158,7 +176,7 @@ mod tests {
         let version = message("OPTIONS sip:b@192.0.2.1 SIP/7.0", "OPTIONS", "");
         assert_eq!(seen(&version), (true, Some("request"), Some(505)));
         let broken = message("OPTIONS sip:b@192.0.2.1 SIP/2.0", "OPTIONS", "no colon\r\n");
-        let line = read(&broken);
+        let line = read(&broken, &mut Vec::new());
         assert_eq!((line.ok, line.method.as_deref(), line.status_to_answer), (false, Some("OPTIONS"), Some(400)));
         let at = line.at.unwrap();
         assert!(broken[at..].starts_with(b"no colon"), "{at}");
@@ -171,7 +189,7 @@ mod tests {
     fn a_response_and_rubbish_are_not_answered() {
         let response = message("SIP/2.0 200 OK", "INVITE", "");
         assert_eq!(seen(&response), (true, Some("response"), None));
-        assert_eq!(read(&response).status, Some(200));
+        assert_eq!(read(&response, &mut Vec::new()).status, Some(200));
         assert_eq!(seen(b"\x00\x01rubbish"), (false, None, None));
         assert_eq!(seen(b""), (false, None, None));
     }

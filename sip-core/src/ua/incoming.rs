@@ -214,8 +214,15 @@ impl<O: Octets> Agent<'_, O> {
             return Received::Nothing;
         }
         let ended = if let Owner::Invite(call) = owner { call } else { Handle::NONE };
-        self.layer().finish(now, invite, 487);
+        // The CANCEL is answered first, as peers expect, unless its head is so large that no room would be left for the 487.
+        let roomy = self.spares(ended, cancel.head_len().saturating_mul(3).saturating_add(1024));
+        if !roomy {
+            self.layer().finish(now, invite, 487);
+        }
         self.accept(now, flow, cancel, tag, ended);
+        if roomy {
+            self.layer().finish(now, invite, 487);
+        }
         match owner {
             Owner::Invite(call) if self.call(call).is_some() => self.end_now(now, call, Cause::Cancelled, 487),
             Owner::Reinvite(dialog) => {

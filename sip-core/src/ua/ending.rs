@@ -3,13 +3,12 @@
 use super::agent::Agent;
 use super::content::Content;
 use super::entry::{CallState, Owner, Tries};
-use super::event::{Cause, Event};
+use super::event::Cause;
 use crate::dialog::State;
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{Header, Message, Method, build};
 use crate::random::Token;
-use crate::role::Received;
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};
 
@@ -33,7 +32,7 @@ impl<O: Octets> Agent<'_, O> {
             }
             CallState::Ringing => self.reject(now, call, 486, &Content { headers, body: None }),
             CallState::Established => {
-                let _ = self.lose_call(now, call, Cause::LocalHangup, 0);
+                self.lose_call(now, call, Cause::LocalHangup, 0);
                 Ok(())
             }
             CallState::Ending => Ok(()),
@@ -89,11 +88,11 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Ends an established call for `cause`: BYE, now or as soon as the ACK is there (RFC 3261 §15).
-    pub(super) fn lose_call(&mut self, now: Instant, call: Handle, cause: Cause, status: u16) -> Received<Event> {
-        let Some(entry) = self.call_mut(call) else { return Received::Nothing };
+    pub(super) fn lose_call(&mut self, now: Instant, call: Handle, cause: Cause, status: u16) {
+        let Some(entry) = self.call_mut(call) else { return };
         if matches!(entry.state, CallState::Ending | CallState::Over) {
             // One BYE, and the first cause, are enough.
-            return Received::Nothing;
+            return;
         }
         entry.cause = cause;
         entry.status = status;
@@ -101,11 +100,11 @@ impl<O: Octets> Agent<'_, O> {
         let dialog = entry.dialog;
         let Some(entry) = self.dialog_mut(dialog) else {
             self.end_later(now, call, cause, status);
-            return Received::Nothing;
+            return;
         };
         if entry.resend_interval > 0 && entry.is_callee {
             entry.bye_due = true;
-            return Received::Nothing;
+            return;
         }
         if entry.answer_due {
             let (seq, invite) = (entry.ack_seq, entry.ack);
@@ -114,7 +113,6 @@ impl<O: Octets> Agent<'_, O> {
         if self.send_bye(now, dialog).is_err() {
             self.end_later(now, call, cause, status);
         }
-        Received::Nothing
     }
 
     /// Sends the BYE of a dialog.

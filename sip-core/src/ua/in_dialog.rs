@@ -4,7 +4,7 @@ use super::agent::{Agent, LOOK_UP, SEND};
 use super::config::Text;
 use super::content::Content;
 use super::entry::{Owner, Tries};
-use super::request::{content_size, direct_flow};
+use super::request::{content_size, dialog_flow};
 use crate::dialog::{Dialog, Identity, Lookup};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
@@ -29,8 +29,7 @@ impl<O: Octets> Agent<'_, O> {
         }
         let identity = Identity::keep(message, local_tag, self.octets)?;
         let preferred = self.s.settings.transport;
-        let next_hop = identity.texts(self.octets.get(identity.block)).next_hop();
-        let direct = next_hop.map_or(Flow::NONE, |uri| direct_flow(&uri, preferred));
+        let direct = dialog_flow(&identity.texts(self.octets.get(identity.block)), preferred);
         let hash = self.s.hash;
         let key = if message.is_request() {
             let to_tag = message.to_tag().unwrap_or(local_tag);
@@ -89,8 +88,7 @@ impl<O: Octets> Agent<'_, O> {
         let Some(entry) = table.get_mut(dialog) else { return Err(Error::Gone) };
         entry.source = flow;
         if entry.identity.refresh(message, octets)? {
-            let next_hop = entry.identity.texts(octets.get(entry.identity.block)).next_hop();
-            entry.flow = next_hop.map_or(Flow::NONE, |uri| direct_flow(&uri, preferred));
+            entry.flow = dialog_flow(&entry.identity.texts(octets.get(entry.identity.block)), preferred);
         }
         Ok(())
     }

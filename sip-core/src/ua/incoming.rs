@@ -371,7 +371,7 @@ impl<O: Octets> Agent<'_, O> {
                 if ending {
                     self.bye_after_ack(now, dialog, call);
                 } else {
-                    let _ = self.lose_call(now, call, Cause::NoAck, 0);
+                    self.lose_call(now, call, Cause::NoAck, 0);
                 }
                 return;
             }

@@ -69,6 +69,11 @@ impl<M: Memory> UserAgent<M> {
         Agent::new(&mut self.state, self.memory.parts())
     }
 
+    fn transactions(&self) -> TransactionsRef<'_, M::Octets> {
+        let view = self.memory.view();
+        TransactionsRef::new(&self.state.layer, view.transactions, view.octets)
+    }
+
     /// Checks and keeps the configuration.
     ///
     /// # Errors
@@ -261,7 +266,7 @@ impl<M: Memory> UserAgent<M> {
     pub fn occupancy(&self) -> Occupancy {
         let view = self.memory.view();
         Occupancy {
-            transactions: TransactionsRef::new(&self.state.layer, view.transactions, view.octets).len(),
+            transactions: self.transactions().len(),
             dialogs: TableRef::new(&self.state.dialog_head, view.dialogs).len(),
             calls: TableRef::new(&self.state.call_head, view.calls).len(),
             registrations: TableRef::new(&self.state.registration_head, view.registrations).len(),
@@ -308,8 +313,7 @@ impl<M: Memory> UserAgent<M> {
         let view = self.memory.view();
         match asker {
             Asker::Transaction(id) => {
-                let layer = TransactionsRef::new(&self.state.layer, view.transactions, view.octets);
-                let message = Message::parse(layer.bytes(id)).ok()?;
+                let message = Message::parse(self.transactions().bytes(id)).ok()?;
                 match message.routes().next() {
                     Some(route) => route.ok()?.uri().ok(),
                     None => Uri::parse(message.request_uri()?).ok(),
@@ -487,7 +491,7 @@ impl<M: Memory> Role for UserAgent<M> {
     fn poll_timeout(&self) -> Option<Instant> {
         let view = self.memory.view();
         [
-            TransactionsRef::new(&self.state.layer, view.transactions, view.octets).next_timeout(),
+            self.transactions().next_timeout(),
             TableRef::new(&self.state.dialog_head, view.dialogs).next_deadline(),
             TableRef::new(&self.state.call_head, view.calls).next_deadline(),
             TableRef::new(&self.state.registration_head, view.registrations).next_deadline(),
@@ -527,7 +531,7 @@ impl<M: Memory> UserAgent<M> {
                 Some(send(REGISTRATION, handle, entry.flow, KEEP_ALIVE))
             }
             Step::SendTransaction(id) => {
-                let (bytes, flow) = TransactionsRef::new(&self.state.layer, view.transactions, view.octets).lend(id)?;
+                let (bytes, flow) = self.transactions().lend(id)?;
                 Some(send(TRANSACTION, id.0, flow, bytes))
             }
             Step::LookUp(asker, ticket) => self.question(asker, ticket),

@@ -26,7 +26,7 @@ impl<O: Octets> Agent<'_, O> {
         content.check()?;
         check_from(from)?;
         let uri = check_target(target)?;
-        let flow = self.flow_to(&uri, true);
+        let flow = self.flow_to(&uri);
         let call = self.open_call(content_size(&Content { body: None, ..*content }))?;
         match self.send_invite(now, call, target, from, flow, content) {
             Ok(invite) => {
@@ -243,14 +243,16 @@ impl<O: Octets> Agent<'_, O> {
         if !answer_due {
             let (seq, invite) = (response.cseq().number, self.layer().block(id));
             if self.send_ack(now, dialog, seq, invite, &Content::NONE).is_err() && !hangup {
-                return self.lose_call(now, call, Cause::NoRoom, status);
+                self.lose_call(now, call, Cause::NoRoom, status);
+                return Received::Nothing;
             }
         } else {
             self.expect_answer(dialog, id, response.cseq().number);
         }
         if hangup {
             let cause = self.call(call).map_or(Cause::LocalHangup, |entry| entry.cause);
-            return self.lose_call(now, call, cause, 0);
+            self.lose_call(now, call, cause, 0);
+            return Received::Nothing;
         }
         Received::Event(Event::Answered { call: Call(call), answer_due })
     }

@@ -73,7 +73,8 @@ impl<O: Octets> Agent<'_, O> {
             if answer_due {
                 self.expect_answer(dialog, id, seq);
             } else if self.send_ack(now, dialog, seq, invite, &Content::NONE).is_err() {
-                return self.lose_call(now, call, Cause::NoRoom, status);
+                self.lose_call(now, call, Cause::NoRoom, status);
+                return Received::Nothing;
             }
         }
         if ending {
@@ -81,7 +82,7 @@ impl<O: Octets> Agent<'_, O> {
         }
         if status == 481 || status == 408 {
             // The peer has lost the dialog (§12.2.1.2).
-            let _ = self.lose_call(now, call, Cause::Lost, status);
+            self.lose_call(now, call, Cause::Lost, status);
         }
         Received::Event(Event::Reinvited { call: Call(call), status, answer_due })
     }
@@ -111,7 +112,7 @@ impl<O: Octets> Agent<'_, O> {
             entry.pending.reinvited = true;
             self.tell_call(call);
             // No response at all means that the peer is gone (§12.2.1.2).
-            let _ = self.lose_call(now, call, Cause::Lost, status);
+            self.lose_call(now, call, Cause::Lost, status);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::agent::Agent;
 use super::config::Text;
 use super::event::Event;
-use super::request::direct_flow;
+use super::request::dialog_flow;
 use crate::dialog::Identity;
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Malformed, Message, Method, Writer, build, reason_phrase};
@@ -84,8 +84,7 @@ impl<O: Octets> Agent<'_, O> {
         let Ok(identity) = Identity::keep(response, b"", self.octets) else { return Received::Nothing };
         let settings = self.s.settings;
         let (seq, branch) = (response.cseq().number, self.s.random.token());
-        let next_hop = identity.texts(self.octets.get(identity.block)).next_hop();
-        let direct = next_hop.map_or(Flow::NONE, |uri| direct_flow(&uri, settings.transport));
+        let direct = dialog_flow(&identity.texts(self.octets.get(identity.block)), settings.transport);
         let flow = if direct.is_none() { flow } else { direct };
         self.keep_reply(flow, response.bytes().len(), |kept, writer| {
             let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);

@@ -5,6 +5,7 @@ use super::config::{Settings, Text};
 use super::content::Content;
 use super::entry::{Owner, Tries};
 use super::event::OutgoingRequest;
+use crate::dialog::IdentityTexts;
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Scheme, Uri, Writer};
@@ -135,7 +136,7 @@ fn write_address(writer: &mut Writer<'_>, address: &[u8]) {
 /// Checks a target that the application gave: a SIP or SIPS URI with a host and without headers.
 pub(super) fn check_target(target: &str) -> Result<Uri<'_>, Error> {
     let uri = Uri::parse(target.as_bytes()).map_err(|_| Error::Invalid("target: a URI"))?;
-    if !matches!(uri.scheme(), Scheme::Sip | Scheme::Sips) || !uri.is_sip() || !uri.headers().is_empty() {
+    if !uri.is_sip() || !uri.headers().is_empty() {
         return Err(Error::Invalid("target: a sip or sips URI with a host and without headers"));
     }
     Ok(uri)
@@ -164,6 +165,11 @@ pub(super) fn direct_flow(uri: &Uri<'_>, preferred: Transport) -> Flow {
     }
 }
 
+/// The flow to where a dialog's next request goes; none when that has to be looked up.
+pub(super) fn dialog_flow(texts: &IdentityTexts<'_>, preferred: Transport) -> Flow {
+    texts.next_hop().map_or(Flow::NONE, |uri| direct_flow(&uri, preferred))
+}
+
 /// The transport that a URI asks for (RFC 3263 §4.1).
 pub(super) fn uri_transport(uri: &Uri<'_>, preferred: Transport) -> Transport {
     if matches!(uri.scheme(), Scheme::Sips) {
@@ -179,12 +185,12 @@ pub(super) fn uri_transport(uri: &Uri<'_>, preferred: Transport) -> Transport {
 
 impl<O: Octets> Agent<'_, O> {
     /// The flow for a request outside of a dialog to `uri`: to the proxy when there is one; none when it is not yet known.
-    pub(super) fn flow_to(&self, uri: &Uri<'_>, proxied: bool) -> Flow {
+    pub(super) fn flow_to(&self, uri: &Uri<'_>) -> Flow {
         let settings = &self.s.settings;
         let proxy = settings.text(self.octets.get(settings.block()), Text::Proxy);
         match Uri::parse(proxy) {
-            Ok(proxy) if proxied => direct_flow(&proxy, settings.transport),
-            _ => direct_flow(uri, settings.transport),
+            Ok(proxy) => direct_flow(&proxy, settings.transport),
+            Err(_) => direct_flow(uri, settings.transport),
         }
     }
 
@@ -208,7 +214,7 @@ impl<O: Octets> Agent<'_, O> {
         content.check()?;
         let uri = check_target(target)?;
         let settings = self.s.settings;
-        let flow = self.flow_to(&uri, true);
+        let flow = self.flow_to(&uri);
         let random = &mut self.s.random;
         let head = Head {
             method,

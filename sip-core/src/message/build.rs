@@ -253,14 +253,15 @@ fn branched_via(w: &mut Writer<'_>, via: Via<'_>, branch: &[u8]) {
 /// Overwrites the transport in the top Via of a request of ours, and its branch when one is given: the sixteen
 /// characters behind the magic cookie.
 ///
-/// The Via has to be the first row, as [`Writer::via`] writes it. Gives whether it was; nothing has changed
+/// The Via has to be the first row, as [`Writer::via`] writes it, its name long or compact. Gives whether it was; nothing has changed
 /// when it was not.
 pub fn stamp(bytes: &mut [u8], transport: Transport, branch: Option<&[u8; 16]>) -> bool {
-    const ROW: &[u8] = b"\r\nVia: SIP/2.0/";
+    const ROWS: [&[u8]; 2] = [b"\r\nVia: SIP/2.0/", b"\r\nv: SIP/2.0/"];
     const BRANCH: &[u8] = b";branch=z9hG4bK";
     let Some(row) = bytes.iter().position(|octet| *octet == b'\r') else { return false };
-    let Some(line) = bytes.get_mut(row..).filter(|line| line.starts_with(ROW)) else { return false };
-    let Some((_, line)) = line.split_at_mut_checked(ROW.len()) else { return false };
+    let Some(line) = bytes.get_mut(row..) else { return false };
+    let Some(start) = ROWS.iter().find(|start| line.starts_with(start)) else { return false };
+    let Some((_, line)) = line.split_at_mut_checked(start.len()) else { return false };
     let end = line.iter().position(|octet| *octet == b'\r').unwrap_or(line.len());
     let Some((name, line)) = line.get_mut(..end).and_then(|line| line.split_at_mut_checked(3)) else { return false };
     if !line.starts_with(b" ") {
@@ -269,7 +270,8 @@ pub fn stamp(bytes: &mut [u8], transport: Transport, branch: Option<&[u8; 16]>) 
     if let Some(branch) = branch {
         let Some(cookie) = line.windows(BRANCH.len()).position(|part| part == BRANCH) else { return false };
         let from = cookie.wrapping_add(BRANCH.len());
-        let Some(place) = line.get_mut(from..from.wrapping_add(branch.len())) else { return false };
+        let place = line.get_mut(from..from.wrapping_add(branch.len()));
+        let Some(place) = place.filter(|place| !place.contains(&b';')) else { return false };
         place.copy_from_slice(branch);
     }
     name.copy_from_slice(transport.name().as_bytes());

@@ -20,8 +20,12 @@ macro_rules! headers {
         enum Id { #[allow(dead_code, reason = "keeps zero free")] Other, $($variant,)* End }
 
         static NAMES: [Name; Id::End as usize] = [
-            Name { name: HeaderName::Other(b""), start: b"", compact: 0 },
-            $(Name { name: HeaderName::$variant, start: concat!($name, ": ").as_bytes(), compact: $compact },)*
+            Name { name: HeaderName::Other(b""), start: b"", compact: [0, b':', b' '] },
+            $(Name {
+                name: HeaderName::$variant,
+                start: concat!($name, ": ").as_bytes(),
+                compact: [$compact, b':', b' '],
+            },)*
         ];
 
         impl<'a> HeaderName<'a> {
@@ -51,10 +55,15 @@ macro_rules! headers {
                 NAMES.get(usize::from(self.id())).map_or(b"", |entry| entry.start)
             }
 
+            /// The same in the compact form, where the name has one.
+            pub(crate) fn compact_row_start(self) -> &'static [u8] {
+                NAMES.get(usize::from(self.id())).map_or(b"", Name::shortest)
+            }
+
             /// The letter that is its compact form (RFC 3261 §7.3.3).
             #[must_use]
             pub fn compact(self) -> Option<u8> {
-                NAMES.get(usize::from(self.id())).map(|entry| entry.compact).filter(|letter| *letter != 0)
+                NAMES.get(usize::from(self.id())).and_then(Name::letter)
             }
         }
     };
@@ -64,7 +73,8 @@ struct Name {
     name: HeaderName<'static>,
     /// The long name, a colon and a space.
     start: &'static [u8],
-    compact: u8,
+    /// The compact form, a colon and a space; the form is zero where there is none.
+    compact: [u8; 3],
 }
 
 impl Name {
@@ -73,6 +83,17 @@ impl Name {
             [name @ .., _, _] => name,
             _ => b"",
         }
+    }
+
+    const fn letter(&self) -> Option<u8> {
+        match self.compact {
+            [0, ..] => None,
+            [letter, ..] => Some(letter),
+        }
+    }
+
+    const fn shortest(&self) -> &[u8] {
+        if self.letter().is_some() { &self.compact } else { self.start }
     }
 }
 
@@ -290,8 +311,8 @@ const fn index() -> Index {
     while let [entry, tail @ ..] = rest {
         index = enter(index, key_of(entry.long()), id, next);
         next = next.wrapping_add(1);
-        if entry.compact != 0 {
-            index = enter(index, key_of(&[entry.compact]), id, next);
+        if let Some(letter) = entry.letter() {
+            index = enter(index, key_of(&[letter]), id, next);
             next = next.wrapping_add(1);
         }
         id = id.wrapping_add(1);
@@ -524,9 +545,9 @@ mod tests {
                     assert_eq!(next, line.len() - 2);
                 }
             }
-            if entry.compact != 0 {
-                assert_eq!(HeaderName::parse(&[entry.compact]), Some(entry.name));
-                assert_eq!(entry.name.compact(), Some(entry.compact));
+            if let Some(letter) = entry.letter() {
+                assert_eq!(HeaderName::parse(&[letter]), Some(entry.name));
+                assert_eq!(entry.name.compact(), Some(letter));
             }
             assert_eq!(entry.name.as_bytes(), entry.long());
         }

@@ -15,6 +15,7 @@
 mod address;
 mod auth;
 pub mod build;
+mod compact;
 mod error;
 mod events;
 mod header;
@@ -43,6 +44,7 @@ mod writer;
 pub use address::NameAddr;
 pub use auth::{Challenge, Challenges, CredentialRows, Credentials};
 pub use build::{Resend, ack, cancel, malformed_head, resend, response_head, stamp};
+pub use compact::compact;
 pub use error::ParseError;
 pub use events::{Event, SubscriptionState};
 pub use header::{Header, HeaderName};

@@ -38,6 +38,7 @@ pub struct Writer<'b> {
     capacity: usize,
     length: usize,
     injected: bool,
+    compact: bool,
 }
 
 impl<'b> Writer<'b> {
@@ -45,7 +46,20 @@ impl<'b> Writer<'b> {
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
         let capacity = buffer.len();
-        Self { free: buffer, capacity, length: 0, injected: false }
+        Self { free: buffer, capacity, length: 0, injected: false, compact: false }
+    }
+
+    /// A writer that only counts: [`len`](Self::len) is what the message will need.
+    #[must_use]
+    pub const fn counting() -> Self {
+        Self::new(&mut [])
+    }
+
+    /// The same writer, which gives headers their compact names where they have one (RFC 3261 §7.3.3).
+    #[must_use]
+    pub const fn with_compact_names(mut self) -> Self {
+        self.compact = true;
+        self
     }
 
     /// How many octets the message has so far, those that did not fit counted.
@@ -167,6 +181,7 @@ impl<'b> Writer<'b> {
                 self.token(name);
                 self.raw(b": ");
             }
+            known if self.compact => self.raw(known.compact_row_start()),
             known => self.raw(known.row_start()),
         }
     }
@@ -180,7 +195,7 @@ impl<'b> Writer<'b> {
     /// Writes the top Via of a request of ours, in the form that [`stamp`](super::build::stamp) knows
     /// (RFC 3261 §8.1.1.7, RFC 3581 §3).
     pub fn via(&mut self, transport: Transport, sent_by: &[u8], branch: Token) {
-        self.raw(b"Via: SIP/2.0/");
+        self.raw(if self.compact { b"v: SIP/2.0/" } else { b"Via: SIP/2.0/" });
         self.raw(transport.name().as_bytes());
         self.raw(b" ");
         self.text(sent_by);
@@ -192,7 +207,7 @@ impl<'b> Writer<'b> {
 
     /// Ends a message that has no body.
     pub fn finish_without_body(&mut self) {
-        self.raw(b"Content-Length: 0\r\n\r\n");
+        self.raw(if self.compact { b"l: 0\r\n\r\n" } else { b"Content-Length: 0\r\n\r\n" });
     }
 
     /// Writes Content-Type, Content-Length, the empty line and the body; no Content-Type when it is empty.
@@ -352,6 +367,26 @@ mod tests {
                 assert!(buffer[expected.len()..].iter().all(|octet| *octet == 0xAA));
             }
         }
+    }
+
+    #[test]
+    fn compact_names_are_those_that_compacting_gives() {
+        let write = |mut w: Writer<'_>| {
+            w.request_line(Method::Bye, b"sip:b@example.com");
+            w.via(Transport::Udp, b"192.0.2.1", Token::new(1));
+            w.header(HeaderName::MaxForwards, b"70");
+            w.header(HeaderName::CallId, b"1@a");
+            w.header(HeaderName::Other(b"X-Via"), b"1");
+            w.finish_without_body();
+            w.finish()
+        };
+        let (mut long, mut short) = ([0; 300], [0; 300]);
+        let length = write(Writer::new(&mut long)).unwrap();
+        let shorter = write(Writer::new(&mut short).with_compact_names()).unwrap();
+        assert_eq!(crate::message::compact(&mut long[..length]), shorter);
+        assert_eq!(long[..shorter], short[..shorter]);
+        assert_eq!(write(Writer::counting()), Err(WriteError::Full { needed: length }));
+        assert_eq!(write(Writer::counting().with_compact_names()), Err(WriteError::Full { needed: shorter }));
     }
 
     #[test]

@@ -1,0 +1,2 @@
+//! The desk phone's own logic, without the board.
+#![cfg_attr(not(test), no_std)]

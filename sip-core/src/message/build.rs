@@ -108,20 +108,63 @@ fn stamped_via(w: &mut Writer<'_>, via: &Via<'_>, source: Address) {
     }
 }
 
-/// Writes an address, IPv6 without brackets as `received` has it (RFC 3261 §25.1 `via-received`).
+/// Writes an address, IPv6 without brackets as `received` has it (RFC 3261 §25.1 `via-received`) and in the form of
+/// RFC 5952 §4.
 pub fn write_ip(w: &mut Writer<'_>, ip: IpAddr) {
     match ip {
-        IpAddr::V4(ip) => {
-            let [a, b, c, d] = ip.octets();
-            w.number(u64::from(a));
-            for octet in [b, c, d] {
-                w.raw(b".");
-                w.number(u64::from(octet));
+        IpAddr::V4(ip) => write_v4(w, ip.octets()),
+        IpAddr::V6(ip) => {
+            if let ([0, 0, 0, 0, 0, 0xFFFF, _, _], [.., a, b, c, d]) = (ip.segments(), ip.octets()) {
+                w.raw(b"::ffff:");
+                write_v4(w, [a, b, c, d]);
+            } else {
+                write_v6(w, &ip.segments());
             }
         }
-        // Writing to a writer does not fail.
-        IpAddr::V6(ip) => _ = core::fmt::Write::write_fmt(w, format_args!("{ip}")),
     }
+}
+
+fn write_v4(w: &mut Writer<'_>, octets: [u8; 4]) {
+    for (place, octet) in octets.into_iter().enumerate() {
+        if place > 0 {
+            w.raw(b".");
+        }
+        w.number(u64::from(octet));
+    }
+}
+
+/// Two colons stand for the longest run of two zero groups or more, the first one of equals (RFC 5952 §4.2).
+fn write_v6(w: &mut Writer<'_>, groups: &[u16; 8]) {
+    let (mut from, mut length, mut run): (usize, usize, usize) = (0, 1, 0);
+    for (place, group) in groups.iter().enumerate() {
+        run = if *group == 0 { run.saturating_add(1) } else { 0 };
+        if run > length {
+            (from, length) = (place.saturating_add(1).saturating_sub(run), run);
+        }
+    }
+    let (gap, to) = (length > 1, from.saturating_add(length));
+    for (place, group) in groups.iter().enumerate() {
+        if gap && place >= from && place < to {
+            if place == from {
+                w.raw(b"::");
+            }
+            continue;
+        }
+        if place > 0 && !(gap && place == to) {
+            w.raw(b":");
+        }
+        let digits = hex_digits(*group);
+        let zeros = digits.iter().take(3).take_while(|digit| **digit == b'0').count();
+        w.raw(digits.get(zeros..).unwrap_or_default());
+    }
+}
+
+/// The four hexadecimal digits of a number, in lower case.
+fn hex_digits(number: u16) -> [u8; 4] {
+    [12, 8, 4, 0].map(|shift| {
+        let nibble = (number >> shift & 15) as u8;
+        nibble.wrapping_add(if nibble < 10 { b'0' } else { b'a' - 10 })
+    })
 }
 
 fn cseq(w: &mut Writer<'_>, number: u32, method: Method<'_>) {

@@ -5,6 +5,7 @@ use super::*;
 use crate::random::Token;
 use crate::transport::{Address, Transport};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use proptest::prelude::*;
 
 const SOURCE: Address = Address::v4(Ipv4Addr::new(198, 51, 100, 7), 40_001);
 
@@ -252,5 +253,16 @@ fn a_via_of_ours_is_stamped() {
 fn addresses_are_written_as_their_grammar_has_them() {
     for ip in [IpAddr::V4(Ipv4Addr::new(0, 10, 200, 255)), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
         assert_eq!(text(&written(|w| build::write_ip(w, ip))), ip.to_string());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    /// RFC 5952 §4, as core writes it.
+    #[test]
+    fn ipv6_addresses_are_written_as_core_writes_them(groups in prop::array::uniform8(prop::sample::select(vec![0u16, 0, 0, 1, 0xAB, 0xFFFF, 0x1230]))) {
+        let ip = Ipv6Addr::from(groups);
+        prop_assert_eq!(text(&written(|w| build::write_ip(w, IpAddr::V6(ip)))), ip.to_string());
     }
 }

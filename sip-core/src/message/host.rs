@@ -1,7 +1,8 @@
 //! Hosts and ports (RFC 3261 §25.1 `hostport`, RFC 5118).
 
 use super::ParseError;
-use super::scan::{DIGIT, decimal, is, peek, run_host, slice};
+use super::scan::{DIGIT, HEX, decimal, is, peek, run, run_host, slice};
+use super::uri::hex;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The host of a URI or Via.
@@ -116,26 +117,88 @@ pub(crate) fn v4(text: &[u8]) -> Option<Ipv4Addr> {
     parts.next().is_none().then(|| Ipv4Addr::from(octets))
 }
 
-/// An IPv6 address in brackets. Three colons before an embedded IPv4 address are read as two, because the
-/// grammar of RFC 3261 produces them (RFC 5118 §4.10).
+/// An IPv6 address in brackets.
 fn v6(text: &[u8]) -> Option<Ipv6Addr> {
-    let [b'[', inside @ .., b']'] = text else { return None };
-    if let Some(address) = core::str::from_utf8(inside).ok().and_then(|inside| inside.parse().ok()) {
-        return Some(address);
+    match text {
+        [b'[', inside @ .., b']'] => v6_inside(inside),
+        _ => None,
     }
-    let colons = inside.windows(3).position(|part| part == b":::")?;
-    if !inside.contains(&b'.') {
-        return None;
-    }
-    let mut buffer = [0u8; 45];
-    let mut length: usize = 0;
-    for (place, octet) in inside.iter().enumerate() {
-        if place != colons {
-            *buffer.get_mut(length)? = *octet;
-            length = length.wrapping_add(1);
+}
+
+/// An IPv6 address without brackets (RFC 4291 §2.2). Three colons before an embedded IPv4 address are read as two,
+/// because the grammar of RFC 3261 produces them (RFC 5118 §4.10).
+///
+/// Core's own parser can panic as far as the linker knows, and is several times as large.
+pub(crate) fn v6_inside(text: &[u8]) -> Option<Ipv6Addr> {
+    let mut before = Groups::default();
+    let mut behind = None;
+    let mut rest = text;
+    loop {
+        if let [b':', b':', tail @ ..] = rest {
+            if behind.is_some() {
+                return None;
+            }
+            behind = Some(Groups::default());
+            rest = match tail {
+                [] => break,
+                [b':', last @ ..] if v4(last).is_some() => last,
+                tail => tail,
+            };
+        } else if !before.is_empty() || behind.is_some() {
+            rest = rest.strip_prefix(b":")?;
+        }
+        let groups = behind.as_mut().unwrap_or(&mut before);
+        let (group, tail) = rest.split_at_checked(run(rest, 0, HEX)).unwrap_or_default();
+        if peek(tail, 0) == b'.' {
+            let [a, b, c, d] = v4(rest)?.octets();
+            groups.push(u16::from_be_bytes([a, b]))?;
+            groups.push(u16::from_be_bytes([c, d]))?;
+            break;
+        }
+        groups.push(hex_group(group)?)?;
+        rest = tail;
+        if rest.is_empty() {
+            break;
         }
     }
-    core::str::from_utf8(buffer.get(..length)?).ok()?.parse().ok()
+    let behind = match behind {
+        // The two colons stand for one group at least.
+        Some(behind) if before.count.saturating_add(behind.count) < 8 => behind,
+        None if before.count == 8 => Groups::default(),
+        _ => return None,
+    };
+    let mut groups = before.groups;
+    for (group, value) in groups.iter_mut().rev().zip(behind.groups.iter().take(behind.count).rev()) {
+        *group = *value;
+    }
+    Some(Ipv6Addr::from(groups))
+}
+
+/// Up to eight groups of an IPv6 address.
+#[derive(Default)]
+struct Groups {
+    groups: [u16; 8],
+    count: usize,
+}
+
+impl Groups {
+    const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn push(&mut self, group: u16) -> Option<()> {
+        *self.groups.get_mut(self.count)? = group;
+        self.count = self.count.wrapping_add(1);
+        Some(())
+    }
+}
+
+/// One to four hexadecimal digits.
+fn hex_group(digits: &[u8]) -> Option<u16> {
+    if digits.is_empty() || digits.len() > 4 {
+        return None;
+    }
+    digits.iter().try_fold(0u16, |group, digit| Some(group << 4 | u16::from(hex(*digit)?)))
 }
 
 /// The port that the digits at `at` are; gives it and where it ends.
@@ -156,4 +219,60 @@ pub(crate) fn port(bytes: &[u8], at: usize) -> Option<(u16, usize)> {
         end = end.wrapping_add(1);
     }
     (end != at).then_some((number as u16, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ipv6_addresses() {
+        for text in ["::", "::1", "1::", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1::8", "FE80::aBc"] {
+            assert_eq!(v6_inside(text.as_bytes()), Some(text.parse().unwrap()), "{text}");
+        }
+        for text in ["::1.2.3.4", "1:2:3:4:5:6:1.2.3.4", "::ffff:192.0.2.1", "64:ff9b::192.0.2.33", "1::2:1.2.3.4"] {
+            assert_eq!(v6_inside(text.as_bytes()), Some(text.parse().unwrap()), "{text}");
+        }
+        assert_eq!(v6_inside(b"2001:db8:::192.0.2.1"), v6_inside(b"2001:db8::192.0.2.1"));
+        assert_eq!(v6_inside(b":::192.0.2.1"), v6_inside(b"::192.0.2.1"));
+        for text in [
+            "",
+            ":",
+            ":::",
+            "1",
+            "1:",
+            ":1",
+            "1:2:3:4:5:6:7",
+            "1:2:3:4:5:6:7:8:9",
+            "1:2:3:4:5:6:7:8::",
+            "1::2::3",
+            "12345::",
+            "1:::2",
+            "::1.2.3",
+            "::1.2.3.256",
+            "1.2.3.4",
+            "1:2:3:4:5:6:7:1.2.3.4",
+            "::1.2.3.4:1",
+            "::g",
+            "1::2:",
+            "::1 ",
+            "1:2",
+            "1:::2:1.2.3.4",
+        ] {
+            assert_eq!(v6_inside(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// What core's parser takes is taken as the same address, and nothing else is but more colons and zeros.
+        #[test]
+        fn ipv6_addresses_are_those_of_core(text in "([0-9a-f]{0,5}:){0,9}([0-9a-f]{0,5}|[0-9]{1,3}\\.[1-9][0-9]?\\.[1-9]\\.[1-9])") {
+            let core = text.parse::<Ipv6Addr>().ok();
+            let ours = v6_inside(text.as_bytes());
+            prop_assert!(ours == core || core.is_none() && (text.contains(":::") || text.contains(":0") && text.contains('.')), "{:?}", ours);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Via (RFC 3261 §20.42, RFC 3581).
 
 use super::ParseError;
-use super::host::{Host, HostKind, host, port};
+use super::host::{Host, HostKind, host, port, v4, v6_inside};
 use super::list::Element;
 use super::params::{Params, element_end, next_param};
 use super::scan::{LWS, Span, TOKEN, VALUE, decimal, is, peek, run, skip_lws, slice, stands};
@@ -114,7 +114,7 @@ impl<'a> Via<'a> {
             [b'[', inside @ .., b']'] => inside,
             _ => text,
         };
-        core::str::from_utf8(text).ok()?.parse().ok()
+        v4(text).map(IpAddr::V4).or_else(|| v6_inside(text).map(IpAddr::V6))
     }
 
     /// The `rport` parameter (RFC 3581): `None` without it, `Some(None)` when it has no value yet.

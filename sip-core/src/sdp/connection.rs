@@ -2,9 +2,9 @@
 
 use super::SdpError;
 use super::line::{cut, field, fields, number_u16};
-use crate::message::host::v4;
+use crate::message::host::{v4, v6_inside as v6};
 use crate::message::scan::{HOST, run};
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 
 /// What an address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,10 +98,6 @@ fn connection<'a>([network, address_type, value]: [&'a [u8]; 3]) -> Option<Conne
 /// Whether this can be a host name; digits and dots alone are an address that is none.
 fn is_name(text: &[u8]) -> bool {
     !text.is_empty() && run(text, 0, HOST) == text.len() && text.iter().any(u8::is_ascii_alphabetic)
-}
-
-fn v6(text: &[u8]) -> Option<Ipv6Addr> {
-    core::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// Where RTCP goes when it isn't the port after that of RTP: `a=rtcp` (RFC 3605 §2.1).

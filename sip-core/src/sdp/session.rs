@@ -142,7 +142,8 @@ impl<'a> Session<'a> {
             match kind {
                 b'm' => {
                     if media_count == 0 {
-                        (head, media) = bytes.split_at(bytes.len().wrapping_sub(rest.len()));
+                        let lines = bytes.len().wrapping_sub(rest.len());
+                        (head, media) = bytes.split_at_checked(lines).unwrap_or_default();
                     }
                     if usize::from(media_count) == MAX_MEDIA {
                         return Err(SdpError::TooManyMedia);

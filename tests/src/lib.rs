@@ -28,6 +28,7 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "the kit runs on std alone")]
 
 mod config;
+pub mod corpus;
 mod hosts;
 #[cfg(unix)]
 pub mod interop;

@@ -34,7 +34,8 @@ pub trait Role {
     /// The flow does not carry messages: a send failed, ICMP said so, or the connection closed.
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError);
 
-    /// What was put back by [`defer`](Role::defer) for this flow may be offered again.
+    /// What was put back by [`defer`](Role::defer) for this flow may be offered again, and what was put back for others that
+    /// it [carries](Flow::carries): datagrams share one socket.
     fn flow_writable(&mut self, now: Instant, flow: Flow);
 
     /// The answer to [`Action::Resolve`], best target first; empty when the name has none.

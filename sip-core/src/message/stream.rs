@@ -45,8 +45,9 @@ pub struct Framer {
 impl Framer {
     /// A framer for messages of at most `cap` octets, and never more than 65,535.
     #[must_use]
-    pub fn new(cap: usize) -> Self {
-        Self { cap: cap.min(MAX_MESSAGE), seen: 0, line: 0, length: None, head: 0, half_ping: false }
+    pub const fn new(cap: usize) -> Self {
+        let cap = if cap < MAX_MESSAGE { cap } else { MAX_MESSAGE };
+        Self { cap, seen: 0, line: 0, length: None, head: 0, half_ping: false }
     }
 
     /// Says what the octets at the front are.

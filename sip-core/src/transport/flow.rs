@@ -47,6 +47,14 @@ impl Address {
         }
     }
 
+    /// The address that `host` spells, an IPv6 one in brackets or not; `None` for a name.
+    #[must_use]
+    pub fn literal(host: &[u8], port: u16) -> Option<Self> {
+        let host = core::str::from_utf8(host).ok()?;
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        Some(Self::new(bare.parse().ok()?, port))
+    }
+
     /// The IP address; `None` for the zero value.
     #[must_use]
     pub const fn ip(self) -> Option<IpAddr> {
@@ -223,6 +231,8 @@ pub enum FlowError {
     Closed,
     /// The message is larger than the transport carries.
     TooLarge,
+    /// The adapter does not carry this transport.
+    Unsupported,
     /// Anything else.
     Other,
 }
@@ -239,5 +249,16 @@ mod tests {
         }
         assert_eq!(Address::NONE.socket_addr(), None);
         assert_ne!(Address::NONE, Address::v4(Ipv4Addr::UNSPECIFIED, 0));
+    }
+
+    #[test]
+    fn literals_are_addresses_and_names_are_not() {
+        let v6 = Address::v6(Ipv6Addr::LOCALHOST, 5060);
+        assert_eq!(Address::literal(b"[::1]", 5060), Some(v6));
+        assert_eq!(Address::literal(b"::1", 5060), Some(v6));
+        assert_eq!(Address::literal(b"127.0.0.1", 5070), Some(Address::v4(Ipv4Addr::LOCALHOST, 5070)));
+        for name in [&b"example.com"[..], b"", b"[::1", b"\xff", b"1.2.3", b"127.0.0.1:5060"] {
+            assert_eq!(Address::literal(name, 5060), None);
+        }
     }
 }

@@ -20,8 +20,8 @@ use mio::{Events, Interest, Poll, Token};
 use sip_core::message::Message;
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::Instant;
-use sip_core::transport::{Flow, FlowError, Target, Ticket, Transport};
-use std::collections::{HashSet, VecDeque};
+use sip_core::transport::{Flow, FlowError, Payload, Target, Ticket, Transport};
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time;
@@ -50,8 +50,8 @@ pub struct Adapter<R: Role> {
     epoch: time::Instant,
     /// What the role has yet to be told.
     inputs: VecDeque<Input>,
-    /// Flows with sends put back until the socket has room.
-    blocked: HashSet<Flow>,
+    /// Sends were put back until the socket has room; the flow of one, which [carries](Flow::carries) the others.
+    blocked: Option<Flow>,
     /// The last poll found nothing to do, and nobody touched the role since.
     idle: bool,
     woken: bool,
@@ -96,7 +96,7 @@ impl<R: Role> Adapter<R> {
             resolver,
             epoch: time::Instant::now(),
             inputs: VecDeque::new(),
-            blocked: HashSet::new(),
+            blocked: None,
             idle: false,
             woken: false,
             statistics: Statistics::default(),
@@ -170,7 +170,7 @@ impl<R: Role> Adapter<R> {
     pub fn poll<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Turn<'b, R::Event>> {
         let now = self.now();
         self.idle = false;
-        if !self.blocked.is_empty() {
+        if self.blocked.is_some() {
             self.collect(Some(Duration::ZERO))?;
         }
         self.gather();
@@ -282,7 +282,11 @@ impl<R: Role> Adapter<R> {
                         }
                     }
                 }
-                Action::Connect { ticket, .. } => self.role.connect_failed(now, ticket, FlowError::Other),
+                // Datagrams need no connection.
+                Action::Connect { ticket, target: Target { address, transport: Transport::Udp }, .. } => {
+                    self.role.flow_connected(now, ticket, Flow::udp(address));
+                }
+                Action::Connect { ticket, .. } => self.role.connect_failed(now, ticket, FlowError::Unsupported),
                 Action::Close { .. } => {}
             }
         }
@@ -339,11 +343,11 @@ impl<R: Role> Adapter<R> {
         if let Some(tap) = &mut self.tap {
             tap(Direction::In, self.udp.local, flow, bytes, now);
         }
-        match bytes {
-            [0..=3, ..] => self.statistics.not_sip += 1,
-            _ if bytes.iter().all(|octet| matches!(octet, b'\r' | b'\n')) => self.statistics.keep_alives += 1,
-            _ if !whole => self.statistics.truncated += 1,
-            _ => match Message::parse(bytes) {
+        match Payload::of(bytes) {
+            Payload::NotSip => self.statistics.not_sip += 1,
+            Payload::KeepAlive => self.statistics.keep_alives += 1,
+            Payload::Message if !whole => self.statistics.truncated += 1,
+            Payload::Message => match Message::parse(bytes) {
                 Ok(message) => match self.role.receive(now, flow, &message) {
                     Received::Event(event) => return Ok(Turn::Message { event, message, flow }),
                     Received::Nothing => {}
@@ -360,19 +364,19 @@ impl<R: Role> Adapter<R> {
 
     /// Remembers that `flow` waits for room, and asks to be told.
     fn block(&mut self, flow: Flow) {
-        if self.blocked.is_empty() && self.listen(Interest::READABLE | Interest::WRITABLE).is_err() {
+        if self.blocked.is_none() && self.listen(Interest::READABLE | Interest::WRITABLE).is_err() {
             // No notice will come: the send is simply tried again.
             self.inputs.push_back(Input::Writable(flow));
         } else {
-            self.blocked.insert(flow);
+            self.blocked = Some(flow);
         }
     }
 
     fn unblock(&mut self) {
-        if !self.blocked.is_empty() {
+        if let Some(flow) = self.blocked.take() {
             // If this fails, a wait ends early now and then.
             let _ = self.listen(Interest::READABLE);
-            self.inputs.extend(self.blocked.drain().map(Input::Writable));
+            self.inputs.push_back(Input::Writable(flow));
         }
     }
 

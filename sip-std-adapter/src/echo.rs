@@ -16,7 +16,8 @@ pub(crate) enum Said {
     Timer,
     Found(Ticket, usize),
     Lost(Flow, FlowError),
-    NoConnection(Ticket),
+    Connected(Ticket, Flow),
+    NoConnection(Ticket, FlowError),
 }
 
 struct Pending {
@@ -40,7 +41,8 @@ pub(crate) struct Echo {
     offered: Option<Pending>,
     deferred: Vec<Pending>,
     questions: VecDeque<Question>,
-    connects: VecDeque<Ticket>,
+    connects: VecDeque<(Ticket, Target)>,
+    closes: VecDeque<Flow>,
     events: VecDeque<Said>,
     asked: Option<Question>,
     sends: u32,
@@ -64,8 +66,12 @@ impl Echo {
         self.questions.push_back(Question { ticket, host, port: None, transport, secure });
     }
 
-    pub(crate) fn connect(&mut self, ticket: u64) {
-        self.connects.push_back(Ticket::new(ticket));
+    pub(crate) fn connect(&mut self, ticket: u64, to: SocketAddr, transport: Transport) {
+        self.connects.push_back((Ticket::new(ticket), Target { address: Address::from(to), transport }));
+    }
+
+    pub(crate) fn close(&mut self, flow: Flow) {
+        self.closes.push_back(flow);
     }
 }
 
@@ -110,10 +116,12 @@ impl Role for Echo {
         }
     }
 
-    fn flow_connected(&mut self, _now: Instant, _ticket: Ticket, _flow: Flow) {}
+    fn flow_connected(&mut self, _now: Instant, ticket: Ticket, flow: Flow) {
+        self.events.push_back(Said::Connected(ticket, flow));
+    }
 
-    fn connect_failed(&mut self, _now: Instant, ticket: Ticket, _error: FlowError) {
-        self.events.push_back(Said::NoConnection(ticket));
+    fn connect_failed(&mut self, _now: Instant, ticket: Ticket, error: FlowError) {
+        self.events.push_back(Said::NoConnection(ticket, error));
     }
 
     fn flow_failed(&mut self, _now: Instant, flow: Flow, error: FlowError) {
@@ -123,7 +131,7 @@ impl Role for Echo {
     fn flow_writable(&mut self, _now: Instant, flow: Flow) {
         let waiting = core::mem::take(&mut self.deferred);
         for pending in waiting {
-            if pending.flow == flow {
+            if flow.carries(pending.flow) {
                 self.ready.push_back(pending);
             } else {
                 self.deferred.push(pending);
@@ -144,8 +152,11 @@ impl Role for Echo {
             let Question { ticket, host, port, transport, secure } = *self.asked.insert(question);
             return Some(Action::Resolve { ticket, host: host.as_bytes(), port, transport, secure });
         }
-        if let Some(ticket) = self.connects.pop_front() {
-            return Some(Action::Connect { ticket, target: Target::default(), server_name: b"" });
+        if let Some((ticket, target)) = self.connects.pop_front() {
+            return Some(Action::Connect { ticket, target, server_name: b"" });
+        }
+        if let Some(flow) = self.closes.pop_front() {
+            return Some(Action::Close { flow });
         }
         let Pending { id, flow, bytes } = self.offered.insert(self.ready.pop_front()?);
         Some(Action::Send { id: *id, flow: *flow, bytes })

@@ -1,6 +1,6 @@
 //! Host names: looked up by threads, because the operating system's resolver blocks.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::str;
 use mio::Waker;
 use sip_core::transport::{Address, Target, Ticket, Transport};
@@ -64,11 +64,11 @@ impl Resolver {
         if secure || transport.is_reliable() {
             return Asked::Answered(Vec::new());
         }
-        let Ok(host) = str::from_utf8(host) else { return Asked::Answered(Vec::new()) };
         let port = port.unwrap_or(Transport::Udp.default_port());
-        if let Some(ip) = literal(host) {
-            return Asked::Answered(self.usable(&[SocketAddr::new(ip, port)]));
+        if let Some(address) = Address::literal(host, port).and_then(Address::socket_addr) {
+            return Asked::Answered(self.usable(&[address]));
         }
+        let Ok(host) = str::from_utf8(host) else { return Asked::Answered(Vec::new()) };
         if self.under_way >= LIMIT {
             return Asked::Refused;
         }
@@ -106,11 +106,6 @@ impl Resolver {
         }
         targets
     }
-}
-
-/// The address that `host` spells, in brackets or not.
-fn literal(host: &str) -> Option<IpAddr> {
-    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
 
 /// Starts the threads; `None` when the system has none to give.

@@ -1,29 +1,47 @@
-//! The loop between one role and one socket. Its order is that of `sip-std-adapter`.
+//! The loop between one role, one datagram socket and the connections. Its order is that of `sip-std-adapter`.
+//!
+//! ```text
+//!   poll:   what is under way on connections
+//!           actions to None, after every input
+//!           inputs: sends possible again, connections opened, failed, lost
+//!           timers, once
+//!           one message ──> Turn::Message | Turn::Again
+//!           none there  ──> Turn::Idle
+//! ```
 
-use crate::turn::{Fault, Operation, Statistics, Turn};
+use crate::fault::{Fault, Operation, harmless};
+use crate::log;
+use crate::streams::{Arrival, Dialled, Input, Io, NoTcp, Sent, Streams};
+use crate::turn::{Query, Statistics, Turn, bump};
 use core::net::{IpAddr, SocketAddr};
 use embedded_nal::{UdpClientStack, UdpFullStack, nb};
 use sip_core::message::Message;
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::{Duration, Instant};
-use sip_core::transport::{Address, Flow, FlowError, Target, Transport};
+use sip_core::transport::{Address, Flow, FlowError, Payload, Target, Transport};
 
-/// Actions in one poll at most.
+/// Actions and inputs in one poll at most.
 const WORK: u32 = 32;
-/// Flows that wait for room at most; when it is full, the next action waits for the next poll.
-const BLOCKED: usize = 4;
-/// How soon to try again when the socket is full: embedded-nal can't tell when it no longer is.
+/// How soon to try again when there is no room or a connection is not open yet: embedded-nal can't tell when that changes.
 const RETRY: Duration = Duration::from_millis(10);
+/// Addresses of a name that the role gets to see at most.
+const FOUND: usize = 4;
 
-/// One role over one UDP socket of an embedded-nal stack.
+/// One role over one UDP socket of an embedded-nal stack, and with [`Tcp`](crate::Tcp) for `T` over connections too.
 ///
-/// `R` may be a `&'static mut` to a role, so that the role's memory stays where it is.
-pub struct Adapter<R: Role, S: UdpFullStack> {
+/// `R` may be a `&'static mut` to a role and `T` one to its connections, so that what is large stays where it is.
+pub struct Adapter<R: Role, S: UdpFullStack, T = NoTcp> {
     role: R,
     socket: S::UdpSocket,
-    classify: fn(Operation, &S::Error) -> Fault,
-    /// Flows with sends put back; the zero flow is a free place.
-    blocked: [Flow; BLOCKED],
+    streams: T,
+    means: Option<fn(Operation, &S::Error) -> Fault>,
+    /// Datagrams were put back because the socket was full; one of their flows, which stands for all.
+    blocked: Flow,
+    /// The last poll came to the end of the role's actions. Until one does, what was put back is not offered again: the
+    /// role would never come to its end.
+    drained: bool,
+    /// The next receive begins with the connections.
+    streams_first: bool,
     statistics: Statistics,
 }
 
@@ -31,9 +49,9 @@ pub struct Adapter<R: Role, S: UdpFullStack> {
 enum Drained<E> {
     Empty,
     Event(E),
+    /// A name, so long, lies in the buffer.
+    Name(Query, usize),
     OutOfWork,
-    /// No more flows can be remembered as blocked.
-    Full,
 }
 
 impl<R: Role, S: UdpFullStack> Adapter<R, S> {
@@ -43,24 +61,7 @@ impl<R: Role, S: UdpFullStack> Adapter<R, S> {
     /// error), on sending, as a datagram that could not be sent. See [`classified_by`](Adapter::classified_by).
     #[must_use]
     pub const fn new(role: R, socket: S::UdpSocket) -> Self {
-        Self {
-            role,
-            socket,
-            classify: harmless::<S::Error>,
-            blocked: [Flow::NONE; BLOCKED],
-            statistics: Statistics {
-                datagrams_in: 0,
-                datagrams_out: 0,
-                malformed: 0,
-                strays: 0,
-                keep_alives: 0,
-                not_sip: 0,
-                truncated: 0,
-                sends_failed: 0,
-                sends_deferred: 0,
-                receive_errors: 0,
-            },
-        }
+        Self::assemble(role, socket, NoTcp)
     }
 
     /// Opens a socket of `stack`, binds it to `port` and puts `role` on it.
@@ -69,14 +70,39 @@ impl<R: Role, S: UdpFullStack> Adapter<R, S> {
     /// Those of the stack.
     pub fn bind(role: R, stack: &mut S, port: u16) -> Result<Self, S::Error> {
         let mut socket = UdpClientStack::socket(stack)?;
-        UdpFullStack::bind(stack, &mut socket, port)?;
+        if let Err(error) = UdpFullStack::bind(stack, &mut socket, port) {
+            // The error that counts is the one of the bind.
+            let _ = UdpClientStack::close(stack, socket);
+            return Err(error);
+        }
         Ok(Self::new(role, socket))
     }
+}
 
-    /// Lets `classify` say what the errors of this stack mean.
+impl<R: Role, S: UdpFullStack, T> Adapter<R, S, T> {
+    const fn assemble(role: R, socket: S::UdpSocket, streams: T) -> Self {
+        Self {
+            role,
+            socket,
+            streams,
+            means: None,
+            blocked: Flow::NONE,
+            drained: false,
+            streams_first: false,
+            statistics: Statistics::ZERO,
+        }
+    }
+
+    /// Lets the adapter carry TCP too, over `streams`: a [`Tcp`](crate::Tcp), or a `&mut` to one.
     #[must_use]
-    pub fn classified_by(mut self, classify: fn(Operation, &S::Error) -> Fault) -> Self {
-        self.classify = classify;
+    pub fn with_tcp<U: Streams<S>>(self, streams: U) -> Adapter<R, S, U> {
+        Adapter { means: self.means, statistics: self.statistics, ..Adapter::assemble(self.role, self.socket, streams) }
+    }
+
+    /// Lets `means` say what the errors of this stack's datagram socket mean.
+    #[must_use]
+    pub fn classified_by(mut self, means: fn(Operation, &S::Error) -> Fault) -> Self {
+        self.means = Some(means);
         self
     }
 
@@ -91,20 +117,46 @@ impl<R: Role, S: UdpFullStack> Adapter<R, S> {
         &mut self.role
     }
 
+    /// The connections.
+    #[must_use]
+    pub const fn streams(&self) -> &T {
+        &self.streams
+    }
+
     /// What was counted so far.
     #[must_use]
     pub const fn statistics(&self) -> Statistics {
         self.statistics
     }
 
-    /// The role and the socket back.
+    /// The role, the socket and the connections back. Sockets of open connections stay with the stack unless
+    /// [`disconnect`](Adapter::disconnect) was called.
     #[must_use]
-    pub fn into_parts(self) -> (R, S::UdpSocket) {
-        (self.role, self.socket)
+    pub fn into_parts(self) -> (R, S::UdpSocket, T) {
+        (self.role, self.socket, self.streams)
+    }
+
+    /// Answers a [`Turn::Resolve`] with the addresses of the name, best first. The role sees the first four. None at all
+    /// says that the name has no address.
+    pub fn resolved(&mut self, now: Instant, query: Query, found: &[IpAddr]) {
+        let mut targets = [Target::default(); FOUND];
+        let count = found.len().min(FOUND);
+        for (target, ip) in targets.iter_mut().zip(found) {
+            *target = Target { address: Address::new(*ip, query.port), transport: query.transport };
+        }
+        self.role.resolved(now, query.ticket, targets.get(..count).unwrap_or_default());
+    }
+}
+
+impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
+    /// Closes every connection, for instance because the network is gone or this host is about to have another address.
+    /// The role learns it in the next polls.
+    pub fn disconnect(&mut self, stack: &mut S, now: Instant) {
+        self.streams.close_all(&mut Io { stack, now, counted: &mut self.statistics });
     }
 
     /// Does a bounded piece of work and never blocks: carries out what the role wants done, fires its timers, and
-    /// receives at most one datagram into `buffer`.
+    /// receives at most one message into `buffer`.
     ///
     /// `now` is in milliseconds and must not run backwards. A datagram that fills `buffer` is dropped as truncated,
     /// because stacks differ in what they do with one that is too long. After [`Turn::Idle`] sleep until its moment
@@ -118,146 +170,233 @@ impl<R: Role, S: UdpFullStack> Adapter<R, S> {
         now: Instant,
         buffer: &'b mut [u8],
     ) -> Result<Turn<'b, R::Event>, S::Error> {
-        for place in 0..BLOCKED {
-            let flow = self.blocked.get_mut(place).map(core::mem::take).unwrap_or_default();
-            if !flow.is_none() {
-                self.role.flow_writable(now, flow);
-            }
+        if core::mem::take(&mut self.drained) && !self.blocked.is_none() {
+            let flow = core::mem::take(&mut self.blocked);
+            self.role.flow_writable(now, flow);
         }
+        self.streams.service(&mut Io { stack, now, counted: &mut self.statistics });
         let mut work = WORK;
         let mut timers = false;
         loop {
-            match self.drain(stack, now, &mut work)? {
+            match self.drain(stack, now, &mut work, buffer)? {
                 Drained::Event(event) => return Ok(Turn::Event(event)),
+                Drained::Name(query, length) => {
+                    let host = buffer.get(..length).and_then(|name| core::str::from_utf8(name).ok());
+                    return Ok(Turn::Resolve { query, host: host.unwrap_or_default() });
+                }
                 Drained::OutOfWork => return Ok(Turn::Again),
-                // A full socket must not keep messages from coming in, nor time from passing.
-                Drained::Empty | Drained::Full => {}
+                Drained::Empty => {}
             }
-            if timers || self.role.poll_timeout().is_none_or(|due| due > now) {
+            if let Some(input) = self.streams.next_input() {
+                work = work.saturating_sub(1);
+                self.give(now, input);
+            } else if timers || self.role.poll_timeout().is_none_or(|due| due > now) {
+                self.drained = true;
                 return self.receive(stack, now, buffer);
+            } else {
+                timers = true;
+                self.role.handle_timeout(now);
             }
-            timers = true;
-            self.role.handle_timeout(now);
         }
     }
 
-    /// Carries out the role's actions, until there are none, one is an event, or no more can be done now.
-    fn drain(&mut self, stack: &mut S, now: Instant, work: &mut u32) -> Result<Drained<R::Event>, S::Error> {
+    /// Carries out the role's actions, until there are none, one is for the application, or the work is up.
+    fn drain(
+        &mut self,
+        stack: &mut S,
+        now: Instant,
+        work: &mut u32,
+        buffer: &mut [u8],
+    ) -> Result<Drained<R::Event>, S::Error> {
         loop {
             let Some(left) = work.checked_sub(1) else { return Ok(Drained::OutOfWork) };
-            let Some(place) = self.blocked.iter_mut().find(|flow| flow.is_none()) else { return Ok(Drained::Full) };
             *work = left;
             let Some(action) = self.role.poll_action(now) else { return Ok(Drained::Empty) };
+            let io = &mut Io { stack, now, counted: &mut self.statistics };
             match action {
                 Action::Event(event) => return Ok(Drained::Event(event)),
                 Action::Send { id, flow, bytes } => {
-                    let to = flow.remote.socket_addr().filter(|_| matches!(flow.transport, Transport::Udp));
-                    let fault = match to.map(|to| UdpFullStack::send_to(stack, &mut self.socket, to, bytes)) {
-                        Some(Ok(())) => {
-                            bump(&mut self.statistics.datagrams_out);
-                            continue;
-                        }
-                        Some(Err(nb::Error::WouldBlock)) => Fault::WouldBlock,
-                        Some(Err(nb::Error::Other(error))) => match (self.classify)(Operation::Send, &error) {
-                            Fault::Dead => return Err(error),
-                            fault => fault,
-                        },
-                        None => Fault::Datagram(FlowError::Closed),
+                    let sent = match flow.transport {
+                        Transport::Udp if !self.blocked.is_none() => Sent::Blocked,
+                        Transport::Udp => send_datagram(io, &mut self.socket, self.means, flow, bytes)?,
+                        _ => self.streams.send(io, flow, bytes),
                     };
-                    if let Fault::Datagram(error) = fault {
-                        bump(&mut self.statistics.sends_failed);
-                        self.role.flow_failed(now, flow, error);
-                    } else {
-                        bump(&mut self.statistics.sends_deferred);
-                        self.role.defer(id);
-                        *place = flow;
-                    }
-                }
-                Action::Resolve { ticket, host, port, transport, secure } => {
-                    match literal(host).filter(|_| !secure && !transport.is_reliable()) {
-                        Some(ip) => {
-                            let address = Address::new(ip, port.unwrap_or(Transport::Udp.default_port()));
-                            self.role.resolved(now, ticket, &[Target { address, transport: Transport::Udp }]);
+                    match sent {
+                        Sent::Done => {}
+                        Sent::Blocked => {
+                            bump(&mut self.statistics.sends_deferred);
+                            self.role.defer(id);
+                            if matches!(flow.transport, Transport::Udp) {
+                                self.blocked = flow;
+                            }
                         }
-                        None => self.role.resolved(now, ticket, &[]),
+                        Sent::Failed(error) => {
+                            log::line!(debug, "{} octets to {} not sent: {}", bytes.len(), flow.remote, error);
+                            bump(&mut self.statistics.sends_failed);
+                            self.role.flow_failed(now, flow, error);
+                        }
                     }
                 }
-                Action::Connect { ticket, .. } => self.role.connect_failed(now, ticket, FlowError::Other),
-                Action::Close { .. } => {}
+                Action::Connect { ticket, target: Target { address, transport }, .. } => match transport {
+                    // Datagrams need no connection.
+                    Transport::Udp => self.role.flow_connected(now, ticket, Flow::udp(address)),
+                    Transport::Tcp if T::TCP => {
+                        if let Some(ended) = self.streams.make_room(io, address) {
+                            self.role.flow_failed(now, ended, FlowError::Closed);
+                        }
+                        match self.streams.connect(io, ticket, address) {
+                            Dialled::Open(flow) => self.role.flow_connected(now, ticket, flow),
+                            Dialled::Waiting => {}
+                            Dialled::Failed(error) => self.role.connect_failed(now, ticket, error),
+                        }
+                    }
+                    _ => self.role.connect_failed(now, ticket, FlowError::Unsupported),
+                },
+                Action::Close { flow } => self.streams.close(io, flow),
+                Action::Resolve { ticket, host, port, transport, secure } => {
+                    let transport = if transport == Transport::None { Transport::Udp } else { transport };
+                    let query = Query { ticket, port: port.unwrap_or(transport.default_port()), transport };
+                    let carried = match transport {
+                        Transport::None | Transport::Udp => true,
+                        Transport::Tcp => T::TCP,
+                        Transport::Tls => false,
+                    };
+                    if secure || !carried {
+                        self.role.resolved(now, ticket, &[]);
+                    } else if let Some(address) = Address::literal(host, query.port) {
+                        self.role.resolved(now, ticket, &[Target { address, transport }]);
+                    } else if let Some(room) = buffer.get_mut(..host.len())
+                        && core::str::from_utf8(host).is_ok()
+                    {
+                        room.copy_from_slice(host);
+                        return Ok(Drained::Name(query, host.len()));
+                    } else {
+                        self.role.resolved(now, ticket, &[]);
+                    }
+                }
             }
         }
     }
 
+    fn give(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Connected(ticket, flow) => self.role.flow_connected(now, ticket, flow),
+            Input::NotConnected(ticket, error) => self.role.connect_failed(now, ticket, error),
+            Input::Failed(flow, error) => self.role.flow_failed(now, flow, error),
+            Input::Writable(flow) => self.role.flow_writable(now, flow),
+        }
+    }
+
+    /// Receives at most one message, from the socket and the connections by turns.
     fn receive<'b>(
         &mut self,
         stack: &mut S,
         now: Instant,
         buffer: &'b mut [u8],
     ) -> Result<Turn<'b, R::Event>, S::Error> {
-        let fault = match UdpClientStack::receive(stack, &mut self.socket, buffer) {
-            Ok((length, from)) => return Ok(self.take(now, buffer, length, from)),
-            Err(nb::Error::WouldBlock) => Fault::WouldBlock,
-            Err(nb::Error::Other(error)) => match (self.classify)(Operation::Receive, &error) {
-                Fault::Dead => return Err(error),
-                fault => fault,
-            },
-        };
-        if let Fault::Datagram(_) = fault {
-            bump(&mut self.statistics.receive_errors);
-            return Ok(Turn::Again);
+        let mut arrival = Arrival::Nothing;
+        if T::TCP && self.streams_first {
+            arrival = self.streams.receive(&mut Io { stack, now, counted: &mut self.statistics }, buffer);
         }
+        if arrival == Arrival::Nothing {
+            arrival = self.receive_datagram(stack, buffer)?;
+        }
+        if T::TCP && !self.streams_first && arrival == Arrival::Nothing {
+            arrival = self.streams.receive(&mut Io { stack, now, counted: &mut self.statistics }, buffer);
+        }
+        self.streams_first = !self.streams_first;
+        match arrival {
+            Arrival::Nothing => Ok(self.idle(now)),
+            Arrival::Other => Ok(Turn::Again),
+            Arrival::TooLarge(flow) => Ok(Turn::TooLarge { flow }),
+            Arrival::Message(flow, length) => Ok(self.take(now, flow, buffer.get(..length).unwrap_or_default())),
+        }
+    }
+
+    fn idle<'b>(&self, now: Instant) -> Turn<'b, R::Event> {
         let mut next = self.role.poll_timeout();
         if next.is_some_and(|due| due <= now) {
-            return Ok(Turn::Again);
+            return Turn::Again;
         }
-        if self.blocked.iter().any(|flow| !flow.is_none()) {
+        if !self.blocked.is_none() || self.streams.is_busy() {
             let retry = now + RETRY;
             next = Some(next.map_or(retry, |due| due.min(retry)));
         }
-        Ok(Turn::Idle(next))
+        Turn::Idle(next)
     }
 
-    fn take<'b>(&mut self, now: Instant, buffer: &'b [u8], length: usize, from: SocketAddr) -> Turn<'b, R::Event> {
+    fn receive_datagram(&mut self, stack: &mut S, buffer: &mut [u8]) -> Result<Arrival, S::Error> {
         let counted = &mut self.statistics;
-        bump(&mut counted.datagrams_in);
-        let bytes = buffer.get(..length).unwrap_or(buffer);
-        match bytes {
-            [0..=3, ..] => bump(&mut counted.not_sip),
-            _ if bytes.iter().all(|octet| matches!(octet, b'\r' | b'\n')) => bump(&mut counted.keep_alives),
-            _ if length >= buffer.len() => bump(&mut counted.truncated),
-            _ => {
-                let flow = Flow::udp(from.into());
-                match Message::parse(bytes) {
-                    Ok(message) => match self.role.receive(now, flow, &message) {
-                        Received::Event(event) => return Turn::Message { event, message, flow },
-                        Received::Nothing => {}
-                        Received::Stray => bump(&mut counted.strays),
-                    },
-                    Err(failure) => {
-                        bump(&mut counted.malformed);
-                        self.role.receive_malformed(now, flow, &failure);
+        let (length, from) = match UdpClientStack::receive(stack, &mut self.socket, buffer) {
+            Ok(arrived) => arrived,
+            Err(nb::Error::WouldBlock) => return Ok(Arrival::Nothing),
+            Err(nb::Error::Other(error)) => {
+                return match (self.means.unwrap_or(harmless::<S::Error>))(Operation::Receive, &error) {
+                    Fault::Dead => Err(error),
+                    Fault::WouldBlock => Ok(Arrival::Nothing),
+                    Fault::Datagram(_) => {
+                        bump(&mut counted.receive_errors);
+                        Ok(Arrival::Other)
                     }
-                }
+                };
+            }
+        };
+        bump(&mut counted.datagrams_in);
+        // A stack that serves both families with one socket may show an IPv4 peer as an IPv6 one (RFC 4291 §2.5.5.2).
+        let flow = Flow::udp(SocketAddr::new(from.ip().to_canonical(), from.port()).into());
+        Ok(match Payload::of(buffer.get(..length).unwrap_or(buffer)) {
+            Payload::NotSip => {
+                bump(&mut counted.not_sip);
+                Arrival::Other
+            }
+            Payload::KeepAlive => {
+                bump(&mut counted.keep_alives);
+                Arrival::Other
+            }
+            Payload::Message if length >= buffer.len() => {
+                log::line!(warn, "a datagram from {} filled all {} octets", flow.remote, buffer.len());
+                bump(&mut counted.truncated);
+                Arrival::TooLarge(flow)
+            }
+            Payload::Message => Arrival::Message(flow, length),
+        })
+    }
+
+    fn take<'b>(&mut self, now: Instant, flow: Flow, octets: &'b [u8]) -> Turn<'b, R::Event> {
+        match Message::parse(octets) {
+            Ok(message) => match self.role.receive(now, flow, &message) {
+                Received::Event(event) => return Turn::Message { event, message, flow },
+                Received::Nothing => {}
+                Received::Stray => bump(&mut self.statistics.strays),
+            },
+            Err(failure) => {
+                bump(&mut self.statistics.malformed);
+                self.role.receive_malformed(now, flow, &failure);
             }
         }
         Turn::Again
     }
 }
 
-/// What every error means unless the application knows its stack better.
-fn harmless<E>(operation: Operation, _error: &E) -> Fault {
-    match operation {
-        Operation::Send => Fault::Datagram(FlowError::Other),
-        Operation::Receive => Fault::WouldBlock,
+/// Hands a datagram to the stack.
+fn send_datagram<S: UdpFullStack>(
+    io: &mut Io<'_, S>,
+    socket: &mut S::UdpSocket,
+    means: Option<fn(Operation, &S::Error) -> Fault>,
+    flow: Flow,
+    octets: &[u8],
+) -> Result<Sent, S::Error> {
+    let Some(to) = flow.remote.socket_addr() else { return Ok(Sent::Failed(FlowError::Unreachable)) };
+    match UdpFullStack::send_to(io.stack, socket, to, octets) {
+        Ok(()) => {
+            bump(&mut io.counted.datagrams_out);
+            Ok(Sent::Done)
+        }
+        Err(nb::Error::WouldBlock) => Ok(Sent::Blocked),
+        Err(nb::Error::Other(error)) => match means.unwrap_or(harmless::<S::Error>)(Operation::Send, &error) {
+            Fault::WouldBlock => Ok(Sent::Blocked),
+            Fault::Datagram(error) => Ok(Sent::Failed(error)),
+            Fault::Dead => Err(error),
+        },
     }
-}
-
-/// The address that `host` spells, in brackets or not.
-fn literal(host: &[u8]) -> Option<IpAddr> {
-    let host = core::str::from_utf8(host).ok()?;
-    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host).parse().ok()
-}
-
-fn bump(counter: &mut u32) {
-    *counter = counter.saturating_add(1);
 }

@@ -1,8 +1,8 @@
 //! Drives a role of `sip-core` over the sockets of an embedded-nal stack, without std, heap or operating system.
 //!
-//! [`Adapter`] carries octets and time between one UDP socket and a [`Role`](sip_core::role::Role). The application
-//! owns the loop, the stack, the clock and the buffer, and passes them with every [`poll`](Adapter::poll), which does
-//! a bounded piece of work and never blocks.
+//! [`Adapter`] carries octets and time between one UDP socket, and with [`Tcp`] a few connections, and a
+//! [`Role`](sip_core::role::Role). The application owns the loop, the stack, the clock and the buffer, and passes them with
+//! every [`poll`](Adapter::poll), which does a bounded piece of work and never blocks.
 //!
 //! ```no_run
 //! use embedded_nal::UdpFullStack;
@@ -20,26 +20,28 @@
 //!                 // Look at the event beside its message, and tell adapter.role_mut() what to do about it.
 //!             }
 //!             Turn::Event(event) => { /* a timer, a lost flow */ }
+//!             Turn::Resolve { query, host } => adapter.resolved(now, query, &[]), // no resolver here: addresses only
+//!             Turn::TooLarge { flow } => { /* a larger buffer would have held it */ }
 //!             Turn::Again => {}
 //!             Turn::Idle(until) => { /* poll the network; sleep until then or until its interrupt */ }
 //!         }
 //!     }
 //! }
 //! ```
-//!
-//! # What it carries
-//! UDP. A role that asks for a connection is told that it failed; a host that is not an address literal has no
-//! addresses; a name to be reached by TCP or TLS only has none either.
-//!
-//! # What embedded-nal can't tell
-//! The socket's own address: what a Via and a Contact say is the role's configuration. When a full socket has room
-//! again: sends put back are tried again with the next poll, and [`Turn::Idle`] then names a moment 10 ms away. What
-//! an error means: stacks have their own, so the application can [classify](Adapter::classified_by) them.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod adapter;
+mod connection;
+mod fault;
+mod log;
+mod streams;
+mod tcp;
 mod turn;
 
 pub use adapter::Adapter;
-pub use turn::{Fault, Operation, Statistics, Turn};
+pub use fault::{Fault, Operation, StreamFault, StreamOperation};
+pub use streams::{NoTcp, Streams};
+pub use tcp::Tcp;
+pub use turn::{Query, Statistics, Turn};

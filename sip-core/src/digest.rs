@@ -1,5 +1,6 @@
 //! Digest authentication (RFC 3261 §22.4, RFC 7616, RFC 8760).
 
+use crate::message::scan::alike;
 use crate::message::{Challenge, HeaderName, Method, Writer};
 use md5::Md5;
 use sha2::{Digest, Sha256};
@@ -31,7 +32,7 @@ impl Algorithm {
         for algorithm in
             [Self::Md5, Self::Md5Sess, Self::Sha256, Self::Sha256Sess, Self::Sha512_256, Self::Sha512_256Sess]
         {
-            if algorithm.as_bytes().eq_ignore_ascii_case(name) {
+            if alike(algorithm.as_bytes(), name) {
                 return algorithm;
             }
         }

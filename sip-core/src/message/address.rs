@@ -100,7 +100,7 @@ impl<'a> NameAddr<'a> {
 }
 
 /// The `qvalue` in thousandths, 0 to 1000 (RFC 3261 §25.1).
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(super) fn q_value(value: &[u8]) -> Option<u16> {
     let (whole, fraction) = match value {
         [whole, b'.', fraction @ ..] => (*whole, fraction),
@@ -124,7 +124,7 @@ pub(super) fn q_value(value: &[u8]) -> Option<u16> {
 }
 
 impl<'a> Element<'a> for NameAddr<'a> {
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn read(bytes: &'a [u8], at: usize) -> Result<(Self, usize), ParseError> {
         read(bytes, at).ok_or(ParseError::Address)
     }
@@ -165,7 +165,7 @@ fn read(bytes: &[u8], at: usize) -> Option<(NameAddr<'_>, usize)> {
 }
 
 /// Reads the parameters, which begin at `params`.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 fn finish(
     bytes: &[u8],
     start: usize,
@@ -212,7 +212,7 @@ fn finish(
 }
 
 /// Where the absolute URI that begins at `from` ends: a scheme, a colon, and at least one character more.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 fn uri_end(bytes: &[u8], from: usize, bare: bool) -> Option<usize> {
     let mut rest = from.wrapping_add(4);
     if !stands(bytes, from, b"sip:") {

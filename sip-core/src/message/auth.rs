@@ -3,7 +3,7 @@
 use super::ParseError;
 use super::header::{Header, HeaderName};
 use super::list::Selected;
-use super::scan::{TOKEN, VALUE, peek, quoted, run, skip_lws, slice, trim, unquote};
+use super::scan::{TOKEN, VALUE, alike, peek, quoted, run, skip_lws, slice, trim, unquote};
 use crate::digest::Algorithm;
 
 /// A challenge of a server or proxy.
@@ -37,7 +37,7 @@ impl Challenge<'_> {
     /// Whether it is Digest with an algorithm and a quality of protection that can be answered here.
     #[must_use]
     pub fn is_supported(&self) -> bool {
-        self.scheme.eq_ignore_ascii_case(b"Digest") && self.algorithm.is_supported() && (self.qop_auth || !self.qop)
+        alike(self.scheme, b"Digest") && self.algorithm.is_supported() && (self.qop_auth || !self.qop)
     }
 }
 
@@ -168,7 +168,7 @@ fn challenge(row: &[u8], proxy: bool) -> (Option<Challenge<'_>>, &[u8]) {
         stale: false,
         proxy,
     };
-    let digest = found.scheme.eq_ignore_ascii_case(b"Digest");
+    let digest = alike(found.scheme, b"Digest");
     let (mut realm, mut nonce) = (false, false);
     let mut at = end;
     let rest = loop {
@@ -176,12 +176,12 @@ fn challenge(row: &[u8], proxy: bool) -> (Option<Challenge<'_>>, &[u8]) {
             Ok(Next::Param(param)) => {
                 let value = unquote(param.value);
                 match param.name {
-                    name if name.eq_ignore_ascii_case(b"realm") => (found.realm, realm) = (value, true),
-                    name if name.eq_ignore_ascii_case(b"nonce") => (found.nonce, nonce) = (value, true),
-                    name if name.eq_ignore_ascii_case(b"opaque") => found.opaque = Some(value),
-                    name if name.eq_ignore_ascii_case(b"algorithm") => found.algorithm = Algorithm::parse(value),
-                    name if name.eq_ignore_ascii_case(b"stale") => found.stale = value.eq_ignore_ascii_case(b"true"),
-                    name if name.eq_ignore_ascii_case(b"qop") => {
+                    name if alike(name, b"realm") => (found.realm, realm) = (value, true),
+                    name if alike(name, b"nonce") => (found.nonce, nonce) = (value, true),
+                    name if alike(name, b"opaque") => found.opaque = Some(value),
+                    name if alike(name, b"algorithm") => found.algorithm = Algorithm::parse(value),
+                    name if alike(name, b"stale") => found.stale = alike(value, b"true"),
+                    name if alike(name, b"qop") => {
                         found.qop = true;
                         found.qop_auth =
                             value.split(|octet| *octet == b',').any(|one| trim(one).eq_ignore_ascii_case(b"auth"));
@@ -242,23 +242,23 @@ impl<'a> Credentials<'a> {
             nc: None,
             proxy,
         };
-        let digest = found.scheme.eq_ignore_ascii_case(b"Digest");
+        let digest = alike(found.scheme, b"Digest");
         let mut at = end;
         loop {
             match next_param(row, at) {
                 Ok(Next::Param(param)) => {
                     let value = unquote(param.value);
                     match param.name {
-                        name if name.eq_ignore_ascii_case(b"username") => found.username = value,
-                        name if name.eq_ignore_ascii_case(b"realm") => found.realm = value,
-                        name if name.eq_ignore_ascii_case(b"nonce") => found.nonce = value,
-                        name if name.eq_ignore_ascii_case(b"uri") => found.uri = value,
-                        name if name.eq_ignore_ascii_case(b"response") => found.response = value,
-                        name if name.eq_ignore_ascii_case(b"algorithm") => found.algorithm = Algorithm::parse(value),
-                        name if name.eq_ignore_ascii_case(b"cnonce") => found.cnonce = Some(value),
-                        name if name.eq_ignore_ascii_case(b"opaque") => found.opaque = Some(value),
-                        name if name.eq_ignore_ascii_case(b"qop") => found.qop = Some(value),
-                        name if name.eq_ignore_ascii_case(b"nc") => found.nc = Some(value),
+                        name if alike(name, b"username") => found.username = value,
+                        name if alike(name, b"realm") => found.realm = value,
+                        name if alike(name, b"nonce") => found.nonce = value,
+                        name if alike(name, b"uri") => found.uri = value,
+                        name if alike(name, b"response") => found.response = value,
+                        name if alike(name, b"algorithm") => found.algorithm = Algorithm::parse(value),
+                        name if alike(name, b"cnonce") => found.cnonce = Some(value),
+                        name if alike(name, b"opaque") => found.opaque = Some(value),
+                        name if alike(name, b"qop") => found.qop = Some(value),
+                        name if alike(name, b"nc") => found.nc = Some(value),
                         _ => {}
                     }
                     at = param.end;

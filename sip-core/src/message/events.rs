@@ -5,7 +5,7 @@ use super::header::HeaderName;
 use super::list::Values;
 use super::params::Params;
 use super::parse::Message;
-use super::scan::{decimal_u32, unquote};
+use super::scan::{alike, decimal_u32, unquote};
 use super::value::Worded;
 
 /// An event package and what tells subscriptions to it apart: Event (RFC 6665 §8.2.1).
@@ -70,7 +70,7 @@ impl<'a> SubscriptionState<'a> {
     /// Whether the subscription is over.
     #[must_use]
     pub fn is_terminated(&self) -> bool {
-        self.state().eq_ignore_ascii_case(b"terminated")
+        alike(self.state(), b"terminated")
     }
 
     /// Why it is over: `deactivated`, `rejected`, `timeout`, … (RFC 6665 §4.1.3).

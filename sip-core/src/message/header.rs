@@ -1,7 +1,7 @@
 //! Header names as ids, and header rows (RFC 3261 §7.3, §20).
 
 use super::ParseError;
-use super::scan::{self, TOKEN, below, equal, peek, run, skip_lws, slice};
+use super::scan::{self, TOKEN, alike, below, equal, peek, run, skip_lws, slice};
 
 macro_rules! headers {
     ($($(#[$doc:meta])* $variant:ident $name:literal $compact:literal;)*) => {
@@ -20,12 +20,8 @@ macro_rules! headers {
         enum Id { #[allow(dead_code, reason = "keeps zero free")] Other, $($variant,)* End }
 
         static NAMES: [Name; Id::End as usize] = [
-            Name { name: HeaderName::Other(b""), start: b"", compact: [0, b':', b' '] },
-            $(Name {
-                name: HeaderName::$variant,
-                start: concat!($name, ": ").as_bytes(),
-                compact: [$compact, b':', b' '],
-            },)*
+            Name { start: b"", compact: [0, b':', b' '] },
+            $(Name { start: concat!($name, ": ").as_bytes(), compact: [$compact, b':', b' '] },)*
         ];
 
         impl<'a> HeaderName<'a> {
@@ -34,6 +30,14 @@ macro_rules! headers {
                 match self {
                     $(Self::$variant => Id::$variant as u8,)*
                     Self::Other(_) => 0,
+                }
+            }
+
+            /// The known name with this id; the one as it is written with any other.
+            pub(crate) const fn from_id(id: u8, written: &'a [u8]) -> Self {
+                match id {
+                    $(number if number == Id::$variant as u8 => Self::$variant,)*
+                    _ => Self::Other(written),
                 }
             }
 
@@ -70,7 +74,6 @@ macro_rules! headers {
 }
 
 struct Name {
-    name: HeaderName<'static>,
     /// The long name, a colon and a space.
     start: &'static [u8],
     /// The compact form, a colon and a space; the form is zero where there is none.
@@ -232,15 +235,7 @@ impl<'a> HeaderName<'a> {
     pub fn parse(name: &'a [u8]) -> Option<Self> {
         match find(name) {
             0 => (!name.is_empty() && run(name, 0, TOKEN) == name.len()).then_some(Self::Other(name)),
-            id => NAMES.get(usize::from(id)).map(|entry| entry.name),
-        }
-    }
-
-    /// The known name with this id.
-    pub(crate) fn from_id(id: u8, written: &'a [u8]) -> Self {
-        match NAMES.get(usize::from(id)) {
-            Some(entry) if id != 0 => entry.name,
-            _ => Self::Other(written),
+            id => Some(Self::from_id(id, name)),
         }
     }
 
@@ -256,7 +251,7 @@ impl<'a> HeaderName<'a> {
 impl PartialEq for HeaderName<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self.lookup(), other.lookup()) {
-            (0, 0) => self.as_bytes().eq_ignore_ascii_case(other.as_bytes()),
+            (0, 0) => alike(self.as_bytes(), other.as_bytes()),
             (one, two) => one == two,
         }
     }
@@ -272,10 +267,13 @@ const SLOTS: usize = 256;
 /// The long names and the letters, and the first entry, which stands for none.
 const KEYS: usize = 1 + Id::End as usize + 15;
 
+/// How many keys are kept: they are compared where names are read sixteen octets at once.
+const KEPT: usize = if scan::WIDE { KEYS } else { 0 };
+
 struct Index {
     /// Where in the other two a hash leads; zero for nowhere.
     slots: [u8; SLOTS],
-    keys: [NameKey; KEYS],
+    keys: [NameKey; KEPT],
     ids: [u8; KEYS],
 }
 
@@ -304,7 +302,7 @@ const fn slot_of(key: NameKey) -> usize {
 }
 
 const fn index() -> Index {
-    let mut index = Index { slots: [0; SLOTS], keys: [(0, 0); KEYS], ids: [0; KEYS] };
+    let mut index = Index { slots: [0; SLOTS], keys: [(0, 0); KEPT], ids: [0; KEYS] };
     let (mut id, mut next): (u8, u8) = (1, 1);
     let [_, names @ ..] = &NAMES;
     let mut rest: &[Name] = names;
@@ -328,21 +326,22 @@ const fn enter(mut index: Index, key: NameKey, id: u8, place: u8) -> Index {
         slot = slot.wrapping_add(1) % SLOTS;
     }
     index.slots[slot] = place;
-    index.keys[place as usize] = key;
+    if scan::WIDE {
+        index.keys[place as usize] = key;
+    }
     index.ids[place as usize] = id;
     index
 }
 
-/// The id of the name that has this key; zero when none has.
-#[inline]
-fn find_key(key: NameKey) -> u8 {
+/// The id of the first name under this key's hash that `is` the one, by its place; zero when none is.
+#[cfg_attr(target_pointer_width = "64", inline)]
+fn find_by(key: NameKey, is: impl Fn(usize) -> bool) -> u8 {
     let mut slot = slot_of(key);
     // Fewer than a third of the slots are taken, so an empty one ends the search.
     loop {
         let place = usize::from(INDEX.slots.get(slot).copied().unwrap_or(0));
-        let found = INDEX.keys.get(place).copied().unwrap_or((0, 0));
-        if found == key {
-            return INDEX.ids.get(place).copied().unwrap_or(0);
+        if is(place) {
+            return id_at(place);
         }
         if place == 0 {
             return 0;
@@ -351,13 +350,25 @@ fn find_key(key: NameKey) -> u8 {
     }
 }
 
+#[inline]
+fn id_at(place: usize) -> u8 {
+    INDEX.ids.get(place).copied().unwrap_or(0)
+}
+
+/// The id of the name that has this key; zero when none has.
+#[cfg_attr(target_pointer_width = "64", inline)]
+fn find_key(key: NameKey) -> u8 {
+    find_by(key, |place| INDEX.keys.get(place).copied().unwrap_or((0, 0)) == key)
+}
+
 /// The id of a name in any case; zero when it is not known.
 fn find(name: &[u8]) -> u8 {
-    let id = find_key(key_of(name));
-    match NAMES.get(usize::from(id)) {
-        Some(entry) if name.len() == 1 || entry.long().eq_ignore_ascii_case(name) => id,
-        _ => 0,
-    }
+    find_by(key_of(name), |place| {
+        NAMES.get(usize::from(id_at(place))).is_some_and(|entry| match name {
+            [letter] => entry.letter() == Some(letter.to_ascii_lowercase()),
+            _ => alike(entry.long(), name),
+        })
+    })
 }
 
 /// One header row: its name and its value.
@@ -441,17 +452,15 @@ impl Row {
 /// Reads the header row that begins at `at`; gives it and where the next line begins.
 ///
 /// `bytes` has at most 65,535 octets, so that every offset fits.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, usize)> {
-    match plain_row(bytes, at) {
-        Some(found) => Ok(found),
-        None => any_row(bytes, at),
-    }
+    let plain = if scan::WIDE { plain_row(bytes, at) } else { None };
+    plain.map_or_else(|| any_row(bytes, at), Ok)
 }
 
 /// The row when it is as most are: a known name of less than sixteen letters with its colon right behind it, at
 /// most one space, a value without white space at its ends, one line, and another line behind it.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 fn plain_row(bytes: &[u8], at: usize) -> Option<(Row, usize)> {
     let rest = bytes.get(at..)?;
     let (low, high) = scan::words(rest.first_chunk()?);
@@ -533,10 +542,11 @@ mod tests {
     #[test]
     fn every_name_is_found_in_any_case_and_by_its_letter() {
         for (id, entry) in NAMES.iter().enumerate().skip(1) {
+            let name = HeaderName::from_id(id as u8, b"");
             let lower = entry.long().to_ascii_lowercase();
             let upper = entry.long().to_ascii_uppercase();
             for spelling in [entry.long(), &lower, &upper] {
-                assert_eq!(HeaderName::parse(spelling), Some(entry.name));
+                assert_eq!(HeaderName::parse(spelling), Some(name));
                 for gap in ["", "  "] {
                     let line = [spelling, gap.as_bytes(), b": some value \r\n\r\n"].concat();
                     let (row, next) = row(&line, 0).unwrap();
@@ -546,10 +556,10 @@ mod tests {
                 }
             }
             if let Some(letter) = entry.letter() {
-                assert_eq!(HeaderName::parse(&[letter]), Some(entry.name));
-                assert_eq!(entry.name.compact(), Some(letter));
+                assert_eq!(HeaderName::parse(&[letter]), Some(name));
+                assert_eq!(name.compact(), Some(letter));
             }
-            assert_eq!(entry.name.as_bytes(), entry.long());
+            assert_eq!(name.as_bytes(), entry.long());
         }
     }
 
@@ -559,7 +569,7 @@ mod tests {
             for cut in 2..entry.long().len() {
                 assert!(
                     find(&entry.long()[..cut]) == 0
-                        || NAMES.iter().any(|other| other.long().eq_ignore_ascii_case(&entry.long()[..cut]))
+                        || NAMES.iter().any(|other| alike(other.long(), &entry.long()[..cut]))
                 );
             }
             assert_eq!(find(&[entry.long(), b"x"].concat()), 0);

@@ -1,7 +1,7 @@
 //! Hosts and ports (RFC 3261 §25.1 `hostport`, RFC 5118).
 
 use super::ParseError;
-use super::scan::{DIGIT, HEX, decimal, is, peek, run, run_host, slice};
+use super::scan::{DIGIT, HEX, alike, decimal, is, peek, run, run_host, slice};
 use super::uri::hex;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -51,7 +51,7 @@ impl<'a> Host<'a> {
     #[must_use]
     pub fn same(self, other: Host<'_>) -> bool {
         match (self.ip(), other.ip()) {
-            (None, None) => self.as_bytes().eq_ignore_ascii_case(other.as_bytes()),
+            (None, None) => alike(self.as_bytes(), other.as_bytes()),
             (one, two) => one == two,
         }
     }
@@ -79,7 +79,7 @@ impl HostKind {
 }
 
 /// Reads the host at `at`; gives its kind and where it ends.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn host(bytes: &[u8], at: usize) -> Option<(HostKind, usize)> {
     let end = run_host(bytes, at);
     if end == at {
@@ -130,67 +130,49 @@ fn v6(text: &[u8]) -> Option<Ipv6Addr> {
 ///
 /// Core's own parser can panic as far as the linker knows, and is several times as large.
 pub(crate) fn v6_inside(text: &[u8]) -> Option<Ipv6Addr> {
-    let mut before = Groups::default();
-    let mut behind = None;
+    let mut octets = [0u8; 16];
+    let mut length: usize = 0;
+    let mut gap = None;
     let mut rest = text;
     loop {
         if let [b':', b':', tail @ ..] = rest {
-            if behind.is_some() {
+            if gap.replace(length).is_some() {
                 return None;
             }
-            behind = Some(Groups::default());
             rest = match tail {
                 [] => break,
                 [b':', last @ ..] if v4(last).is_some() => last,
                 tail => tail,
             };
-        } else if !before.is_empty() || behind.is_some() {
+        } else if length != 0 {
             rest = rest.strip_prefix(b":")?;
         }
-        let groups = behind.as_mut().unwrap_or(&mut before);
-        let (group, tail) = rest.split_at_checked(run(rest, 0, HEX)).unwrap_or_default();
-        if peek(tail, 0) == b'.' {
-            let [a, b, c, d] = v4(rest)?.octets();
-            groups.push(u16::from_be_bytes([a, b]))?;
-            groups.push(u16::from_be_bytes([c, d]))?;
+        let free = octets.get_mut(length..)?;
+        let digits = run(rest, 0, HEX);
+        if peek(rest, digits) == b'.' {
+            *free.first_chunk_mut()? = v4(rest)?.octets();
+            length = length.wrapping_add(4);
             break;
         }
-        groups.push(hex_group(group)?)?;
-        rest = tail;
+        *free.first_chunk_mut()? = hex_group(slice(rest, 0, digits))?.to_be_bytes();
+        length = length.wrapping_add(2);
+        rest = slice(rest, digits, rest.len());
         if rest.is_empty() {
             break;
         }
     }
-    let behind = match behind {
-        // The two colons stand for one group at least.
-        Some(behind) if before.count.saturating_add(behind.count) < 8 => behind,
-        None if before.count == 8 => Groups::default(),
+    match gap {
+        None if length == 16 => {}
+        // The two colons stand for one group at least; what is behind them goes to the end.
+        Some(gap) if length < 16 => {
+            for (from, to) in (gap..length).rev().zip((0..16).rev()) {
+                let octet = octets.get_mut(from).map(core::mem::take)?;
+                *octets.get_mut(to)? = octet;
+            }
+        }
         _ => return None,
-    };
-    let mut groups = before.groups;
-    for (group, value) in groups.iter_mut().rev().zip(behind.groups.iter().take(behind.count).rev()) {
-        *group = *value;
     }
-    Some(Ipv6Addr::from(groups))
-}
-
-/// Up to eight groups of an IPv6 address.
-#[derive(Default)]
-struct Groups {
-    groups: [u16; 8],
-    count: usize,
-}
-
-impl Groups {
-    const fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    fn push(&mut self, group: u16) -> Option<()> {
-        *self.groups.get_mut(self.count)? = group;
-        self.count = self.count.wrapping_add(1);
-        Some(())
-    }
+    Some(Ipv6Addr::from(octets))
 }
 
 /// One to four hexadecimal digits.
@@ -202,7 +184,7 @@ fn hex_group(digits: &[u8]) -> Option<u16> {
 }
 
 /// The port that the digits at `at` are; gives it and where it ends.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn port(bytes: &[u8], at: usize) -> Option<(u16, usize)> {
     let mut number: u32 = 0;
     let mut end = at;

@@ -25,7 +25,7 @@ impl<'m, 'a> Rows<'m, 'a> {
     }
 
     /// The first row of this id.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) fn first(mut self, id: u8) -> Option<&'a [u8]> {
         match self.table.as_slice().iter().find(|row| row.id() == id) {
             Some(row) => Some(row.value_in(self.bytes)),
@@ -39,7 +39,7 @@ impl<'m, 'a> Rows<'m, 'a> {
     }
 
     /// The next row of this id; of this name when the id is zero.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn next_named(&mut self, id: u8, name: &[u8]) -> Option<Row> {
         if id == 0 {
             let bytes = self.bytes;
@@ -67,7 +67,7 @@ impl<'m, 'a> Rows<'m, 'a> {
 impl Iterator for Rows<'_, '_> {
     type Item = Row;
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn next(&mut self) -> Option<Row> {
         match self.table.next() {
             Some(row) => Some(*row),
@@ -130,7 +130,7 @@ impl<'m, 'a, 'n> Named<'m, 'a, 'n> {
 impl<'a> Iterator for Named<'_, 'a, '_> {
     type Item = &'a [u8];
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn next(&mut self) -> Option<&'a [u8]> {
         self.rows.next_named(self.id, self.name).map(|row| row.value_in(self.rows.bytes))
     }
@@ -199,7 +199,7 @@ impl<'m, 'a, T> List<'m, 'a, T> {
 impl<'a, T: Element<'a>> Iterator for List<'_, 'a, T> {
     type Item = Result<T, ParseError>;
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(item) = self.ready.take() {
             return Some(Ok(item));

@@ -1,41 +1,97 @@
 //! Request methods (RFC 3261 §7.1 and its extensions).
 
-use super::scan::{TOKEN, run};
+use super::scan::{TOKEN, WIDE, run};
 
-/// A request method; names are case-sensitive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Method<'a> {
+macro_rules! methods {
+    ($($(#[$doc:meta])* $variant:ident $name:literal;)*) => {
+        /// A request method; names are case-sensitive.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        pub enum Method<'a> {
+            $($(#[$doc])* $variant,)*
+            /// Any other method, by its name.
+            Extension(&'a [u8]),
+        }
+
+        #[repr(u8)]
+        enum Code { #[allow(dead_code, reason = "keeps zero free")] Extension, $($variant,)* End }
+
+        /// The names by code.
+        static NAMES: [&[u8]; Code::End as usize] = [b"", $($name,)*];
+
+        impl<'a> Method<'a> {
+            /// The method of this name, which is known to be a token.
+            #[cfg_attr(target_pointer_width = "64", inline)]
+            pub(crate) fn known(name: &'a [u8]) -> Self {
+                if WIDE {
+                    return match name {
+                        $($name => Self::$variant,)*
+                        _ => Self::Extension(name),
+                    };
+                }
+                let code = NAMES.iter().position(|known| *known == name).unwrap_or(0);
+                Self::from_code(code as u8).unwrap_or(Self::Extension(name))
+            }
+
+            /// The name.
+            #[must_use]
+            pub fn as_bytes(self) -> &'a [u8] {
+                match self {
+                    Self::Extension(name) => name,
+                    known => NAMES.get(usize::from(known.code())).copied().unwrap_or_default(),
+                }
+            }
+
+            /// A small number for each known method, for tables that keep no name; zero for an extension.
+            #[must_use]
+            pub const fn code(self) -> u8 {
+                match self {
+                    Self::Extension(_) => 0,
+                    $(Self::$variant => Code::$variant as u8,)*
+                }
+            }
+
+            /// The method with this [`code`](Self::code); `None` for zero and for numbers that no method has.
+            #[must_use]
+            pub const fn from_code(code: u8) -> Option<Self> {
+                Some(match code {
+                    $(code if code == Code::$variant as u8 => Self::$variant,)*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+methods! {
     /// INVITE (RFC 3261 §13).
-    Invite,
+    Invite b"INVITE";
     /// ACK (RFC 3261 §13).
-    Ack,
+    Ack b"ACK";
     /// BYE (RFC 3261 §15).
-    Bye,
+    Bye b"BYE";
     /// CANCEL (RFC 3261 §9).
-    Cancel,
+    Cancel b"CANCEL";
     /// OPTIONS (RFC 3261 §11).
-    Options,
+    Options b"OPTIONS";
     /// REGISTER (RFC 3261 §10).
-    Register,
+    Register b"REGISTER";
     /// SUBSCRIBE (RFC 6665).
-    Subscribe,
+    Subscribe b"SUBSCRIBE";
     /// NOTIFY (RFC 6665).
-    Notify,
+    Notify b"NOTIFY";
     /// INFO (RFC 6086).
-    Info,
+    Info b"INFO";
     /// MESSAGE (RFC 3428).
-    Message,
+    Message b"MESSAGE";
     /// UPDATE (RFC 3311).
-    Update,
+    Update b"UPDATE";
     /// PRACK (RFC 3262).
-    Prack,
+    Prack b"PRACK";
     /// REFER (RFC 3515).
-    Refer,
+    Refer b"REFER";
     /// PUBLISH (RFC 3903).
-    Publish,
-    /// Any other method, by its name.
-    Extension(&'a [u8]),
+    Publish b"PUBLISH";
 }
 
 impl<'a> Method<'a> {
@@ -45,94 +101,6 @@ impl<'a> Method<'a> {
         let method = Self::known(name);
         let token = !matches!(method, Self::Extension(_)) || (!name.is_empty() && run(name, 0, TOKEN) == name.len());
         token.then_some(method)
-    }
-
-    /// The method of this name, which is known to be a token.
-    #[inline]
-    pub(crate) fn known(name: &'a [u8]) -> Self {
-        match name {
-            b"INVITE" => Self::Invite,
-            b"ACK" => Self::Ack,
-            b"BYE" => Self::Bye,
-            b"CANCEL" => Self::Cancel,
-            b"OPTIONS" => Self::Options,
-            b"REGISTER" => Self::Register,
-            b"SUBSCRIBE" => Self::Subscribe,
-            b"NOTIFY" => Self::Notify,
-            b"INFO" => Self::Info,
-            b"MESSAGE" => Self::Message,
-            b"UPDATE" => Self::Update,
-            b"PRACK" => Self::Prack,
-            b"REFER" => Self::Refer,
-            b"PUBLISH" => Self::Publish,
-            _ => Self::Extension(name),
-        }
-    }
-
-    /// The name.
-    #[must_use]
-    pub const fn as_bytes(self) -> &'a [u8] {
-        match self {
-            Self::Invite => b"INVITE",
-            Self::Ack => b"ACK",
-            Self::Bye => b"BYE",
-            Self::Cancel => b"CANCEL",
-            Self::Options => b"OPTIONS",
-            Self::Register => b"REGISTER",
-            Self::Subscribe => b"SUBSCRIBE",
-            Self::Notify => b"NOTIFY",
-            Self::Info => b"INFO",
-            Self::Message => b"MESSAGE",
-            Self::Update => b"UPDATE",
-            Self::Prack => b"PRACK",
-            Self::Refer => b"REFER",
-            Self::Publish => b"PUBLISH",
-            Self::Extension(name) => name,
-        }
-    }
-
-    /// A small number for each known method, for tables that keep no name; zero for an extension.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Extension(_) => 0,
-            Self::Invite => 1,
-            Self::Ack => 2,
-            Self::Bye => 3,
-            Self::Cancel => 4,
-            Self::Options => 5,
-            Self::Register => 6,
-            Self::Subscribe => 7,
-            Self::Notify => 8,
-            Self::Info => 9,
-            Self::Message => 10,
-            Self::Update => 11,
-            Self::Prack => 12,
-            Self::Refer => 13,
-            Self::Publish => 14,
-        }
-    }
-
-    /// The method with this [`code`](Self::code); `None` for zero and for numbers that no method has.
-    #[must_use]
-    pub const fn from_code(code: u8) -> Option<Method<'static>> {
-        Some(match code {
-            1 => Method::Invite,
-            2 => Method::Ack,
-            3 => Method::Bye,
-            4 => Method::Cancel,
-            5 => Method::Options,
-            6 => Method::Register,
-            7 => Method::Subscribe,
-            8 => Method::Notify,
-            9 => Method::Info,
-            10 => Method::Message,
-            11 => Method::Update,
-            12 => Method::Prack,
-            13 => Method::Refer,
-            14 => Method::Publish,
-            _ => return None,
-        })
     }
 }
 

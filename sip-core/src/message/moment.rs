@@ -3,7 +3,7 @@
 use super::ParseError;
 use super::header::HeaderName;
 use super::parse::Message;
-use super::scan::{DIGIT, decimal, run, skip_lws};
+use super::scan::{DIGIT, alike, decimal, run, skip_lws};
 use super::value::word;
 
 /// A date and time of day, in GMT: Date (RFC 3261 §20.17).
@@ -73,6 +73,13 @@ fn digits(text: &[u8], count: usize) -> Option<u16> {
     decimal(text).filter(|_| text.len() == count).and_then(|number| u16::try_from(number).ok())
 }
 
+/// Two digits that spell a number in this range.
+#[inline(never)]
+fn within(text: &[u8], least: u8, most: u8) -> Option<u8> {
+    let number = digits(text, 2)? as u8;
+    (least..=most).contains(&number).then_some(number)
+}
+
 fn date(value: &[u8]) -> Option<Date> {
     let (weekday, rest) = word(value);
     let (day, rest) = word(rest);
@@ -80,15 +87,14 @@ fn date(value: &[u8]) -> Option<Date> {
     let (year, rest) = word(rest);
     let (time, rest) = word(rest);
     let (zone, rest) = word(rest);
-    let named = WEEKDAYS.iter().any(|name| name.eq_ignore_ascii_case(weekday)) && zone.eq_ignore_ascii_case(b"GMT");
+    let named = WEEKDAYS.iter().any(|name| alike(name, weekday)) && alike(zone, b"GMT");
     if !named || skip_lws(rest, 0) != rest.len() {
         return None;
     }
-    let place = MONTHS.iter().position(|(name, _, _)| name.eq_ignore_ascii_case(month))?;
+    let place = MONTHS.iter().position(|(name, _, _)| alike(name, month))?;
     let (_, days, _) = *MONTHS.get(place)?;
     let (year, month) = (digits(year, 4)?, u8::try_from(place.wrapping_add(1)).ok()?);
-    let days = if month == 2 && is_leap(year) { 29 } else { u16::from(days) };
-    let within = |text, least, most| digits(text, 2).filter(|number| (least..=most).contains(number)).map(|n| n as u8);
+    let days = if month == 2 && is_leap(year) { 29 } else { days };
     let mut parts = time.split(|octet| *octet == b':');
     let found = Date {
         year,

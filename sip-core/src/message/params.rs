@@ -1,6 +1,6 @@
 //! Header parameters: `;name`, `;name=value`, `;name="quoted"` (RFC 3261 §25.1 `generic-param`).
 
-use super::scan::{TOKEN, VALUE, peek, quoted, run, skip_lws, slice};
+use super::scan::{TOKEN, VALUE, alike, peek, quoted, run, skip_lws, slice};
 
 /// One parameter of a header or URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +15,9 @@ pub struct Param<'a> {
 impl Param<'_> {
     /// Whether the parameter has this name.
     #[must_use]
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn is(&self, name: &[u8]) -> bool {
-        self.name.len() == name.len() && self.name.eq_ignore_ascii_case(name)
+        self.name.len() == name.len() && alike(self.name, name)
     }
 }
 
@@ -77,27 +77,27 @@ impl Place {
     }
 
     /// Whether it has this name.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) fn is<const N: usize>(self, bytes: &[u8], name: &[u8; N]) -> bool {
         self.name_len() == N
             && bytes
                 .get(self.name..)
                 .and_then(<[u8]>::first_chunk)
-                .is_some_and(|found: &[u8; N]| found == name || found.eq_ignore_ascii_case(name))
+                .is_some_and(|found: &[u8; N]| found == name || alike(found, name))
     }
 }
 
 /// Finds the parameter whose semicolon follows at `at`, after white space.
 ///
 /// `None` when what follows is no semicolon, `Some(None)` when it is one and no parameter.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn next_param(bytes: &[u8], at: usize) -> Option<Option<Place>> {
     let at = skip_lws(bytes, at);
     if peek(bytes, at) == b';' { Some(place(bytes, at.wrapping_add(1))) } else { None }
 }
 
 /// Reads the parameter behind a semicolon.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 fn place(bytes: &[u8], at: usize) -> Option<Place> {
     let name = skip_lws(bytes, at);
     let name_end = run(bytes, name, TOKEN);
@@ -116,7 +116,7 @@ fn place(bytes: &[u8], at: usize) -> Option<Place> {
 /// Whether nothing but white space and perhaps a comma, which begins the next element, follows at `at`.
 ///
 /// Gives the place of the comma or of the end.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn element_end(bytes: &[u8], at: usize) -> Option<usize> {
     let at = skip_lws(bytes, at);
     (at >= bytes.len() || peek(bytes, at) == b',').then_some(at)

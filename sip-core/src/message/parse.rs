@@ -153,22 +153,25 @@ fn again(bytes: &[u8], first: Row, row: Row, fault: &mut Fault) {
     }
 }
 
+/// Whether a value is what its header has to be.
+type IsFine = fn(&[u8]) -> bool;
+
 /// What is wrong when a core header is missing: first what breaks the grammar in those that are there.
 #[cold]
 #[inline(never)]
 fn incomplete(bytes: &[u8], core: &[Row; CORE], fault: Fault, head: usize) -> (ParseError, usize) {
-    let [via, from, to, id, number, length] = core;
-    let there = |row: &Row| !row.is_none();
-    let wrong = [
-        (there(via) && Via::read(via.value_in(bytes), 0).is_err(), ParseError::Via, via),
-        (there(from) && address(bytes, *from).is_none(), ParseError::From, from),
-        (there(to) && address(bytes, *to).is_none(), ParseError::To, to),
-        (there(id) && !is_call_id(id.value_in(bytes)), ParseError::CallId, id),
-        (there(number) && CSeq::parse(number.value_in(bytes)).is_err(), ParseError::CSeq, number),
-        (there(length) && decimal(length.value_in(bytes)).is_none(), ParseError::ContentLength, length),
+    let checks: [(IsFine, ParseError); CORE] = [
+        (|value| Via::read(value, 0).is_ok(), ParseError::Via),
+        (|value| address(value).is_some(), ParseError::From),
+        (|value| address(value).is_some(), ParseError::To),
+        (is_call_id, ParseError::CallId),
+        (|value| CSeq::parse(value).is_ok(), ParseError::CSeq),
+        (|value| decimal(value).is_some(), ParseError::ContentLength),
     ];
-    if let Some((_, error, row)) = wrong.iter().find(|(wrong, _, _)| *wrong) {
-        return (*error, row.value());
+    for (row, (is_fine, error)) in core.iter().zip(checks) {
+        if !row.is_none() && !is_fine(row.value_in(bytes)) {
+            return (error, row.value());
+        }
     }
     if let Some(fault) = fault {
         return fault;
@@ -183,10 +186,9 @@ fn incomplete(bytes: &[u8], core: &[Row; CORE], fault: Fault, head: usize) -> (P
     (missing, head)
 }
 
-/// The one address that the row's value is.
-#[inline]
-fn address<'a>(bytes: &'a [u8], row: Row) -> Option<NameAddr<'a>> {
-    let value = row.value_in(bytes);
+/// The one address that a row's value is.
+#[cfg_attr(target_pointer_width = "64", inline)]
+fn address(value: &[u8]) -> Option<NameAddr<'_>> {
     match NameAddr::read(value, 0) {
         Ok((address, end)) if end == value.len() => Some(address),
         _ => None,
@@ -194,7 +196,7 @@ fn address<'a>(bytes: &'a [u8], row: Row) -> Option<NameAddr<'a>> {
 }
 
 /// Whether this can be a Call-ID. Any visible characters are taken: it is only compared and sent back.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 fn is_call_id(value: &[u8]) -> bool {
     !value.is_empty() && !any(value, |octet| (octet <= b' ') | (octet == 0x7F))
 }
@@ -222,7 +224,7 @@ impl<'a> Message<'a> {
         Self::read(bytes).map_err(|(error, at)| Malformed::new(bytes, skipped, error, at))
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn read(bytes: &'a [u8]) -> Result<Self, (ParseError, usize)> {
         if bytes.len() > MAX_MESSAGE {
             return Err((ParseError::TooLarge, MAX_MESSAGE));
@@ -238,8 +240,8 @@ impl<'a> Message<'a> {
         }
         let fail = |error, row: Row| Err((error, row.value()));
         let Ok((via, _)) = Via::read(via_row.value_in(bytes), 0) else { return fail(ParseError::Via, via_row) };
-        let Some(from) = address(bytes, from_row) else { return fail(ParseError::From, from_row) };
-        let Some(to) = address(bytes, to_row) else { return fail(ParseError::To, to_row) };
+        let Some(from) = address(from_row.value_in(bytes)) else { return fail(ParseError::From, from_row) };
+        let Some(to) = address(to_row.value_in(bytes)) else { return fail(ParseError::To, to_row) };
         let call_id = id_row.value_in(bytes);
         if !is_call_id(call_id) {
             return fail(ParseError::CallId, id_row);
@@ -381,7 +383,7 @@ impl<'a> Message<'a> {
     }
 
     /// The rows when one of these ids, a bit for each, is among them, else none.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn rows_with(&self, ids: u64) -> Rows<'_, 'a> {
         if self.present & ids == 0 { Rows::new(b"", &[], 0) } else { self.rows() }
     }

@@ -5,7 +5,7 @@ use super::address::NameAddr;
 use super::header::HeaderName;
 use super::params::Params;
 use super::parse::Message;
-use super::scan::{LWS, is, skip_lws, slice};
+use super::scan::{LWS, alike, is, skip_lws, slice};
 use super::value::{Worded, are_params};
 
 /// Which dialog a new one takes the place of: Replaces (RFC 3891 §6.1).
@@ -80,8 +80,8 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn refer_sub(&self) -> Option<Result<bool, ParseError>> {
         self.single(HeaderName::Other(b"Refer-Sub"), |value| match Worded::parse(value)?.token {
-            token if token.eq_ignore_ascii_case(b"true") => Ok(true),
-            token if token.eq_ignore_ascii_case(b"false") => Ok(false),
+            token if alike(token, b"true") => Ok(true),
+            token if alike(token, b"false") => Ok(false),
             _ => Err(ParseError::Value),
         })
     }

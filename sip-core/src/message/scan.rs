@@ -35,6 +35,10 @@ pub(crate) const ALPHA: u16 = 1 << 14;
 /// What can stand in a list and neither ends an element nor hides a comma.
 pub(crate) const PLAIN: u16 = 1 << 15;
 
+/// Whether several octets at once pay: where a register holds eight of them. Elsewhere code is to be small rather, and
+/// goes octet by octet; functions that are inlined where they are called only on wide machines say so by `cfg_attr`.
+pub(crate) const WIDE: bool = cfg!(target_pointer_width = "64");
+
 static CLASSES: [u16; 256] = classes();
 
 const fn has(set: &[u8], octet: u8) -> bool {
@@ -100,6 +104,15 @@ pub(crate) fn is(octet: u8, class: u16) -> bool {
     CLASSES.get(usize::from(octet)).is_some_and(|found| found & class != 0)
 }
 
+/// Whether two pieces have the same octets, but for the case of letters.
+///
+/// Out of line where code has to be small.
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(crate) fn alike(one: &[u8], other: &[u8]) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
 /// The octet at `at`; NUL, which is in no class, beyond the end.
 #[inline]
 pub(crate) fn peek(bytes: &[u8], at: usize) -> u8 {
@@ -107,7 +120,8 @@ pub(crate) fn peek(bytes: &[u8], at: usize) -> u8 {
 }
 
 /// The octets from `from` up to `to`; none when the range does not lie within.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn slice(bytes: &[u8], from: usize, to: usize) -> &[u8] {
     bytes.get(from..to).unwrap_or_default()
 }
@@ -149,7 +163,8 @@ impl Span {
 }
 
 /// Where the run of octets of the class that begins at `from` ends.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn run(bytes: &[u8], from: usize, class: u16) -> usize {
     let Some(mut rest) = bytes.get(from..) else { return from };
     while let Some(([a, b, c, d], tail)) = rest.split_first_chunk() {
@@ -205,11 +220,10 @@ pub(crate) const fn is_outside_uri(octet: u8) -> bool {
 
 /// The end of as many times sixteen octets from `from` on as have none that is outside.
 ///
-/// Sixteen at once pay only where there is a vector unit.
 #[inline]
 fn skip_chunks(bytes: &[u8], from: usize, outside: impl Fn(u8) -> bool + Copy) -> usize {
     let mut at = from;
-    if cfg!(target_pointer_width = "64") {
+    if WIDE {
         while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
             if any_of(chunk, outside) {
                 break;
@@ -221,7 +235,8 @@ fn skip_chunks(bytes: &[u8], from: usize, outside: impl Fn(u8) -> bool + Copy) -
 }
 
 /// As [`run`], where `%` and two hexadecimal digits count too; `None` when `%` stands without them.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn run_escaped(bytes: &[u8], from: usize, class: u16) -> Option<usize> {
     let at = run(bytes, from, class);
     if peek(bytes, at) == b'%' { run_escapes(bytes, at, class) } else { Some(at) }
@@ -242,7 +257,8 @@ fn run_escapes(bytes: &[u8], at: usize, class: u16) -> Option<usize> {
 }
 
 /// The first place at or after `at` that is not white space.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn skip_lws(bytes: &[u8], at: usize) -> usize {
     let mut at = at;
     while let Some(octet) = bytes.get(at) {
@@ -255,13 +271,15 @@ pub(crate) fn skip_lws(bytes: &[u8], at: usize) -> usize {
 }
 
 /// `bytes` without white space at both ends.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
     trim_end(bytes.get(skip_lws(bytes, 0)..).unwrap_or_default())
 }
 
 /// `bytes` without white space at the end.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn trim_end(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let [head @ .., last] = rest {
@@ -276,11 +294,12 @@ pub(crate) fn trim_end(bytes: &[u8]) -> &[u8] {
 /// Where a quoted string ends, behind its closing quote; `at` is the place of the opening one.
 ///
 /// `None` when there is no closing quote.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = at.wrapping_add(1);
     loop {
-        while let Some(word) = word(bytes, at) {
+        while WIDE && let Some(word) = word(bytes, at) {
             let found = equal(word, b'"') | equal(word, b'\\');
             if found != 0 {
                 at = at.wrapping_add(first_of(found, 0));
@@ -297,14 +316,15 @@ pub(crate) fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The number that `digits` spells, `u64::MAX` when it is larger; `None` unless all are digits and there is one.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
     let mut number: u64 = 0;
     // Nineteen digits can't overflow.
-    let (first, rest) = digits.split_at_checked(19).unwrap_or((digits, b""));
+    let (first, rest) = if WIDE { digits.split_at_checked(19).unwrap_or((digits, b"")) } else { (&b""[..], digits) };
     for octet in first {
         let digit = octet.wrapping_sub(b'0');
         if digit > 9 {
@@ -323,7 +343,8 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
 }
 
 /// As [`decimal`], `u32::MAX` when the number is larger.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn decimal_u32(digits: &[u8]) -> Option<u32> {
     Some(u32::try_from(decimal(digits)?).unwrap_or(u32::MAX))
 }
@@ -352,8 +373,11 @@ pub(crate) const fn equal(word: u64, octet: u8) -> u64 {
 
 /// Whether `test` holds for one of the octets. It is asked of many at once, by a vector unit where there is one,
 /// and of some of them twice.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn any(octets: &[u8], test: impl Fn(u8) -> bool + Copy) -> bool {
+    if !WIDE {
+        return octets.iter().any(|octet| test(*octet));
+    }
     let Some(last) = octets.last_chunk::<16>() else {
         return match (octets.first_chunk::<8>(), octets.last_chunk::<8>()) {
             (Some(first), Some(last)) => any_of(first, test) | any_of(last, test),
@@ -377,10 +401,11 @@ fn any_of<const N: usize>(chunk: &[u8; N], test: impl Fn(u8) -> bool) -> bool {
 }
 
 /// The first place at or after `from` with an octet below 32; the end when there is none.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn control(bytes: &[u8], from: usize) -> usize {
     let Some(mut rest) = bytes.get(from..) else { return bytes.len() };
-    while let Some((chunk, tail)) = rest.split_first_chunk::<16>() {
+    while WIDE && let Some((chunk, tail)) = rest.split_first_chunk::<16>() {
         if any_of(chunk, |octet| octet < 32) {
             let (low, high) = words(chunk);
             let at = bytes.len().wrapping_sub(rest.len());
@@ -422,7 +447,8 @@ pub(crate) struct Line {
 /// Finds the CRLF that ends the line; with `folds`, one that white space follows does not (RFC 3261 §7.3.1).
 ///
 /// A CR or LF alone is an error, so that no two parsers can disagree about where a header ends.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn line(bytes: &[u8], from: usize, folds: bool) -> Result<Line, (ParseError, usize)> {
     let mut at = from;
     loop {
@@ -447,7 +473,7 @@ pub(crate) fn line(bytes: &[u8], from: usize, folds: bool) -> Result<Line, (Pars
 }
 
 /// Whether `literal` stands at `at`.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn stands<const N: usize>(bytes: &[u8], at: usize, literal: &[u8; N]) -> bool {
     bytes.get(at..).and_then(<[u8]>::first_chunk).is_some_and(|found: &[u8; N]| found == literal)
 }
@@ -455,7 +481,8 @@ pub(crate) fn stands<const N: usize>(bytes: &[u8], at: usize, literal: &[u8; N])
 /// Cuts the first element off a comma-separated list; quotes and angle brackets hide commas (RFC 3261 §7.3.1).
 ///
 /// Gives the element, trimmed, and what follows its comma; `None` for the rest when there was no comma.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn element(list: &[u8]) -> (&[u8], Option<&[u8]>) {
     let rest = list.get(skip_lws(list, 0)..).unwrap_or_default();
     match rest.split_at_checked(run(rest, 0, PLAIN)) {

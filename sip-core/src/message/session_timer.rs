@@ -4,7 +4,7 @@ use super::Params;
 use super::ParseError;
 use super::header::HeaderName;
 use super::parse::Message;
-use super::scan::{DIGIT, decimal_u32, run, skip_lws, slice};
+use super::scan::{DIGIT, alike, decimal_u32, run, skip_lws, slice};
 use super::value::are_params;
 
 /// Who refreshes a session (RFC 4028 §4).
@@ -45,8 +45,8 @@ impl<'a> SessionExpires<'a> {
     #[must_use]
     pub fn refresher(&self) -> Option<Refresher> {
         match self.params().find(b"refresher")? {
-            value if value.eq_ignore_ascii_case(b"uac") => Some(Refresher::Uac),
-            value if value.eq_ignore_ascii_case(b"uas") => Some(Refresher::Uas),
+            value if alike(value, b"uac") => Some(Refresher::Uac),
+            value if alike(value, b"uas") => Some(Refresher::Uas),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::method::Method;
-use super::scan::{DIGIT, LWS, TOKEN, decimal, is, peek, run, slice};
+use super::scan::{DIGIT, LWS, TOKEN, alike, decimal, is, peek, run, slice};
 use super::uri::Uri;
 
 /// The version that this stack speaks, as it stands in start lines.
@@ -29,12 +29,12 @@ pub(crate) enum StartLine<'a> {
 
 /// Whether the line is meant as a status line.
 pub(crate) fn is_status(line: &[u8]) -> bool {
-    line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"))
+    line.get(..4).is_some_and(|start| alike(start, b"SIP/"))
 }
 
 /// Whether the line is meant as a request line: it speaks of SIP and does not begin with it.
 pub(crate) fn is_request(line: &[u8]) -> bool {
-    !is_status(line) && line.windows(5).any(|part| part.eq_ignore_ascii_case(b" SIP/"))
+    !is_status(line) && line.windows(5).any(|part| alike(part, b" SIP/"))
 }
 
 /// The octets before the first space of a request line.
@@ -43,7 +43,7 @@ pub(crate) fn method_of(line: &[u8]) -> &[u8] {
 }
 
 /// Reads a start line, given without its CRLF.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn parse(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
     if is_status(line) { status_line(line) } else { request_line(line) }
 }
@@ -68,7 +68,7 @@ fn status_line(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
 }
 
 /// `Method SP Request-URI SP SIP-Version`, with exactly one space between them (RFC 3261 §7.1).
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 fn request_line(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
     let end = run(line, 0, TOKEN);
     if end == 0 || peek(line, end) != b' ' {
@@ -97,9 +97,9 @@ fn request_line(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
 }
 
 /// Tells another version of SIP (RFC 3261 §21.5.6) from what is none at all.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 fn check_version(version: &[u8]) -> Result<(), ParseError> {
-    if version == VERSION || version.eq_ignore_ascii_case(VERSION) {
+    if version == VERSION || alike(version, VERSION) {
         return Ok(());
     }
     let Some((b"SIP/" | b"sip/" | b"Sip/", numbers)) = version.split_at_checked(4) else {

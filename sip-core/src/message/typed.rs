@@ -8,7 +8,7 @@ use super::list::{List, Values};
 use super::method::Method;
 use super::params::Params;
 use super::parse::Message;
-use super::scan::{DIGIT, TOKEN, decimal, decimal_u32, peek, run, skip_lws, slice};
+use super::scan::{DIGIT, TOKEN, alike, decimal, decimal_u32, peek, run, skip_lws, slice};
 use super::via::Via;
 
 /// A media type: Content-Type or an element of Accept (RFC 3261 §20.15).
@@ -74,8 +74,7 @@ impl<'a> MediaType<'a> {
     #[must_use]
     pub fn is(&self, name: &[u8]) -> bool {
         let slash = run(name, 0, TOKEN);
-        self.kind.eq_ignore_ascii_case(slice(name, 0, slash))
-            && self.subtype.eq_ignore_ascii_case(slice(name, slash.wrapping_add(1), name.len()))
+        alike(self.kind, slice(name, 0, slash)) && alike(self.subtype, slice(name, slash.wrapping_add(1), name.len()))
     }
 }
 

@@ -3,7 +3,9 @@
 use super::ParseError;
 use super::host::{Host, HostKind, host, port};
 use super::params::Param;
-use super::scan::{ALPHA, PARAM, PASSWORD, SCHEME, Span, URI, URI_HEADER, USER, is, peek, run, run_escaped, slice};
+use super::scan::{
+    ALPHA, PARAM, PASSWORD, SCHEME, Span, URI, URI_HEADER, USER, alike, is, peek, run, run_escaped, slice,
+};
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +56,7 @@ impl<'a> Uri<'a> {
         Self::read(raw).ok_or(ParseError::Uri)
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn read(raw: &'a [u8]) -> Option<Self> {
         let mut uri = Self {
             raw,
@@ -78,9 +80,9 @@ impl<'a> Uri<'a> {
         let name = slice(raw, 0, colon);
         let at = colon.wrapping_add(1);
         uri.kind = match name {
-            _ if name.eq_ignore_ascii_case(b"sip") => Kind::Sip,
-            _ if name.eq_ignore_ascii_case(b"sips") => Kind::Sips,
-            _ if name.eq_ignore_ascii_case(b"tel") => Kind::Tel,
+            _ if alike(name, b"sip") => Kind::Sip,
+            _ if alike(name, b"sips") => Kind::Sips,
+            _ if alike(name, b"tel") => Kind::Tel,
             _ => Kind::Other,
         };
         let fine = match uri.kind {
@@ -95,7 +97,7 @@ impl<'a> Uri<'a> {
         self.read_parts(start).is_some_and(|end| end == self.raw.len() && end <= usize::from(u16::MAX))
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn read_parts(&mut self, start: usize) -> Option<usize> {
         let raw = self.raw;
         let mut at = start;
@@ -329,13 +331,18 @@ fn same(one: &[u8], other: &[u8], ignore_case: bool) -> bool {
     if one == other {
         return true;
     }
-    let characters = |text| {
-        Unescaped { rest: text }.map(move |(octet, escaped): (u8, bool)| {
-            let octet = if ignore_case { octet.to_ascii_lowercase() } else { octet };
-            (octet, escaped && b";/?:@&=+$,%".contains(&octet))
-        })
+    let (mut one, mut other) = (Unescaped { rest: one }, Unescaped { rest: other });
+    let folded = |(octet, escaped): (u8, bool)| {
+        let octet = if ignore_case { octet.to_ascii_lowercase() } else { octet };
+        (octet, escaped && b";/?:@&=+$,%".contains(&octet))
     };
-    characters(one).eq(characters(other))
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if folded(one) == folded(other) => {}
+            _ => return false,
+        }
+    }
 }
 
 /// The octets of a piece of a URI with the escapes resolved.

@@ -60,9 +60,20 @@ impl<'a> Message<'a> {
         name: HeaderName<'static>,
         parse: fn(&'a [u8]) -> Result<T, ParseError>,
     ) -> Option<Result<T, ParseError>> {
+        match self.once(name) {
+            Ok(value) => value.map(parse),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The row of a header that occurs once.
+    #[inline(never)]
+    fn once(&self, name: HeaderName<'static>) -> Result<Option<&'a [u8]>, ParseError> {
         let mut rows = self.header_rows(name);
-        let value = rows.next()?;
-        Some(if rows.next().is_some() { Err(ParseError::Value) } else { parse(value) })
+        match (rows.next(), rows.next()) {
+            (value, None) => Ok(value),
+            _ => Err(ParseError::Value),
+        }
     }
 
     /// The one token that a header is; `None` when it is missing, and [`ParseError::Value`] when it is none.

@@ -4,7 +4,7 @@ use super::ParseError;
 use super::host::{Host, HostKind, host, port, v4, v6_inside};
 use super::list::Element;
 use super::params::{Params, element_end, next_param};
-use super::scan::{LWS, Span, TOKEN, VALUE, decimal, is, peek, run, skip_lws, slice, stands};
+use super::scan::{LWS, Span, TOKEN, VALUE, alike, decimal, is, peek, run, skip_lws, slice, stands};
 use crate::transport::{Address, Transport};
 use core::net::IpAddr;
 
@@ -97,7 +97,7 @@ impl<'a> Via<'a> {
     #[must_use]
     pub fn has_cookie(&self) -> bool {
         let cookie = self.branch().and_then(|branch| branch.split_at_checked(MAGIC_COOKIE.len()));
-        cookie.is_some_and(|(cookie, rest)| cookie.eq_ignore_ascii_case(MAGIC_COOKIE) && !rest.is_empty())
+        cookie.is_some_and(|(cookie, rest)| alike(cookie, MAGIC_COOKIE) && !rest.is_empty())
     }
 
     /// The `received` parameter as it is written.
@@ -158,7 +158,7 @@ impl<'a> Via<'a> {
 }
 
 impl<'a> Element<'a> for Via<'a> {
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn read(bytes: &'a [u8], at: usize) -> Result<(Self, usize), ParseError> {
         read(bytes, at).ok_or(ParseError::Via)
     }

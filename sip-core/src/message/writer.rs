@@ -75,7 +75,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes octets that are trusted: our own, or pieces of a message that was parsed.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn raw(&mut self, octets: &[u8]) {
         self.free = match take(&mut self.free).split_at_mut_checked(octets.len()) {
             Some((place, free)) => {
@@ -88,7 +88,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes a piece of a value; CR, LF and NUL in it make the message fail.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn text(&mut self, octets: &[u8]) {
         self.injected |= !is_clean(octets);
         self.raw(octets);
@@ -142,7 +142,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes a header row.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn header(&mut self, name: HeaderName<'_>, value: &[u8]) {
         self.value_start(name);
         self.text(value);
@@ -150,7 +150,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes a header row whose value is a piece of a message that was parsed: its folds stay.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn header_raw(&mut self, name: HeaderName<'_>, value: &[u8]) {
         self.value_start(name);
         self.raw(value);
@@ -174,7 +174,7 @@ impl<'b> Writer<'b> {
 
     /// Begins a row whose value is written in pieces, with [`text`](Self::text), [`number`](Self::number) and
     /// [`end`](Self::end).
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn value_start(&mut self, name: HeaderName<'_>) {
         match name {
             HeaderName::Other(name) => {
@@ -246,7 +246,7 @@ impl fmt::Write for Writer<'_> {
 }
 
 /// Whether none of the octets is CR, LF or NUL.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 fn is_clean(octets: &[u8]) -> bool {
     // Below 14 are these three, and controls that need the closer look.
     !any(octets, |octet| octet < 14) || !octets.iter().any(|octet| matches!(octet, 0 | b'\r' | b'\n'))

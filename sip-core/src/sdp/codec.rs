@@ -3,7 +3,7 @@
 use super::SdpError;
 use super::line::{cut, field, is_token, number_u32, payload_type};
 use crate::message::Param;
-use crate::message::scan::trim;
+use crate::message::scan::{alike, trim};
 
 /// An encoding and the payload type that stands for it: `a=rtpmap` (RFC 8866 §6.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl<'a> RtpMap<'a> {
     /// Whether this is the encoding of this name and clock rate, in hertz.
     #[must_use]
     pub fn is(&self, encoding: &[u8], clock_rate: u32) -> bool {
-        self.encoding.eq_ignore_ascii_case(encoding) && self.clock_rate == clock_rate
+        alike(self.encoding, encoding) && self.clock_rate == clock_rate
     }
 }
 

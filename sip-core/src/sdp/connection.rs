@@ -3,7 +3,7 @@
 use super::SdpError;
 use super::line::{cut, field, fields, number_u16};
 use crate::message::host::{v4, v6_inside as v6};
-use crate::message::scan::{HOST, run};
+use crate::message::scan::{HOST, alike, run};
 use core::net::IpAddr;
 
 /// What an address is.
@@ -66,14 +66,14 @@ impl<'a> Connection<'a> {
 
 fn connection<'a>([network, address_type, value]: [&'a [u8]; 3]) -> Option<Connection<'a>> {
     let whole = Connection { network, address_type, kind: AddressKind::Other, address: value, ttl: None, count: 1 };
-    if !network.eq_ignore_ascii_case(b"IN") {
+    if !alike(network, b"IN") {
         return Some(whole);
     }
     let (address, rest) = cut(value, b'/');
-    let is_v4 = address_type.eq_ignore_ascii_case(b"IP4");
+    let is_v4 = alike(address_type, b"IP4");
     let kind = if is_v4 && v4(address).is_some() {
         AddressKind::V4
-    } else if !is_v4 && !address_type.eq_ignore_ascii_case(b"IP6") {
+    } else if !is_v4 && !alike(address_type, b"IP6") {
         return Some(whole);
     } else if !is_v4 && v6(address).is_some() {
         AddressKind::V6

@@ -2,7 +2,7 @@
 
 use super::SdpError;
 use super::line::{cut, field, number};
-use crate::message::scan::trim;
+use crate::message::scan::{alike, trim};
 
 /// A crypto suite and its keys: `a=crypto` (RFC 4568 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ fn key(param: &[u8]) -> Option<CryptoKey<'_>> {
     let (key_salt, rest) = cut(info?, b'|');
     let octets = key_salt.strip_suffix(b"==").or_else(|| key_salt.strip_suffix(b"=")).unwrap_or(key_salt);
     let base64 = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/');
-    if !method.eq_ignore_ascii_case(b"inline") || octets.is_empty() || !octets.iter().all(base64) {
+    if !alike(method, b"inline") || octets.is_empty() || !octets.iter().all(base64) {
         return None;
     }
     let mut found = CryptoKey { key_salt, lifetime: None, mki: None };

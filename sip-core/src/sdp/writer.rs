@@ -6,6 +6,7 @@ use super::connection::{AddressKind, Connection, Rtcp};
 use super::crypto::{Crypto, is_suite};
 use super::line::{is_field, is_proto, is_token};
 use super::session::{Origin, Timing, is_writable};
+use crate::message::scan::alike;
 use crate::message::{WriteError, Writer as Octets, build::write_ip};
 use core::net::IpAddr;
 
@@ -121,7 +122,7 @@ impl<'b> Writer<'b> {
         }
         if connection.kind != AddressKind::Other && connection.count != 1 {
             // An IPv4 address has its count behind its time to live.
-            self.require(connection.ttl.is_some() || !address_type.eq_ignore_ascii_case(b"IP4"));
+            self.require(connection.ttl.is_some() || !alike(address_type, b"IP4"));
             self.octets.raw(b"/");
             self.octets.number(u64::from(connection.count));
         }

@@ -3,6 +3,7 @@
 //! Each rule becomes a 128-bit keyed hash over what it compares. Tokens and host names are compared in any
 //! case (§7.3.1), everything else octet by octet.
 
+use crate::message::scan::alike;
 use crate::message::{MAGIC_COOKIE, Message, Method};
 use crate::random::{HashKey, Key, KeyHasher, Token};
 use crate::transport::{Flow, Transport};
@@ -55,7 +56,7 @@ pub(super) fn of_request(hash: HashKey, request: &Message<'_>, cancelled: bool) 
     let via = request.top_via();
     let branch = via.branch().unwrap_or_default();
     if via.has_cookie() {
-        let default = if via.transport().eq_ignore_ascii_case(b"TLS") { Transport::Tls } else { Transport::Udp };
+        let default = if alike(via.transport(), b"TLS") { Transport::Tls } else { Transport::Udp };
         let port = via.port().unwrap_or(default.default_port());
         return hasher(hash, Rule::Request, method, u32::from(port))
             .part_ignoring_case(branch)

@@ -8,6 +8,7 @@ use super::event::{Call, Cause, Event, IncomingRequest, OutgoingRequest};
 use crate::dialog::Lookup;
 use crate::error::Error;
 use crate::memory::{Handle, KeptBlocks, Octets};
+use crate::message::scan::alike;
 use crate::message::{HeaderName, Message, Method, Scheme};
 use crate::role::Received;
 use crate::time::Instant;
@@ -504,5 +505,5 @@ fn lists(list: &[u8], method: &[u8]) -> bool {
 
 /// Whether a comma-separated list holds an option tag, in any case (RFC 3261 §7.3.1).
 fn names(list: &[u8], tag: &[u8]) -> bool {
-    list.split(|octet| *octet == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(tag))
+    list.split(|octet| *octet == b',').any(|item| alike(item.trim_ascii(), tag))
 }

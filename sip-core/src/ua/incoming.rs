@@ -8,6 +8,7 @@ use super::event::{Call, Cause, Event};
 use crate::dialog::State;
 use crate::error::{Capacity, Error};
 use crate::memory::{Handle, KeptBlocks, Octets};
+use crate::message::scan::alike;
 use crate::message::{HeaderName, MediaType, Message, NameAddr, Writer};
 use crate::random::Token;
 use crate::role::Received;
@@ -419,10 +420,8 @@ impl<O: Octets> Agent<'_, O> {
         let has_body = !invite.body().is_empty();
         let wrong_type =
             has_body && !invite.content_type().is_some_and(|kind| kind.is(accepted)) && !body_is_optional(invite);
-        let encoded = has_body
-            && invite
-                .header(HeaderName::ContentEncoding)
-                .is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        let encoded =
+            has_body && invite.header(HeaderName::ContentEncoding).is_some_and(|coding| !alike(coding, b"identity"));
         if wrong_type || encoded {
             self.reply(flow, invite, 415, |kept, writer| {
                 let texts = kept.get(settings.block());
@@ -457,7 +456,7 @@ fn body_is_optional(message: &Message<'_>) -> bool {
         let mut halves = param.splitn(2, |octet| *octet == b'=').map(<[u8]>::trim_ascii);
         let name = halves.next().unwrap_or_default();
         let value = halves.next().unwrap_or_default();
-        name.eq_ignore_ascii_case(b"handling") && value.eq_ignore_ascii_case(b"optional")
+        alike(name, b"handling") && alike(value, b"optional")
     })
 }
 
@@ -469,7 +468,6 @@ fn accepts(message: &Message<'_>, wanted: &[u8]) -> bool {
     let kind_of = |name: &[u8]| name.iter().position(|octet| *octet == b'/').unwrap_or(name.len());
     let wanted_kind = wanted.get(..kind_of(wanted)).unwrap_or_default();
     message.values(HeaderName::Accept).filter_map(MediaType::parse).any(|range| {
-        range.is(wanted)
-            || range.subtype() == b"*" && (range.kind() == b"*" || range.kind().eq_ignore_ascii_case(wanted_kind))
+        range.is(wanted) || range.subtype() == b"*" && (range.kind() == b"*" || alike(range.kind(), wanted_kind))
     })
 }

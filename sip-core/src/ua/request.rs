@@ -8,6 +8,7 @@ use super::event::OutgoingRequest;
 use crate::dialog::IdentityTexts;
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
+use crate::message::scan::alike;
 use crate::message::{HeaderName, Method, NameAddr, Scheme, Uri, Writer};
 use crate::random::Token;
 use crate::time::Instant;
@@ -176,9 +177,9 @@ pub(super) fn uri_transport(uri: &Uri<'_>, preferred: Transport) -> Transport {
         return Transport::Tls;
     }
     match uri.transport() {
-        Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
-        Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
-        Some(name) if name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
+        Some(name) if alike(name, b"udp") => Transport::Udp,
+        Some(name) if alike(name, b"tcp") => Transport::Tcp,
+        Some(name) if alike(name, b"tls") => Transport::Tls,
         _ => preferred,
     }
 }

@@ -4,6 +4,7 @@ use super::header::{Header, HeaderName};
 use super::list::{Element, Headers};
 use super::malformed::Malformed;
 use super::method::Method;
+use super::params::next_param;
 use super::parse::Message;
 use super::scan::{element, slice};
 use super::via::{MAGIC_COOKIE, Via};
@@ -72,7 +73,7 @@ fn via_row(w: &mut Writer<'_>, row: &[u8], source: Address, top: bool) {
     w.value_start(HeaderName::Via);
     match Via::read(row, 0) {
         Ok((via, end)) if top && via.needs_received(source) => {
-            stamped_via(w, &via, source);
+            sourced_via(w, &via, source);
             w.raw(row.get(end..).unwrap_or_default());
         }
         _ => w.raw(row),
@@ -80,31 +81,32 @@ fn via_row(w: &mut Writer<'_>, row: &[u8], source: Address, top: bool) {
     w.end();
 }
 
-/// Writes a Via with `received`, and with the port of `rport` when it asks for it. What it said of these itself
-/// is left out: it is not the sender's to say.
-fn stamped_via(w: &mut Writer<'_>, via: &Via<'_>, source: Address) {
+/// Writes a Via as it came, with `received` and with the port of `rport` when it asks for it. What it said of these
+/// itself is overwritten: it is not the sender's to say.
+pub(super) fn sourced_via(w: &mut Writer<'_>, via: &Via<'_>, source: Address) {
+    let Some(ip) = source.ip() else { return w.raw(via.raw()) };
     let raw = via.raw();
-    let params = raw.len().wrapping_sub(via.raw_params().len());
-    w.raw(slice(raw, 0, params));
-    for param in via.params() {
-        let rport = via.rport() == Some(None) && param.is(b"rport");
-        if param.is(b"received") || rport {
-            continue;
-        }
-        w.raw(b";");
-        w.raw(param.name);
-        if let Some(value) = param.value {
+    let mut at = raw.len().wrapping_sub(via.raw_params().len());
+    let (mut copied, mut received) = (0, false);
+    while let Some(Some(param)) = next_param(raw, at) {
+        at = param.end;
+        let rport = via.rport() == Some(None) && param.is(raw, b"rport");
+        if rport || param.is(raw, b"received") {
+            w.raw(slice(raw, copied, param.name_end));
             w.raw(b"=");
-            w.raw(value);
+            if rport {
+                w.number(u64::from(source.port()));
+            } else {
+                write_ip(w, ip);
+                received = true;
+            }
+            copied = param.end;
         }
     }
-    if let Some(ip) = source.ip() {
+    w.raw(slice(raw, copied, raw.len()));
+    if !received {
         w.raw(b";received=");
         write_ip(w, ip);
-    }
-    if via.rport() == Some(None) {
-        w.raw(b";rport=");
-        w.number(u64::from(source.port()));
     }
 }
 
@@ -125,12 +127,27 @@ pub fn write_ip(w: &mut Writer<'_>, ip: IpAddr) {
 }
 
 fn write_v4(w: &mut Writer<'_>, octets: [u8; 4]) {
+    let mut text = [0; 15];
+    let mut free = text.iter_mut();
+    let mut put = |character| {
+        if let Some(place) = free.next() {
+            *place = character;
+        }
+    };
     for (place, octet) in octets.into_iter().enumerate() {
         if place > 0 {
-            w.raw(b".");
+            put(b'.');
         }
-        w.number(u64::from(octet));
+        if octet >= 100 {
+            put(b'0' | (octet / 100));
+        }
+        if octet >= 10 {
+            put(b'0' | (octet / 10 % 10));
+        }
+        put(b'0' | (octet % 10));
     }
+    let left = free.len();
+    w.raw(slice(&text, 0, text.len().wrapping_sub(left)));
 }
 
 /// Two colons stand for the longest run of two zero groups or more, the first one of equals (RFC 5952 §4.2).

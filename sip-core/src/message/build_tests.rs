@@ -47,7 +47,7 @@ fn a_response_takes_from_its_request() {
         text(&answer(&request, SOURCE)),
         text(&crlf(
             "SIP/2.0 180 Ringing
-Via: SIP/2.0/UDP 192.0.2.10:5062;branch=z9hG4bK00112233aabbccdd;received=198.51.100.7;rport=40001
+Via: SIP/2.0/UDP 192.0.2.10:5062;branch=z9hG4bK00112233aabbccdd;rport=40001;received=198.51.100.7
 From: \"Al \\\"Ice\\\" L\" <sip:alice@example.com>;tag=a1
 To: Bob <sip:bob@example.com>;tag=tt
 Call-ID: 77f0@192.0.2.10
@@ -86,9 +86,10 @@ fn received_is_written_where_it_tells_something() {
         ("192.0.2.10:5062;branch=z9hG4bK1", Address::NONE, ""),
         ("192.0.2.10:5062;branch=z9hG4bK1", SOURCE, ";received=198.51.100.7"),
         ("host.example.com;branch=z9hG4bK1", SOURCE, ";received=198.51.100.7"),
-        ("198.51.100.7;branch=z9hG4bK1;rport", SOURCE, ";received=198.51.100.7;rport=40001"),
-        ("198.51.100.7;branch=z9hG4bK1;RPORT=", SOURCE, ";received=198.51.100.7;rport=40001"),
+        ("198.51.100.7;branch=z9hG4bK1;rport", SOURCE, ";rport=40001;received=198.51.100.7"),
+        ("198.51.100.7;branch=z9hG4bK1;RPORT=", SOURCE, ";RPORT=40001;received=198.51.100.7"),
         ("h.example.com;branch=z9hG4bK1;received=203.0.113.1", SOURCE, ";received=198.51.100.7"),
+        ("h.example.com;branch=z9hG4bK1;received;rport", SOURCE, ";received=198.51.100.7;rport=40001"),
         ("h.example.com;branch=z9hG4bK1;x=\"a;rport\"", SOURCE, ";x=\"a;rport\";received=198.51.100.7"),
     ] {
         let bytes = crlf(&OLD.replace("old.example.com", via));
@@ -114,7 +115,7 @@ fn a_400_takes_what_can_be_read() {
             w.finish_without_body();
         });
         let text = text(&written);
-        assert!(text.contains(";received=198.51.100.7;rport=40001\r\nFrom: "), "{text}");
+        assert!(text.contains(";rport=40001;received=198.51.100.7\r\nFrom: "), "{text}");
         assert!(text.contains("To: \"Bob <sip:bob@example.com>\r\nCall-ID: ") || name == "To", "{text}");
         assert!(text.contains("4711 INVITE\r\nContent-Length: 0\r\n\r\n"), "{text}");
     }

@@ -58,7 +58,7 @@ pub(crate) struct Place {
     /// Where its name begins.
     name: usize,
     /// Where its name ends.
-    name_end: usize,
+    pub(crate) name_end: usize,
     /// Where its value begins; beyond its end when it has none.
     pub(crate) value: usize,
     /// Where it ends.

@@ -134,12 +134,13 @@ impl<'a> Via<'a> {
     }
 
     /// Whether the request came from elsewhere than its sent-by says, so that `received` has to tell from
-    /// where (RFC 3261 §18.2.1); with `rport` always (RFC 3581 §4).
+    /// where (RFC 3261 §18.2.1); with `rport` always (RFC 3581 §4), and where the sender has written one itself,
+    /// for it would choose whom a response hits.
     #[must_use]
     pub fn needs_received(&self, source: Address) -> bool {
         match source.ip() {
             None => false,
-            Some(ip) => self.rport_kind == Rport::Empty || self.host().ip() != Some(ip),
+            Some(ip) => self.rport_kind == Rport::Empty || !self.received.is_none() || self.host().ip() != Some(ip),
         }
     }
 
@@ -312,6 +313,7 @@ mod tests {
         let source = Address::v4(Ipv4Addr::new(192, 0, 2, 9), 40_000);
         for (text, port, received) in [
             ("SIP/2.0/UDP 192.0.2.9:5062;branch=z9hG4bKx", 5062, false),
+            ("SIP/2.0/UDP 192.0.2.9:5062;branch=z9hG4bKx;received=192.0.2.66", 5062, true),
             ("SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKx", 5060, false),
             ("SIP/2.0/UDP 192.0.2.9:5062;branch=z9hG4bKx;rport", 40_000, true),
             ("SIP/2.0/UDP 192.0.2.8:5062;branch=z9hG4bKx", 5062, true),

@@ -18,6 +18,7 @@ pub mod build;
 mod compact;
 mod error;
 mod events;
+pub mod forward;
 mod header;
 pub(crate) mod host;
 mod identity;
@@ -47,6 +48,7 @@ pub use build::{Resend, ack, cancel, malformed_head, resend, response_head, stam
 pub use compact::compact;
 pub use error::ParseError;
 pub use events::{Event, SubscriptionState};
+pub use forward::{ForwardError, ForwardRequest, ForwardResponse};
 pub use header::{Header, HeaderName};
 pub use host::Host;
 pub use list::{Headers, List, Named, Values};
@@ -69,6 +71,8 @@ pub use writer::{WriteError, Writer, reason_phrase};
 
 #[cfg(test)]
 mod build_tests;
+#[cfg(test)]
+mod forward_tests;
 #[cfg(test)]
 mod header_tests;
 #[cfg(test)]

@@ -117,8 +117,7 @@ impl<'b> Writer<'b> {
     pub fn request_line(&mut self, method: Method<'_>, uri: &[u8]) {
         self.token(method.as_bytes());
         self.raw(b" ");
-        self.injected |= uri.is_empty() || any(uri, is_outside_uri);
-        self.raw(uri);
+        self.uri(uri);
         self.raw(b" SIP/2.0\r\n");
     }
 
@@ -134,6 +133,12 @@ impl<'b> Writer<'b> {
     /// Makes the message fail: a value cannot stand where it was put.
     pub(crate) const fn refuse(&mut self) {
         self.injected = true;
+    }
+
+    /// Writes a URI, of characters that can stand in one.
+    pub(crate) fn uri(&mut self, uri: &[u8]) {
+        self.injected |= uri.is_empty() || any(uri, is_outside_uri);
+        self.raw(uri);
     }
 
     fn token(&mut self, name: &[u8]) {
@@ -195,13 +200,20 @@ impl<'b> Writer<'b> {
     /// Writes the top Via of a request of ours, in the form that [`stamp`](super::build::stamp) knows
     /// (RFC 3261 §8.1.1.7, RFC 3581 §3).
     pub fn via(&mut self, transport: Transport, sent_by: &[u8], branch: Token) {
+        self.via_of(transport, sent_by, branch.as_bytes());
+    }
+
+    /// The same with any token for a branch; the magic cookie is put before it when it is missing.
+    pub fn via_of(&mut self, transport: Transport, sent_by: &[u8], branch: &[u8]) {
         self.raw(if self.compact { b"v: SIP/2.0/" } else { b"Via: SIP/2.0/" });
         self.raw(transport.name().as_bytes());
         self.raw(b" ");
         self.text(sent_by);
         self.raw(b";branch=");
-        self.raw(MAGIC_COOKIE);
-        self.raw(branch.as_bytes());
+        if !branch.starts_with(MAGIC_COOKIE) {
+            self.raw(MAGIC_COOKIE);
+        }
+        self.token(branch);
         self.raw(b";rport\r\n");
     }
 

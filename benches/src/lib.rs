@@ -3,10 +3,12 @@
 //! Each function does a piece of work once; what it saw goes into a number, so that the compiler can't leave it out.
 
 mod agent;
+mod forward;
 mod parse;
 mod write;
 
 pub use agent::{Callee, Options};
+pub use forward::Forwarding;
 pub use parse::{parse_lazy, parse_typed};
 pub use write::Parts;
 

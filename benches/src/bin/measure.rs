@@ -1,16 +1,16 @@
 //! Repeats one piece of work and prints what one repetition takes, to be run side by side with other stacks, or under
 //! callgrind (`.ci/instructions`).
 //!
-//! `measure parse-lazy|parse-typed|write|options|call FILE ITERATIONS` prints `sip MODE FILE ITERATIONS NS_PER_ITERATION`.
+//! `measure parse-lazy|parse-typed|write|forward|options|call FILE ITERATIONS` prints `sip MODE FILE ITERATIONS NS_PER_ITERATION`.
 
-use sip_benches::{Callee, Options, Parts, parse_lazy, parse_typed};
+use sip_benches::{Callee, Forwarding, Options, Parts, parse_lazy, parse_typed};
 use std::process::ExitCode;
 use std::time::Instant;
 
-const USAGE: &str = "usage: measure parse-lazy|parse-typed|write|options|call FILE ITERATIONS
+const USAGE: &str = "usage: measure parse-lazy|parse-typed|write|forward|options|call FILE ITERATIONS
 
 FILE holds one message as it travels: any for parse-lazy, parse-typed and write,
-an OPTIONS request for options, an INVITE for call.";
+a request or a response of two hops for forward, an OPTIONS request for options, an INVITE for call.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +27,11 @@ fn main() -> ExitCode {
             let parts = Parts::of(&bytes);
             let mut room = vec![0; 65_535];
             repeat(count, || parts.write(&mut room))
+        }
+        "forward" => {
+            let message = Forwarding::of(&bytes);
+            let mut room = vec![0; 65_535];
+            repeat(count, || message.write(&mut room))
         }
         "options" => {
             let mut options = Options::new(&bytes);

@@ -43,7 +43,7 @@ fn a_response_has_the_head_of_its_request() {
         bench.sent(),
         [(
             PEER,
-            "SIP/2.0 200 Sure\r\nVia: SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bKx1;rport=5060;received=192.0.2.9\r\n\
+            "SIP/2.0 200 Sure\r\nVia: SIP/2.0/UDP 192.0.2.9:5070;rport=5060;branch=z9hG4bKx1;received=192.0.2.9\r\n\
              From: <sip:bob@example.com>;tag=f\r\nTo: <sip:alice@example.com>;tag=b\r\nCall-ID: 2@bob\r\nCSeq: 4 INVITE\r\n\
              Record-Route: <sip:p.example.com;lr>\r\nContact: <sip:alice@192.0.2.1>\r\nContent-Type: application/sdp\r\n\
              Content-Length: 5\r\n\r\nv=0\r\n"

@@ -110,6 +110,11 @@ fn place(bytes: &[u8], at: usize) -> Option<Place> {
     }
     let value = skip_lws(bytes, equal.wrapping_add(1));
     let end = if peek(bytes, value) == b'"' { quoted(bytes, value)? } else { run(bytes, value, VALUE) };
+    if end == value {
+        // An empty value: the white space behind the equals sign is not the parameter's.
+        let end = equal.wrapping_add(1);
+        return Some(Place { name, name_end, value: end, end });
+    }
     Some(Place { name, name_end, value, end })
 }
 

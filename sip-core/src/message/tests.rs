@@ -397,6 +397,17 @@ fn a_malformed_element_does_not_hide_the_next() {
 }
 
 #[test]
+fn white_space_behind_an_empty_value_is_not_the_parameters() {
+    let bytes =
+        with("Contact: <sip:a@b>;x =\n , <sip:c@d>;y= ;z=\nVia: SIP/2.0/UDP g, SIP/2.0/UDP h;y= , SIP/2.0/UDP i");
+    let m = Message::parse(&bytes).unwrap();
+    let contacts: Vec<_> = m.contacts().map(|one| text(one.unwrap().raw())).collect();
+    assert_eq!(contacts, ["<sip:a@b>;x =", "<sip:c@d>;y= ;z="]);
+    assert_eq!(m.contacts().next().unwrap().unwrap().param(b"x"), Some(&b""[..]));
+    assert_eq!(m.vias().nth(1).map(|via| text(via.unwrap().raw())), Some("SIP/2.0/UDP h;y="));
+}
+
+#[test]
 fn what_is_no_sip_is_not_answered() {
     for octets in [
         &b""[..],

@@ -39,6 +39,7 @@ mod pcap;
 mod phones;
 #[cfg(test)]
 mod ping;
+pub mod properties;
 mod report;
 mod schedule;
 mod short;

@@ -1,0 +1,124 @@
+//! The properties of `sip_testkit::properties` over the corpus, over random octets, and over what fuzzing has found.
+//!
+//! The fuzz targets in `tests/fuzz` hold the same properties against inputs that they search for; a fault that they find
+//! gets a test with its name here or beside what was at fault.
+
+use arbitrary::{Arbitrary, Unstructured};
+use core::net::{Ipv4Addr, Ipv6Addr};
+use fastrand::Rng;
+use sip_core::message::Message;
+use sip_core::transport::Address;
+use sip_testkit::corpus::corpus;
+use sip_testkit::properties::{self, Change, Edit, FAMILIES, Step};
+
+const SOURCES: [Address; 3] = [
+    Address::NONE,
+    Address::v4(Ipv4Addr::new(203, 0, 113, 9), 40_009),
+    Address::v6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9), 5060),
+];
+
+fn changes(place: usize) -> [Change; 9] {
+    [
+        Change::Escape(place, false),
+        Change::Escape(place, true),
+        Change::Case,
+        Change::Order,
+        Change::Unknown,
+        Change::Counting(place),
+        Change::User,
+        Change::Port,
+        Change::Header,
+    ]
+}
+
+#[test]
+fn the_corpus_is_read_and_written_again() {
+    for sample in corpus() {
+        println!("{}", sample.title());
+        properties::message(&sample.octets);
+        if let Ok(message) = Message::parse(&sample.octets) {
+            properties::sdp(message.body());
+        }
+    }
+}
+
+#[test]
+fn messages_are_made_of_the_corpus() {
+    for (place, sample) in corpus().into_iter().enumerate() {
+        println!("{}", sample.title());
+        for source in SOURCES {
+            let status = 100 + (place as u16 * 7) % 600;
+            properties::edit(&sample.octets, &Edit { source, status, number: place as u64, cseq: u32::MAX });
+        }
+    }
+}
+
+#[test]
+fn the_corpus_comes_in_on_streams() {
+    for sample in corpus().into_iter().filter(|sample| sample.octets.len() < 4096) {
+        println!("{}", sample.title());
+        let twice = [b"\r\n\r\n", &sample.octets[..], &sample.octets].concat();
+        for pieces in [&[1][..], &[2], &[7, 1, 64], &[500]] {
+            properties::stream(&twice, pieces, 8192);
+        }
+        properties::stream(&twice, &[3], 600);
+    }
+}
+
+#[test]
+fn the_headers_of_the_corpus_settle() {
+    for sample in corpus() {
+        println!("{}", sample.title());
+        let Ok(message) = Message::parse(&sample.octets) else { continue };
+        for header in message.headers().filter(|header| header.value.len() < 4096) {
+            if let Some(family) = FAMILIES.iter().position(|(name, _)| *name == header.name) {
+                properties::header(family, header.value);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_uris_of_the_corpus_are_compared() {
+    for sample in corpus().into_iter().filter(|sample| sample.octets.len() < 4096) {
+        println!("{}", sample.title());
+        let Ok(message) = Message::parse(&sample.octets) else { continue };
+        let addresses = message.contacts().chain(message.routes()).flatten().map(|address| address.raw_uri());
+        let uris: Vec<&[u8]> =
+            addresses.chain([message.from().raw_uri(), message.to().raw_uri()]).chain(message.request_uri()).collect();
+        for one in &uris {
+            (0..40).flat_map(changes).for_each(|change| properties::uri(one, change));
+            uris.iter().for_each(|other| properties::uris(one, other));
+        }
+    }
+}
+
+#[test]
+fn spoilt_messages_do_no_harm() {
+    let samples = corpus();
+    let mut random = Rng::with_seed(1);
+    for _ in 0..20_000 {
+        let mut octets = samples[random.usize(..samples.len())].octets.clone();
+        octets.truncate(4096);
+        for _ in 0..random.usize(1..5) {
+            let at = random.usize(..octets.len());
+            match random.u8(..3) {
+                0 => octets[at] = b"\r\n\0 \t:;,=\"\\<>@%[]?*/.-09aZ\x7F\xFF"[random.usize(..28)],
+                1 => octets.truncate(at + 1),
+                _ => _ = octets.splice(at..at, *b"\r\n"),
+            }
+        }
+        properties::message(&octets);
+    }
+}
+
+#[test]
+fn whatever_happens_to_a_user_agent_it_comes_to_rest() {
+    let mut random = Rng::with_seed(2);
+    for _ in 0..2_000 {
+        let octets: Vec<u8> = (0..random.usize(..400)).map(|_| random.u8(..)).collect();
+        let mut input = Unstructured::new(&octets);
+        let steps = Vec::<Step>::arbitrary(&mut input).expect("steps of any octets");
+        properties::agent(&steps);
+    }
+}

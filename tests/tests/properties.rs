@@ -122,3 +122,11 @@ fn whatever_happens_to_a_user_agent_it_comes_to_rest() {
         properties::agent(&steps);
     }
 }
+
+/// The ACK to a 2xx is kept for 64·T1. One that the socket would not take until then was sent without octets.
+#[test]
+fn an_ack_that_waits_for_the_socket_too_long_is_not_sent_empty() {
+    let peer = |status, tag| Step::Answer { to: 0, status, tag, extras: 0 };
+    let (ok, again) = (peer(4, 0), peer(4, 0));
+    properties::agent(&[Step::Call(true, 0), Step::Resolved(3), Step::Block(true), ok, again, Step::Wait(4000)]);
+}

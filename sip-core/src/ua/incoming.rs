@@ -1,6 +1,6 @@
 //! The callee's side of an INVITE (RFC 3261 §13.3, §14.2): ringing, answer, CANCEL, ACK.
 
-use super::agent::{Agent, SEND};
+use super::agent::{Agent, BLOCKED, SEND};
 use super::config::Text;
 use super::content::Content;
 use super::entry::{CallState, Owner, Tries};
@@ -379,7 +379,7 @@ impl<O: Octets> Agent<'_, O> {
             let ack = core::mem::replace(&mut entry.ack, crate::memory::Block::NONE);
             self.octets.release(ack);
             let mut table = self.dialog_table();
-            if table.ready_list(dialog) == Some(SEND) {
+            if matches!(table.ready_list(dialog), Some(SEND | BLOCKED)) {
                 table.unlink_ready(dialog);
             }
         } else if due(entry.resend_at) {

@@ -1,0 +1,11 @@
+//! The value of a header, chosen by the first octet: see [`sip_testkit::properties::header`].
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sip_testkit::properties::header;
+
+fuzz_target!(|input: &[u8]| {
+    if let [family, value @ ..] = input {
+        header(usize::from(*family), value);
+    }
+});

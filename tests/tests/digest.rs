@@ -298,3 +298,26 @@ fn the_refresh_answers_at_once_with_the_next_count() {
     let refresh = wire.hear(&phones).remove(0);
     assert_eq!(verified(&refresh), pairs(&[("r", 3)]));
 }
+
+/// A fork that answers late: the proxy passes its 2xx on behind the challenge of another one (RFC 3261 §16.7 step 5).
+#[test]
+fn a_2xx_to_the_challenged_invite_ends_in_a_dialog_of_its_own_and_the_call_goes_on() {
+    let (mut phones, alice, mut wire) = phone(20, |_| {});
+    let call = phones.call(alice, "sip:wire@192.0.2.9");
+    let first = wire.expect(&phones, "INVITE");
+    wire.respond(&mut phones, alice, &first, 401, &challenge("r", "n", ""));
+    let second = wire.expect_all(&phones, &["ACK", "INVITE"]).pop().expect("an INVITE with credentials");
+    wire.accept(&mut phones, alice, &first, "late", ANSWER);
+    let heard = wire.expect_all(&phones, &["ACK", "BYE"]);
+    assert!(heard.iter().all(|request| request.to_tag() == "late"));
+    wire.respond(&mut phones, alice, &heard[1], 200, "");
+    wire.accept(&mut phones, alice, &second, "wire", ANSWER);
+    assert_eq!(wire.expect(&phones, "ACK").to_tag(), "wire");
+    assert_eq!(phones.last(alice), Some(Event::Answered { call, answer_due: false }));
+    phones.hang_up(alice, call);
+    let bye = wire.expect(&phones, "BYE");
+    assert_eq!(bye.to_tag(), "wire");
+    wire.respond(&mut phones, alice, &bye, 200, "");
+    phones.settle();
+    assert_eq!(phones.ended(alice), [(Cause::LocalHangup, 0)]);
+}

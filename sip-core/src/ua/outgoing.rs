@@ -218,6 +218,10 @@ impl<O: Octets> Agent<'_, O> {
                 None => self.refuse_fork(now, flow, TransactionId::NONE, response),
             };
         }
+        if entry.invite != id {
+            // Its INVITE was challenged and went out again with credentials, and that one the call waits for.
+            return self.refuse_fork(now, flow, TransactionId::NONE, response);
+        }
         let (first, hangup, sessions, offered) = (entry.dialog, entry.hangup, entry.sessions, entry.offered);
         let dialog = known.unwrap_or(first);
         // Target and route set are those of the 2xx; where it has none that can be used, those of the 1xx will do.

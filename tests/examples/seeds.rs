@@ -46,7 +46,7 @@ fn write(out: &Path, folders: impl Iterator<Item = PathBuf>) -> io::Result<()> {
         put(out, "message", &[octets])?;
         // What comes first chooses pieces and cap, or what is asked for: see the targets.
         put(out, "framer", &[&[40, 3, 1, 200, 0, 16], octets])?;
-        put(out, "edit", &[&[2, 9, 2, 0, 192, 196, 19, 100, 0, 1, 2, 3, 4, 5, 6, 7, 8, 2, 0, 0, 0], octets])?;
+        put(out, "edit", &[&[2, 9, 2, 0, 192, 196, 19, 100, 0, 1, 2, 3, 4, 5, 6, 7, 8, 2, 0, 0, 0, 75, 7], octets])?;
         parts(out, octets)?;
     }
     Ok(())

@@ -6,6 +6,7 @@
 
 mod agent;
 mod edit;
+mod forward;
 mod headers;
 mod message;
 mod said;
@@ -15,6 +16,7 @@ mod uri;
 
 pub use agent::{Step, agent};
 pub use edit::{Edit, edit};
+pub use forward::{Edits, forward, forward_back};
 pub use headers::{FAMILIES, header};
 pub use message::{message, read};
 pub use said::{Said, each};

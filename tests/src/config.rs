@@ -16,7 +16,7 @@ pub struct Config {
     pub check: bool,
     /// How many actions may follow one input, and how many inputs one moment, before it is called a livelock.
     pub livelock: u32,
-    /// How long a name takes to resolve, and a connection to fail.
+    /// How long a name takes to resolve, and a connection to open or to fail.
     pub answer_after: Duration,
 }
 
@@ -79,6 +79,8 @@ pub struct Stats {
     pub malformed: u64,
     /// Events given to the user.
     pub events: u64,
+    /// Messages given to a role out of a stream; counted among the delivered ones too.
+    pub streamed: u64,
     /// Connections asked for.
     pub connects: u64,
     /// Names asked for.

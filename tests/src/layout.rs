@@ -67,8 +67,10 @@ impl Layout {
         };
         let (low, high) = (self.bar(from.min(to)) + 1, self.bar(from.max(to)));
         if low > high {
-            let text = self.fit(&format!("{}{} {label}", glyphs.right, glyphs.left), self.gap);
-            overlay(&mut line, low, &text);
+            let text = self.fit(&format!("{}{} {label}", glyphs.right, glyphs.left), self.gap.saturating_sub(1));
+            // The last endpoint has room on its left only.
+            let last = from + 1 == self.endpoints && from > 0;
+            overlay(&mut line, if last { low.saturating_sub(2 + text.len()) } else { low }, &text);
             return finish(&line);
         }
         let rightward = from < to;

@@ -43,6 +43,7 @@ pub mod properties;
 mod report;
 mod schedule;
 mod short;
+mod streams;
 mod user;
 mod watched;
 mod wire;

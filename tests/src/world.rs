@@ -3,10 +3,11 @@
 use crate::config::{Config, Stats};
 use crate::hosts::resolve;
 use crate::ladder::{Fate, Ladder};
-use crate::network::{Datagram, Network};
+use crate::network::Network;
 use crate::pcap::MAX_PAYLOAD;
 use crate::report::Report;
 use crate::schedule::Schedule;
+use crate::streams::{Piece, Streams};
 use crate::user::User;
 use core::fmt::Debug;
 use core::hash::Hasher;
@@ -48,6 +49,7 @@ pub struct World<R, U = ()> {
     now: Instant,
     network: Network,
     tasks: Schedule<Task>,
+    streams: Streams,
     blocked: Vec<(NodeId, Flow)>,
     hosts: Vec<(String, Target)>,
     seeds: Rng,
@@ -64,6 +66,8 @@ struct Node<R> {
     timeout: Option<Instant>,
     unplugged: bool,
     refuses: bool,
+    /// Whether it takes connections.
+    listens: bool,
 }
 
 /// What the world owes a node.
@@ -71,7 +75,8 @@ struct Node<R> {
 enum Task {
     Writable(NodeId, Flow),
     Failed(NodeId, Flow, FlowError),
-    ConnectFailed(NodeId, Ticket),
+    Connect(NodeId, Ticket, Target),
+    Stream(Piece),
     Resolved(NodeId, Ticket, Vec<Target>),
 }
 
@@ -96,6 +101,7 @@ where
             now: Instant::ZERO,
             network: Network::new(config.seed, config.faults),
             tasks: Schedule::new(),
+            streams: Streams::default(),
             blocked: Vec::new(),
             hosts: Vec::new(),
             seeds: Rng::with_seed(!config.seed),
@@ -122,7 +128,7 @@ where
         assert!(self.find(address).is_none(), "two nodes at {address}");
         let id = NodeId(self.nodes.len());
         self.report.ladder.name(address, name);
-        self.nodes.push(Node { role, address, timeout: None, unplugged: false, refuses: false });
+        self.nodes.push(Node { role, address, timeout: None, unplugged: false, refuses: false, listens: false });
         self.drain(id);
         id
     }
@@ -203,9 +209,13 @@ where
         self.report.explain()
     }
 
-    /// Unplugs a node or plugs it in again; unplugged, whatever it sends or should get is dropped in silence.
+    /// Unplugs a node or plugs it in again; unplugged, whatever datagram it sends or should get is dropped in silence,
+    /// and its connections are closed.
     pub fn unplug(&mut self, node: NodeId, unplugged: bool) {
         self.nodes[node.0].unplugged = unplugged;
+        if unplugged {
+            self.sever(node);
+        }
         self.note(node, if unplugged { "unplugged" } else { "plugged in" });
     }
 
@@ -214,6 +224,19 @@ where
     pub fn refuse(&mut self, node: NodeId, refuses: bool) {
         self.nodes[node.0].refuses = refuses;
         self.note(node, if refuses { "refuses datagrams" } else { "takes datagrams" });
+    }
+
+    /// Lets a node's host take TCP connections at its address, or refuse them, as it does from the start.
+    pub fn listen(&mut self, node: NodeId, listens: bool) {
+        self.nodes[node.0].listens = listens;
+        self.note(node, if listens { "takes connections" } else { "refuses connections" });
+    }
+
+    /// Closes all connections of a node; both ends are told.
+    pub fn sever(&mut self, node: NodeId) {
+        for flow in self.streams.of(node) {
+            self.close(flow);
+        }
     }
 
     /// Writes a line about a node into the ladder.
@@ -350,8 +373,30 @@ where
                 self.note(node, "flow failed");
                 self.act(node, |role, _| role.flow_failed(now, flow, error));
             }
-            Some(Task::ConnectFailed(node, ticket)) => {
-                self.act(node, |role, _| role.connect_failed(now, ticket, FlowError::Refused));
+            Some(Task::Connect(node, ticket, target)) => {
+                let plugged = |node: &NodeId| !self.nodes[node.0].unplugged;
+                let takes = |node: &NodeId| plugged(node) && self.nodes[node.0].listens;
+                let listener = self.find(target.address).filter(takes);
+                match listener.filter(|_| target.transport == Transport::Tcp && plugged(&node)) {
+                    Some(listener) => {
+                        let flow = self.streams.connect(node, self.nodes[node.0].address, target.address, listener);
+                        self.note(node, "connected");
+                        self.act(node, |role, _| role.flow_connected(now, ticket, flow));
+                    }
+                    None => {
+                        self.note(node, "connection refused");
+                        self.act(node, |role, _| role.connect_failed(now, ticket, FlowError::Refused));
+                    }
+                }
+            }
+            Some(Task::Stream(piece)) => {
+                let Some((node, flow, messages)) = self.streams.arrive(&piece) else { return };
+                for message in messages {
+                    self.stats.delivered += 1;
+                    self.stats.streamed += 1;
+                    self.hand_over(node, flow, &message);
+                    self.drain(node);
+                }
             }
             Some(Task::Resolved(node, ticket, targets)) => {
                 self.act(node, |role, _| role.resolved(now, ticket, &targets));
@@ -365,7 +410,7 @@ where
         match self.find(datagram.to) {
             Some(node) if !self.nodes[node.0].unplugged && !self.nodes[node.0].refuses => {
                 self.stats.delivered += 1;
-                self.hand_over(node, &datagram);
+                self.hand_over(node, Flow::udp(datagram.from), &datagram.payload);
                 self.drain(node);
             }
             receiver => {
@@ -382,9 +427,9 @@ where
         self.network.recycle(datagram);
     }
 
-    fn hand_over(&mut self, id: NodeId, datagram: &Datagram) {
-        let (now, node, flow) = (self.now, &mut self.nodes[id.0], Flow::udp(datagram.from));
-        match Message::parse(&datagram.payload) {
+    fn hand_over(&mut self, id: NodeId, flow: Flow, octets: &[u8]) {
+        let (now, node) = (self.now, &mut self.nodes[id.0]);
+        match Message::parse(octets) {
             Ok(message) => match node.role.receive(now, flow, &message) {
                 Received::Event(event) => {
                     self.stats.events += 1;
@@ -412,10 +457,23 @@ where
             };
             match action {
                 Action::Send { id: send, flow, bytes } => {
-                    if flow.transport != Transport::Udp || bytes.len() > MAX_PAYLOAD {
-                        let error =
-                            if flow.transport == Transport::Udp { FlowError::TooLarge } else { FlowError::Closed };
-                        self.tasks.put(now, Task::Failed(id, flow, error));
+                    if flow.transport != Transport::Udp {
+                        let Some(to) = self.streams.peer(flow) else {
+                            self.tasks.put(now, Task::Failed(id, flow, FlowError::Closed));
+                            continue;
+                        };
+                        let from = node.address;
+                        self.stats.sent += 1;
+                        self.report.ladder.record(now, from, to, bytes, Fate::Delivered);
+                        let network = &mut self.network;
+                        let cut = |left| (network.below(left), now + network.delay(from, to));
+                        for (at, piece) in self.streams.send(now, flow, bytes, cut) {
+                            self.tasks.put(at, Task::Stream(piece));
+                        }
+                        continue;
+                    }
+                    if bytes.len() > MAX_PAYLOAD {
+                        self.tasks.put(now, Task::Failed(id, flow, FlowError::TooLarge));
                         continue;
                     }
                     let mut blocks = self.blocked.contains(&(id, flow));
@@ -445,11 +503,15 @@ where
                     note_event(&mut self.report.ladder, now, node.address, &event);
                     self.user.on_event(&mut node.role, now, id, event, None);
                 }
-                Action::Connect { ticket, .. } => {
+                Action::Connect { ticket, target, .. } => {
                     self.stats.connects += 1;
-                    self.tasks.put(now + self.config.answer_after, Task::ConnectFailed(id, ticket));
+                    self.tasks.put(now + self.config.answer_after, Task::Connect(id, ticket, target));
                 }
-                Action::Close { .. } => {}
+                Action::Close { flow } => {
+                    for (node, flow) in self.streams.close(flow).into_iter().filter(|&(_, known)| known != flow) {
+                        self.tasks.put(now, Task::Failed(node, flow, FlowError::Closed));
+                    }
+                }
                 Action::Resolve { ticket, host, port, transport, secure } => {
                     self.stats.resolves += 1;
                     let targets = resolve(&self.hosts, host, port, transport, secure);
@@ -458,6 +520,12 @@ where
             }
         }
         self.fail("livelock: the actions after one input do not end");
+    }
+
+    fn close(&mut self, flow: Flow) {
+        for (node, flow) in self.streams.close(flow) {
+            self.tasks.put(self.now, Task::Failed(node, flow, FlowError::Closed));
+        }
     }
 
     fn check(&mut self) {

@@ -12,7 +12,7 @@ use crate::message::Message;
 use crate::random::{HashKey, Key};
 use crate::time::Instant;
 use crate::transaction::TransactionId;
-use crate::transport::Flow;
+use crate::transport::{Flow, Sizing};
 
 /// The state of a dialog (RFC 3261 §12).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,7 +42,8 @@ pub struct Dialog {
     pub(crate) next: Handle,
     /// Where the dialog's texts are.
     pub(crate) identity: Identity,
-    /// Where requests go: the first route, or the remote target. None while its name is being resolved.
+    /// Where requests go: the first route, or the remote target. None while its name is being resolved. A stream has no
+    /// connection here: that is asked for with each request.
     pub(crate) flow: Flow,
     /// Where the message came from that made the dialog; the way out when the target's name has no address.
     pub(crate) source: Flow,
@@ -56,6 +57,10 @@ pub struct Dialog {
     pub(crate) ack_seq: u32,
     /// Our ACK to the last 2xx, for every repetition of it.
     pub(crate) ack: Block,
+    /// The connection that was opened for the ACK; zero for none.
+    pub(crate) ack_connection: u32,
+    /// What the size rule says of the ACK.
+    pub(crate) ack_sizing: Sizing,
     /// The INVITE that waits for its outcome: ours or the peer's.
     pub(crate) invite: TransactionId,
     /// When the 2xx is sent again; zero for never.
@@ -134,6 +139,8 @@ impl Entry for Dialog {
         awaited_seq: 0,
         ack_seq: 0,
         ack: Block::NONE,
+        ack_connection: 0,
+        ack_sizing: Sizing::ZERO,
         invite: TransactionId::NONE,
         resend_at: Instant::ZERO,
         resend_interval: 0,

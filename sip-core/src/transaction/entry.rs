@@ -5,7 +5,7 @@ use super::{client, client_invite, server, server_invite};
 use crate::memory::{Block, CHAINS, Entry, Handle, Links};
 use crate::random::Key;
 use crate::time::Instant;
-use crate::transport::Flow;
+use crate::transport::{Flow, Sizing};
 
 /// Names a transaction. The zero value is none; one that has ended is known as such.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -222,6 +222,17 @@ impl Machine {
     }
 }
 
+/// What the message of a client transaction is, and so its ready list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Sends {
+    #[default]
+    Request = 0,
+    /// A request that must not wait behind others: CANCEL, BYE.
+    UrgentRequest,
+    /// The ACK that took the place of the INVITE.
+    Ack,
+}
+
 /// A transaction as the table holds it; all zero is a free entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Transaction {
@@ -230,15 +241,16 @@ pub struct Transaction {
     /// The matching key, and the key of the flow (client) or of merged requests (server).
     pub(super) keys: [Key; CHAINS],
     pub(super) user: User,
+    /// The flow; of a parked request the target to connect to, once it is known.
     pub(super) flow: Flow,
     /// The request, later its ACK (client); the last response (server).
     pub(super) message: Block,
     /// The head that responses begin with.
     pub(super) template: Block,
-    /// The ready list of the request.
-    pub(super) priority: u8,
-    /// `message` is the ACK.
-    pub(super) acked: bool,
+    /// What a client transaction sends.
+    pub(super) sends: Sends,
+    /// What the size rule says of the request.
+    pub(super) sizing: Sizing,
 }
 
 impl Transaction {
@@ -251,8 +263,8 @@ impl Transaction {
         flow: Flow::NONE,
         message: Block::NONE,
         template: Block::NONE,
-        priority: 0,
-        acked: false,
+        sends: Sends::Request,
+        sizing: Sizing::ZERO,
     };
 
     pub(super) fn set_key(&mut self, chain: usize, key: Key) {

@@ -1,13 +1,13 @@
 //! The transaction layer: the table, what is ready to be sent, timers and lost flows.
 
-use super::entry::{Transaction, TransactionId, User};
+use super::entry::{Sends, Transaction, TransactionId, User};
 use super::step::{Output, Step, Tell};
 use super::{Timers, TransactionsRef, key};
 use crate::error::Capacity;
 use crate::memory::{Block, CHAINS, Head, Octets, Table};
 use crate::random::{HashKey, Key};
 use crate::time::{Duration, Instant};
-use crate::transport::Flow;
+use crate::transport::{DATAGRAM_LIMIT, Flow};
 
 /// The ready list of responses, ACK, CANCEL and BYE.
 pub(super) const URGENT: usize = 0;
@@ -32,6 +32,8 @@ pub struct Layer {
     /// The keys of the request that was found to be new, for the transaction that may be made of it.
     pub(super) fresh: [Key; CHAINS],
     pub(super) reserved: u32,
+    /// The largest request that goes by datagram; zero for [`DATAGRAM_LIMIT`].
+    datagram_limit: u16,
     /// The transaction that the last call gave out; when it is Terminated, the next call frees it.
     last: TransactionId,
 }
@@ -44,6 +46,7 @@ impl Layer {
         hash: HashKey::ZERO,
         fresh: [Key::ZERO; CHAINS],
         reserved: 0,
+        datagram_limit: 0,
         last: TransactionId::NONE,
     };
 
@@ -51,6 +54,17 @@ impl Layer {
     pub fn start(&mut self, timers: Timers, key: HashKey) {
         self.timers = timers;
         self.hash = key;
+    }
+
+    /// Sets the largest request that goes by datagram, in octets; see [`datagram_limit`](crate::transport::datagram_limit).
+    pub const fn set_datagram_limit(&mut self, octets: u16) {
+        self.datagram_limit = octets;
+    }
+
+    /// The largest request that goes by datagram, in octets.
+    #[must_use]
+    pub const fn datagram_limit(&self) -> u16 {
+        if self.datagram_limit == 0 { DATAGRAM_LIMIT } else { self.datagram_limit }
     }
 
     /// The timers.
@@ -146,8 +160,10 @@ impl<'a, O: Octets> Transactions<'a, O> {
         }
     }
 
-    /// The next client transaction whose flow has to be found (a name resolved, a connection opened) before
-    /// [`launch`](Self::launch). Each is given once.
+    /// The next client transaction whose flow has to be found before [`launch`](Self::launch): a connection opened to
+    /// its [`flow`](Self::flow), or, where that is none, a name resolved. Each is given once for each of the two.
+    ///
+    /// Ask [`take_oversize`](Self::take_oversize) whether it is parked because of its size.
     #[must_use]
     pub fn poll_parked(&mut self) -> Option<TransactionId> {
         self.settle();
@@ -355,5 +371,5 @@ impl<'a, O: Octets> Transactions<'a, O> {
 
 /// The ready list of what the transaction has to send.
 fn list_of(entry: &Transaction) -> usize {
-    if entry.machine.is_client() && !entry.acked { usize::from(entry.priority) } else { URGENT }
+    if entry.machine.is_client() && entry.sends == Sends::Request { ORDINARY } else { URGENT }
 }

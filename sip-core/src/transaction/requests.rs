@@ -1,7 +1,7 @@
 //! The client side of the layer: requests out, responses in (RFC 3261 §17.1).
 
-use super::entry::{Machine, Transaction, TransactionId, User};
-use super::layer::{MATCH, ORDINARY, OTHER, PARKED, Transactions, URGENT};
+use super::entry::{Machine, Sends, Transaction, TransactionId, User};
+use super::layer::{MATCH, OTHER, PARKED, Transactions};
 use super::step::{Output, Step, Tell};
 use super::{Client, ClientInvite, key};
 use crate::error::Capacity;
@@ -9,7 +9,7 @@ use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Message, Method, build};
 use crate::random::Token;
 use crate::time::Instant;
-use crate::transport::Flow;
+use crate::transport::{Flow, Oversize, Sizing, Target, Transport};
 
 /// What a client transaction is made of.
 #[derive(Clone, Copy, Debug)]
@@ -58,15 +58,14 @@ impl<O: Octets> Transactions<'_, O> {
                 machine: Machine::Parked { invite: new.method == Method::Invite, until },
                 message: new.block,
                 user: new.user,
-                priority: if urgent { URGENT } else { ORDINARY } as u8,
+                sends: if urgent { Sends::UrgentRequest } else { Sends::Request },
                 ..Transaction::ZERO
             };
             entry.set_key(MATCH, matched);
         }
         self.table().link_key(id.0, MATCH, matched);
         if new.flow.is_none() {
-            self.table().push(id.0, PARKED);
-            self.table().set_timer(id.0, Some(until));
+            self.park(id, until);
         } else {
             self.launch(now, id, new.flow);
         }
@@ -75,14 +74,38 @@ impl<O: Octets> Transactions<'_, O> {
 
     /// Sends a parked request on its flow, whose transport is stamped into the topmost Via, and starts the
     /// timers.
+    ///
+    /// It stays parked, for a connection to be opened, when the flow is a target without one; and when it is larger than
+    /// a datagram may be, with compact header names too: then for a connection to the same place (RFC 3261 §18.1.1).
     pub fn launch(&mut self, now: Instant, id: TransactionId, flow: Flow) {
         self.settle();
         if flow.is_none() {
             return;
         }
+        let Some(&mut Transaction { machine: Machine::Parked { invite, until }, message, sizing, .. }) =
+            self.entry_mut(id)
+        else {
+            return;
+        };
+        let mut wanted = flow;
+        if flow.transport == Transport::Udp && !sizing.is_forced() {
+            let sizing = Sizing::fit(self.octets, message, self.layer.datagram_limit());
+            if let Some(entry) = self.entry_mut(id) {
+                entry.sizing = sizing;
+            }
+            if sizing.is_oversize() {
+                wanted = Flow::to(Target { address: flow.remote, transport: Transport::Tcp });
+            }
+        }
+        if wanted.needs_connection() {
+            if let Some(entry) = self.entry_mut(id) {
+                entry.flow = wanted;
+            }
+            self.park(id, until);
+            return;
+        }
         let (timers, on_flow) = (self.layer.timers, key::flow(self.layer.hash, flow));
         let Some(entry) = self.entry_mut(id) else { return };
-        let Machine::Parked { invite, .. } = entry.machine else { return };
         let reliable = flow.transport.is_reliable();
         entry.machine = if invite {
             Machine::ClientInvite(ClientInvite::new(now, reliable, &timers))
@@ -91,11 +114,48 @@ impl<O: Octets> Transactions<'_, O> {
         };
         entry.flow = flow;
         entry.set_key(OTHER, on_flow);
-        let message = entry.message;
         build::stamp(self.octets.get_mut(message), flow.transport, None);
         self.table().unlink_ready(id.0);
         self.table().link_key(id.0, OTHER, on_flow);
         self.apply(id, Step::send(Output::Request));
+    }
+
+    /// Puts a transaction among those whose flow has to be found.
+    fn park(&mut self, id: TransactionId, until: Instant) {
+        self.table().unlink_ready(id.0);
+        self.table().push(id.0, PARKED);
+        self.table().set_timer(id.0, Some(until));
+    }
+
+    /// What [`launch`](Self::launch) found of a request that is too large for a datagram, and whether it is going to be
+    /// one all the same. To be asked when [`poll_parked`](Self::poll_parked) has given it; each is told once, and
+    /// `poll_parked` then gives the transaction again.
+    #[must_use]
+    pub fn take_oversize(&mut self, id: TransactionId) -> Option<(Oversize, bool)> {
+        let limit = self.layer.datagram_limit();
+        let size = self.bytes(id).len();
+        let entry = self.entry_mut(id)?;
+        let Machine::Parked { until, .. } = entry.machine else { return None };
+        let oversize = entry.sizing.take_news(size, limit)?;
+        let forced = entry.sizing.is_forced();
+        self.park(id, until);
+        Some((oversize, forced))
+    }
+
+    /// No connection could be opened for a parked request. One that wanted it for its size alone is parked once more, to
+    /// be launched on the datagram [`flow`](Self::flow) that it then has (RFC 3261 §18.1.1); any other can't be sent, which
+    /// `false` says.
+    #[must_use]
+    pub fn connection_failed(&mut self, id: TransactionId) -> bool {
+        let Some(entry) = self.entry_mut(id) else { return false };
+        let Machine::Parked { until, .. } = entry.machine else { return false };
+        if !entry.sizing.is_oversize() {
+            return false;
+        }
+        entry.sizing.force();
+        entry.flow = Flow::udp(entry.flow.remote);
+        self.park(id, until);
+        true
     }
 
     /// Takes a response for the transaction that [`match_response`](Self::match_response) named. The ACK to a final response
@@ -107,7 +167,7 @@ impl<O: Octets> Transactions<'_, O> {
             return ClientOutcome::Absorbed;
         };
         let mut step = entry.machine.receive_response(now, status, &timers);
-        if step.send == Output::Ack && !entry.acked && !self.write_ack(id, response) {
+        if step.send == Output::Ack && entry.sends != Sends::Ack && !self.write_ack(id, response) {
             // The next retransmission of the response tries again.
             self.table().unlink_ready(id.0);
             step.send = Output::Nothing;
@@ -129,7 +189,7 @@ impl<O: Octets> Transactions<'_, O> {
         self.octets.release(invite);
         if let Some(entry) = self.entry_mut(id) {
             entry.message = ack;
-            entry.acked = true;
+            entry.sends = Sends::Ack;
         }
         true
     }

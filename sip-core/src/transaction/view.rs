@@ -68,7 +68,8 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
         self.entry(id).map_or(User::NONE, |entry| entry.user)
     }
 
-    /// The flow; none when it isn't known yet or the transaction has ended.
+    /// The flow; none when it isn't known yet or the transaction has ended. Of a parked transaction the target of the
+    /// connection to open.
     #[must_use]
     pub fn flow(self, id: TransactionId) -> Flow {
         self.entry(id).map_or(Flow::NONE, |entry| entry.flow)
@@ -147,7 +148,7 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
             entry.machine.relative_to(now).hash(&mut hasher);
             self.octets.get(entry.message).hash(&mut hasher);
             self.octets.get(entry.template).hash(&mut hasher);
-            (entry.flow, entry.priority, entry.acked, canonical(entry.user)).hash(&mut hasher);
+            (entry.flow, entry.sends, entry.sizing, canonical(entry.user)).hash(&mut hasher);
             hasher.finish()
         };
         let sum = self.table().iter().fold(0_u64, |sum, (_, entry)| sum.wrapping_add(of_one(entry)));

@@ -161,7 +161,7 @@ impl Transport {
 pub struct Flow {
     /// The peer.
     pub remote: Address,
-    /// The adapter's number for the connection; zero for datagrams.
+    /// The adapter's number for the connection; zero for datagrams, and for a connection that is still to be opened.
     pub connection: u32,
     /// The transport.
     pub transport: Transport,
@@ -175,6 +175,24 @@ impl Flow {
     #[must_use]
     pub const fn udp(remote: Address) -> Self {
         Self { remote, connection: 0, transport: Transport::Udp }
+    }
+
+    /// The flow to a target: the datagram flow itself, or one whose connection is still to be opened.
+    #[must_use]
+    pub const fn to(target: Target) -> Self {
+        Self { remote: target.address, connection: 0, transport: target.transport }
+    }
+
+    /// Whether a connection has to be opened, or found, before anything can be sent.
+    #[must_use]
+    pub const fn needs_connection(self) -> bool {
+        self.transport.is_reliable() && self.connection == 0
+    }
+
+    /// Where the flow leads, without the connection.
+    #[must_use]
+    pub const fn target(self) -> Target {
+        Target { address: self.remote, transport: self.transport }
     }
 
     /// Whether this is the zero value.

@@ -1,7 +1,10 @@
-//! Where messages come from and go to (RFC 3261 §18): addresses, transports and flows.
+//! Where messages come from and go to (RFC 3261 §18): addresses, transports and flows, and the size rule.
 
 mod flow;
 mod payload;
+mod size;
 
 pub use flow::{Address, Flow, FlowError, Target, Ticket, Transport};
 pub use payload::Payload;
+pub(crate) use size::Sizing;
+pub use size::{DATAGRAM_LIMIT, Oversize, SMALLEST_MTU, datagram_limit};

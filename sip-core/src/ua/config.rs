@@ -6,7 +6,7 @@ use crate::memory::{Block, Octets};
 use crate::message::Uri;
 use crate::time::Duration;
 use crate::transaction::Timers;
-use crate::transport::Transport;
+use crate::transport::{SMALLEST_MTU, Transport};
 
 /// The configuration of a [`UserAgent`](super::UserAgent).
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +41,13 @@ pub struct Config<'a> {
     pub retry_after: u32,
     /// The transport for URIs that name none.
     pub transport: Transport,
+    /// The MTU of the paths to peers, in octets: at least 576, or zero when it isn't known. A request of more than 200
+    /// octets less (1,300 when it isn't known) goes by TCP; with 65,535 none does (RFC 3261 §18.1.1).
+    pub path_mtu: u16,
 }
 
 impl<'a> Config<'a> {
-    /// The usual configuration: no proxy, 180 s of ringing, no keep-alive, any digest algorithm, UDP.
+    /// The usual configuration: no proxy, 180 s of ringing, no keep-alive, any digest algorithm, UDP, an unknown MTU.
     #[must_use]
     pub const fn new(sent_by: &'a str, identity: &'a str) -> Self {
         Self {
@@ -62,6 +65,7 @@ impl<'a> Config<'a> {
             minimum_algorithm: Algorithm::Md5,
             retry_after: 5,
             transport: Transport::Udp,
+            path_mtu: 0,
         }
     }
 
@@ -81,6 +85,9 @@ impl<'a> Config<'a> {
             .all(|octet| octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%".contains(&octet))
         {
             return Err(ConfigError::Invalid("contact_user: the user part of a SIP URI"));
+        }
+        if self.path_mtu != 0 && self.path_mtu < SMALLEST_MTU {
+            return Err(ConfigError::Invalid("path_mtu: 576 to 65,535, or zero"));
         }
         for (text, what) in [
             (self.user_agent, "user_agent: one line"),

@@ -5,7 +5,6 @@ use super::config::Text;
 use super::content::Content;
 use super::entry::{CallState, Owner};
 use super::event::{Call, Cause, Event, IncomingRequest, OutgoingRequest};
-use crate::dialog::Lookup;
 use crate::error::Error;
 use crate::memory::{Handle, KeptBlocks, Octets};
 use crate::message::scan::alike;
@@ -279,9 +278,8 @@ impl<O: Octets> Agent<'_, O> {
     /// Answers OPTIONS (§11.2).
     fn describe(&mut self, flow: Flow, request: &Message<'_>) {
         let settings = self.s.settings;
-        let transport = flow.transport;
         self.reply(flow, request, 200, |kept, writer| {
-            settings.write_contact(kept, writer, transport);
+            settings.write_contact(kept, writer);
             settings.write_abilities(kept, writer);
             writer.header(HeaderName::Accept, settings.text(kept.get(settings.block()), Text::Accept));
             writer.header(HeaderName::AcceptEncoding, b"identity");
@@ -378,7 +376,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Ends transactions whose time is up or whose flow failed, up to the first that is an event of its own.
-    fn expire_transactions(&mut self, now: Instant) -> Option<Event> {
+    pub(super) fn expire_transactions(&mut self, now: Instant) -> Option<Event> {
         let expire_to = self.s.expire_to;
         while let Some(expired) = self.layer().handle_timeout(expire_to) {
             if let Some(event) = self.transaction_over(now, expired) {
@@ -471,30 +469,13 @@ impl<O: Octets> Agent<'_, O> {
         let mut next = self.dialog_table().first(BLOCKED);
         while let Some(dialog) = next {
             next = self.dialog_table().next_ready(dialog);
-            if self.dialog(dialog).is_some_and(|entry| flow.carries(entry.flow)) {
+            if self.dialog(dialog).is_some_and(|entry| flow.carries(entry.ack_flow())) {
                 let mut table = self.dialog_table();
                 table.unlink_ready(dialog);
                 table.push(dialog, SEND);
             }
         }
         // A keep-alive that was blocked is not worth repeating.
-    }
-
-    /// The dialog that asks for its peer's name to be looked up.
-    pub(super) fn next_lookup(&mut self) -> Option<Handle> {
-        let mut table = self.dialog_table();
-        let dialog = table.first(super::agent::LOOK_UP)?;
-        table.unlink_ready(dialog);
-        if let Some(entry) = self.dialog_mut(dialog) {
-            entry.lookup = Lookup::Asked;
-        }
-        Some(dialog)
-    }
-
-    /// A request that waits for its flow can have none; its owner is told as events are polled.
-    pub(super) fn lost_way(&mut self, now: Instant, id: TransactionId) {
-        while !self.s.lost.is_none() && self.expire_transactions(now).is_some() {}
-        self.s.lost = id;
     }
 }
 

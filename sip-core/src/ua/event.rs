@@ -2,6 +2,7 @@
 
 use crate::memory::Handle;
 use crate::transaction::TransactionId;
+use crate::transport::Oversize;
 
 /// Names a call, from [`UserAgent::call`](super::UserAgent::call) or [`Event::Incoming`] until [`Event::Ended`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +96,18 @@ pub enum Event {
         /// The SIP status; 408 when there was none in time, 503 when the flow failed (RFC 3261 §8.1.3.1).
         status: u16,
     },
+    /// A request of ours is too large for a datagram, with compact header names too (RFC 3261 §18.1.1).
+    ///
+    /// A TCP connection is asked for. If none can be had this is told once more, and the request goes out as a datagram
+    /// all the same, which may get lost on the way.
+    Oversize {
+        /// Whose request it is.
+        of: Origin,
+        /// How large it is, and how large it may be.
+        sizes: Oversize,
+        /// No connection was to be had: it goes as a datagram.
+        by_datagram: bool,
+    },
     /// The registrar holds our binding.
     Registered {
         /// The registration.
@@ -116,6 +129,18 @@ pub enum Event {
         /// In how many seconds it is tried again; 0 when it is given up.
         retry_after: u32,
     },
+}
+
+/// What a request of ours belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Origin {
+    /// A call: its INVITE, ACK, re-INVITE or BYE.
+    Call(Call),
+    /// A registration.
+    Registration(Registration),
+    /// A request of the application.
+    Request(OutgoingRequest),
 }
 
 /// Who ended a call, and why.

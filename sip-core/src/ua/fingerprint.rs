@@ -87,7 +87,7 @@ impl<O: Octets> Content<'_, '_, O> {
     fn dialog(&self, entry: &Dialog) -> u64 {
         one(|hasher| {
             self.view.octets.get(entry.identity.block).hash(hasher);
-            (entry.state, entry.flow, entry.source, entry.lookup).hash(hasher);
+            (entry.state, entry.flow, entry.source, entry.lookup, entry.ack_sizing).hash(hasher);
             (entry.local_seq, entry.remote_seq, entry.awaited_seq, entry.ack_seq, entry.resend_interval).hash(hasher);
             (self.left(entry.resend_at), self.left(entry.give_up_at), self.left(entry.retry_at)).hash(hasher);
             (self.view.octets.get(entry.ack), self.view.octets.get(entry.retry)).hash(hasher);

@@ -1,17 +1,18 @@
 //! Inside a dialog (RFC 3261 §12.2, §13.2.2.4): its making, its target, its requests, and the ACK to a 2xx.
 
-use super::agent::{Agent, LOOK_UP, SEND};
+use super::agent::Agent;
 use super::config::Text;
 use super::content::Content;
 use super::entry::{Owner, Tries};
-use super::request::{content_size, dialog_flow};
+use super::request::content_size;
+use super::way::dialog_flow;
 use crate::dialog::{Dialog, Identity, Lookup};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::{HeaderName, Message, Method, build};
+use crate::message::{HeaderName, Message, Method};
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};
-use crate::transport::Flow;
+use crate::transport::{Flow, Sizing};
 
 impl<O: Octets> Agent<'_, O> {
     /// Gives a dialog the identity that a message makes (RFC 3261 §12.1).
@@ -128,30 +129,14 @@ impl<O: Octets> Agent<'_, O> {
         if let Some(entry) = table.get_mut(dialog) {
             octets.release(core::mem::replace(&mut entry.ack, block));
             entry.ack_seq = seq;
+            entry.ack_connection = 0;
+            entry.ack_sizing = Sizing::ZERO;
             entry.answer_due = false;
             entry.give_up_at = now + patience;
         }
         self.arm_dialog(dialog);
         self.offer_ack(dialog);
         Ok(())
-    }
-
-    /// Puts a dialog's ACK among what is to be sent, or asks for the way first.
-    fn offer_ack(&mut self, dialog: Handle) {
-        let Some(entry) = self.dialog_mut(dialog) else { return };
-        let list = if entry.flow.is_none() {
-            if entry.lookup != Lookup::None {
-                return;
-            }
-            entry.lookup = Lookup::Due;
-            LOOK_UP
-        } else {
-            SEND
-        };
-        let mut table = self.dialog_table();
-        if table.ready_list(dialog).is_none() {
-            table.push(dialog, list);
-        }
     }
 
     /// The ACK to a 2xx waits for the application's answer; until then the INVITE is kept for its credentials.
@@ -172,19 +157,7 @@ impl<O: Octets> Agent<'_, O> {
     /// A 2xx was repeated: so is its ACK (RFC 3261 §13.2.2.4).
     pub(super) fn acknowledge_again(&mut self, dialog: Handle, seq: u32) {
         if self.dialog(dialog).is_some_and(|entry| entry.ack_seq == seq && !entry.answer_due && !entry.ack.is_none()) {
-            self.offer_ack(dialog);
-        }
-    }
-
-    /// The way to a dialog's peer is known: what waits for it goes out.
-    pub(super) fn dialog_reached(&mut self, dialog: Handle, flow: Flow) {
-        let Some(entry) = self.dialog_mut(dialog) else { return };
-        entry.flow = if flow.is_none() { entry.source } else { flow };
-        entry.lookup = Lookup::None;
-        let transport = entry.flow.transport;
-        let (ack, answer_due) = (entry.ack, entry.answer_due);
-        if !ack.is_none() && !answer_due {
-            build::stamp(self.octets.get_mut(ack), transport, None);
+            self.forget_ack_connection(dialog);
             self.offer_ack(dialog);
         }
     }
@@ -225,7 +198,7 @@ impl<O: Octets> Agent<'_, O> {
             let texts = identity.texts(kept.get(identity.block));
             texts.write_head(writer, method, seq, transport, sent_by, branch);
             if method != Method::Bye {
-                settings.write_contact(kept, writer, transport);
+                settings.write_contact(kept, writer);
             }
             if invite {
                 settings.write_abilities(kept, writer);

@@ -153,9 +153,8 @@ impl<O: Octets> Agent<'_, O> {
         content: &Content<'_>,
     ) -> Result<(), Error> {
         let settings = self.s.settings;
-        let transport = self.layer().flow(invite).transport;
         self.layer().respond(now, invite, status, None, true, |kept, writer| {
-            settings.write_contact(kept, writer, transport);
+            settings.write_contact(kept, writer);
             if status >= 200 {
                 settings.write_abilities(kept, writer);
             }

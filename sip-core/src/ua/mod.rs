@@ -20,25 +20,28 @@ mod reinvite;
 mod reply;
 mod request;
 mod size;
+mod way;
 
 pub use agent::Statistics;
 pub use auth::MAX_CREDENTIALS;
 pub use config::Config;
 pub use content::{Body, Content};
 pub use entry::{CallEntry, RegistrationEntry};
-pub use event::{Call, Cause, Event, IncomingRequest, OutgoingRequest, Registration};
+pub use event::{Call, Cause, Event, IncomingRequest, Origin, OutgoingRequest, Registration};
 
 use crate::error::{ConfigError, Error};
 use crate::log;
 use crate::memory::{Handle, Memory, Octets, TableRef};
-use crate::message::{Header, Host, Malformed, Message, Method, Scheme, Uri};
+use crate::message::{Header, Malformed, Message, Method};
 use crate::random::{Random, Seed};
 use crate::role::{Action, Received, Role, SendId};
 use crate::time::Instant;
 use crate::transaction::{TransactionId, TransactionsRef};
+use crate::transport::datagram_limit;
 use crate::transport::{Flow, FlowError, Target, Ticket, Transport};
 use agent::{Agent, BLOCKED, SEND, State};
 use core::hash::Hasher;
+use way::Asker;
 
 /// Tables that a [`SendId`] can point into.
 const TRANSACTION: u8 = 0;
@@ -90,6 +93,7 @@ impl<M: Memory> UserAgent<M> {
         agent.s.hash = agent.s.random.hash_key();
         let key = agent.s.random.hash_key();
         agent.s.layer.start(config.timers, key);
+        agent.s.layer.set_datagram_limit(datagram_limit(config.path_mtu));
         agent.s.started = true;
         Ok(())
     }
@@ -298,83 +302,8 @@ impl<M: Memory> UserAgent<M> {
             agent.registration_table().unlink_ready(registration);
             return Some(Step::SendKeepAlive(registration));
         }
-        // An ACK asks before the BYE that follows it.
-        if let Some(dialog) = agent.next_lookup() {
-            let ticket = Ticket::new(TICKET_DIALOG | number_of(dialog));
-            return Some(Step::LookUp(Asker::Dialog(dialog), ticket));
-        }
-        let id = agent.layer().poll_parked()?;
-        let ticket = Ticket::new(TICKET_TRANSACTION | number_of(id.0));
-        Some(Step::LookUp(Asker::Transaction(id), ticket))
+        agent.next_question(now)
     }
-
-    /// The URI that a question is about.
-    fn asked_uri(&self, asker: Asker) -> Option<Uri<'_>> {
-        let view = self.memory.view();
-        match asker {
-            Asker::Transaction(id) => {
-                let message = Message::parse(self.transactions().bytes(id)).ok()?;
-                match message.routes().next() {
-                    Some(route) => route.ok()?.uri().ok(),
-                    None => Uri::parse(message.request_uri()?).ok(),
-                }
-            }
-            Asker::Dialog(handle) => {
-                let entry = TableRef::new(&self.state.dialog_head, view.dialogs).get(handle)?;
-                entry.identity.texts(view.octets.get(entry.identity.block)).next_hop()
-            }
-        }
-    }
-
-    fn question(&self, asker: Asker, ticket: Ticket) -> Option<Action<'_, Event>> {
-        let uri = self.asked_uri(asker)?;
-        let host = uri.maddr().and_then(|maddr| Host::parse(maddr).ok()).unwrap_or(uri.host());
-        let transport = request::uri_transport(&uri, self.state.settings.transport);
-        let named = uri.transport().is_some() || matches!(uri.scheme(), Scheme::Sips);
-        match host.ip() {
-            Some(ip) => {
-                let port = uri.port().unwrap_or(transport.default_port());
-                let target = Target { address: crate::transport::Address::new(ip, port), transport };
-                Some(Action::Connect { ticket, target, server_name: host.as_bytes() })
-            }
-            None => Some(Action::Resolve {
-                ticket,
-                host: host.as_bytes(),
-                port: uri.port(),
-                transport: if named { transport } else { Transport::None },
-                secure: matches!(uri.scheme(), Scheme::Sips),
-            }),
-        }
-    }
-
-    /// The answer to a question: a flow, or none.
-    fn answered(&mut self, now: Instant, ticket: Ticket, flow: Flow) {
-        let bits = ticket.number();
-        let handle = Handle::from_parts(bits as u32, (bits >> 32) as u16);
-        let mut agent = self.agent();
-        if bits & TICKET_DIALOG != 0 {
-            agent.dialog_reached(handle, flow);
-        } else if flow.is_none() {
-            agent.lost_way(now, TransactionId(handle));
-        } else {
-            agent.layer().launch(now, TransactionId(handle), flow);
-        }
-    }
-}
-
-/// A handle as the low bits of a ticket.
-fn number_of(handle: Handle) -> u64 {
-    u64::from(handle.generation()) << 32 | u64::from(handle.number())
-}
-
-const TICKET_TRANSACTION: u64 = 1 << 48;
-const TICKET_DIALOG: u64 = 1 << 49;
-
-/// Who asks for a name or a connection.
-#[derive(Clone, Copy)]
-enum Asker {
-    Transaction(TransactionId),
-    Dialog(Handle),
 }
 
 /// An [`Action`] without its borrow.
@@ -386,6 +315,8 @@ enum Step {
     SendTransaction(TransactionId),
     SendKeepAlive(Handle),
     LookUp(Asker, Ticket),
+    /// Something else has become ready.
+    Again,
 }
 
 /// How many entries and octets are in use.
@@ -437,11 +368,11 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn flow_connected(&mut self, now: Instant, ticket: Ticket, flow: Flow) {
-        self.answered(now, ticket, flow);
+        self.agent().connected(now, Asker::of(ticket), flow);
     }
 
     fn connect_failed(&mut self, now: Instant, ticket: Ticket, _error: FlowError) {
-        self.answered(now, ticket, Flow::NONE);
+        self.agent().connect_failed(now, Asker::of(ticket));
     }
 
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError) {
@@ -456,9 +387,9 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn resolved(&mut self, now: Instant, ticket: Ticket, targets: &[Target]) {
-        let usable = targets.iter().find(|target| target.transport == Transport::Udp);
-        let flow = usable.map_or(Flow::NONE, |target| Flow::udp(target.address));
-        self.answered(now, ticket, flow);
+        let usable = targets.iter().find(|target| target.transport != Transport::None);
+        let flow = usable.copied().map_or(Flow::NONE, Flow::to);
+        self.agent().resolved(now, Asker::of(ticket), flow);
     }
 
     fn poll_action(&mut self, now: Instant) -> Option<Action<'_, Event>> {
@@ -466,14 +397,13 @@ impl<M: Memory> Role for UserAgent<M> {
             return None;
         }
         loop {
-            let step = self.next_step(now)?;
-            if let Step::LookUp(asker, ticket) = step
-                && self.question(asker, ticket).is_none()
-            {
-                self.answered(now, ticket, Flow::NONE);
-                continue;
+            match self.next_step(now)? {
+                Step::Again => {}
+                Step::LookUp(asker, ticket) if self.question(asker, ticket).is_none() => {
+                    self.agent().resolved(now, asker, Flow::NONE);
+                }
+                step => return self.lend(step),
             }
-            return self.lend(step);
         }
     }
 
@@ -524,7 +454,7 @@ impl<M: Memory> UserAgent<M> {
             }
             Step::SendAck(handle) => {
                 let entry = TableRef::new(&self.state.dialog_head, view.dialogs).get(handle)?;
-                Some(send(DIALOG, handle, entry.flow, view.octets.get(entry.ack)))
+                Some(send(DIALOG, handle, entry.ack_flow(), view.octets.get(entry.ack)))
             }
             Step::SendKeepAlive(handle) => {
                 let entry = TableRef::new(&self.state.registration_head, view.registrations).get(handle)?;
@@ -535,6 +465,7 @@ impl<M: Memory> UserAgent<M> {
                 Some(send(TRANSACTION, id.0, flow, bytes))
             }
             Step::LookUp(asker, ticket) => self.question(asker, ticket),
+            Step::Again => None,
         }
     }
 }

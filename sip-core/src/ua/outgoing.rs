@@ -70,7 +70,7 @@ impl<O: Octets> Agent<'_, O> {
         };
         let block = self.octets.write(content_size(content), false, |kept, writer| {
             settings.write_head(kept, writer, &head);
-            settings.write_contact(kept, writer, settings.transport);
+            settings.write_contact(kept, writer);
             settings.write_abilities(kept, writer);
             settings.write_agent(kept, writer, HeaderName::UserAgent);
             content.write(writer);

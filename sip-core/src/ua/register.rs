@@ -4,7 +4,8 @@ use super::agent::{Agent, SEND, TELL};
 use super::content::Content;
 use super::entry::{Owner, RegistrationState as State, Tries};
 use super::event::{Event, Registration};
-use super::request::{Head, check_target, direct_flow};
+use super::request::{Head, check_target};
+use super::way::uri_flow;
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{Header, HeaderName, Message, Method, Uri};
@@ -82,7 +83,7 @@ impl<O: Octets> Agent<'_, O> {
             let texts = self.octets.get(entry.texts);
             let registrar = texts.get(..split).unwrap_or_default();
             let uri = core::str::from_utf8(registrar).ok().and_then(|uri| check_target(uri).ok());
-            uri.map_or(Flow::NONE, |uri| direct_flow(&uri, settings.transport))
+            uri.map_or(Flow::NONE, |uri| uri_flow(&uri, settings.transport))
         };
         let block = self.octets.write(768, false, |kept, writer| {
             let (registrar, aor) = kept.get(entry.texts).split_at_checked(split).unwrap_or_default();
@@ -99,7 +100,7 @@ impl<O: Octets> Agent<'_, O> {
                 proxied: false,
             };
             settings.write_head(kept, writer, &head);
-            settings.write_contact(kept, writer, settings.transport);
+            settings.write_contact(kept, writer);
             writer.value_start(HeaderName::Expires);
             writer.number(u64::from(expires));
             writer.end();
@@ -211,7 +212,7 @@ impl<O: Octets> Agent<'_, O> {
         let mut room = [0; 256];
         let mut writer = crate::message::Writer::new(&mut room);
         let texts = self.octets.get(settings.block());
-        settings.write_contact_uri(texts, &mut writer, settings.transport);
+        settings.write_contact_uri(texts, &mut writer);
         let length = writer.finish().unwrap_or(0);
         let own = Uri::parse(room.get(..length).unwrap_or_default()).ok();
         let ours = response

@@ -3,7 +3,7 @@
 use super::agent::Agent;
 use super::config::Text;
 use super::event::Event;
-use super::request::dialog_flow;
+use super::way::dialog_flow;
 use crate::dialog::Identity;
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Malformed, Message, Method, Writer, build, reason_phrase};
@@ -85,7 +85,7 @@ impl<O: Octets> Agent<'_, O> {
         let settings = self.s.settings;
         let (seq, branch) = (response.cseq().number, self.s.random.token());
         let direct = dialog_flow(&identity.texts(self.octets.get(identity.block)), settings.transport);
-        let flow = if direct.is_none() { flow } else { direct };
+        let flow = if direct.is_none() || direct.needs_connection() { flow } else { direct };
         self.keep_reply(flow, response.bytes().len(), |kept, writer| {
             let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
             let texts = identity.texts(kept.get(identity.block));

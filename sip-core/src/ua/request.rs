@@ -5,15 +5,13 @@ use super::config::{Settings, Text};
 use super::content::Content;
 use super::entry::{Owner, Tries};
 use super::event::OutgoingRequest;
-use crate::dialog::IdentityTexts;
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::scan::alike;
-use crate::message::{HeaderName, Method, NameAddr, Scheme, Uri, Writer};
+use crate::message::{HeaderName, Method, NameAddr, Uri, Writer};
 use crate::random::Token;
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};
-use crate::transport::{Address, Flow, Transport};
+use crate::transport::Transport;
 
 /// Methods that the core answers itself.
 pub(super) const CORE_METHODS: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS";
@@ -38,17 +36,18 @@ pub(super) struct Head<'a> {
 }
 
 impl Settings {
-    /// Writes the Contact row with this user agent's URI.
-    pub(super) fn write_contact(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>, transport: Transport) {
+    /// Writes the Contact row with this user agent's URI. It names the configured transport, whatever the message goes
+    /// by: one request by TCP for its size must not draw all that follow after it.
+    pub(super) fn write_contact(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>) {
         let texts = kept.get(self.block());
         writer.value_start(HeaderName::Contact);
         writer.text(b"<");
-        self.write_contact_uri(texts, writer, transport);
+        self.write_contact_uri(texts, writer);
         writer.text(b">");
         writer.end();
     }
 
-    pub(super) fn write_contact_uri(&self, texts: &[u8], writer: &mut Writer<'_>, transport: Transport) {
+    pub(super) fn write_contact_uri(&self, texts: &[u8], writer: &mut Writer<'_>) {
         writer.text(b"sip:");
         let user = self.text(texts, Text::ContactUser);
         if !user.is_empty() {
@@ -56,7 +55,7 @@ impl Settings {
             writer.text(b"@");
         }
         writer.text(self.text(texts, Text::SentBy));
-        match transport {
+        match self.transport {
             Transport::Tcp => writer.text(b";transport=tcp"),
             Transport::Tls => writer.text(b";transport=tls"),
             Transport::Udp | Transport::None => {}
@@ -155,46 +154,7 @@ pub(super) fn check_from(from: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The flow to the host of `uri`, when it is an address and the transport needs no connection.
-pub(super) fn direct_flow(uri: &Uri<'_>, preferred: Transport) -> Flow {
-    let transport = uri_transport(uri, preferred);
-    match uri.host().ip() {
-        Some(ip) if transport == Transport::Udp => {
-            Flow::udp(Address::new(ip, uri.port().unwrap_or(transport.default_port())))
-        }
-        _ => Flow::NONE,
-    }
-}
-
-/// The flow to where a dialog's next request goes; none when that has to be looked up.
-pub(super) fn dialog_flow(texts: &IdentityTexts<'_>, preferred: Transport) -> Flow {
-    texts.next_hop().map_or(Flow::NONE, |uri| direct_flow(&uri, preferred))
-}
-
-/// The transport that a URI asks for (RFC 3263 §4.1).
-pub(super) fn uri_transport(uri: &Uri<'_>, preferred: Transport) -> Transport {
-    if matches!(uri.scheme(), Scheme::Sips) {
-        return Transport::Tls;
-    }
-    match uri.transport() {
-        Some(name) if alike(name, b"udp") => Transport::Udp,
-        Some(name) if alike(name, b"tcp") => Transport::Tcp,
-        Some(name) if alike(name, b"tls") => Transport::Tls,
-        _ => preferred,
-    }
-}
-
 impl<O: Octets> Agent<'_, O> {
-    /// The flow for a request outside of a dialog to `uri`: to the proxy when there is one; none when it is not yet known.
-    pub(super) fn flow_to(&self, uri: &Uri<'_>) -> Flow {
-        let settings = &self.s.settings;
-        let proxy = settings.text(self.octets.get(settings.block()), Text::Proxy);
-        match Uri::parse(proxy) {
-            Ok(proxy) => direct_flow(&proxy, settings.transport),
-            Err(_) => direct_flow(uri, settings.transport),
-        }
-    }
-
     /// Starts a client transaction with a written request; on failure its octets are given back.
     pub(super) fn send_request(&mut self, now: Instant, new: NewClient<'_>) -> Result<TransactionId, Error> {
         self.layer().client(now, new).map_err(|capacity| {
@@ -231,7 +191,7 @@ impl<O: Octets> Agent<'_, O> {
         };
         let block = self.octets.write(content_size(content), false, |kept, writer| {
             settings.write_head(kept, writer, &head);
-            settings.write_contact(kept, writer, settings.transport);
+            settings.write_contact(kept, writer);
             settings.write_agent(kept, writer, HeaderName::UserAgent);
             content.write(writer);
         })?;

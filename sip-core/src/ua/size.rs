@@ -21,9 +21,9 @@ macro_rules! at_most {
 
 at_most! {
     Transaction: 176, 176;
-    Dialog: 240, 240;
+    Dialog: 248, 248;
     CallEntry: 120, 120;
     RegistrationEntry: 160, 160;
     UserAgent<Arrays<0, 0, 0, 0, 0>>: 664, 680;
-    Phone: 13_032, 13_048;
+    Phone: 13_064, 13_080;
 }

@@ -151,6 +151,10 @@ impl Phone {
             (Event::Incoming { call }, _) => {
                 let _ = self.adapter.with(|ua, now| ua.reject(now, call, 486, &Content::NONE));
             }
+            (Event::Oversize { sizes, by_datagram, .. }, _) => {
+                let way = if by_datagram { "no TCP, sent as a datagram all the same" } else { "TCP is tried" };
+                self.note(&format!("a request of {} octets, {} at most: {way}", sizes.compact, sizes.limit));
+            }
             _ => {}
         }
     }

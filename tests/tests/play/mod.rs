@@ -7,6 +7,7 @@
 //! - no event names a handle that is void, and every request of the application has one final response;
 //! - when all is quiet no entry is taken, and the octets are those of the start;
 //! - every datagram is a valid message, each request has its own branch and CSeq ([`Watched`]);
+//! - requests beyond the size limit go by TCP where a host takes connections, and by UDP all the same where it does not;
 //! - two ends of one established call on a line without faults agree on who hung up.
 
 mod script;
@@ -17,7 +18,7 @@ use core::net::SocketAddr;
 use fastrand::Rng;
 use sip_core::memory::Arrays;
 use sip_core::time::Duration;
-use sip_core::transport::{Address, Target, Transport};
+use sip_core::transport::{Address, SMALLEST_MTU, Target, Transport};
 use sip_core::ua::{self, Cause, UserAgent};
 use sip_testkit::{Config, Faults, NodeId, Watched, World};
 
@@ -35,6 +36,7 @@ pub(crate) struct Day {
     /// When a node's network fails, for how long, and whether it refuses rather than vanishes.
     outage: Option<(Duration, Duration, bool)>,
     ring_limit: Duration,
+    path_mtu: u16,
 }
 
 /// What a day came to.
@@ -84,6 +86,7 @@ impl Day {
             let (at, span) = (random.u64(0..30_000), random.u64(1..60_000));
             (Duration::from_millis(at), Duration::from_millis(span), random.bool())
         });
+        let path_mtu = if random.u8(..6) == 0 { SMALLEST_MTU } else { 0 };
         let ring_limit = if random.u8(..8) == 0 { random.u64(500..40_000) } else { 180_000 };
         let settings = Settings {
             calls: if random.u8(..4) == 0 { random.usize(2..=5) } else { 1 },
@@ -92,7 +95,7 @@ impl Day {
             busy: random.u8(..3) == 0,
             seed: random.u64(..),
         };
-        Self { config, settings, random, outage, ring_limit: Duration::from_millis(ring_limit) }
+        Self { config, settings, random, outage, path_mtu, ring_limit: Duration::from_millis(ring_limit) }
     }
 
     /// Plays the day and checks it.
@@ -109,8 +112,11 @@ impl Day {
             config.contact_user = name;
             config.methods = "INFO, MESSAGE";
             config.ring_limit = self.ring_limit;
+            // On a path that carries hardly a request whole, most go by TCP, where the other end takes connections.
+            config.path_mtu = self.path_mtu;
             let mut phone = Watched::new(Phone::new(Arrays::new()));
-            phone.in_order = self.config.faults.block == 0;
+            // What waits for a connection is overtaken, like what waits for a socket.
+            phone.in_order = self.config.faults.block == 0 && self.path_mtu == 0;
             phone.role.start(&config, world.role_seed()).expect("a configuration that can be used");
             let address = Address::from(text.parse::<SocketAddr>().expect("an address"));
             // The last one's name can't be resolved.
@@ -118,7 +124,8 @@ impl Day {
                 let target = Target { address: address.with_port(0), transport: Transport::Udp };
                 world.add_host(&format!("{name}.example.com"), target);
             }
-            world.add(name, address, phone);
+            let node = world.add(name, address, phone);
+            world.listen(node, self.random.bool());
         }
         let before: Vec<_> = world.nodes().map(|node| world.role(node).role.occupancy()).collect();
         if let Some((at, span, refuses)) = self.outage {

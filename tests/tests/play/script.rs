@@ -4,7 +4,7 @@ use super::{Phone, host};
 use fastrand::Rng;
 use sip_core::message::{Header, HeaderName, Message, Method};
 use sip_core::time::{Duration, Instant};
-use sip_core::ua::{Call, Cause, Content, Event, IncomingRequest, OutgoingRequest};
+use sip_core::ua::{Call, Cause, Content, Event, IncomingRequest, Origin, OutgoingRequest};
 use sip_testkit::{ANSWER, NodeId, OFFER, User, Watched};
 use std::collections::BTreeMap;
 
@@ -320,6 +320,7 @@ impl User<Watched<Phone>> for Script {
             | Event::Reinvite { call }
             | Event::Reinvited { call, .. }
             | Event::RefreshDue { call }
+            | Event::Oversize { of: Origin::Call(call), .. }
             | Event::Ended { call, .. } => self.of_call(phone, now, node, call, event),
             Event::Request { request, call } => {
                 if call.is_some_and(|call| self.live(node, call).is_none()) {
@@ -340,7 +341,15 @@ impl User<Watched<Phone>> for Script {
                     _ => self.blame(format!("{now:?} {node:?} a response to nothing: {event:?}")),
                 }
             }
-            Event::Registered { .. } | Event::Unregistered { .. } | Event::RegistrationFailed { .. } => {
+            Event::Oversize { of: Origin::Request(request), .. } => {
+                if !self.requests.iter().any(|asked| (asked.node, asked.request) == (node, request) && !asked.done) {
+                    self.blame(format!("{now:?} {node:?} the size of nothing: {event:?}"));
+                }
+            }
+            Event::Oversize { of: Origin::Registration(_), .. }
+            | Event::Registered { .. }
+            | Event::Unregistered { .. }
+            | Event::RegistrationFailed { .. } => {
                 self.blame(format!("{now:?} {node:?} nobody registers: {event:?}"));
             }
         }

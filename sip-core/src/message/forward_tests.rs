@@ -193,7 +193,7 @@ fn the_topmost_via_tells_where_the_request_came_from() {
         ("v:SIP/2.0/UDP a;rport;x", "v:SIP/2.0/UDP a;rport=40001;x;received=198.51.100.7"),
         (
             "Via: SIP/2.0/UDP a ; RPORT\n = ; x, SIP/2.0/UDP b;rport",
-            "Via: SIP/2.0/UDP a ; RPORT=40001; x;received=198.51.100.7, SIP/2.0/UDP b;rport",
+            "Via: SIP/2.0/UDP a ; RPORT=40001 ; x;received=198.51.100.7, SIP/2.0/UDP b;rport",
         ),
         (
             "Via: SIP/2.0/UDP a;received=6.6.6.6;rport,SIP/2.0/UDP b",

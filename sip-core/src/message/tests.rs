@@ -1,5 +1,5 @@
 //! Whole messages: read, cut, spoilt, crowded. Covers what a parser's caller relies on; the grammar of each
-//! header is tested beside it.
+//! header is tested beside it, and what strangers do to messages over a corpus in the test kit (abuse).
 
 use super::samples::{ALL, CHALLENGE, INVITE, OK, OLD, REGISTER, crlf, crowded};
 use super::*;
@@ -162,43 +162,6 @@ fn line_ends_before_and_octets_behind_are_not_the_message() {
     assert_eq!((failure.error(), failure.at()), (ParseError::StartLine, 2));
 }
 
-#[test]
-fn cut_at_every_octet() {
-    for sample in ALL {
-        let bytes = crlf(sample);
-        let whole = Message::parse(&bytes).unwrap();
-        for cut in 0..bytes.len() {
-            match Message::parse(&bytes[..cut]) {
-                Ok(message) => {
-                    assert!(cut >= whole.bytes().len() || whole.content_length().is_none());
-                    read_all(&message);
-                }
-                Err(failure) => {
-                    assert!(cut < whole.bytes().len());
-                    let expected = if cut < whole.head_len() { ParseError::Truncated } else { ParseError::Body };
-                    // The number of a Content-Length can be cut too, but never its row without the empty line.
-                    assert_eq!(failure.error(), expected, "{cut}");
-                    read_failure(&failure);
-                }
-            }
-        }
-    }
-}
-
-/// The rows of a message, continuation lines with them; the start line first.
-fn rows(sample: &str) -> (Vec<String>, String) {
-    let (head, body) = sample.split_once("\n\n").unwrap();
-    let mut rows: Vec<String> = Vec::new();
-    for line in head.split('\n') {
-        if line.starts_with([' ', '\t']) {
-            rows.last_mut().unwrap().push_str(&format!("\n{line}"));
-        } else {
-            rows.push(line.to_string());
-        }
-    }
-    (rows, body.to_string())
-}
-
 fn join(rows: &[String], body: &str) -> Vec<u8> {
     crlf(&format!("{}\n\n{body}", rows.join("\n")))
 }
@@ -206,65 +169,6 @@ fn join(rows: &[String], body: &str) -> Vec<u8> {
 fn name_of(row: &str) -> HeaderName<'_> {
     let name = row.split(':').next().unwrap().trim().as_bytes();
     HeaderName::parse(name).unwrap_or(HeaderName::Other(name))
-}
-
-#[test]
-fn each_header_left_out() {
-    for sample in ALL {
-        let (all, body) = rows(sample);
-        let vias = all.iter().skip(1).filter(|row| name_of(row) == HeaderName::Via).count();
-        for index in 1..all.len() {
-            let mut left = all.clone();
-            let gone = left.remove(index);
-            let bytes = join(&left, &body);
-            let expected = match name_of(&gone) {
-                HeaderName::Via if vias == 1 => Some(ParseError::MissingVia),
-                HeaderName::From => Some(ParseError::MissingFrom),
-                HeaderName::To => Some(ParseError::MissingTo),
-                HeaderName::CallId => Some(ParseError::MissingCallId),
-                HeaderName::CSeq => Some(ParseError::MissingCSeq),
-                _ => None,
-            };
-            match Message::parse(&bytes) {
-                Ok(message) => {
-                    assert_eq!(expected, None, "{gone}");
-                    read_all(&message);
-                }
-                Err(failure) => {
-                    assert_eq!(Some(failure.error()), expected, "{gone}");
-                    assert!(!failure.is_syntax());
-                    assert_eq!(
-                        failure.answerable(),
-                        all[0].ends_with("SIP/2.0") && vias > 0 && failure.vias().next().is_some()
-                    );
-                    read_failure(&failure);
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn each_header_twice() {
-    for sample in ALL {
-        let (all, body) = rows(sample);
-        for index in 1..all.len() {
-            let mut more = all.clone();
-            more.insert(index, all[index].clone());
-            let bytes = join(&more, &body);
-            let expected = match name_of(&all[index]) {
-                HeaderName::From => Some(ParseError::DoubledFrom),
-                HeaderName::To => Some(ParseError::DoubledTo),
-                HeaderName::CallId => Some(ParseError::DoubledCallId),
-                HeaderName::CSeq => Some(ParseError::DoubledCSeq),
-                _ => None,
-            };
-            match Message::parse(&bytes) {
-                Ok(message) => assert!(expected.is_none() && read_all(&message) > 0, "{}", all[index]),
-                Err(failure) => assert_eq!((Some(failure.error()), failure.is_syntax()), (expected, false)),
-            }
-        }
-    }
 }
 
 #[test]

@@ -321,3 +321,24 @@ fn a_2xx_to_the_challenged_invite_ends_in_a_dialog_of_its_own_and_the_call_goes_
     phones.settle();
     assert_eq!(phones.ended(alice), [(Cause::LocalHangup, 0)]);
 }
+
+#[test]
+fn a_peer_that_answers_the_challenged_invite_and_the_next_one_with_one_tag_has_one_call() {
+    let (mut phones, alice, mut wire) = phone(21, |_| {});
+    let call = phones.call(alice, "sip:wire@192.0.2.9");
+    let first = wire.expect(&phones, "INVITE");
+    wire.respond(&mut phones, alice, &first, 401, &challenge("r", "n", ""));
+    let second = wire.expect_all(&phones, &["ACK", "INVITE"]).pop().expect("an INVITE with credentials");
+    wire.accept(&mut phones, alice, &first, "wire", ANSWER);
+    let stray = wire.expect_all(&phones, &["ACK", "BYE"]).pop().expect("the end of the first answer");
+    wire.accept(&mut phones, alice, &second, "wire", ANSWER);
+    assert_eq!(wire.expect(&phones, "ACK").seq(), second.seq());
+    wire.respond(&mut phones, alice, &stray, 200, "");
+    assert_eq!(phones.last(alice), Some(Event::Answered { call, answer_due: false }));
+    phones.hang_up(alice, call);
+    let bye = wire.expect(&phones, "BYE");
+    assert!(bye.seq() > stray.seq());
+    wire.respond(&mut phones, alice, &bye, 200, "");
+    phones.settle();
+    assert_eq!(phones.ended(alice), [(Cause::LocalHangup, 0)]);
+}

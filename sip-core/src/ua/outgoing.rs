@@ -207,7 +207,7 @@ impl<O: Octets> Agent<'_, O> {
         response: &Message<'_>,
     ) -> Received<Event> {
         let status = response.status().unwrap_or_default();
-        let known = self.dialog_of(response);
+        let mut known = self.dialog_of(response);
         let Some(entry) = self.call(call) else { return self.refuse_fork(now, flow, id, response) };
         if entry.state != CallState::Calling {
             return match known {
@@ -223,6 +223,13 @@ impl<O: Octets> Agent<'_, O> {
             return self.refuse_fork(now, flow, TransactionId::NONE, response);
         }
         let (first, hangup, sessions, offered) = (entry.dialog, entry.hangup, entry.sessions, entry.offered);
+        if let Some(dialog) = known
+            && self.dialog(dialog).is_none_or(|entry| entry.call != call)
+        {
+            // A dialog that is being ended has the same tags: of a 2xx to the INVITE before.
+            self.drop_dialog(now, dialog);
+            known = None;
+        }
         let dialog = known.unwrap_or(first);
         // Target and route set are those of the 2xx; where it has none that can be used, those of the 1xx will do.
         let bound = self.bind_dialog(flow, dialog, response, &[]);

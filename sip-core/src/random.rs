@@ -95,6 +95,7 @@ impl HashKey {
 
     /// A hasher of 128 bits under this key: enough that its result stands for the octets themselves.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn hasher(self) -> KeyHasher {
         KeyHasher(SipHasher128::new_with_keys(self.low, self.high))
     }
@@ -126,7 +127,7 @@ impl KeyHasher {
     #[inline]
     #[must_use]
     pub fn number(mut self, number: u64) -> Self {
-        self.0.write_u64(number);
+        take_in(&mut self.0, number);
         self
     }
 
@@ -166,9 +167,15 @@ impl Key {
     }
 }
 
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+fn take_in(hasher: &mut SipHasher128, word: u64) {
+    hasher.write_u64(word);
+}
+
 /// Hashes the length and the octets, eight at a time.
 fn words(hasher: &mut SipHasher128, octets: &[u8], ignore_case: bool) {
-    hasher.write_u64(octets.len() as u64);
+    take_in(hasher, octets.len() as u64);
     let mut rest = octets;
     while !rest.is_empty() {
         let word = match rest.split_first_chunk() {
@@ -178,7 +185,7 @@ fn words(hasher: &mut SipHasher128, octets: &[u8], ignore_case: bool) {
             }
             None => core::mem::take(&mut rest).iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet)),
         };
-        hasher.write_u64(if ignore_case { lower_case(word) } else { word });
+        take_in(hasher, if ignore_case { lower_case(word) } else { word });
     }
 }
 

@@ -41,7 +41,7 @@ pub trait KeptBlocks {
 ///
 /// Part of the room can be reserved for messages that must never be refused (ACK, BYE, CANCEL): an ordinary
 /// [`keep`](Octets::keep) leaves it free.
-pub trait Octets {
+pub trait Octets: 'static {
     /// What a block takes beside its octets, at most, in octets; to be added to each message that
     /// [`reserve`](Octets::reserve) is called for.
     const OVERHEAD: usize;
@@ -103,16 +103,27 @@ pub trait Octets {
     where
         Self: Sized,
     {
-        let mut attempt = |octets: &mut Self, want| {
-            let (kept, room) = octets.open(want);
+        self.write_by(want, reserved, &mut write)
+    }
+
+    /// As [`write`](Self::write), with what writes called rather than copied in, so that this code is there once.
+    ///
+    /// # Errors
+    /// The same.
+    fn write_by(
+        &mut self,
+        want: usize,
+        reserved: bool,
+        write: &mut dyn FnMut(&Self::Kept<'_>, &mut Writer<'_>),
+    ) -> Result<Block, Error> {
+        let mut written = Err(WriteError::Full { needed: want });
+        for _ in 0..2 {
+            let Err(WriteError::Full { needed }) = written else { break };
+            let (kept, room) = self.open(needed);
             let mut writer = Writer::new(room);
             write(&kept, &mut writer);
-            writer.finish()
-        };
-        let written = match attempt(self, want) {
-            Err(WriteError::Full { needed }) => attempt(self, needed),
-            other => other,
-        };
+            written = writer.finish();
+        }
         match written {
             Ok(len) if reserved => Ok(self.keep_reserved(len)?),
             Ok(len) => Ok(self.keep(len)?),

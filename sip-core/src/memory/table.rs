@@ -35,6 +35,7 @@ impl<'a, E: Entry> TableRef<'a, E> {
 
     /// The entry, or `None` when it was removed.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn get(self, handle: Handle) -> Option<&'a E> {
         let entry = self.entries.get(handle.index()?)?;
         let links = entry.links();
@@ -137,6 +138,7 @@ impl<'a, E: Entry> TableRef<'a, E> {
         }
     }
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn handle_at(self, index: usize) -> Option<Handle> {
         let links = self.entries.get(index)?.links();
         links.live.then_some(Handle::new(Link::entry(index), links.generation))

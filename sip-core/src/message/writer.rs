@@ -76,6 +76,7 @@ impl<'b> Writer<'b> {
 
     /// Writes octets that are trusted: our own, or pieces of a message that was parsed.
     #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn raw(&mut self, octets: &[u8]) {
         self.free = match take(&mut self.free).split_at_mut_checked(octets.len()) {
             Some((place, free)) => {
@@ -89,6 +90,7 @@ impl<'b> Writer<'b> {
 
     /// Writes a piece of a value; CR, LF and NUL in it make the message fail.
     #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn text(&mut self, octets: &[u8]) {
         self.injected |= !is_clean(octets);
         self.raw(octets);
@@ -148,6 +150,7 @@ impl<'b> Writer<'b> {
 
     /// Writes a header row.
     #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn header(&mut self, name: HeaderName<'_>, value: &[u8]) {
         self.value_start(name);
         self.text(value);
@@ -156,6 +159,7 @@ impl<'b> Writer<'b> {
 
     /// Writes a header row whose value is a piece of a message that was parsed: its folds stay.
     #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn header_raw(&mut self, name: HeaderName<'_>, value: &[u8]) {
         self.value_start(name);
         self.raw(value);
@@ -180,6 +184,7 @@ impl<'b> Writer<'b> {
     /// Begins a row whose value is written in pieces, with [`text`](Self::text), [`number`](Self::number) and
     /// [`end`](Self::end).
     #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn value_start(&mut self, name: HeaderName<'_>) {
         match name {
             HeaderName::Other(name) => {
@@ -192,7 +197,8 @@ impl<'b> Writer<'b> {
     }
 
     /// Ends a row.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn end(&mut self) {
         self.raw(b"\r\n");
     }

@@ -3,7 +3,7 @@
 use crate::digest::Algorithm;
 use crate::error::ConfigError;
 use crate::memory::{Block, Octets};
-use crate::message::Uri;
+use crate::message::{Uri, Writer};
 use crate::time::Duration;
 use crate::transaction::Timers;
 use crate::transport::{SMALLEST_MTU, Transport};
@@ -105,13 +105,13 @@ impl<'a> Config<'a> {
 
 /// Whether `text` can stand as a host and port in Via and Contact.
 pub(super) fn is_host_port(text: &str) -> bool {
-    let uri = |octets: &[u8]| Uri::parse(octets).is_ok_and(|uri| uri.is_sip() && uri.user().is_none());
     let mut room = [0; 300];
-    let Some(head) = room.get_mut(..4) else { return false };
-    head.copy_from_slice(b"sip:");
-    let Some(tail) = room.get_mut(4..text.len().saturating_add(4)) else { return false };
-    tail.copy_from_slice(text.as_bytes());
-    !text.contains(['/', ';', '?', '@', ' ']) && room.get(..text.len().saturating_add(4)).is_some_and(uri)
+    let mut writer = Writer::new(&mut room);
+    writer.raw(b"sip:");
+    writer.raw(text.as_bytes());
+    let length = writer.finish().unwrap_or(0);
+    let uri = Uri::parse(room.get(..length).unwrap_or_default());
+    !text.contains(['/', ';', '?', '@', ' ']) && uri.is_ok_and(|uri| uri.is_sip() && uri.user().is_none())
 }
 
 const TEXTS: usize = 8;

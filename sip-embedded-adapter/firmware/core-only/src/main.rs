@@ -1,0 +1,187 @@
+//! A user agent alone: every input it takes and every method it has is reached, by a mailbox in place of a network.
+//!
+//! Linked with `panic-never` it does not link while any path panics. `../size` weighs it.
+#![no_std]
+#![no_main]
+
+mod mailbox;
+
+use mailbox::{MAILBOX, ROOM};
+use panic_never as _;
+use sip_core::memory::Arrays;
+use sip_core::message::{Header, HeaderName, Message, Method};
+use sip_core::role::{Action, Received, Role};
+use sip_core::sdp;
+use sip_core::time::Instant;
+use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
+use sip_core::ua::{Call, Config, Content, Event, IncomingRequest, Registration, UserAgent};
+use static_cell::ConstStaticCell;
+
+/// A phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8 KiB for messages.
+type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
+
+/// All of the state, all zero: it lies in .bss.
+static STATE: ConstStaticCell<State> = ConstStaticCell::new(State {
+    phone: Phone::new(Arrays::new()),
+    handles: Handles { call: None, registration: None, request: None, ticket: None },
+    datagram: [0; ROOM],
+});
+
+struct State {
+    phone: Phone,
+    handles: Handles,
+    datagram: [u8; ROOM],
+}
+
+/// What the last event of each kind named.
+struct Handles {
+    call: Option<Call>,
+    registration: Option<Registration>,
+    request: Option<IncomingRequest>,
+    ticket: Option<Ticket>,
+}
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let Some(State { phone, handles, datagram }) = STATE.try_take() else { park() };
+    let mut now = Instant::from_millis(0);
+    loop {
+        now = now.max(Instant::from_millis(u64::from(MAILBOX.clock())));
+        let (command, number) = MAILBOX.command();
+        #[cfg(feature = "control")]
+        MAILBOX.tell(u32::from(datagram[number as usize]));
+        let octets = MAILBOX.inward.take(datagram);
+        let done = match command {
+            1 => receive(phone, handles, now, number, octets),
+            _ => perform(phone, handles, now, command, number, octets),
+        };
+        MAILBOX.tell(u32::from(done.is_some()));
+        drain(phone, handles, now);
+        MAILBOX.tell(phone.poll_timeout().map_or(u32::MAX, |time| time.as_millis() as u32));
+    }
+}
+
+fn park() -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+fn source(number: u32) -> Address {
+    Address::v4(number.to_be_bytes().into(), 5060)
+}
+
+/// A datagram; the number is the address that it came from.
+fn receive(phone: &mut Phone, handles: &mut Handles, now: Instant, from: u32, octets: &[u8]) -> Option<()> {
+    let flow = Flow::udp(source(from));
+    match Message::parse(octets) {
+        Ok(message) => {
+            if let Received::Event(event) = phone.receive(now, flow, &message) {
+                note(handles, event);
+                MAILBOX.tell(u32::from(audio_port(message.body())));
+            }
+        }
+        Err(failure) => phone.receive_malformed(now, flow, &failure),
+    }
+    Some(())
+}
+
+/// Where the peer takes its audio, if the body says so.
+fn audio_port(body: &[u8]) -> u16 {
+    let Ok(session) = sdp::Session::parse(body) else { return 0 };
+    let audio = session.media().find(|media| media.kind() == b"audio" && media.direction().receives());
+    audio.filter(|media| media.codec(8).is_some()).map_or(0, |media| media.port())
+}
+
+/// A session description of ours, with one stream of audio.
+fn describe(room: &mut [u8; 256], port: u16, direction: sdp::Direction) -> Content<'_> {
+    let mut w = sdp::Writer::new(room);
+    w.session(1, 1, [192, 0, 2, 2].into());
+    w.media(b"audio", port, b"RTP/AVP", [8, 0, 101]);
+    w.rtpmap(&sdp::RtpMap { payload_type: 101, encoding: b"telephone-event", clock_rate: 8000, params: b"" });
+    w.direction(direction);
+    let length = w.finish().unwrap_or(0);
+    Content::sdp(room.get(..length).unwrap_or_default())
+}
+
+/// What an application can ask for; the octets are its text.
+fn perform(
+    phone: &mut Phone,
+    handles: &mut Handles,
+    now: Instant,
+    command: u32,
+    number: u32,
+    octets: &[u8],
+) -> Option<()> {
+    let text = || core::str::from_utf8(octets).ok();
+    let mut room = [0; 256];
+    let offer = describe(&mut room, number as u16, sdp::Direction::new(number & 1 == 0, true));
+    let headers = [Header { name: HeaderName::Other(b"X-Reason"), value: octets }];
+    let status = number as u16;
+    match command {
+        2 => phone.start(&Config::new("192.0.2.2:5060", text()?), [7; 16]).ok()?,
+        3 => phone.add_credentials("", "bob", text()?).ok()?,
+        4 => handles.call = Some(phone.call(now, text()?, "", &offer).ok()?),
+        5 => phone.ring(now, handles.call?, status, &Content::NONE).ok()?,
+        6 => phone.answer(now, handles.call?, &offer).ok()?,
+        7 => phone.reject(now, handles.call?, status, &Content::NONE).ok()?,
+        8 => phone.acknowledge(now, handles.call?, &offer).ok()?,
+        9 => phone.hang_up(now, handles.call?).ok()?,
+        10 => phone.hang_up_with(now, handles.call?, &headers).ok()?,
+        11 => phone.reinvite(now, handles.call?, &offer).ok()?,
+        12 => _ = phone.request(now, Method::Message, text()?, &offer.with_headers(&headers)).ok()?,
+        13 => _ = phone.request_in_call(now, handles.call?, Method::Info, &offer).ok()?,
+        14 => phone.respond(now, handles.request?, status, &Content::NONE).ok()?,
+        15 => handles.registration = Some(phone.register(now, text()?, "sip:bob@example.com", number).ok()?),
+        16 => phone.unregister(now, handles.registration?).ok()?,
+        17 => phone.network_changed(now, text()?).ok()?,
+        18 => phone.resolved(now, handles.ticket?, &[Target { address: source(number), transport: Transport::Udp }]),
+        19 => phone.flow_connected(now, handles.ticket?, Flow::udp(source(number))),
+        20 => phone.connect_failed(now, handles.ticket?, FlowError::Refused),
+        21 => phone.flow_failed(now, Flow::udp(source(number)), FlowError::Unreachable),
+        22 => phone.flow_writable(now, Flow::udp(source(number))),
+        _ => phone.handle_timeout(now),
+    }
+    Some(())
+}
+
+fn note(handles: &mut Handles, event: Event) {
+    match event {
+        Event::Incoming { call } => handles.call = Some(call),
+        Event::Registered { registration, .. } => handles.registration = Some(registration),
+        Event::Request { request, .. } => handles.request = Some(request),
+        Event::Ended { status, .. } | Event::Response { status, .. } => MAILBOX.tell(u32::from(status)),
+        _ => {}
+    }
+}
+
+/// Does what is to be done, to the last.
+fn drain(phone: &mut Phone, handles: &mut Handles, now: Instant) {
+    loop {
+        let blocked = match phone.poll_action(now) {
+            Some(Action::Send { id, flow, bytes }) => {
+                MAILBOX.tell(u32::from(flow.remote.port()));
+                MAILBOX.outward.put(bytes);
+                (bytes.len() > ROOM).then_some(id)
+            }
+            Some(Action::Event(event)) => {
+                note(handles, event);
+                None
+            }
+            Some(Action::Resolve { ticket, host, .. }) => {
+                handles.ticket = Some(ticket);
+                MAILBOX.outward.put(host);
+                None
+            }
+            Some(Action::Connect { ticket, .. }) => {
+                handles.ticket = Some(ticket);
+                None
+            }
+            Some(Action::Close { .. }) => None,
+            None => return,
+        };
+        if let Some(id) = blocked {
+            phone.defer(id);
+        }
+    }
+}

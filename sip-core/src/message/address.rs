@@ -2,12 +2,12 @@
 
 use super::ParseError;
 use super::list::Element;
-use super::params::{Params, element_end, next_param};
+use super::params::{Params, Places, element_end, read_params};
 use super::scan::{
-    ALPHA, BARE_URI, DISPLAY, SCHEME, Span, VALUE, decimal_u32, is, peek, quoted, run, run_uri, skip_lws, slice,
-    stands, trim, unquote,
+    ALPHA, BARE_URI, DISPLAY, SCHEME, Span, URI, decimal_u32, is, peek, run, skip_lws, slice, trim_end, unquote,
 };
-use super::uri::Uri;
+use super::uri::{Parts, Uri};
+use super::walk::Walk;
 
 /// An address with its display name and header parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct NameAddr<'a> {
     uri: u16,
     uri_end: u16,
     tag: Span,
+    parts: Parts,
+    places: Places,
 }
 
 impl<'a> NameAddr<'a> {
@@ -57,14 +59,16 @@ impl<'a> NameAddr<'a> {
     ///
     /// # Errors
     /// When it breaks the grammar of its scheme.
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn uri(&self) -> Result<Uri<'a>, ParseError> {
-        Uri::parse(self.raw_uri())
+        if self.parts.are_known() { Ok(Uri::of(self.raw_uri(), self.parts)) } else { Err(ParseError::Uri) }
     }
 
     /// The header parameters. Those of a URI without brackets are the header's (RFC 3261 §20.10).
     #[must_use]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn params(&self) -> Params<'a> {
-        Params::new(self.raw_params())
+        Params::found(self.raw, self.places)
     }
 
     /// The header parameters as they are written, with their first semicolon.
@@ -124,105 +128,105 @@ pub(super) fn q_value(value: &[u8]) -> Option<u16> {
 }
 
 impl<'a> Element<'a> for NameAddr<'a> {
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    fn read(bytes: &'a [u8], at: usize) -> Result<(Self, usize), ParseError> {
-        read(bytes, at).ok_or(ParseError::Address)
-    }
-}
-
-fn read(bytes: &[u8], at: usize) -> Option<(NameAddr<'_>, usize)> {
-    let start = skip_lws(bytes, at);
-    let mut at = start;
-    let mut display = start;
-    match peek(bytes, at) {
-        b'<' => {}
-        b'"' => {
-            display = quoted(bytes, at)?;
-            at = skip_lws(bytes, display);
-        }
-        _ => {
-            let end = run(bytes, at, DISPLAY);
-            if peek(bytes, end) == b':' {
-                // A URI without brackets: a semicolon, comma or white space ends it, and a question mark is an
-                // error (RFC 3261 §20.10).
-                let end = uri_end(bytes, start, true)?;
-                return finish(bytes, start, start, (start, end), end);
-            }
-            // RFC 4475 §3.1.1.6: white space between the name and the bracket may be missing.
-            display = start.wrapping_add(trim(slice(bytes, start, end)).len());
-            at = end;
-        }
-    }
-    if peek(bytes, at) != b'<' {
-        return None;
-    }
-    let from = at.wrapping_add(1);
-    let to = uri_end(bytes, from, false)?;
-    if peek(bytes, to) != b'>' {
-        return None;
-    }
-    finish(bytes, start, display, (from, to), to.wrapping_add(1))
-}
-
-/// Reads the parameters, which begin at `params`.
-#[cfg_attr(target_pointer_width = "64", inline)]
-fn finish(
-    bytes: &[u8],
-    start: usize,
-    display: usize,
-    (from, to): (usize, usize),
-    params: usize,
-) -> Option<(NameAddr<'_>, usize)> {
-    let mut at = params;
-    let mut tag = Span::NONE;
-    if stands(bytes, at, b";tag=") {
-        // The way most write it; what else a value can be is left to the loop.
-        let value = at.wrapping_add(5);
-        let end = run(bytes, value, VALUE);
-        if end != value {
-            tag = Span::new(value.wrapping_sub(start), end.wrapping_sub(start));
-            at = end;
-        }
-    }
-    while let Some(param) = next_param(bytes, at) {
-        let param = param?;
-        if param.is(bytes, b"tag") {
-            // A second tag, or one that is empty, names no dialog (RFC 3261 §19.3).
-            if !tag.is_none() || param.value >= param.end {
-                return None;
-            }
-            tag = Span::new(param.value.wrapping_sub(start), param.end.wrapping_sub(start));
-        }
-        at = param.end;
-    }
-    let end = element_end(bytes, at)?;
-    if end > usize::from(u16::MAX) {
-        return None;
-    }
-    let within = |place: usize| place.wrapping_sub(start) as u16;
-    let address = NameAddr {
-        raw: slice(bytes, start, at),
-        display: within(display),
-        params: within(params),
-        uri: within(from),
-        uri_end: within(to),
-        tag,
+    const EMPTY: Self = Self {
+        raw: b"",
+        display: 0,
+        params: 0,
+        uri: 0,
+        uri_end: 0,
+        tag: Span::NONE,
+        parts: Parts::NONE,
+        places: Places::NONE,
     };
-    Some((address, end))
-}
+    const ERROR: ParseError = ParseError::Address;
 
-/// Where the absolute URI that begins at `from` ends: a scheme, a colon, and at least one character more.
-#[cfg_attr(target_pointer_width = "64", inline)]
-fn uri_end(bytes: &[u8], from: usize, bare: bool) -> Option<usize> {
-    let mut rest = from.wrapping_add(4);
-    if !stands(bytes, from, b"sip:") {
-        let colon = run(bytes, from, SCHEME);
-        if peek(bytes, colon) != b':' || !is(peek(bytes, from), ALPHA) {
+    fn fill(&mut self, bytes: &'a [u8], at: usize) -> Option<usize> {
+        let start = skip_lws(bytes, at);
+        let mut walk = Walk::new(bytes);
+        let mut display = start;
+        let mut from = start;
+        let to;
+        let mut at;
+        match peek(bytes, start) {
+            b'<' => {}
+            b'"' => {
+                display = walk.quoted(start)?;
+                from = skip_lws(bytes, display);
+            }
+            _ => {
+                from = walk.run(start, DISPLAY);
+                // RFC 4475 §3.1.1.6: white space between the name and the bracket may be missing.
+                display = start.wrapping_add(trim_end(slice(bytes, start, from)).len());
+            }
+        }
+        if peek(bytes, from) == b'<' {
+            from = from.wrapping_add(1);
+            to = match self.parts.fill(walk, from) {
+                Some(to) if peek(bytes, to) == b'>' => to,
+                _ => self.fill_opaque(bytes, from)?,
+            };
+            at = to.wrapping_add(1);
+        } else if peek(bytes, from) == b':' {
+            (display, from) = (start, start);
+            to = self.fill_bare(bytes, start)?;
+            at = to;
+        } else {
             return None;
         }
-        rest = colon.wrapping_add(1);
+        let within = |place: usize| place.wrapping_sub(start) as u16;
+        self.display = within(display);
+        (self.uri, self.uri_end) = (within(from), within(to));
+        self.params = within(at);
+        let tag = &mut self.tag;
+        at = read_params(&mut walk, start, at, &mut self.places, |param| {
+            if param.is(bytes, b"tag") {
+                // A second tag, or one that is empty, names no dialog (RFC 3261 §19.3).
+                if !tag.is_none() || !param.has_value() {
+                    return None;
+                }
+                *tag = Span::new(param.value.wrapping_sub(start), param.end.wrapping_sub(start));
+            }
+            Some(())
+        })?;
+        let end = element_end(bytes, at)?;
+        if end > usize::from(u16::MAX) {
+            return None;
+        }
+        self.raw = slice(bytes, start, at);
+        Some(end)
     }
-    let end = if bare { run(bytes, rest, BARE_URI) } else { run_uri(bytes, rest) };
+}
+
+impl NameAddr<'_> {
+    /// Takes any absolute URI in brackets, for who does not ask for its parts; gives where it ends.
+    #[cold]
+    #[inline(never)]
+    fn fill_opaque(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
+        self.parts = Parts::NONE;
+        uri_end(bytes, from, URI).filter(|to| peek(bytes, *to) == b'>')
+    }
+
+    /// Reads a URI without brackets: a semicolon, comma or white space ends it, and a question mark is an error
+    /// (RFC 3261 §20.10).
+    #[inline(never)]
+    fn fill_bare(&mut self, bytes: &[u8], start: usize) -> Option<usize> {
+        let end = uri_end(bytes, start, BARE_URI)?;
+        if let Ok(uri) = Uri::parse(slice(bytes, start, end)) {
+            self.parts = uri.parts();
+        }
+        Some(end)
+    }
+}
+
+/// Where the absolute URI that begins at `from`, made of octets of this class, ends: a scheme, a colon, and at least one
+/// character more.
+fn uri_end(bytes: &[u8], from: usize, class: u16) -> Option<usize> {
+    let colon = run(bytes, from, SCHEME);
+    if peek(bytes, colon) != b':' || !is(peek(bytes, from), ALPHA) {
+        return None;
+    }
+    let rest = colon.wrapping_add(1);
+    let end = run(bytes, rest, class);
     (end != rest).then_some(end)
 }
 

@@ -3,7 +3,8 @@
 use super::ParseError;
 use super::header::{Header, HeaderName};
 use super::list::Selected;
-use super::scan::{TOKEN, VALUE, alike, peek, quoted, run, skip_lws, slice, trim, unquote};
+use super::scan::{TOKEN, VALUE, alike, peek, skip_lws, slice, trim, unquote};
+use super::walk::Walk;
 use crate::digest::Algorithm;
 
 /// A challenge of a server or proxy.
@@ -87,7 +88,8 @@ enum Next<'a> {
 }
 
 /// Reads on behind a comma or the scheme. Empty elements are skipped.
-fn next_param(bytes: &[u8], at: usize) -> Result<Next<'_>, ParseError> {
+fn next_param<'a>(walk: &mut Walk<'a>, at: usize) -> Result<Next<'a>, ParseError> {
+    let bytes = walk.bytes;
     let mut start = skip_lws(bytes, at);
     while peek(bytes, start) == b',' {
         start = skip_lws(bytes, start.wrapping_add(1));
@@ -95,7 +97,7 @@ fn next_param(bytes: &[u8], at: usize) -> Result<Next<'_>, ParseError> {
     if start >= bytes.len() {
         return Ok(Next::End);
     }
-    let end = run(bytes, start, TOKEN);
+    let end = walk.run(start, TOKEN);
     if end == start {
         return Err(ParseError::Auth);
     }
@@ -105,8 +107,8 @@ fn next_param(bytes: &[u8], at: usize) -> Result<Next<'_>, ParseError> {
     }
     let from = skip_lws(bytes, equal.wrapping_add(1));
     let to = match peek(bytes, from) {
-        b'"' => quoted(bytes, from).ok_or(ParseError::Auth)?,
-        _ => run(bytes, from, VALUE),
+        b'"' => walk.quoted(from).ok_or(ParseError::Auth)?,
+        _ => walk.run(from, VALUE),
     };
     let after = skip_lws(bytes, to);
     if after < bytes.len() && peek(bytes, after) != b',' {
@@ -152,8 +154,9 @@ impl<'a> Iterator for Challenges<'_, 'a> {
 ///
 /// Several in one row are more than RFC 3261 §25.1 has, and HTTP (RFC 7235 §4.1) and some servers write them.
 fn challenge(row: &[u8], proxy: bool) -> (Option<Challenge<'_>>, &[u8]) {
+    let walk = &mut Walk::new(row);
     let start = skip_lws(row, 0);
-    let end = run(row, start, TOKEN);
+    let end = walk.run(start, TOKEN);
     if end == start {
         return (None, b"");
     }
@@ -172,7 +175,7 @@ fn challenge(row: &[u8], proxy: bool) -> (Option<Challenge<'_>>, &[u8]) {
     let (mut realm, mut nonce) = (false, false);
     let mut at = end;
     let rest = loop {
-        match next_param(row, at) {
+        match next_param(walk, at) {
             Ok(Next::Param(param)) => {
                 let value = unquote(param.value);
                 match param.name {
@@ -224,7 +227,8 @@ impl<'a> Credentials<'a> {
             _ => return None,
         };
         let row = header.value;
-        let end = run(row, 0, TOKEN);
+        let walk = &mut Walk::new(row);
+        let end = walk.run(0, TOKEN);
         if end == 0 {
             return None;
         }
@@ -245,7 +249,7 @@ impl<'a> Credentials<'a> {
         let digest = alike(found.scheme, b"Digest");
         let mut at = end;
         loop {
-            match next_param(row, at) {
+            match next_param(walk, at) {
                 Ok(Next::Param(param)) => {
                     let value = unquote(param.value);
                     match param.name {

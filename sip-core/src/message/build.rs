@@ -8,6 +8,7 @@ use super::params::next_param;
 use super::parse::Message;
 use super::scan::{element, slice};
 use super::via::{MAGIC_COOKIE, Via};
+use super::walk::Walk;
 use super::writer::Writer;
 use crate::transport::{Address, Transport};
 use core::net::IpAddr;
@@ -87,8 +88,9 @@ pub(super) fn sourced_via(w: &mut Writer<'_>, via: &Via<'_>, source: Address) {
     let Some(ip) = source.ip() else { return w.raw(via.raw()) };
     let raw = via.raw();
     let mut at = raw.len().wrapping_sub(via.raw_params().len());
+    let mut walk = Walk::new(raw);
     let (mut copied, mut received) = (0, false);
-    while let Some(Some(param)) = next_param(raw, at) {
+    while let Some(Some(param)) = next_param(&mut walk, at) {
         at = param.end;
         let rport = via.rport() == Some(None) && param.is(raw, b"rport");
         if rport || param.is(raw, b"received") {

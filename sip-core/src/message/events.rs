@@ -114,6 +114,6 @@ impl<'a> Message<'a> {
     /// The event packages of Allow-Events (RFC 6665 §8.2.2).
     #[must_use]
     pub fn allow_events(&self) -> Values<'_, 'a, 'static> {
-        self.values(HeaderName::AllowEvents)
+        Values::new(self.known_rows(HeaderName::AllowEvents.id()))
     }
 }

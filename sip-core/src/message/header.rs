@@ -1,7 +1,8 @@
 //! Header names as ids, and header rows (RFC 3261 §7.3, §20).
 
 use super::ParseError;
-use super::scan::{self, TOKEN, alike, below, equal, peek, run, skip_lws, slice};
+use super::chunk::Chunk;
+use super::scan::{self, TOKEN, alike, peek, run, skip_lws, slice};
 
 macro_rules! headers {
     ($($(#[$doc:meta])* $variant:ident $name:literal $compact:literal;)*) => {
@@ -26,6 +27,7 @@ macro_rules! headers {
 
         impl<'a> HeaderName<'a> {
             /// The number of a known name; zero for others.
+            #[inline]
             pub(crate) const fn id(self) -> u8 {
                 match self {
                     $(Self::$variant => Id::$variant as u8,)*
@@ -240,6 +242,7 @@ impl<'a> HeaderName<'a> {
     }
 
     /// The id under which rows of this header are found; `Other` may name a known header.
+    #[inline]
     pub(crate) fn lookup(self) -> u8 {
         match self {
             Self::Other(name) => find(name),
@@ -268,7 +271,7 @@ const SLOTS: usize = 256;
 const KEYS: usize = 1 + Id::End as usize + 15;
 
 /// How many keys are kept: they are compared where names are read sixteen octets at once.
-const KEPT: usize = if scan::WIDE { KEYS } else { 0 };
+const KEPT: usize = if Chunk::EXISTS { KEYS } else { 0 };
 
 struct Index {
     /// Where in the other two a hash leads; zero for nowhere.
@@ -326,7 +329,7 @@ const fn enter(mut index: Index, key: NameKey, id: u8, place: u8) -> Index {
         slot = slot.wrapping_add(1) % SLOTS;
     }
     index.slots[slot] = place;
-    if scan::WIDE {
+    if Chunk::EXISTS {
         index.keys[place as usize] = key;
     }
     index.ids[place as usize] = id;
@@ -391,11 +394,15 @@ impl<'a> Header<'a> {
 /// Where one header row lies in its message; zero is no row.
 ///
 /// From the lowest bit on: where the name begins, where the value begins (white space skipped), where it ends
-/// (white space trimmed), 16 bits each, and the name's id, zero for a name that is not known.
+/// (white space trimmed), 16 bits each; the name's id, zero for a name that is not known; and the number of the next row
+/// of this id in its table, counted from one, zero when there is none.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Row(u64);
 
 impl Row {
+    /// No row.
+    pub(crate) const NONE: Self = Self(0);
+
     #[inline]
     pub(crate) const fn new(name: usize, value: usize, end: usize, id: u8) -> Self {
         Self(name as u64 | (value as u64) << 16 | (end as u64) << 32 | (id as u64) << 48)
@@ -423,6 +430,18 @@ impl Row {
     #[inline]
     pub(crate) const fn id(self) -> u8 {
         (self.0 >> 48) as u8
+    }
+
+    /// The number of the next row of the same id.
+    #[inline]
+    pub(crate) const fn next(self) -> u8 {
+        (self.0 >> 56) as u8
+    }
+
+    /// Sets the number of the next row, which has not been set before.
+    #[inline]
+    pub(crate) const fn link(&mut self, next: u8) {
+        self.0 |= (next as u64) << 56;
     }
 
     /// Whether there is no row.
@@ -454,7 +473,7 @@ impl Row {
 /// `bytes` has at most 65,535 octets, so that every offset fits.
 #[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, usize)> {
-    let plain = if scan::WIDE { plain_row(bytes, at) } else { None };
+    let plain = if Chunk::EXISTS { plain_row(bytes, at) } else { None };
     plain.map_or_else(|| any_row(bytes, at), Ok)
 }
 
@@ -463,49 +482,49 @@ pub(crate) fn row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, 
 #[cfg_attr(target_pointer_width = "64", inline)]
 fn plain_row(bytes: &[u8], at: usize) -> Option<(Row, usize)> {
     let rest = bytes.get(at..)?;
-    let (low, high) = scan::words(rest.first_chunk()?);
-    let (colon_low, colon_high) = (equal(low, b':'), equal(high, b':'));
-    let (key, colon) = if colon_low != 0 {
-        let bits = colon_low.trailing_zeros() & !7;
-        (((low | LOWER) & !u64::MAX.wrapping_shl(bits), 0), bits / 8)
-    } else if colon_high != 0 {
-        let bits = colon_high.trailing_zeros() & !7;
-        ((low | LOWER, (high | LOWER) & !u64::MAX.wrapping_shl(bits)), (bits / 8).wrapping_add(8))
-    } else {
-        return None;
-    };
-    let id = find_key(key);
+    let first = rest.first_chunk()?;
+    let colon = Chunk::new(first)?.equal(b':').trailing_zeros() as usize;
+    let mask = KEY_MASKS.get(colon)?;
+    let (low, high) = scan::words(first);
+    let id = find_key(((low | LOWER) & mask.0, (high | LOWER) & mask.1));
     if id == 0 {
         return None;
     }
-    let end = match below(low, 32) {
-        0 => match below(high, 32) {
-            0 => scan::control(rest, 16),
-            found => scan::first_of(0, found),
-        },
-        found => scan::first_of(found, 0),
-    };
-    let (line, behind) = rest.split_at_checked(end)?;
-    let [cr, lf, next] = behind.first_chunk()?;
+    let end = scan::control(rest, colon);
+    let [cr, lf, next] = rest.get(end..)?.first_chunk()?;
     // A line that white space begins goes on with this one; an empty line begins with CR.
     if u16::from_le_bytes([*cr, *lf]) != u16::from_le_bytes(*b"\r\n") || (*next <= b' ' && *next != b'\r') {
         return None;
     }
-    let mut value = (colon as usize).wrapping_add(1);
-    if peek(line, value) == b' ' {
+    let mut value = colon.wrapping_add(1);
+    if peek(rest, value) == b' ' {
         value = value.wrapping_add(1);
     }
-    match line.get(value..)? {
-        [first, .., last] if *first > b' ' && *last > b' ' => {}
-        [one] if *one > b' ' => {}
-        _ => return None,
+    // An empty value has CR where its first octet would be.
+    if peek(rest, value) <= b' ' || peek(rest, end.wrapping_sub(1)) <= b' ' {
+        return None;
     }
     let end = at.wrapping_add(end);
     Some((Row::new(at, at.wrapping_add(value), end, id), end.wrapping_add(2)))
 }
 
+/// For each place of the colon the octets of the key that are the name's.
+static KEY_MASKS: [NameKey; 16] = key_masks();
+
+const fn key_masks() -> [NameKey; 16] {
+    let mut masks = [(0, 0); 16];
+    let mut octets: u32 = 0;
+    let mut rest: &mut [NameKey] = &mut masks;
+    while let [mask, tail @ ..] = rest {
+        let bits = !u128::MAX.wrapping_shl(octets);
+        *mask = (bits as u64, (bits >> 64) as u64);
+        rest = tail;
+        octets = octets.wrapping_add(8);
+    }
+    masks
+}
+
 /// The row in whatever form.
-#[cold]
 #[inline(never)]
 fn any_row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, usize)> {
     let (id, colon) = name(bytes, at)?;

@@ -1,8 +1,9 @@
 //! Hosts and ports (RFC 3261 §25.1 `hostport`, RFC 5118).
 
 use super::ParseError;
-use super::scan::{DIGIT, HEX, alike, decimal, is, peek, run, run_host, slice};
+use super::scan::{DIGIT, HEX, HOST, alike, decimal, is, peek, run_of, slice};
 use super::uri::hex;
+use super::walk::Walk;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The host of a URI or Via.
@@ -23,7 +24,7 @@ impl<'a> Host<'a> {
     /// # Errors
     /// When it is neither a name nor an address.
     pub fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
-        match host(text, 0) {
+        match host(&mut Walk::new(text), 0) {
             Some((kind, end)) if end == text.len() => Ok(kind.of(text)),
             _ => Err(ParseError::Uri),
         }
@@ -80,8 +81,9 @@ impl HostKind {
 
 /// Reads the host at `at`; gives its kind and where it ends.
 #[cfg_attr(target_pointer_width = "64", inline)]
-pub(crate) fn host(bytes: &[u8], at: usize) -> Option<(HostKind, usize)> {
-    let end = run_host(bytes, at);
+pub(crate) fn host(walk: &mut Walk<'_>, at: usize) -> Option<(HostKind, usize)> {
+    let bytes = walk.bytes;
+    let end = walk.run(at, HOST);
     if end == at {
         return reference(bytes, at);
     }
@@ -148,7 +150,7 @@ pub(crate) fn v6_inside(text: &[u8]) -> Option<Ipv6Addr> {
             rest = rest.strip_prefix(b":")?;
         }
         let free = octets.get_mut(length..)?;
-        let digits = run(rest, 0, HEX);
+        let digits = run_of(rest, 0, HEX);
         if peek(rest, digits) == b'.' {
             *free.first_chunk_mut()? = v4(rest)?.octets();
             length = length.wrapping_add(4);

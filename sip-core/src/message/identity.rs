@@ -21,24 +21,24 @@ impl<'a> Message<'a> {
     /// Every P-Asserted-Identity, in order; to be believed only from a trusted peer (RFC 3325 §9.1).
     #[must_use]
     pub fn asserted_identities(&self) -> List<'_, 'a, NameAddr<'a>> {
-        self.addresses(HeaderName::PAssertedIdentity)
+        List::new(self.known_rows(HeaderName::PAssertedIdentity.id()))
     }
 
     /// Every P-Preferred-Identity, in order (RFC 3325 §9.2).
     #[must_use]
     pub fn preferred_identities(&self) -> List<'_, 'a, NameAddr<'a>> {
-        self.addresses(HeaderName::PPreferredIdentity)
+        List::new(self.known_rows(HeaderName::PPreferredIdentity.id()))
     }
 
     /// Every Path, topmost first (RFC 3327 §4).
     #[must_use]
     pub fn paths(&self) -> List<'_, 'a, NameAddr<'a>> {
-        self.addresses(HeaderName::Path)
+        List::new(self.known_rows(HeaderName::Path.id()))
     }
 
     /// Every Service-Route, topmost first (RFC 3608 §5).
     #[must_use]
     pub fn service_routes(&self) -> List<'_, 'a, NameAddr<'a>> {
-        self.addresses(HeaderName::ServiceRoute)
+        List::new(self.known_rows(HeaderName::ServiceRoute.id()))
     }
 }

@@ -3,11 +3,26 @@
 use super::ParseError;
 use super::header::{Header, Row, row};
 use super::scan::{element, peek};
+use super::walk::Walk;
 
 /// A value that can stand in a comma-separated list.
 pub(crate) trait Element<'a>: Sized {
+    /// Nothing yet.
+    const EMPTY: Self;
+
+    /// What is wrong with an element that can't be read.
+    const ERROR: ParseError;
+
+    /// Takes the place of an empty value, reading the element that begins at `at`; gives the place of the comma or end that
+    /// follows it. When it can't be read, what stands here then means nothing.
+    fn fill(&mut self, bytes: &'a [u8], at: usize) -> Option<usize>;
+
     /// Reads the element that begins at `at`; gives it and the place of the comma or end that follows it.
-    fn read(bytes: &'a [u8], at: usize) -> Result<(Self, usize), ParseError>;
+    fn read(bytes: &'a [u8], at: usize) -> Result<(Self, usize), ParseError> {
+        let mut element = Self::EMPTY;
+        let end = element.fill(bytes, at).ok_or(Self::ERROR)?;
+        Ok((element, end))
+    }
 }
 
 /// The rows of a message: those in its table, then those that did not fit in it.
@@ -23,45 +38,6 @@ impl<'m, 'a> Rows<'m, 'a> {
     pub(crate) fn new(bytes: &'a [u8], table: &'m [Row], rest: usize) -> Self {
         Self { bytes, table: table.iter(), rest }
     }
-
-    /// The first row of this id.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    pub(crate) fn first(mut self, id: u8) -> Option<&'a [u8]> {
-        match self.table.as_slice().iter().find(|row| row.id() == id) {
-            Some(row) => Some(row.value_in(self.bytes)),
-            None if self.rest == 0 => None,
-            None => {
-                self.table = [].iter();
-                let row = self.find(|row| row.id() == id)?;
-                Some(row.value_in(self.bytes))
-            }
-        }
-    }
-
-    /// The next row of this id; of this name when the id is zero.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    fn next_named(&mut self, id: u8, name: &[u8]) -> Option<Row> {
-        if id == 0 {
-            let bytes = self.bytes;
-            return self.find(|row| row.id() == 0 && row.name_in(bytes).eq_ignore_ascii_case(name));
-        }
-        for row in self.table.by_ref() {
-            if row.id() == id {
-                return Some(*row);
-            }
-        }
-        if self.rest == 0 { None } else { self.find(|row| row.id() == id) }
-    }
-
-    #[inline(never)]
-    fn next_beyond(&mut self) -> Option<Row> {
-        if self.rest == 0 || peek(self.bytes, self.rest) == b'\r' {
-            return None;
-        }
-        let (found, next) = row(self.bytes, self.rest).ok()?;
-        self.rest = next;
-        Some(found)
-    }
 }
 
 impl Iterator for Rows<'_, '_> {
@@ -71,9 +47,20 @@ impl Iterator for Rows<'_, '_> {
     fn next(&mut self) -> Option<Row> {
         match self.table.next() {
             Some(row) => Some(*row),
-            None => self.next_beyond(),
+            None => next_beyond(self.bytes, &mut self.rest),
         }
     }
+}
+
+/// The row that begins at `rest`, where the next one is to be looked for afterwards.
+#[inline(never)]
+fn next_beyond(bytes: &[u8], rest: &mut usize) -> Option<Row> {
+    if *rest == 0 || peek(bytes, *rest) == b'\r' {
+        return None;
+    }
+    let (found, next) = row(bytes, *rest).ok()?;
+    *rest = next;
+    Some(found)
 }
 
 /// The header rows of a message, in order.
@@ -116,14 +103,44 @@ impl<'a> Iterator for Selected<'_, 'a> {
 /// The values of all rows of one name, in order, each row's value whole.
 #[derive(Clone, Debug)]
 pub struct Named<'m, 'a, 'n> {
-    rows: Rows<'m, 'a>,
+    bytes: &'a [u8],
+    table: &'m [Row],
+    /// The number of the next row of this id in the table, counted from one; zero when there is none.
+    next: u8,
     id: u8,
+    /// Where the rows beyond the table begin; zero when there are none.
+    rest: usize,
+    /// The name, which tells rows apart whose id is zero.
     name: &'n [u8],
 }
 
 impl<'m, 'a, 'n> Named<'m, 'a, 'n> {
-    pub(crate) const fn new(rows: Rows<'m, 'a>, id: u8, name: &'n [u8]) -> Self {
-        Self { rows, id, name }
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) const fn new(
+        bytes: &'a [u8],
+        table: &'m [Row],
+        rest: usize,
+        next: u8,
+        (id, name): (u8, &'n [u8]),
+    ) -> Self {
+        Self { bytes, table, next, id, rest, name }
+    }
+
+    /// Whether the row, which has the id if it stands in the table, has the name.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    fn has_name(&self, row: Row) -> bool {
+        self.id != 0 || row.name_in(self.bytes).eq_ignore_ascii_case(self.name)
+    }
+
+    #[inline(never)]
+    fn next_beyond(&mut self) -> Option<&'a [u8]> {
+        loop {
+            let row = next_beyond(self.bytes, &mut self.rest)?;
+            if row.id() == self.id && self.has_name(row) {
+                return Some(row.value_in(self.bytes));
+            }
+        }
     }
 }
 
@@ -132,7 +149,13 @@ impl<'a> Iterator for Named<'_, 'a, '_> {
 
     #[cfg_attr(target_pointer_width = "64", inline)]
     fn next(&mut self) -> Option<&'a [u8]> {
-        self.rows.next_named(self.id, self.name).map(|row| row.value_in(self.rows.bytes))
+        while let Some(row) = self.table.get(usize::from(self.next).wrapping_sub(1)) {
+            self.next = row.next();
+            if self.has_name(*row) {
+                return Some(row.value_in(self.bytes));
+            }
+        }
+        if self.rest == 0 { None } else { self.next_beyond() }
     }
 }
 
@@ -141,17 +164,16 @@ impl<'a> Iterator for Named<'_, 'a, '_> {
 #[derive(Clone, Debug)]
 pub struct Values<'m, 'a, 'n> {
     rows: Named<'m, 'a, 'n>,
-    rest: Option<&'a [u8]>,
+    row: Walk<'a>,
+    /// Where in the row the next element begins; beyond its end when there is none.
+    at: usize,
 }
 
 impl<'m, 'a, 'n> Values<'m, 'a, 'n> {
-    pub(crate) const fn new(rows: Named<'m, 'a, 'n>) -> Self {
-        Self { rows, rest: None }
-    }
-
-    #[inline(never)]
-    fn next_row(&mut self) -> Option<&'a [u8]> {
-        self.rows.next()
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn new(rows: Named<'m, 'a, 'n>) -> Self {
+        Self { rows, row: Walk::new(b""), at: usize::MAX }
     }
 }
 
@@ -160,14 +182,13 @@ impl<'a> Iterator for Values<'_, 'a, '_> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         loop {
-            let list = match self.rest.take() {
-                Some(rest) => rest,
-                None => self.next_row()?,
-            };
-            let (first, rest) = element(list);
-            self.rest = rest;
-            if !first.is_empty() {
-                return Some(first);
+            if self.at > self.row.bytes.len() {
+                (self.row, self.at) = (Walk::new(self.rows.next()?), 0);
+            }
+            let (element, end) = self.row.element(self.at);
+            self.at = end.wrapping_add(1);
+            if !element.is_empty() {
+                return Some(element);
             }
         }
     }
@@ -208,14 +229,15 @@ impl<'a, T: Element<'a>> Iterator for List<'_, 'a, T> {
             Some(rest) => rest,
             None => self.rows.next()?,
         };
-        match T::read(list, 0) {
-            Ok((item, end)) => {
+        let mut item = T::EMPTY;
+        match item.fill(list, 0) {
+            Some(end) => {
                 self.rest = list.get(end.wrapping_add(1)..);
                 Some(Ok(item))
             }
-            Err(error) => {
+            None => {
                 self.rest = element(list).1;
-                Some(Err(error))
+                Some(Err(T::ERROR))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::header::HeaderName;
-use super::list::{Element, Named, Rows};
+use super::list::{Element, Named};
 use super::scan::{line, slice};
 use super::start_line::{is_request, method_of};
 use super::via::Via;
@@ -87,7 +87,7 @@ impl<'a> Malformed<'a> {
     pub fn header_rows<'n>(&self, name: HeaderName<'n>) -> Named<'static, 'a, 'n> {
         let bytes = self.limited();
         let rest = line(bytes, 0, false).map_or(0, |found| found.next);
-        Named::new(Rows::new(bytes, &[], rest), name.lookup(), name.as_bytes())
+        Named::new(bytes, &[], rest, 0, (name.lookup(), name.as_bytes()))
     }
 
     /// The value of the first row of this name, if it can be read.

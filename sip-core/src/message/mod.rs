@@ -15,6 +15,7 @@
 mod address;
 mod auth;
 pub mod build;
+mod chunk;
 mod compact;
 mod error;
 mod events;
@@ -40,6 +41,7 @@ mod typed;
 mod uri;
 mod value;
 mod via;
+mod walk;
 mod writer;
 
 pub use address::NameAddr;

@@ -2,8 +2,9 @@
 
 use super::ParseError;
 use super::header::HeaderName;
+use super::list::Values;
 use super::parse::Message;
-use super::scan::{DIGIT, alike, decimal, run, skip_lws};
+use super::scan::{DIGIT, alike, decimal, run_of, skip_lws};
 use super::value::word;
 
 /// A date and time of day, in GMT: Date (RFC 3261 §20.17).
@@ -139,9 +140,9 @@ impl<'a> Timestamp<'a> {
 
 /// Whether these are digits and perhaps a point with digits; either may be missing, as the grammar of `delay` has it.
 fn is_decimal(text: &[u8]) -> bool {
-    let whole = run(text, 0, DIGIT);
+    let whole = run_of(text, 0, DIGIT);
     match text.get(whole..) {
-        Some([b'.', fraction @ ..]) => run(fraction, 0, DIGIT) == fraction.len(),
+        Some([b'.', fraction @ ..]) => run_of(fraction, 0, DIGIT) == fraction.len(),
         rest => rest.is_none_or(<[u8]>::is_empty),
     }
 }
@@ -161,8 +162,8 @@ impl<'a> Message<'a> {
 
     /// The Call-IDs of In-Reply-To (RFC 3261 §20.21).
     #[must_use]
-    pub fn in_reply_to(&self) -> super::Values<'_, 'a, 'static> {
-        self.values(HeaderName::InReplyTo)
+    pub fn in_reply_to(&self) -> Values<'_, 'a, 'static> {
+        Values::new(self.known_rows(HeaderName::InReplyTo.id()))
     }
 
     /// Priority: `emergency`, `urgent`, `normal`, `non-urgent`, … (RFC 3261 §20.26); an error when it is no token or

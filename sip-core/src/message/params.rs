@@ -1,6 +1,7 @@
 //! Header parameters: `;name`, `;name=value`, `;name="quoted"` (RFC 3261 §25.1 `generic-param`).
 
-use super::scan::{TOKEN, VALUE, alike, peek, quoted, run, skip_lws, slice};
+use super::scan::{TOKEN, VALUE, alike, peek, skip_lws, slice};
+use super::walk::Walk;
 
 /// One parameter of a header or URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,31 +26,86 @@ impl Param<'_> {
 #[derive(Clone, Debug)]
 pub struct Params<'a> {
     bytes: &'a [u8],
+    known: Places,
+    /// How many of the known ones have been given.
+    given: usize,
+    /// Where the search for the next one begins.
     at: usize,
 }
 
 impl<'a> Params<'a> {
     /// The parameters that `bytes`, which begin with a semicolon or are empty, hold.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, known: Places::NONE, given: Places::MOST, at: 0 }
+    }
+
+    /// The parameters in `bytes` of which the first ones have been found before.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) const fn found(bytes: &'a [u8], known: Places) -> Self {
+        Self { bytes, known, given: 0, at: 0 }
     }
 
     /// The value of the first parameter of this name, empty when it has none; `None` when there is no such one.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn find(self, name: &[u8]) -> Option<&'a [u8]> {
         let mut rest = self;
         rest.find_map(|param| param.is(name).then(|| param.value.unwrap_or_default()))
+    }
+
+    #[inline(never)]
+    fn search(&mut self) -> Option<Param<'a>> {
+        let mut walk = Walk::new(self.bytes);
+        let place = next_param(&mut walk, self.at)??;
+        self.at = place.end;
+        Some(place.param(self.bytes))
     }
 }
 
 impl<'a> Iterator for Params<'a> {
     type Item = Param<'a>;
 
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn next(&mut self) -> Option<Self::Item> {
-        let place = next_param(self.bytes, self.at)??;
-        self.at = place.end;
+        let Some(kept) = self.known.0.get(self.given) else { return self.search() };
+        if kept.name == 0 {
+            return None;
+        }
+        self.given = self.given.wrapping_add(1);
+        self.at = usize::from(kept.end);
+        let place = Place {
+            name: usize::from(kept.name),
+            name_end: usize::from(kept.name_end),
+            value: usize::from(kept.value),
+            end: usize::from(kept.end),
+        };
         Some(place.param(self.bytes))
     }
+}
+
+/// Where the first parameters of a value lie, as they were found when it was checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct Places([Kept; Self::MOST]);
+
+impl Places {
+    pub(crate) const NONE: Self = Self([Kept { name: 0, name_end: 0, value: 0, end: 0 }; Self::MOST]);
+    const MOST: usize = 4;
+}
+
+/// A [`Place`] counted from the first octet of the value; no name begins at zero, which stands for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Kept {
+    name: u16,
+    name_end: u16,
+    value: u16,
+    end: u16,
 }
 
 /// Where a parameter lies.
@@ -66,14 +122,33 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    #[cfg_attr(target_pointer_width = "64", inline)]
     fn param(self, bytes: &[u8]) -> Param<'_> {
         Param { name: slice(bytes, self.name, self.name_end), value: bytes.get(self.value..self.end) }
     }
 
+    /// The same, counted from `start`.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    const fn keep(self, start: usize) -> Kept {
+        let value = if self.value > self.end { u16::MAX } else { self.value.wrapping_sub(start) as u16 };
+        Kept {
+            name: self.name.wrapping_sub(start) as u16,
+            name_end: self.name_end.wrapping_sub(start) as u16,
+            value,
+            end: self.end.wrapping_sub(start) as u16,
+        }
+    }
+
     /// How many octets its name has.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) const fn name_len(self) -> usize {
         self.name_end.wrapping_sub(self.name)
+    }
+
+    /// Whether it has a value that is not empty.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    pub(crate) const fn has_value(self) -> bool {
+        self.value < self.end
     }
 
     /// Whether it has this name.
@@ -87,33 +162,68 @@ impl Place {
     }
 }
 
+/// Reads the parameters that begin at `at` and shows each to `seen`, which refuses it with `None`. Notes where the first
+/// ones lie, counted from `start`, and gives where the last one ends.
+#[cfg_attr(target_pointer_width = "64", inline)]
+pub(crate) fn read_params(
+    walk: &mut Walk<'_>,
+    start: usize,
+    at: usize,
+    places: &mut Places,
+    mut seen: impl FnMut(Place) -> Option<()>,
+) -> Option<usize> {
+    let mut at = at;
+    let mut free = places.0.iter_mut();
+    while let Some(param) = next_param(walk, at) {
+        let param = param?;
+        seen(param)?;
+        at = param.end;
+        if let Some(free) = free.next() {
+            *free = param.keep(start);
+        }
+    }
+    Some(at)
+}
+
 /// Finds the parameter whose semicolon follows at `at`, after white space.
 ///
 /// `None` when what follows is no semicolon, `Some(None)` when it is one and no parameter.
 #[cfg_attr(target_pointer_width = "64", inline)]
-pub(crate) fn next_param(bytes: &[u8], at: usize) -> Option<Option<Place>> {
-    let at = skip_lws(bytes, at);
-    if peek(bytes, at) == b';' { Some(place(bytes, at.wrapping_add(1))) } else { None }
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(crate) fn next_param(walk: &mut Walk<'_>, at: usize) -> Option<Option<Place>> {
+    let at = skip_lws(walk.bytes, at);
+    if peek(walk.bytes, at) == b';' { Some(place(walk, at.wrapping_add(1))) } else { None }
 }
 
 /// Reads the parameter behind a semicolon.
 #[cfg_attr(target_pointer_width = "64", inline)]
-fn place(bytes: &[u8], at: usize) -> Option<Place> {
-    let name = skip_lws(bytes, at);
-    let name_end = run(bytes, name, TOKEN);
+fn place(walk: &mut Walk<'_>, at: usize) -> Option<Place> {
+    let bytes = walk.bytes;
+    let mut name = at;
+    let mut name_end = walk.run(name, TOKEN);
     if name_end == name {
-        return None;
+        name = skip_lws(bytes, at);
+        name_end = walk.run(name, TOKEN);
+        if name_end == name {
+            return None;
+        }
     }
-    let equal = skip_lws(bytes, name_end);
+    let mut equal = name_end;
+    if peek(bytes, equal) <= b' ' {
+        equal = skip_lws(bytes, equal);
+    }
     if peek(bytes, equal) != b'=' {
         return Some(Place { name, name_end, value: usize::MAX, end: name_end });
     }
-    let value = skip_lws(bytes, equal.wrapping_add(1));
-    let end = if peek(bytes, value) == b'"' { quoted(bytes, value)? } else { run(bytes, value, VALUE) };
+    let mut value = equal.wrapping_add(1);
+    let mut end = walk.run(value, VALUE);
     if end == value {
-        // An empty value: the white space behind the equals sign is not the parameter's.
-        let end = equal.wrapping_add(1);
-        return Some(Place { name, name_end, value: end, end });
+        let after = skip_lws(bytes, value);
+        let found = if peek(bytes, after) == b'"' { walk.quoted(after)? } else { walk.run(after, VALUE) };
+        // Of an empty value the white space behind the equals sign is not the parameter's.
+        if found != after {
+            (value, end) = (after, found);
+        }
     }
     Some(Place { name, name_end, value, end })
 }
@@ -144,7 +254,7 @@ mod tests {
     #[test]
     fn a_parameter_without_a_name_is_an_error_and_ends_the_iteration() {
         for text in [&b";"[..], b";;", b";=", b";,", b"; \"\"=a", b";a=\"b"] {
-            assert!(matches!(next_param(text, 0), Some(None)));
+            assert!(matches!(next_param(&mut Walk::new(text), 0), Some(None)));
             assert_eq!(Params::new(text).count(), 0);
         }
     }

@@ -6,7 +6,7 @@ use super::header::{Header, HeaderName, Row, row};
 use super::list::{Element, Headers, Named, Rows, Selected, Values};
 use super::malformed::Malformed;
 use super::method::Method;
-use super::scan::{any, decimal, line, peek, skip_lws, slice};
+use super::scan::{DIGIT, any, decimal, line, peek, run_of, skip_lws, slice};
 use super::start_line::{self, StartLine};
 use super::uri::Uri;
 use super::via::Via;
@@ -16,6 +16,9 @@ pub const MAX_MESSAGE: usize = 65_535;
 
 /// How many rows the table holds. Rows beyond are read again from the octets when they are asked for.
 const TABLE: usize = 32;
+
+/// How many ids there can be: as many as `present` has bits.
+const IDS: usize = 64;
 
 /// CSeq: the number and method of a request (RFC 3261 §20.16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,25 +36,15 @@ impl<'a> CSeq<'a> {
     /// # Errors
     /// When it isn't a number of 32 bits, white space, and a method.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        let mut number: u64 = 0;
-        let mut end: usize = 0;
-        while let Some(octet) = value.get(end) {
-            let digit = octet.wrapping_sub(b'0');
-            if digit > 9 {
-                break;
-            }
-            number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
-            if number > u64::from(u32::MAX) {
-                return Err(ParseError::CSeq);
-            }
-            end = end.wrapping_add(1);
-        }
+        let end = run_of(value, 0, DIGIT);
+        let number =
+            decimal(slice(value, 0, end)).and_then(|number| u32::try_from(number).ok()).ok_or(ParseError::CSeq)?;
         let method = skip_lws(value, end);
-        if end == 0 || method == end {
+        if method == end {
             return Err(ParseError::CSeq);
         }
         let method = Method::parse(slice(value, method, value.len())).ok_or(ParseError::CSeq)?;
-        Ok(Self { number: number as u32, method })
+        Ok(Self { number, method })
     }
 }
 
@@ -66,29 +59,37 @@ pub struct Message<'a> {
     to: NameAddr<'a>,
     call_id: &'a [u8],
     cseq: CSeq<'a>,
-    /// A bit for each id that occurs.
-    present: u64,
     head: u16,
-    /// Where the rows that did not fit in the table begin; zero when all did.
-    rest: u16,
     /// The status code; zero for a request.
     status: u16,
-    count: u8,
-    table: [Row; TABLE],
+    index: Index,
 }
 
-/// How many names, the first ones by id, have their first row noted while a message is read.
+/// How many names, the first ones by id, every layer needs.
 const CORE: usize = 6;
+
+const VIA: u8 = HeaderName::Via.id();
+const FROM: u8 = HeaderName::From.id();
+const TO: u8 = HeaderName::To.id();
+const CALL_ID: u8 = HeaderName::CallId.id();
+const CSEQ: u8 = HeaderName::CSeq.id();
+const CONTENT_LENGTH: u8 = HeaderName::ContentLength.id();
+const CORE_IDS: [u8; CORE] = [VIA, FROM, TO, CALL_ID, CSEQ, CONTENT_LENGTH];
+
+/// A bit for each id of those without which there is no message.
+const MANDATORY: u64 = 1 << VIA | 1 << FROM | 1 << TO | 1 << CALL_ID | 1 << CSEQ;
 
 /// What is wrong with the whole though each row is fine, as far as it shows while rows are read.
 type Fault = Option<(ParseError, usize)>;
 
-/// The rows of a message, as they are found.
-#[derive(Default)]
+/// Where the rows of a message lie.
+#[derive(Clone, Debug)]
 struct Index {
     table: [Row; TABLE],
-    /// The first row of each of the first ids.
-    core: [Row; CORE],
+    /// For each id the number of its first row in the table, counted from one; zero when there is none.
+    first: [u8; IDS],
+    /// The first row of each of the first ids that has none in the table.
+    beyond: [Row; CORE],
     /// A bit for each id that occurs.
     present: u64,
     /// Where the rows that did not fit in the table begin; zero when all did.
@@ -98,58 +99,109 @@ struct Index {
 }
 
 impl Index {
+    const EMPTY: Self = Self {
+        table: [Row::NONE; TABLE],
+        first: [0; IDS],
+        beyond: [Row::NONE; CORE],
+        present: 0,
+        rest: 0,
+        count: 0,
+        fault: None,
+    };
+
     /// Reads the rows from `at` to the empty line; gives where the body begins.
     #[inline(never)]
     fn read(&mut self, bytes: &[u8], at: usize) -> Result<usize, (ParseError, usize)> {
         let mut at = at;
-        let mut present = 0;
-        let mut slots = self.table.iter_mut();
+        let mut present = 0_u64;
+        let mut count: usize = 0;
         let head = loop {
             if peek(bytes, at) == b'\r' {
                 break line(bytes, at, false)?.next;
             }
             let (row, next) = row(bytes, at)?;
-            if let Some(slot) = slots.next() {
+            let id = usize::from(row.id()) % IDS;
+            let bit = 1_u64.wrapping_shl(id as u32);
+            if let Some(slot) = self.table.get_mut(count) {
                 *slot = row;
-            } else if self.rest == 0 {
-                self.rest = at;
-            }
-            present |= 1u64.wrapping_shl(u32::from(row.id()));
-            if let Some(slot) = self.core.get_mut(usize::from(row.id().wrapping_sub(1))) {
-                if slot.is_none() {
-                    *slot = row;
-                } else {
-                    again(bytes, *slot, row, &mut self.fault);
+                count = count.wrapping_add(1);
+                if present & bit != 0 {
+                    self.again(bytes, row, count as u8);
+                } else if let Some(first) = self.first.get_mut(id) {
+                    *first = count as u8;
                 }
+            } else {
+                self.go_beyond(bytes, at, row, present & bit != 0);
             }
+            present |= bit;
             at = next;
         };
-        self.count = TABLE.wrapping_sub(slots.len());
+        self.count = count;
         self.present = present;
         Ok(head)
     }
-}
 
-/// Notes that a core header occurs again.
-#[cold]
-#[inline(never)]
-fn again(bytes: &[u8], first: Row, row: Row, fault: &mut Fault) {
-    let error = match HeaderName::from_id(row.id(), b"") {
-        HeaderName::From => ParseError::DoubledFrom,
-        HeaderName::To => ParseError::DoubledTo,
-        HeaderName::CallId => ParseError::DoubledCallId,
-        HeaderName::CSeq => ParseError::DoubledCSeq,
-        HeaderName::ContentLength => match (decimal(first.value_in(bytes)), decimal(row.value_in(bytes))) {
-            (Some(one), Some(other)) if one == other => return,
-            // RFC 4475 §3.3.9: two different lengths are no length.
-            (Some(_), Some(_)) => ParseError::ConflictingContentLength,
-            _ => ParseError::ContentLength,
-        },
-        _ => return,
-    };
-    // What breaks the grammar comes before what does not.
-    if fault.is_none_or(|(known, _)| error.is_syntax() && !known.is_syntax()) {
-        *fault = Some((error, row.name()));
+    /// The first row of the core header with this id; none when there is none.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    fn core(&self, id: u8) -> Row {
+        let id = usize::from(id);
+        let number = self.first.get(id).copied().unwrap_or(0);
+        match self.table.get(usize::from(number).wrapping_sub(1)) {
+            Some(row) => *row,
+            None => self.beyond.get(id.wrapping_sub(1)).copied().unwrap_or(Row::NONE),
+        }
+    }
+
+    /// Takes up a row whose name occurs again; it has this number in the table.
+    #[inline(never)]
+    fn again(&mut self, bytes: &[u8], row: Row, number: u8) {
+        let mut last = self.first.get(usize::from(row.id())).copied().unwrap_or(0);
+        while let Some(before) = self.table.get_mut(usize::from(last).wrapping_sub(1)) {
+            last = before.next();
+            if last == 0 {
+                before.link(number);
+            }
+        }
+        self.doubled(bytes, row);
+    }
+
+    /// Takes up a row that does not fit in the table.
+    #[cold]
+    #[inline(never)]
+    fn go_beyond(&mut self, bytes: &[u8], at: usize, row: Row, again: bool) {
+        if self.rest == 0 {
+            self.rest = at;
+        }
+        if again {
+            self.doubled(bytes, row);
+        } else if let Some(first) = self.beyond.get_mut(usize::from(row.id()).wrapping_sub(1)) {
+            *first = row;
+        }
+    }
+
+    /// Notes that a core header occurs again.
+    fn doubled(&mut self, bytes: &[u8], row: Row) {
+        let error = match row.id() {
+            FROM => ParseError::DoubledFrom,
+            TO => ParseError::DoubledTo,
+            CALL_ID => ParseError::DoubledCallId,
+            CSEQ => ParseError::DoubledCSeq,
+            CONTENT_LENGTH => {
+                let first = self.core(CONTENT_LENGTH);
+                match (decimal(first.value_in(bytes)), decimal(row.value_in(bytes))) {
+                    (Some(one), Some(other)) if one == other => return,
+                    // RFC 4475 §3.3.9: two different lengths are no length.
+                    (Some(_), Some(_)) => ParseError::ConflictingContentLength,
+                    _ => ParseError::ContentLength,
+                }
+            }
+            _ => return,
+        };
+        // What breaks the grammar comes before what does not.
+        if self.fault.is_none_or(|(known, _)| error.is_syntax() && !known.is_syntax()) {
+            self.fault = Some((error, row.name()));
+        }
     }
 }
 
@@ -159,11 +211,12 @@ type IsFine = fn(&[u8]) -> bool;
 /// What is wrong when a core header is missing: first what breaks the grammar in those that are there.
 #[cold]
 #[inline(never)]
-fn incomplete(bytes: &[u8], core: &[Row; CORE], fault: Fault, head: usize) -> (ParseError, usize) {
+fn incomplete(bytes: &[u8], index: &Index, head: usize) -> (ParseError, usize) {
+    let core = CORE_IDS.map(|id| index.core(id));
     let checks: [(IsFine, ParseError); CORE] = [
         (|value| Via::read(value, 0).is_ok(), ParseError::Via),
-        (|value| address(value).is_some(), ParseError::From),
-        (|value| address(value).is_some(), ParseError::To),
+        (|value| NameAddr::parse(value).is_ok(), ParseError::From),
+        (|value| NameAddr::parse(value).is_ok(), ParseError::To),
         (is_call_id, ParseError::CallId),
         (|value| CSeq::parse(value).is_ok(), ParseError::CSeq),
         (|value| decimal(value).is_some(), ParseError::ContentLength),
@@ -173,7 +226,7 @@ fn incomplete(bytes: &[u8], core: &[Row; CORE], fault: Fault, head: usize) -> (P
             return (error, row.value());
         }
     }
-    if let Some(fault) = fault {
+    if let Some(fault) = index.fault {
         return fault;
     }
     let missing = match core.map(|row| !row.is_none()) {
@@ -186,13 +239,11 @@ fn incomplete(bytes: &[u8], core: &[Row; CORE], fault: Fault, head: usize) -> (P
     (missing, head)
 }
 
-/// The one address that a row's value is.
+/// Reads the one address that the row's value is; whether it is one.
 #[cfg_attr(target_pointer_width = "64", inline)]
-fn address(value: &[u8]) -> Option<NameAddr<'_>> {
-    match NameAddr::read(value, 0) {
-        Ok((address, end)) if end == value.len() => Some(address),
-        _ => None,
-    }
+fn fill_address<'a>(address: &mut NameAddr<'a>, bytes: &'a [u8], row: Row) -> bool {
+    let value = row.value_in(bytes);
+    address.fill(value, 0) == Some(value.len())
 }
 
 /// Whether this can be a Call-ID. Any visible characters are taken: it is only compared and sent back.
@@ -221,56 +272,78 @@ impl<'a> Message<'a> {
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed<'a>> {
         let skipped = leading_line_ends(datagram);
         let bytes = datagram.get(skipped..).unwrap_or_default();
-        Self::read(bytes).map_err(|(error, at)| Malformed::new(bytes, skipped, error, at))
+        let mut message = Self {
+            bytes,
+            start: Err(b""),
+            via: Via::EMPTY,
+            from: NameAddr::EMPTY,
+            to: NameAddr::EMPTY,
+            call_id: b"",
+            cseq: CSeq { number: 0, method: Method::Invite },
+            head: 0,
+            status: 0,
+            index: Index::EMPTY,
+        };
+        match message.fill() {
+            Ok(()) => Ok(message),
+            Err((error, at)) => Err(Malformed::new(bytes, skipped, error, at)),
+        }
     }
 
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    fn read(bytes: &'a [u8]) -> Result<Self, (ParseError, usize)> {
+    /// Reads the octets.
+    fn fill(&mut self) -> Result<(), (ParseError, usize)> {
+        let bytes = self.bytes;
         if bytes.len() > MAX_MESSAGE {
             return Err((ParseError::TooLarge, MAX_MESSAGE));
         }
-        let first = line(bytes, 0, false)?;
-        let start = start_line::parse(slice(bytes, 0, first.end)).map_err(|error| (error, 0))?;
-        let mut index = Index::default();
-        let head = index.read(bytes, first.next)?;
-        let Index { table, core, present, rest, count, fault } = index;
-        let [via_row, from_row, to_row, id_row, cseq_row, length_row] = core;
-        if [via_row, from_row, to_row, id_row, cseq_row].iter().any(|row| row.is_none()) {
-            return Err(incomplete(bytes, &core, fault, head));
+        let start_line = line(bytes, 0, false)?;
+        let start = start_line::parse(slice(bytes, 0, start_line.end)).map_err(|error| (error, 0))?;
+        let index = &mut self.index;
+        let head = index.read(bytes, start_line.next)?;
+        if index.present & MANDATORY != MANDATORY {
+            return Err(incomplete(bytes, index, head));
         }
         let fail = |error, row: Row| Err((error, row.value()));
-        let Ok((via, _)) = Via::read(via_row.value_in(bytes), 0) else { return fail(ParseError::Via, via_row) };
-        let Some(from) = address(from_row.value_in(bytes)) else { return fail(ParseError::From, from_row) };
-        let Some(to) = address(to_row.value_in(bytes)) else { return fail(ParseError::To, to_row) };
-        let call_id = id_row.value_in(bytes);
-        if !is_call_id(call_id) {
-            return fail(ParseError::CallId, id_row);
+        let row = index.core(VIA);
+        if self.via.fill(row.value_in(bytes), 0).is_none() {
+            return fail(ParseError::Via, row);
         }
-        let Ok(cseq) = CSeq::parse(cseq_row.value_in(bytes)) else { return fail(ParseError::CSeq, cseq_row) };
+        let row = index.core(FROM);
+        if !fill_address(&mut self.from, bytes, row) {
+            return fail(ParseError::From, row);
+        }
+        let row = index.core(TO);
+        if !fill_address(&mut self.to, bytes, row) {
+            return fail(ParseError::To, row);
+        }
+        let row = index.core(CALL_ID);
+        self.call_id = row.value_in(bytes);
+        if !is_call_id(self.call_id) {
+            return fail(ParseError::CallId, row);
+        }
+        let row = index.core(CSEQ);
+        let Ok(cseq) = CSeq::parse(row.value_in(bytes)) else { return fail(ParseError::CSeq, row) };
+        self.cseq = cseq;
         let mut end = Some(bytes.len());
-        if !length_row.is_none() {
-            let Some(length) = decimal(length_row.value_in(bytes)) else {
-                return fail(ParseError::ContentLength, length_row);
-            };
+        let row = index.core(CONTENT_LENGTH);
+        if !row.is_none() {
+            let Some(length) = decimal(row.value_in(bytes)) else { return fail(ParseError::ContentLength, row) };
             end = usize::try_from(length).ok().and_then(|length| head.checked_add(length));
         }
-        if let Some(fault) = fault {
+        if let Some(fault) = index.fault {
             return Err(fault);
         }
         let Some(bytes) = end.and_then(|end| bytes.get(..end)) else {
             return Err((ParseError::Body, bytes.len()));
         };
-        let (start, status) = match start {
-            StartLine::Request { method, uri } => {
-                if method != cseq.method {
-                    return Err((ParseError::CSeqMethod, head));
-                }
-                (Ok(uri), 0)
-            }
-            StartLine::Status { status, reason } => (Err(reason), status),
-        };
-        let (head, rest, count) = (head as u16, rest as u16, count as u8);
-        Ok(Self { bytes, start, via, from, to, call_id, cseq, present, head, rest, status, count, table })
+        self.bytes = bytes;
+        self.head = head as u16;
+        match start {
+            StartLine::Request { method, .. } if method != cseq.method => return Err((ParseError::CSeqMethod, head)),
+            StartLine::Request { uri, .. } => self.start = Ok(uri),
+            StartLine::Status { status, reason } => (self.start, self.status) = (Err(reason), status),
+        }
+        Ok(())
     }
 
     /// The octets of the message, without what stood before or behind it.
@@ -379,13 +452,13 @@ impl<'a> Message<'a> {
     }
 
     pub(crate) fn rows(&self) -> Rows<'_, 'a> {
-        Rows::new(self.bytes, self.table.get(..usize::from(self.count)).unwrap_or_default(), usize::from(self.rest))
+        Rows::new(self.bytes, self.index.table.get(..self.index.count).unwrap_or_default(), self.index.rest)
     }
 
     /// The rows when one of these ids, a bit for each, is among them, else none.
     #[cfg_attr(target_pointer_width = "64", inline)]
     fn rows_with(&self, ids: u64) -> Rows<'_, 'a> {
-        if self.present & ids == 0 { Rows::new(b"", &[], 0) } else { self.rows() }
+        if self.index.present & ids == 0 { Rows::new(b"", &[], 0) } else { self.rows() }
     }
 
     /// The rows of these ids, a bit for each.
@@ -402,28 +475,44 @@ impl<'a> Message<'a> {
     /// The value of the first row of this name.
     #[must_use]
     pub fn header(&self, name: HeaderName<'_>) -> Option<&'a [u8]> {
-        match name.lookup() {
-            0 => self.header_rows(name).next(),
-            id => self.first(id),
-        }
+        self.header_rows(name).next()
     }
 
     /// The value of the first row of a known name.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn first(&self, id: u8) -> Option<&'a [u8]> {
-        if self.has(id) { self.rows().first(id) } else { None }
+        if self.has(id) { self.named(id, b"").next() } else { None }
     }
 
     /// Whether a row of this id is there.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) const fn has(&self, id: u8) -> bool {
-        self.present & 1u64.wrapping_shl(id as u32) != 0
+        self.index.present & 1u64.wrapping_shl(id as u32) != 0
     }
 
     /// The values of all rows of this name, each whole.
+    #[cfg_attr(target_pointer_width = "64", inline)]
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn header_rows<'n>(&self, name: HeaderName<'n>) -> Named<'_, 'a, 'n> {
         let id = name.lookup();
-        Named::new(self.rows_with(1u64.wrapping_shl(u32::from(id))), id, name.as_bytes())
+        self.named(id, if id == 0 { name.as_bytes() } else { b"" })
+    }
+
+    /// The values of all rows of a known name.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn known_rows(&self, id: u8) -> Named<'_, 'a, 'static> {
+        self.named(id, b"")
+    }
+
+    /// The rows of this id; when it is zero, those of this name.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    fn named<'n>(&self, id: u8, name: &'n [u8]) -> Named<'_, 'a, 'n> {
+        let first = self.index.first.get(usize::from(id)).copied().unwrap_or(0);
+        let rest = if self.has(id) { self.index.rest } else { 0 };
+        Named::new(self.bytes, &self.index.table, rest, first, (id, name))
     }
 
     /// The comma-separated elements of all rows of this name; only for headers where a comma separates.

@@ -3,7 +3,7 @@
 use super::ParseError;
 use super::address::{NameAddr, q_value};
 use super::header::HeaderName;
-use super::list::List;
+use super::list::{List, Values};
 use super::params::Params;
 use super::parse::Message;
 use super::typed::MediaType;
@@ -56,34 +56,34 @@ impl<'a> Message<'a> {
     ///
     /// Without the header `application/sdp` is taken, with an empty one nothing is: [`header`](Self::header) tells.
     pub fn accept(&self) -> impl Iterator<Item = MediaType<'a>> {
-        self.values(HeaderName::Accept).filter_map(MediaType::parse)
+        Values::new(self.known_rows(HeaderName::Accept.id())).filter_map(MediaType::parse)
     }
 
     /// The encodings of Accept-Encoding (RFC 3261 §20.2).
     pub fn accept_encoding(&self) -> impl Iterator<Item = Result<Preference<'a>, ParseError>> {
-        self.values(HeaderName::AcceptEncoding).map(Preference::parse)
+        Values::new(self.known_rows(HeaderName::AcceptEncoding.id())).map(Preference::parse)
     }
 
     /// The languages of Accept-Language (RFC 3261 §20.3).
     pub fn accept_language(&self) -> impl Iterator<Item = Result<Preference<'a>, ParseError>> {
-        self.values(HeaderName::AcceptLanguage).map(Preference::parse)
+        Values::new(self.known_rows(HeaderName::AcceptLanguage.id())).map(Preference::parse)
     }
 
     /// Every Alert-Info: URIs of ring tones (RFC 3261 §20.4).
     #[must_use]
     pub fn alert_infos(&self) -> List<'_, 'a, NameAddr<'a>> {
-        self.addresses(HeaderName::AlertInfo)
+        List::new(self.known_rows(HeaderName::AlertInfo.id()))
     }
 
     /// Every Call-Info: URIs with a `purpose` parameter: `icon`, `info`, `card`, … (RFC 3261 §20.9).
     #[must_use]
     pub fn call_infos(&self) -> List<'_, 'a, NameAddr<'a>> {
-        self.addresses(HeaderName::CallInfo)
+        List::new(self.known_rows(HeaderName::CallInfo.id()))
     }
 
     /// Every Error-Info: URIs that tell more of an error (RFC 3261 §20.18).
     #[must_use]
     pub fn error_infos(&self) -> List<'_, 'a, NameAddr<'a>> {
-        self.addresses(HeaderName::ErrorInfo)
+        List::new(self.known_rows(HeaderName::ErrorInfo.id()))
     }
 }

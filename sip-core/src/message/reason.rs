@@ -2,10 +2,12 @@
 
 use super::ParseError;
 use super::header::HeaderName;
+use super::list::Values;
 use super::params::Params;
 use super::parse::Message;
-use super::scan::{DIGIT, decimal, decimal_u32, peek, quoted, run, skip_lws, slice, unquote};
+use super::scan::{DIGIT, decimal, decimal_u32, peek, run_of, skip_lws, slice, unquote};
 use super::value::{Worded, are_params, word};
+use super::walk::Walk;
 
 /// Why a request was sent or a call ended: an element of Reason (RFC 3326 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +77,7 @@ fn warning(element: &[u8]) -> Option<Warning<'_>> {
     if code.len() != 3 || agent.is_empty() || peek(rest, at) != b'"' {
         return None;
     }
-    let end = quoted(rest, at)?;
+    let end = Walk::new(rest).quoted(at)?;
     if skip_lws(rest, end) != rest.len() {
         return None;
     }
@@ -101,7 +103,7 @@ impl<'a> RetryAfter<'a> {
     /// [`ParseError::Number`] when it doesn't begin with a number, [`ParseError::Value`] for what follows.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let start = skip_lws(value, 0);
-        let digits = run(value, start, DIGIT);
+        let digits = run_of(value, start, DIGIT);
         let seconds = decimal_u32(slice(value, start, digits)).ok_or(ParseError::Number)?;
         let from = skip_lws(value, digits);
         let mut end = digits;
@@ -151,12 +153,12 @@ fn comment_end(value: &[u8], at: usize) -> Option<usize> {
 impl<'a> Message<'a> {
     /// Every Reason, in order (RFC 3326 §2).
     pub fn reasons(&self) -> impl Iterator<Item = Result<Reason<'a>, ParseError>> {
-        self.values(HeaderName::Reason).map(Reason::parse)
+        Values::new(self.known_rows(HeaderName::Reason.id())).map(Reason::parse)
     }
 
     /// Every Warning, in order (RFC 3261 §20.43).
     pub fn warnings(&self) -> impl Iterator<Item = Result<Warning<'a>, ParseError>> {
-        self.values(HeaderName::Warning).map(Warning::parse)
+        Values::new(self.known_rows(HeaderName::Warning.id())).map(Warning::parse)
     }
 
     /// Retry-After with its comment and parameters (RFC 3261 §20.33); an error when it is malformed or occurs twice.

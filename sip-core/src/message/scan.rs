@@ -1,6 +1,8 @@
 //! Octet classes, word-wide scanning for line ends, and the small pieces that every grammar shares (RFC 3261 §25.1).
 
 use super::ParseError;
+use super::chunk::{Chunk, seek};
+use super::walk::Walk;
 
 /// `token` (RFC 3261 §25.1).
 pub(crate) const TOKEN: u16 = 1;
@@ -149,6 +151,12 @@ impl Span {
         self.from == 0
     }
 
+    /// Where it begins and ends; both zero when there is none.
+    #[inline]
+    pub(crate) fn bounds(self) -> (usize, usize) {
+        (usize::from(self.from), usize::from(self.to))
+    }
+
     /// The piece, empty when there is none.
     #[inline]
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
@@ -163,53 +171,31 @@ impl Span {
 }
 
 /// Where the run of octets of the class that begins at `from` ends.
+///
+/// The class has letters, digits, `-` and `.`, which are stepped over many at a time; [`run_of`] is for the others.
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn run(bytes: &[u8], from: usize, class: u16) -> usize {
-    let Some(mut rest) = bytes.get(from..) else { return from };
-    while let Some(([a, b, c, d], tail)) = rest.split_first_chunk() {
-        let at = bytes.len().wrapping_sub(rest.len());
-        if !is(*a, class) {
-            return at;
+    debug_assert!(b"az09AZ-.".iter().all(|octet| is(*octet, class)), "a class of few octets");
+    let mut at = from;
+    loop {
+        at = seek(bytes, at, Chunk::unusual).unwrap_or(at);
+        match bytes.get(at) {
+            Some(octet) if is(*octet, class) => at = at.wrapping_add(1),
+            _ => return at,
         }
-        if !is(*b, class) {
-            return at.wrapping_add(1);
-        }
-        if !is(*c, class) {
-            return at.wrapping_add(2);
-        }
-        if !is(*d, class) {
-            return at.wrapping_add(3);
-        }
-        rest = tail;
     }
-    while let [first, tail @ ..] = rest {
-        if !is(*first, class) {
-            break;
-        }
-        rest = tail;
+}
+
+/// As [`run`], of any class, for a run that is likely to be short.
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(crate) fn run_of(bytes: &[u8], from: usize, class: u16) -> usize {
+    let mut at = from;
+    while bytes.get(at).is_some_and(|octet| is(*octet, class)) {
+        at = at.wrapping_add(1);
     }
-    bytes.len().wrapping_sub(rest.len())
-}
-
-/// As [`run`] of [`HOST`], for a run that is likely to be long.
-#[inline]
-pub(crate) fn run_host(bytes: &[u8], from: usize) -> usize {
-    run(bytes, skip_chunks(bytes, from, is_outside_host), HOST)
-}
-
-/// As [`run`] of [`URI`], for a run that is likely to be long.
-#[inline]
-pub(crate) fn run_uri(bytes: &[u8], from: usize) -> usize {
-    run(bytes, skip_chunks(bytes, from, is_outside_uri), URI)
-}
-
-/// Whether the octet is not in [`HOST`], computed so that a vector unit can, without `||` and `&&`.
-#[inline]
-const fn is_outside_host(octet: u8) -> bool {
-    let letter = (octet | 0x20).wrapping_sub(b'a') < 26;
-    let digit = octet.wrapping_sub(b'0') < 10;
-    !(letter | digit | (octet == b'-') | (octet == b'.') | (octet == b'_'))
+    at
 }
 
 /// Whether the octet is not in [`URI`], computed so that a vector unit can.
@@ -218,42 +204,14 @@ pub(crate) const fn is_outside_uri(octet: u8) -> bool {
     (octet <= b' ') | (octet >= 0x7F) | (octet == b'<') | (octet == b'>') | (octet == b'"')
 }
 
-/// The end of as many times sixteen octets from `from` on as have none that is outside.
-///
-#[inline]
-fn skip_chunks(bytes: &[u8], from: usize, outside: impl Fn(u8) -> bool + Copy) -> usize {
-    let mut at = from;
-    if WIDE {
-        while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-            if any_of(chunk, outside) {
-                break;
-            }
-            at = at.wrapping_add(16);
-        }
-    }
-    at
-}
-
-/// As [`run`], where `%` and two hexadecimal digits count too; `None` when `%` stands without them.
+/// The first place at or after `from` where `octet` stands; the end when there is none.
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-pub(crate) fn run_escaped(bytes: &[u8], from: usize, class: u16) -> Option<usize> {
-    let at = run(bytes, from, class);
-    if peek(bytes, at) == b'%' { run_escapes(bytes, at, class) } else { Some(at) }
-}
-
-/// Goes on behind a `%` at `at`.
-#[inline(never)]
-fn run_escapes(bytes: &[u8], at: usize, class: u16) -> Option<usize> {
-    let mut at = at;
-    while peek(bytes, at) == b'%' {
-        let (high, low) = (peek(bytes, at.wrapping_add(1)), peek(bytes, at.wrapping_add(2)));
-        if !is(high, HEX) || !is(low, HEX) {
-            return None;
-        }
-        at = run(bytes, at.wrapping_add(3), class);
-    }
-    Some(at)
+pub(crate) fn find(bytes: &[u8], from: usize, octet: u8) -> usize {
+    seek(bytes, from, |chunk| chunk.equal(octet)).unwrap_or_else(|| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        from.wrapping_add(rest.iter().position(|found| *found == octet).unwrap_or(rest.len()))
+    })
 }
 
 /// The first place at or after `at` that is not white space.
@@ -289,30 +247,6 @@ pub(crate) fn trim_end(bytes: &[u8]) -> &[u8] {
         rest = head;
     }
     rest
-}
-
-/// Where a quoted string ends, behind its closing quote; `at` is the place of the opening one.
-///
-/// `None` when there is no closing quote.
-#[cfg_attr(target_pointer_width = "64", inline)]
-#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-pub(crate) fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
-    let mut at = at.wrapping_add(1);
-    loop {
-        while WIDE && let Some(word) = word(bytes, at) {
-            let found = equal(word, b'"') | equal(word, b'\\');
-            if found != 0 {
-                at = at.wrapping_add(first_of(found, 0));
-                break;
-            }
-            at = at.wrapping_add(8);
-        }
-        match bytes.get(at)? {
-            b'"' => return Some(at.wrapping_add(1)),
-            b'\\' => at = at.wrapping_add(2),
-            _ => at = at.wrapping_add(1),
-        }
-    }
 }
 
 /// The number that `digits` spells, `u64::MAX` when it is larger; `None` unless all are digits and there is one.
@@ -365,12 +299,6 @@ pub(crate) const fn below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(ONES.wrapping_mul(limit as u64)) & !word & HIGHS
 }
 
-/// As [`below`], of the octets that are `octet`.
-#[inline]
-pub(crate) const fn equal(word: u64, octet: u8) -> u64 {
-    below(word ^ ONES.wrapping_mul(octet as u64), 1)
-}
-
 /// Whether `test` holds for one of the octets. It is asked of many at once, by a vector unit where there is one,
 /// and of some of them twice.
 #[cfg_attr(target_pointer_width = "64", inline)]
@@ -404,22 +332,21 @@ fn any_of<const N: usize>(chunk: &[u8; N], test: impl Fn(u8) -> bool) -> bool {
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn control(bytes: &[u8], from: usize) -> usize {
-    let Some(mut rest) = bytes.get(from..) else { return bytes.len() };
-    while WIDE && let Some((chunk, tail)) = rest.split_first_chunk::<16>() {
-        if any_of(chunk, |octet| octet < 32) {
-            let (low, high) = words(chunk);
-            let at = bytes.len().wrapping_sub(rest.len());
-            return at.wrapping_add(first_of(below(low, 32), below(high, 32)));
-        }
-        rest = tail;
+    if let Some(found) = seek(bytes, from, |chunk| chunk.at_most(31)) {
+        return found;
     }
-    while let [first, tail @ ..] = rest {
-        if *first < 32 {
-            break;
+    let mut at = from;
+    while let Some(word) = word(bytes, at) {
+        let found = below(word, 32);
+        if found != 0 {
+            return at.wrapping_add(first_of(found, 0));
         }
-        rest = tail;
+        at = at.wrapping_add(8);
     }
-    bytes.len().wrapping_sub(rest.len())
+    while bytes.get(at).is_some_and(|octet| *octet >= 32) {
+        at = at.wrapping_add(1);
+    }
+    at
 }
 
 /// Sixteen octets as two words, the first octet lowest.
@@ -484,33 +411,8 @@ pub(crate) fn stands<const N: usize>(bytes: &[u8], at: usize, literal: &[u8; N])
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn element(list: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let rest = list.get(skip_lws(list, 0)..).unwrap_or_default();
-    match rest.split_at_checked(run(rest, 0, PLAIN)) {
-        Some((first, [])) => (trim_end(first), None),
-        Some((first, [b',', behind @ ..])) => (trim_end(first), Some(behind)),
-        _ => hiding_element(rest),
-    }
-}
-
-/// The same for an element in which quotes or brackets may hide commas.
-#[inline(never)]
-fn hiding_element(list: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let mut at = 0;
-    let mut bracket = false;
-    loop {
-        match list.get(at) {
-            Some(b'"') => at = quoted(list, at).unwrap_or(list.len()),
-            Some(b',') if !bracket => {
-                return (trim_end(slice(list, 0, at)), list.get(at.wrapping_add(1)..));
-            }
-            Some(octet) => {
-                bracket = *octet == b'<' || bracket && *octet != b'>';
-                at = at.wrapping_add(1);
-            }
-            None => return (trim_end(list), None),
-        }
-        at = run(list, at, PLAIN);
-    }
+    let (first, end) = Walk::new(list).element(0);
+    (first, list.get(end.wrapping_add(1)..))
 }
 
 /// The octets of a value with each fold read as one space (RFC 3261 §7.3.1).
@@ -538,6 +440,7 @@ pub fn unescape(inside: &[u8]) -> impl Iterator<Item = u8> + '_ {
 
 /// The inside of a quoted string; `value` itself when it isn't one.
 #[must_use]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub fn unquote(value: &[u8]) -> &[u8] {
     match value {
         [b'"', inside @ .., b'"'] => inside,
@@ -567,7 +470,6 @@ mod tests {
     #[test]
     fn what_a_vector_unit_computes_is_what_the_table_says() {
         for octet in 0..=255 {
-            assert_eq!(is_outside_host(octet), !is(octet, HOST));
             assert_eq!(is_outside_uri(octet), !is(octet, URI));
         }
     }
@@ -592,7 +494,7 @@ mod tests {
         for (text, end) in
             [(&b"\""[..], None), (b"\"\"", Some(2)), (b"\"\\", None), (b"\"\\\"", None), (b"\"a\"", Some(3))]
         {
-            assert_eq!(quoted(text, 0), end);
+            assert_eq!(Walk::new(text).quoted(0), end);
         }
         for (text, inside) in [(&b""[..], &b""[..]), (b"\"", b"\""), (b"\"\"", b""), (b"x", b"x")] {
             assert_eq!(unquote(text), inside);

@@ -4,7 +4,7 @@ use super::Params;
 use super::ParseError;
 use super::header::HeaderName;
 use super::parse::Message;
-use super::scan::{DIGIT, alike, decimal_u32, run, skip_lws, slice};
+use super::scan::{DIGIT, alike, decimal_u32, run_of, skip_lws, slice};
 use super::value::are_params;
 
 /// Who refreshes a session (RFC 4028 §4).
@@ -33,7 +33,7 @@ impl<'a> SessionExpires<'a> {
     /// [`ParseError::Number`] when it doesn't begin with a number, [`ParseError::Value`] when what follows are no parameters.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let start = skip_lws(value, 0);
-        let end = run(value, start, DIGIT);
+        let end = run_of(value, start, DIGIT);
         let seconds = decimal_u32(slice(value, start, end)).ok_or(ParseError::Number)?;
         if !are_params(value, end) {
             return Err(ParseError::Value);

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::method::Method;
-use super::scan::{DIGIT, LWS, TOKEN, alike, decimal, is, peek, run, slice};
+use super::scan::{DIGIT, LWS, TOKEN, WIDE, alike, decimal, is, peek, run, run_of, slice};
 use super::uri::Uri;
 
 /// The version that this stack speaks, as it stands in start lines.
@@ -45,6 +45,13 @@ pub(crate) fn method_of(line: &[u8]) -> &[u8] {
 /// Reads a start line, given without its CRLF.
 #[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn parse(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
+    if WIDE
+        && let [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b' ', a, b, c, b' ', reason @ ..] = line
+        && let Some(status @ 100..=699) = decimal(&[*a, *b, *c])
+    {
+        // The way most write it; any other, and what is wrong, the long way tells.
+        return Ok(StartLine::Status { status: status as u16, reason });
+    }
     if is_status(line) { status_line(line) } else { request_line(line) }
 }
 
@@ -55,7 +62,7 @@ fn status_line(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
         None => return Err(ParseError::StartLine),
     };
     check_version(version)?;
-    let end = run(rest, 1, DIGIT);
+    let end = run_of(rest, 1, DIGIT);
     let reason = match peek(rest, end) {
         b' ' => slice(rest, end.wrapping_add(1), rest.len()),
         _ if end == rest.len() => b"",
@@ -70,7 +77,7 @@ fn status_line(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
 /// `Method SP Request-URI SP SIP-Version`, with exactly one space between them (RFC 3261 §7.1).
 #[cfg_attr(target_pointer_width = "64", inline)]
 fn request_line(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
-    let end = run(line, 0, TOKEN);
+    let end = run_of(line, 0, TOKEN);
     if end == 0 || peek(line, end) != b' ' {
         return Err(ParseError::StartLine);
     }
@@ -105,8 +112,8 @@ fn check_version(version: &[u8]) -> Result<(), ParseError> {
     let Some((b"SIP/" | b"sip/" | b"Sip/", numbers)) = version.split_at_checked(4) else {
         return Err(ParseError::StartLine);
     };
-    let dot = run(numbers, 0, DIGIT);
-    let end = run(numbers, dot.wrapping_add(1), DIGIT);
+    let dot = run_of(numbers, 0, DIGIT);
+    let end = run_of(numbers, dot.wrapping_add(1), DIGIT);
     let two_numbers = dot > 0 && peek(numbers, dot) == b'.' && end > dot.wrapping_add(1) && end == numbers.len();
     Err(if two_numbers { ParseError::Version } else { ParseError::StartLine })
 }

@@ -8,7 +8,7 @@ use super::list::{List, Values};
 use super::method::Method;
 use super::params::Params;
 use super::parse::Message;
-use super::scan::{DIGIT, TOKEN, alike, decimal, decimal_u32, peek, run, skip_lws, slice};
+use super::scan::{DIGIT, TOKEN, alike, decimal, decimal_u32, peek, run, run_of, skip_lws, slice};
 use super::via::Via;
 
 /// A media type: Content-Type or an element of Accept (RFC 3261 §20.15).
@@ -86,7 +86,7 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn vias(&self) -> List<'_, 'a, Via<'a>> {
         // The first one was read when the message was.
-        let mut rows = self.header_rows(HeaderName::Via);
+        let mut rows = self.known_rows(HeaderName::Via.id());
         let top = self.top_via();
         let rest = rows.next().and_then(|row| {
             let comma = skip_lws(row, top.raw().len());
@@ -98,7 +98,7 @@ impl<'a> Message<'a> {
     /// Every Contact; nothing for `Contact: *`.
     #[must_use]
     pub fn contacts(&self) -> List<'_, 'a, NameAddr<'a>> {
-        let mut rows = self.header_rows(HeaderName::Contact);
+        let mut rows = self.known_rows(HeaderName::Contact.id());
         match rows.next() {
             Some(b"*") if rows.clone().next().is_none() => List::new(rows),
             first => List::after(None, first, rows),
@@ -108,20 +108,20 @@ impl<'a> Message<'a> {
     /// Whether the one Contact is `*`, which stands for all bindings (RFC 3261 §10.2.2).
     #[must_use]
     pub fn contact_is_wildcard(&self) -> bool {
-        let mut rows = self.header_rows(HeaderName::Contact);
+        let mut rows = self.known_rows(HeaderName::Contact.id());
         rows.next() == Some(b"*") && rows.next().is_none()
     }
 
     /// Every Route, topmost first.
     #[must_use]
     pub fn routes(&self) -> List<'_, 'a, NameAddr<'a>> {
-        self.addresses(HeaderName::Route)
+        List::new(self.known_rows(HeaderName::Route.id()))
     }
 
     /// Every Record-Route, topmost first.
     #[must_use]
     pub fn record_routes(&self) -> List<'_, 'a, NameAddr<'a>> {
-        self.addresses(HeaderName::RecordRoute)
+        List::new(self.known_rows(HeaderName::RecordRoute.id()))
     }
 
     /// The addresses in all rows of this name: Path, Service-Route, P-Asserted-Identity and their kin.
@@ -157,7 +157,7 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
         let value = self.first(HeaderName::RetryAfter.id())?;
-        decimal_u32(slice(value, 0, run(value, 0, DIGIT)))
+        decimal_u32(slice(value, 0, run_of(value, 0, DIGIT)))
     }
 
     /// Content-Type; `None` when it is missing or malformed.
@@ -174,25 +174,25 @@ impl<'a> Message<'a> {
 
     /// The methods of Allow (RFC 3261 §20.5); elements that are no token are left out.
     pub fn allow(&self) -> impl Iterator<Item = Method<'a>> + '_ {
-        self.values(HeaderName::Allow).filter_map(Method::parse)
+        Values::new(self.known_rows(HeaderName::Allow.id())).filter_map(Method::parse)
     }
 
     /// The option tags of Supported (RFC 3261 §20.37).
     #[must_use]
     pub fn supported(&self) -> Values<'_, 'a, 'static> {
-        self.values(HeaderName::Supported)
+        Values::new(self.known_rows(HeaderName::Supported.id()))
     }
 
     /// The option tags of Require (RFC 3261 §20.32).
     #[must_use]
     pub fn require(&self) -> Values<'_, 'a, 'static> {
-        self.values(HeaderName::Require)
+        Values::new(self.known_rows(HeaderName::Require.id()))
     }
 
     /// The option tags of Proxy-Require (RFC 3261 §20.29).
     #[must_use]
     pub fn proxy_require(&self) -> Values<'_, 'a, 'static> {
-        self.values(HeaderName::ProxyRequire)
+        Values::new(self.known_rows(HeaderName::ProxyRequire.id()))
     }
 
     /// The challenges of WWW-Authenticate and Proxy-Authenticate, topmost first; malformed ones are left out.

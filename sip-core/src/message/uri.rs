@@ -4,8 +4,9 @@ use super::ParseError;
 use super::host::{Host, HostKind, host, port};
 use super::params::Param;
 use super::scan::{
-    ALPHA, PARAM, PASSWORD, SCHEME, Span, URI, URI_HEADER, USER, alike, is, peek, run, run_escaped, slice,
+    ALPHA, PARAM, PASSWORD, SCHEME, Span, URI, URI_HEADER, USER, alike, find, is, peek, run, slice, stands,
 };
+use super::walk::Walk;
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,13 @@ pub enum Scheme<'a> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Uri<'a> {
     raw: &'a [u8],
+    parts: Parts,
+}
+
+/// Where the parts of a URI lie, counted from its first octet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct Parts {
     user: Span,
     password: Span,
     host: Span,
@@ -45,6 +53,136 @@ enum Kind {
     Sips,
     Tel,
     Other,
+    /// The URI breaks the grammar of its scheme.
+    Broken,
+}
+
+impl Parts {
+    /// The parts of a URI that is broken.
+    pub(crate) const NONE: Self = Self {
+        user: Span::NONE,
+        password: Span::NONE,
+        host: Span::NONE,
+        params: Span::NONE,
+        headers: Span::NONE,
+        port: 0,
+        has_port: false,
+        kind: Kind::Broken,
+        host_kind: HostKind::Name,
+    };
+
+    /// Whether the URI keeps to the grammar of its scheme.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    pub(crate) fn are_known(&self) -> bool {
+        self.kind != Kind::Broken
+    }
+
+    /// Reads the URI that begins at `from`; gives where it ends.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    pub(crate) fn fill(&mut self, walk: Walk<'_>, from: usize) -> Option<usize> {
+        let end = if stands(walk.bytes, from, b"sip:") {
+            self.kind = Kind::Sip;
+            self.read_sip(walk, from, from.wrapping_add(4))
+        } else {
+            self.read_scheme(walk, from)
+        }?;
+        (end <= usize::from(u16::MAX)).then_some(end)
+    }
+
+    /// Reads a URI whose scheme is not just `sip`.
+    #[inline(never)]
+    fn read_scheme(&mut self, walk: Walk<'_>, from: usize) -> Option<usize> {
+        let mut walk = walk;
+        let colon = walk.run(from, SCHEME);
+        if peek(walk.bytes, colon) != b':' || !is(peek(walk.bytes, from), ALPHA) {
+            return None;
+        }
+        let name = slice(walk.bytes, from, colon);
+        let at = colon.wrapping_add(1);
+        self.kind = match name {
+            _ if alike(name, b"sip") => Kind::Sip,
+            _ if alike(name, b"sips") => Kind::Sips,
+            _ if alike(name, b"tel") => Kind::Tel,
+            _ => Kind::Other,
+        };
+        match self.kind {
+            Kind::Sip | Kind::Sips => self.read_sip(walk, from, at),
+            Kind::Tel | Kind::Other | Kind::Broken => self.read_opaque(walk, from, at),
+        }
+    }
+
+    /// Reads what follows the colon of a SIP URI; gives where it ends.
+    fn read_sip(&mut self, walk: Walk<'_>, from: usize, start: usize) -> Option<usize> {
+        let mut walk = walk;
+        let bytes = walk.bytes;
+        let within = |begin: usize, end: usize| Span::new(begin.wrapping_sub(from), end.wrapping_sub(from));
+        let mut at = start;
+        // What begins like a user is one when an `@` follows it (RFC 3261 §19.1.1).
+        let user_end = walk.run_escaped(start, USER)?;
+        let mut end = user_end;
+        if peek(bytes, user_end) == b':' {
+            end = walk.run_escaped(user_end.wrapping_add(1), PASSWORD)?;
+        }
+        if peek(bytes, end) == b'@' {
+            if user_end == start {
+                return None;
+            }
+            self.user = within(start, user_end);
+            if end != user_end {
+                self.password = within(user_end.wrapping_add(1), end);
+            }
+            at = end.wrapping_add(1);
+        }
+        let (kind, end) = host(&mut walk, at)?;
+        self.host = within(at, end);
+        self.host_kind = kind;
+        at = end;
+        if peek(bytes, at) == b':' {
+            (self.port, at) = port(bytes, at.wrapping_add(1))?;
+            self.has_port = true;
+        }
+        if peek(bytes, at) == b';' {
+            let params = at;
+            while peek(bytes, at) == b';' {
+                let name = at.wrapping_add(1);
+                at = walk.run_escaped(name, PARAM)?;
+                if at == name {
+                    return None;
+                }
+                while peek(bytes, at) == b'=' {
+                    at = walk.run_escaped(at.wrapping_add(1), PARAM)?;
+                }
+            }
+            self.params = within(params, at);
+        }
+        if peek(bytes, at) == b'?' {
+            let headers = at.wrapping_add(1);
+            at = walk.run_escaped(headers, URI_HEADER)?;
+            if at == headers {
+                return None;
+            }
+            self.headers = within(headers, at);
+        }
+        Some(at)
+    }
+
+    /// Reads what follows the colon of any other URI; gives where it ends.
+    fn read_opaque(&mut self, walk: Walk<'_>, from: usize, start: usize) -> Option<usize> {
+        let mut walk = walk;
+        let end = walk.run(start, URI);
+        if start == end {
+            return None;
+        }
+        if self.kind == Kind::Tel {
+            let within = |begin: usize, end: usize| Span::new(begin.wrapping_sub(from), end.wrapping_sub(from));
+            let number = slice(walk.bytes, start, end);
+            let digits = number.iter().position(|octet| *octet == b';').unwrap_or(number.len());
+            let semicolon = start.wrapping_add(digits);
+            self.user = within(start, semicolon);
+            self.params = within(semicolon, end);
+        }
+        Some(end)
+    }
 }
 
 impl<'a> Uri<'a> {
@@ -53,115 +191,22 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// When it has no scheme, white space in it, breaks the grammar of a SIP URI, or has more than 65,535 octets.
     pub fn parse(raw: &'a [u8]) -> Result<Self, ParseError> {
-        Self::read(raw).ok_or(ParseError::Uri)
+        let mut uri = Self { raw, parts: Parts::NONE };
+        match uri.parts.fill(Walk::new(raw), 0) {
+            Some(end) if end == raw.len() => Ok(uri),
+            _ => Err(ParseError::Uri),
+        }
     }
 
+    /// Where its parts lie.
+    pub(crate) const fn parts(&self) -> Parts {
+        self.parts
+    }
+
+    /// The URI that was read before.
     #[cfg_attr(target_pointer_width = "64", inline)]
-    fn read(raw: &'a [u8]) -> Option<Self> {
-        let mut uri = Self {
-            raw,
-            user: Span::NONE,
-            password: Span::NONE,
-            host: Span::NONE,
-            params: Span::NONE,
-            headers: Span::NONE,
-            port: 0,
-            has_port: false,
-            kind: Kind::Sip,
-            host_kind: HostKind::Name,
-        };
-        if let [b's', b'i', b'p', b':', ..] = raw {
-            return uri.read_sip(4).then_some(uri);
-        }
-        let colon = run(raw, 0, SCHEME);
-        if peek(raw, colon) != b':' || !is(peek(raw, 0), ALPHA) {
-            return None;
-        }
-        let name = slice(raw, 0, colon);
-        let at = colon.wrapping_add(1);
-        uri.kind = match name {
-            _ if alike(name, b"sip") => Kind::Sip,
-            _ if alike(name, b"sips") => Kind::Sips,
-            _ if alike(name, b"tel") => Kind::Tel,
-            _ => Kind::Other,
-        };
-        let fine = match uri.kind {
-            Kind::Sip | Kind::Sips => uri.read_sip(at),
-            Kind::Tel | Kind::Other => uri.read_opaque(at),
-        };
-        fine.then_some(uri)
-    }
-
-    /// Reads what follows the colon of a SIP URI; gives whether it is well-formed.
-    fn read_sip(&mut self, start: usize) -> bool {
-        self.read_parts(start).is_some_and(|end| end == self.raw.len() && end <= usize::from(u16::MAX))
-    }
-
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    fn read_parts(&mut self, start: usize) -> Option<usize> {
-        let raw = self.raw;
-        let mut at = start;
-        // What begins like a user is one when an `@` follows it (RFC 3261 §19.1.1).
-        let user_end = run_escaped(raw, start, USER)?;
-        let end =
-            if peek(raw, user_end) == b':' { run_escaped(raw, user_end.wrapping_add(1), PASSWORD)? } else { user_end };
-        if peek(raw, end) == b'@' {
-            if user_end == start {
-                return None;
-            }
-            self.user = Span::new(start, user_end);
-            if end != user_end {
-                self.password = Span::new(user_end.wrapping_add(1), end);
-            }
-            at = end.wrapping_add(1);
-        }
-        let (kind, end) = host(raw, at)?;
-        self.host = Span::new(at, end);
-        self.host_kind = kind;
-        at = end;
-        if peek(raw, at) == b':' {
-            (self.port, at) = port(raw, at.wrapping_add(1))?;
-            self.has_port = true;
-        }
-        if at == raw.len() {
-            return Some(at);
-        }
-        let params = at;
-        while peek(raw, at) == b';' {
-            let name = at.wrapping_add(1);
-            at = run_escaped(raw, name, PARAM)?;
-            if at == name {
-                return None;
-            }
-            while peek(raw, at) == b'=' {
-                at = run_escaped(raw, at.wrapping_add(1), PARAM)?;
-            }
-        }
-        self.params = Span::new(params, at);
-        if peek(raw, at) == b'?' {
-            let headers = at.wrapping_add(1);
-            at = run_escaped(raw, headers, URI_HEADER)?;
-            if at == headers {
-                return None;
-            }
-            self.headers = Span::new(headers, at);
-        }
-        Some(at)
-    }
-
-    /// Reads what follows the colon of any other URI; gives whether it is well-formed.
-    fn read_opaque(&mut self, start: usize) -> bool {
-        let raw = self.raw;
-        let end = raw.len();
-        if start == end || run(raw, start, URI) != end || end > usize::from(u16::MAX) {
-            return false;
-        }
-        if self.kind == Kind::Tel {
-            let semicolon = raw.iter().position(|octet| *octet == b';').unwrap_or(end);
-            self.user = Span::new(start, semicolon);
-            self.params = Span::new(semicolon, end);
-        }
-        true
+    pub(crate) const fn of(raw: &'a [u8], parts: Parts) -> Self {
+        Self { raw, parts }
     }
 
     /// The URI as it is written.
@@ -171,68 +216,69 @@ impl<'a> Uri<'a> {
     }
 
     /// The scheme.
+    #[cfg_attr(target_pointer_width = "64", inline)]
     #[must_use]
     pub fn scheme(&self) -> Scheme<'a> {
-        match self.kind {
+        match self.parts.kind {
             Kind::Sip => Scheme::Sip,
             Kind::Sips => Scheme::Sips,
             Kind::Tel => Scheme::Tel,
-            Kind::Other => Scheme::Other(slice(self.raw, 0, run(self.raw, 0, SCHEME))),
+            Kind::Other | Kind::Broken => Scheme::Other(slice(self.raw, 0, run(self.raw, 0, SCHEME))),
         }
     }
 
     /// Whether the scheme is `sip` or `sips`.
     #[must_use]
     pub const fn is_sip(&self) -> bool {
-        matches!(self.kind, Kind::Sip | Kind::Sips)
+        matches!(self.parts.kind, Kind::Sip | Kind::Sips)
     }
 
     /// The user part with its escapes; of a `tel` URI the number.
     #[must_use]
     pub fn user(&self) -> Option<&'a [u8]> {
-        self.user.get(self.raw)
+        self.parts.user.get(self.raw)
     }
 
     /// The password with its escapes.
     #[must_use]
     pub fn password(&self) -> Option<&'a [u8]> {
-        self.password.get(self.raw)
+        self.parts.password.get(self.raw)
     }
 
     /// The host; an empty name when the scheme is neither `sip` nor `sips`.
     #[must_use]
     pub fn host(&self) -> Host<'a> {
-        self.host_kind.of(self.host.of(self.raw))
+        self.parts.host_kind.of(self.parts.host.of(self.raw))
     }
 
     /// The port that is written.
     #[must_use]
     pub const fn port(&self) -> Option<u16> {
-        if self.has_port { Some(self.port) } else { None }
+        if self.parts.has_port { Some(self.parts.port) } else { None }
     }
 
     /// The parameters.
     #[must_use]
     pub fn params(&self) -> UriParams<'a> {
-        UriParams { rest: self.raw_params(), separator: b';' }
+        UriParams::new(self.raw, self.parts.params, b';')
     }
 
     /// The parameters as they are written, with their first semicolon.
     #[must_use]
     pub fn raw_params(&self) -> &'a [u8] {
-        self.params.of(self.raw)
+        self.parts.params.of(self.raw)
     }
 
     /// The header components behind the `?`, as they are written; empty when there are none.
     #[must_use]
     pub fn headers(&self) -> &'a [u8] {
-        self.headers.of(self.raw)
+        self.parts.headers.of(self.raw)
     }
 
     /// The header components behind the `?`, one by one.
     #[must_use]
     pub fn header_components(&self) -> UriParams<'a> {
-        UriParams { rest: self.headers(), separator: b'&' }
+        UriParams::new(self.raw, self.parts.headers, b'&')
     }
 
     /// The value of a parameter with its escapes, empty when it has none; `None` when it isn't there.
@@ -265,7 +311,7 @@ impl<'a> Uri<'a> {
         if !self.is_sip() || !other.is_sip() {
             return self.raw == other.raw;
         }
-        self.kind == other.kind
+        self.parts.kind == other.parts.kind
             && same_optional(self.user(), other.user())
             && same_optional(self.password(), other.password())
             && self.host().same(other.host())
@@ -384,30 +430,39 @@ pub(crate) const fn hex(digit: u8) -> Option<u8> {
 /// The parameters or header components of a URI.
 #[derive(Clone, Debug)]
 pub struct UriParams<'a> {
-    rest: &'a [u8],
+    /// The URI, up to the end of what is given.
+    bytes: &'a [u8],
+    at: usize,
     separator: u8,
+}
+
+impl<'a> UriParams<'a> {
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    fn new(raw: &'a [u8], place: Span, separator: u8) -> Self {
+        let (from, to) = place.bounds();
+        Self { bytes: slice(raw, 0, to), at: from, separator }
+    }
 }
 
 impl<'a> Iterator for UriParams<'a> {
     type Item = Param<'a>;
 
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn next(&mut self) -> Option<Self::Item> {
-        if let [first, tail @ ..] = self.rest
-            && *first == self.separator
-        {
-            self.rest = tail;
-        }
-        if self.rest.is_empty() {
+        let bytes = self.bytes;
+        let from = if peek(bytes, self.at) == self.separator { self.at.wrapping_add(1) } else { self.at };
+        if from >= bytes.len() {
             return None;
         }
-        let end = self.rest.iter().position(|octet| *octet == self.separator).unwrap_or(self.rest.len());
-        let (param, rest) = self.rest.split_at_checked(end)?;
-        self.rest = rest;
-        let (name, value) = match param.iter().position(|octet| *octet == b'=') {
-            Some(equal) => (slice(param, 0, equal), param.get(equal.wrapping_add(1)..)),
-            None => (param, None),
-        };
-        Some(Param { name, value })
+        let end = find(bytes, from, self.separator);
+        self.at = end;
+        let equal = find(bytes, from, b'=');
+        if equal >= end {
+            return Some(Param { name: slice(bytes, from, end), value: None });
+        }
+        Some(Param { name: slice(bytes, from, equal), value: Some(slice(bytes, equal.wrapping_add(1), end)) })
     }
 }
 

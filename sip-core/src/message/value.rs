@@ -2,18 +2,15 @@
 
 use super::ParseError;
 use super::header::HeaderName;
-use super::params::{Params, element_end, next_param};
+use super::params::{Params, Places, element_end, read_params};
 use super::parse::Message;
 use super::scan::{LWS, TOKEN, is, peek, run, skip_lws, slice};
+use super::walk::Walk;
 
 /// Whether nothing but well-formed parameters stands from `at` on.
 pub(super) fn are_params(bytes: &[u8], at: usize) -> bool {
-    let mut at = at;
-    while let Some(param) = next_param(bytes, at) {
-        let Some(param) = param else { return false };
-        at = param.end;
-    }
-    element_end(bytes, at) == Some(bytes.len())
+    let end = read_params(&mut Walk::new(bytes), 0, at, &mut Places::default(), |_| Some(()));
+    end.and_then(|end| element_end(bytes, end)) == Some(bytes.len())
 }
 
 /// Cuts the first word off, up to white space; empty when there is none.

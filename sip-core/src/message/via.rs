@@ -3,8 +3,9 @@
 use super::ParseError;
 use super::host::{Host, HostKind, host, port, v4, v6_inside};
 use super::list::Element;
-use super::params::{Params, element_end, next_param};
-use super::scan::{LWS, Span, TOKEN, VALUE, alike, decimal, is, peek, run, skip_lws, slice, stands};
+use super::params::{Params, Place, Places, element_end, read_params};
+use super::scan::{LWS, Span, TOKEN, alike, decimal, is, peek, run, skip_lws, slice, stands};
+use super::walk::Walk;
 use crate::transport::{Address, Transport};
 use core::net::IpAddr;
 
@@ -26,6 +27,7 @@ pub struct Via<'a> {
     has_port: bool,
     host_kind: HostKind,
     rport_kind: Rport,
+    places: Places,
 }
 
 /// Whether and how the `rport` parameter is there.
@@ -75,8 +77,9 @@ impl<'a> Via<'a> {
 
     /// The parameters.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn params(&self) -> Params<'a> {
-        Params::new(self.raw_params())
+        Params::found(self.raw, self.places)
     }
 
     /// The value of a parameter, empty when it has none; `None` when it isn't there.
@@ -159,83 +162,80 @@ impl<'a> Via<'a> {
 }
 
 impl<'a> Element<'a> for Via<'a> {
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    fn read(bytes: &'a [u8], at: usize) -> Result<(Self, usize), ParseError> {
-        read(bytes, at).ok_or(ParseError::Via)
-    }
-}
-
-fn read(bytes: &[u8], at: usize) -> Option<(Via<'_>, usize)> {
-    let start = skip_lws(bytes, at);
-    let within = |from: usize, to: usize| Span::new(from.wrapping_sub(start), to.wrapping_sub(start));
-    let from = if stands(bytes, start, b"SIP/2.0/") { start.wrapping_add(8) } else { protocol(bytes, start)? };
-    let from = skip_lws(bytes, from);
-    let to = run(bytes, from, TOKEN);
-    if to == from || !is(peek(bytes, to), LWS) {
-        return None;
-    }
-    let host_at = skip_lws(bytes, to);
-    let (host_kind, mut at) = host(bytes, host_at)?;
-    let mut via = Via {
+    const EMPTY: Self = Self {
         raw: b"",
-        transport: within(from, to),
-        host: within(host_at, at),
+        transport: Span::NONE,
+        host: Span::NONE,
         branch: Span::NONE,
         received: Span::NONE,
         params: 0,
         port: 0,
         rport: 0,
         has_port: false,
-        host_kind,
+        host_kind: HostKind::Name,
         rport_kind: Rport::Absent,
+        places: Places::NONE,
     };
-    // RFC 3261 §25.1 COLON: white space may stand on both sides.
-    let colon = skip_lws(bytes, at);
-    if peek(bytes, colon) == b':' {
-        (via.port, at) = port(bytes, skip_lws(bytes, colon.wrapping_add(1)))?;
-        via.has_port = true;
-    }
-    let params = at;
-    if stands(bytes, at, b";branch=") {
-        // The way most write it; what else a value can be is left to the loop.
-        let value = at.wrapping_add(8);
-        let end = run(bytes, value, VALUE);
-        if end != value {
-            via.branch = within(value, end);
-            at = end;
+    const ERROR: ParseError = ParseError::Via;
+
+    fn fill(&mut self, bytes: &'a [u8], at: usize) -> Option<usize> {
+        let start = skip_lws(bytes, at);
+        let walk = &mut Walk::new(bytes);
+        let within = |from: usize, to: usize| Span::new(from.wrapping_sub(start), to.wrapping_sub(start));
+        let from = if stands(bytes, start, b"SIP/2.0/") { start.wrapping_add(8) } else { protocol(bytes, start)? };
+        let from = skip_lws(bytes, from);
+        let to = walk.run(from, TOKEN);
+        if to == from || !is(peek(bytes, to), LWS) {
+            return None;
         }
+        self.transport = within(from, to);
+        let from = skip_lws(bytes, to);
+        let (host_kind, mut at) = host(walk, from)?;
+        self.host = within(from, at);
+        self.host_kind = host_kind;
+        // RFC 3261 §25.1 COLON: white space may stand on both sides.
+        let colon = skip_lws(bytes, at);
+        if peek(bytes, colon) == b':' {
+            (self.port, at) = port(bytes, skip_lws(bytes, colon.wrapping_add(1)))?;
+            self.has_port = true;
+        }
+        self.params = at.wrapping_sub(start) as u16;
+        let mut places = Places::NONE;
+        let at =
+            read_params(walk, start, at, &mut places, |param| self.take(bytes, param, within(param.value, param.end)))?;
+        let end = element_end(bytes, at)?;
+        if end > usize::from(u16::MAX) {
+            return None;
+        }
+        self.raw = slice(bytes, start, at);
+        self.places = places;
+        Some(end)
     }
-    while let Some(param) = next_param(bytes, at) {
-        let param = param?;
-        at = param.end;
+}
+
+impl Via<'_> {
+    /// Takes note of a parameter whose value lies at `value`; `None` when it is refused.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    fn take(&mut self, bytes: &[u8], param: Place, value: Span) -> Option<()> {
         match param.name_len() {
-            6 if via.branch.is_none() && param.is(bytes, b"branch") && param.value < param.end => {
-                via.branch = within(param.value, param.end);
-            }
-            8 if via.received.is_none() && param.is(bytes, b"received") && param.value < param.end => {
-                via.received = within(param.value, param.end);
-            }
-            5 if via.rport_kind == Rport::Absent && param.is(bytes, b"rport") => {
-                via.rport_kind = Rport::Empty;
-                if param.value < param.end {
-                    via.rport = u16::try_from(decimal(slice(bytes, param.value, param.end))?).ok()?;
-                    via.rport_kind = Rport::Filled;
+            6 if self.branch.is_none() && param.is(bytes, b"branch") && param.has_value() => self.branch = value,
+            8 if self.received.is_none() && param.is(bytes, b"received") && param.has_value() => self.received = value,
+            5 if self.rport_kind == Rport::Absent && param.is(bytes, b"rport") => {
+                self.rport_kind = Rport::Empty;
+                if param.has_value() {
+                    self.rport = u16::try_from(decimal(slice(bytes, param.value, param.end))?).ok()?;
+                    self.rport_kind = Rport::Filled;
                 }
             }
             _ => {}
         }
+        Some(())
     }
-    let end = element_end(bytes, at)?;
-    if end > usize::from(u16::MAX) {
-        return None;
-    }
-    via.raw = slice(bytes, start, at);
-    via.params = params.wrapping_sub(start) as u16;
-    Some((via, end))
 }
 
 /// Reads `protocol-name SLASH protocol-version SLASH` with white space, of any name and version: whether they
 /// are ours is for the start line to say. Gives where it ends.
+#[inline(never)]
 fn protocol(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     for _ in 0..2 {

@@ -6,13 +6,14 @@ use crate::memory::{Block, Octets};
 use crate::message::{Uri, Writer};
 use crate::time::Duration;
 use crate::transaction::Timers;
-use crate::transport::{SMALLEST_MTU, Transport};
+use crate::transport::{Address, SMALLEST_MTU, Transport};
 
 /// The configuration of a [`UserAgent`](super::UserAgent).
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Config<'a> {
     /// Host and port under which this user agent is reached, for Via and Contact: `192.0.2.1:5060`, `[2001:db8::1]:5060`.
+    /// An address is corrected as a registrar sees it, see [`learn_address`](Self::learn_address).
     pub sent_by: &'a str,
     /// The URI of this user, for From where a request names no other: `sip:alice@example.com`.
     pub identity: &'a str,
@@ -44,6 +45,11 @@ pub struct Config<'a> {
     /// The MTU of the paths to peers, in octets: at least 576, or zero when it isn't known. A request of more than 200
     /// octets less (1,300 when it isn't known) goes by TCP; with 65,535 none does (RFC 3261 §18.1.1).
     pub path_mtu: u16,
+    /// Whether an address in `sent_by` gives way to the one that a registrar says our REGISTER came from (`received` and
+    /// `rport`, RFC 3581): Via and Contact change, the binding is made anew and the old one removed, and calls get
+    /// [`Event::RefreshDue`](super::Event::RefreshDue). A name in `sent_by` stays. To be switched off where the address was
+    /// chosen with care: a port forwarded by hand, two registrars in different networks.
+    pub learn_address: bool,
 }
 
 impl<'a> Config<'a> {
@@ -66,6 +72,7 @@ impl<'a> Config<'a> {
             retry_after: 5,
             transport: Transport::Udp,
             path_mtu: 0,
+            learn_address: true,
         }
     }
 
@@ -127,6 +134,9 @@ pub(super) struct Settings {
     pub(super) retry_after: u32,
     pub(super) minimum_algorithm: Algorithm,
     pub(super) transport: Transport,
+    pub(super) learns: bool,
+    /// The address that a registrar corrected last.
+    pub(super) former: Address,
 }
 
 /// One of the texts of [`Settings`], in the order in which they are kept.
@@ -152,6 +162,8 @@ impl Settings {
         retry_after: 0,
         minimum_algorithm: Algorithm::Md5,
         transport: Transport::None,
+        learns: false,
+        former: Address::NONE,
     };
 
     /// Checks the configuration and keeps it.
@@ -174,6 +186,7 @@ impl Settings {
             retry_after: config.retry_after,
             minimum_algorithm: config.minimum_algorithm,
             transport: config.transport,
+            learns: config.learn_address,
             ..Self::ZERO
         };
         let mut end = 0_usize;

@@ -159,6 +159,8 @@ pub struct RegistrationEntry {
     pub(super) removal_due: bool,
     /// The address has changed while a REGISTER was under way.
     pub(super) again: bool,
+    /// The REGISTER under way, or due, makes a correction of our address known.
+    pub(super) corrected: bool,
     /// The address has changed: calls are refreshed after the next success.
     pub(super) moved: bool,
 }
@@ -191,6 +193,7 @@ impl Entry for RegistrationEntry {
         retry_after: 0,
         removal_due: false,
         again: false,
+        corrected: false,
         moved: false,
     };
 

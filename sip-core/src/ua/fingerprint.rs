@@ -48,7 +48,7 @@ pub(super) fn write<O: Octets>(state: &State, view: &View<'_, O>, now: Instant, 
         })
     };
     TransactionsRef::new(&state.layer, view.transactions, view.octets).fingerprint(now, hasher, owner);
-    view.octets.get(state.settings.block()).hash(hasher);
+    (view.octets.get(state.settings.block()), state.settings.former).hash(hasher);
     state.sessions.fingerprint(view.octets, hasher);
     if !state.reply.block.is_none() && !state.reply.offered {
         (view.octets.get(state.reply.block), state.reply.flow, state.reply.blocked).hash(hasher);
@@ -102,7 +102,7 @@ impl<O: Octets> Content<'_, '_, O> {
             (self.view.octets.get(entry.rows), entry.state, entry.wanted, entry.granted, entry.failures).hash(hasher);
             (self.left(entry.refresh_at), self.left(entry.keep_alive_at)).hash(hasher);
             (entry.failed, entry.status, entry.retry_after).hash(hasher);
-            (entry.removal_due, entry.again, entry.moved, entry.sessions != [0; 2]).hash(hasher);
+            (entry.removal_due, entry.again, entry.corrected, entry.moved, entry.sessions != [0; 2]).hash(hasher);
         })
     }
 }

@@ -14,6 +14,7 @@ mod event;
 mod fingerprint;
 mod in_dialog;
 mod incoming;
+mod learn;
 mod outgoing;
 mod register;
 mod reinvite;

@@ -101,6 +101,9 @@ impl<O: Octets> Agent<'_, O> {
             };
             settings.write_head(kept, writer, &head);
             settings.write_contact(kept, writer);
+            if entry.corrected && !settings.former.is_none() {
+                settings.write_former_contact(kept, writer);
+            }
             writer.value_start(HeaderName::Expires);
             writer.number(u64::from(expires));
             writer.end();
@@ -199,6 +202,7 @@ impl<O: Octets> Agent<'_, O> {
         if moved {
             self.binding_settled();
         }
+        self.learn_address(now, handle, response);
         if removal_due {
             // Without room the removal is tried at the next refresh.
             let _ = self.start_removal(now, handle);

@@ -24,6 +24,6 @@ at_most! {
     Dialog: 248, 248;
     CallEntry: 120, 120;
     RegistrationEntry: 160, 160;
-    UserAgent<Arrays<0, 0, 0, 0, 0>>: 664, 680;
-    Phone: 13_064, 13_080;
+    UserAgent<Arrays<0, 0, 0, 0, 0>>: 688, 704;
+    Phone: 13_088, 13_104;
 }

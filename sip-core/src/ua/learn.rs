@@ -1,0 +1,99 @@
+//! The address under which a registrar sees this user agent (RFC 3581), where it is not the configured one: behind a NAT, on a
+//! host that can't tell its own, or over a connection whose port nobody chose.
+//!
+//! ```text
+//!   REGISTER, Contact: own        ──>
+//!                                 <──  200, Via: own;received=…;rport=…
+//!   REGISTER, Contact: seen,      ──>  once; whatever its answer says of the address waits for the next refresh
+//!             Contact: own;expires=0
+//! ```
+//! Were the answer to a correction to correct again, a NAT that gives every request another port would have a user agent
+//! register for ever.
+
+use super::agent::Agent;
+use super::config::{Settings, Text};
+use crate::memory::{Handle, KeptBlocks, Octets};
+use crate::message::build::write_ip;
+use crate::message::{HeaderName, Message, Writer};
+use crate::time::Instant;
+use crate::transport::{Address, Transport};
+use core::net::IpAddr;
+
+/// Octets that an address and a port take at most, in brackets.
+const LONGEST: usize = 54;
+
+impl<O: Octets> Agent<'_, O> {
+    /// Compares the Via of a 2xx to REGISTER with what it says of the request's source, and takes the latter for our
+    /// address when they differ.
+    pub(super) fn learn_address(&mut self, now: Instant, handle: Handle, response: &Message<'_>) {
+        let settings = self.s.settings;
+        let Some(entry) = self.registration_mut(handle) else { return };
+        let corrected = core::mem::take(&mut entry.corrected);
+        if corrected || !settings.learns || entry.again || entry.removal_due {
+            return;
+        }
+        let Some((own, seen)) = addresses(response) else { return };
+        let mut room = [0; LONGEST];
+        let mut writer = Writer::new(&mut room);
+        write_address(&mut writer, seen);
+        let length = writer.finish().unwrap_or(0);
+        let Ok(text) = core::str::from_utf8(room.get(..length).unwrap_or_default()) else { return };
+        // Without room for the few octets the old address stays, as good as it was.
+        let Ok(moved) = settings.moved(text, self.octets) else { return };
+        self.s.settings = moved;
+        self.s.settings.former = own;
+        if let Some(entry) = self.registration_mut(handle) {
+            entry.corrected = true;
+            entry.moved = true;
+            entry.refresh_at = now.max(Instant::from_millis(1));
+        }
+        self.arm_registration(handle);
+    }
+}
+
+impl Settings {
+    /// Removes the binding to the address that the registrar corrected (RFC 3261 §10.2.2).
+    pub(super) fn write_former_contact(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>) {
+        let user = self.text(kept.get(self.block()), Text::ContactUser);
+        writer.value_start(HeaderName::Contact);
+        writer.text(b"<sip:");
+        if !user.is_empty() {
+            writer.text(user);
+            writer.text(b"@");
+        }
+        write_address(writer, self.former);
+        match self.transport {
+            Transport::Tcp => writer.text(b";transport=tcp"),
+            Transport::Tls => writer.text(b";transport=tls"),
+            Transport::Udp | Transport::None => {}
+        }
+        writer.text(b">;expires=0");
+        writer.end();
+    }
+}
+
+/// The address in the Via that we sent, and the one that the response says it came from; `None` when they are the same, or
+/// the first is a name, which is meant to stay.
+fn addresses(response: &Message<'_>) -> Option<(Address, Address)> {
+    let via = response.top_via();
+    let ip = via.host().ip()?;
+    let own = Address::new(ip, via.port().unwrap_or(Transport::Udp.default_port()));
+    let seen_ip = via.received_ip().unwrap_or(ip);
+    let seen = Address::new(seen_ip, via.rport().flatten().unwrap_or(own.port()));
+    let usable = seen.port() != 0 && seen_ip.is_ipv4() == ip.is_ipv4() && !seen_ip.is_unspecified();
+    (usable && seen != own).then_some((own, seen))
+}
+
+fn write_address(writer: &mut Writer<'_>, address: Address) {
+    match address.ip() {
+        Some(ip @ IpAddr::V6(_)) => {
+            writer.text(b"[");
+            write_ip(writer, ip);
+            writer.text(b"]");
+        }
+        Some(ip) => write_ip(writer, ip),
+        None => {}
+    }
+    writer.text(b":");
+    writer.number(u64::from(address.port()));
+}

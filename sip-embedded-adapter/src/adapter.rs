@@ -24,6 +24,8 @@ use sip_core::transport::{Address, Flow, FlowError, Payload, Target, Transport};
 const WORK: u32 = 32;
 /// How soon to try again when there is no room or a connection is not open yet: embedded-nal can't tell when that changes.
 const RETRY: Duration = Duration::from_millis(10);
+/// Errors in a row on receiving until they count as "nothing there": an application whose stack fails for good may sleep.
+const ERRORS: u8 = 8;
 /// Addresses of a name that the role gets to see at most.
 const FOUND: usize = 4;
 
@@ -42,6 +44,8 @@ pub struct Adapter<R: Role, S: UdpFullStack, T = NoTcp> {
     drained: bool,
     /// The next receive begins with the connections.
     streams_first: bool,
+    /// Errors in a row on receiving, up to [`ERRORS`].
+    errors: u8,
     statistics: Statistics,
 }
 
@@ -89,6 +93,7 @@ impl<R: Role, S: UdpFullStack, T> Adapter<R, S, T> {
             blocked: Flow::NONE,
             drained: false,
             streams_first: false,
+            errors: 0,
             statistics: Statistics::ZERO,
         }
     }
@@ -318,7 +323,7 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
         if next.is_some_and(|due| due <= now) {
             return Turn::Again;
         }
-        if !self.blocked.is_none() || self.streams.is_busy() {
+        if !self.blocked.is_none() || self.errors > 0 || self.streams.is_busy() {
             let retry = now + RETRY;
             next = Some(next.map_or(retry, |due| due.min(retry)));
         }
@@ -327,39 +332,29 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
 
     fn receive_datagram(&mut self, stack: &mut S, buffer: &mut [u8]) -> Result<Arrival, S::Error> {
         let counted = &mut self.statistics;
-        let (length, from) = match UdpClientStack::receive(stack, &mut self.socket, buffer) {
-            Ok(arrived) => arrived,
-            Err(nb::Error::WouldBlock) => return Ok(Arrival::Nothing),
+        let fault = match UdpClientStack::receive(stack, &mut self.socket, buffer) {
+            Ok((length, from)) => {
+                self.errors = 0;
+                return Ok(sort(counted, buffer, length, from));
+            }
+            Err(nb::Error::WouldBlock) => Fault::WouldBlock,
             Err(nb::Error::Other(error)) => {
-                return match (self.means.unwrap_or(harmless::<S::Error>))(Operation::Receive, &error) {
-                    Fault::Dead => Err(error),
-                    Fault::WouldBlock => Ok(Arrival::Nothing),
-                    Fault::Datagram(_) => {
-                        bump(&mut counted.receive_errors);
-                        Ok(Arrival::Other)
-                    }
-                };
+                match (self.means.unwrap_or(harmless::<S::Error>))(Operation::Receive, &error) {
+                    Fault::Dead => return Err(error),
+                    fault => fault,
+                }
             }
         };
-        bump(&mut counted.datagrams_in);
-        // A stack that serves both families with one socket may show an IPv4 peer as an IPv6 one (RFC 4291 §2.5.5.2).
-        let flow = Flow::udp(SocketAddr::new(from.ip().to_canonical(), from.port()).into());
-        Ok(match Payload::of(buffer.get(..length).unwrap_or(buffer)) {
-            Payload::NotSip => {
-                bump(&mut counted.not_sip);
-                Arrival::Other
-            }
-            Payload::KeepAlive => {
-                bump(&mut counted.keep_alives);
-                Arrival::Other
-            }
-            Payload::Message if length >= buffer.len() => {
-                log::line!(warn, "a datagram from {} filled all {} octets", flow.remote, buffer.len());
-                bump(&mut counted.truncated);
-                Arrival::TooLarge(flow)
-            }
-            Payload::Message => Arrival::Message(flow, length),
-        })
+        if fault == Fault::WouldBlock {
+            self.errors = 0;
+            return Ok(Arrival::Nothing);
+        }
+        bump(&mut counted.receive_errors);
+        if self.errors == ERRORS {
+            return Ok(Arrival::Nothing);
+        }
+        self.errors += 1;
+        Ok(Arrival::Other)
     }
 
     fn take<'b>(&mut self, now: Instant, flow: Flow, octets: &'b [u8]) -> Turn<'b, R::Event> {
@@ -376,6 +371,24 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
         }
         Turn::Again
     }
+}
+
+/// What a datagram of this length is.
+fn sort(counted: &mut Statistics, buffer: &[u8], length: usize, from: SocketAddr) -> Arrival {
+    bump(&mut counted.datagrams_in);
+    // A stack that serves both families with one socket may show an IPv4 peer as an IPv6 one (RFC 4291 §2.5.5.2).
+    let flow = Flow::udp(SocketAddr::new(from.ip().to_canonical(), from.port()).into());
+    match Payload::of(buffer.get(..length).unwrap_or(buffer)) {
+        Payload::NotSip => bump(&mut counted.not_sip),
+        Payload::KeepAlive => bump(&mut counted.keep_alives),
+        Payload::Message if length >= buffer.len() => {
+            log::line!(warn, "a datagram from {} filled all {} octets", flow.remote, buffer.len());
+            bump(&mut counted.truncated);
+            return Arrival::TooLarge(flow);
+        }
+        Payload::Message => return Arrival::Message(flow, length),
+    }
+    Arrival::Other
 }
 
 /// Hands a datagram to the stack.

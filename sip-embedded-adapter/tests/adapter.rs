@@ -33,6 +33,8 @@ struct Fake {
     /// What an empty socket says.
     empty: Option<Failure>,
     unbindable: bool,
+    /// Every receive finds no route.
+    always: bool,
     closed: u32,
 }
 
@@ -53,6 +55,9 @@ impl UdpClientStack for Fake {
     }
 
     fn receive(&mut self, _socket: &mut (), buffer: &mut [u8]) -> nb::Result<(usize, SocketAddr), Failure> {
+        if self.always {
+            return Err(nb::Error::Other(Failure::NoRoute));
+        }
         let Some((bytes, from)) = self.arriving.pop_front() else {
             return Err(self.empty.take().map_or(nb::Error::WouldBlock, nb::Error::Other));
         };
@@ -183,6 +188,11 @@ fn errors_mean_what_the_application_says() {
     stack.empty = Some(Failure::NoRoute);
     assert_eq!(settle(&mut adapter, &mut stack, at(0)).0, []);
     assert_eq!(adapter.statistics().receive_errors, 1);
+    stack.always = true;
+    let (said, until) = settle(&mut adapter, &mut stack, at(0));
+    assert_eq!((said, until), (vec![], Some(at(10))), "a stack that fails for good lets its application sleep");
+    stack.always = false;
+    assert_eq!(settle(&mut adapter, &mut stack, at(10)).1, None);
     adapter.role_mut().send(peer(0), b"x");
     stack.send.push_back(nb::Error::Other(Failure::NoRoute));
     let lost = Said::Lost(Flow::udp(Address::from(peer(0))), FlowError::Unreachable);

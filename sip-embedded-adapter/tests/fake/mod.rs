@@ -140,6 +140,12 @@ impl Fake {
         self.udp.len() + self.streams.values().filter(|stream| !stream.closed).count()
     }
 
+    /// Whether something waits to be received.
+    pub fn is_readable(&self) -> bool {
+        let waits = |stream: &Stream| stream.open && !stream.closed && (stream.ended || !stream.back.is_empty());
+        !self.arriving.is_empty() || self.streams.values().any(waits)
+    }
+
     /// The stream that was opened last.
     pub fn last(&mut self) -> &mut Stream {
         self.streams.values_mut().next_back().expect("a stream")

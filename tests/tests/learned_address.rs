@@ -134,3 +134,18 @@ fn a_name_stays_and_so_does_an_address_that_was_chosen() {
         wire.expect_nothing(&phones);
     }
 }
+
+#[test]
+fn a_port_of_another_transport_is_not_taken_for_ours() {
+    let (mut phones, alice, mut wire) = behind_nat(9);
+    let registration = register(&mut phones, alice);
+    let first = wire.expect(&phones, "REGISTER");
+    // As if the REGISTER had gone by TCP for its size: the port is that of a connection.
+    let response = String::from_utf8(first.response(200, "", "", b"")).unwrap();
+    let response = response.replacen("SIP/2.0/UDP", "SIP/2.0/TCP", 1);
+    let response = response.replacen(";rport", ";received=192.0.2.1;rport=49152", 1);
+    wire.send(&mut phones, alice, response.as_bytes());
+    phones.wait(1000);
+    assert_eq!(phones.last(alice), Some(Event::Registered { registration, expires: 3600 }));
+    wire.expect_nothing(&phones);
+}

@@ -32,6 +32,11 @@ impl<O: Octets> Agent<'_, O> {
         if corrected || !settings.learns || entry.again || entry.removal_due {
             return;
         }
+        let by = response.top_via().transport();
+        if !by.eq_ignore_ascii_case(settings.transport.name().as_bytes()) {
+            // The Contact names another transport, whose port this one tells nothing of.
+            return;
+        }
         let Some((own, seen)) = addresses(response) else { return };
         let mut room = [0; LONGEST];
         let mut writer = Writer::new(&mut room);

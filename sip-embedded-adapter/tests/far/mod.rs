@@ -95,8 +95,7 @@ impl Far {
         line.failed |= over;
         let busy = !arrived.is_empty() || lost;
         line.octets.extend(arrived);
-        loop {
-            let Some(line) = self.lines.get_mut(&number) else { break };
+        while let Some(line) = self.lines.get_mut(&number) {
             match line.framer.next(&line.octets) {
                 Framing::Incomplete => break,
                 Framing::Frame { len } => {

@@ -483,8 +483,13 @@ pub(crate) fn row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, 
 fn plain_row(bytes: &[u8], at: usize) -> Option<(Row, usize)> {
     let rest = bytes.get(at..)?;
     let first = rest.first_chunk()?;
-    let colon = Chunk::new(first)?.equal(b':').trailing_zeros() as usize;
+    let chunk = Chunk::new(first)?;
+    let colon = chunk.equal(b':').trailing_zeros() as usize;
     let mask = KEY_MASKS.get(colon)?;
+    // With the bit set that makes letters small, CR is the hyphen of a name.
+    if (chunk.equal(b'\r').trailing_zeros() as usize) < colon {
+        return None;
+    }
     let (low, high) = scan::words(first);
     let id = find_key(((low | LOWER) & mask.0, (high | LOWER) & mask.1));
     if id == 0 {

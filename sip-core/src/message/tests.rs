@@ -301,6 +301,20 @@ fn a_malformed_element_does_not_hide_the_next() {
 }
 
 #[test]
+fn no_octet_stands_for_another_in_a_header_name() {
+    for place in 0..12 {
+        for octet in 0..=255 {
+            let mut bytes = with("Max-Forwards: 7");
+            let at = bytes.windows(12).position(|name| name == b"Max-Forwards").unwrap();
+            let own = bytes[at + place];
+            bytes[at + place] = octet;
+            let found = Message::parse(&bytes).ok().and_then(|m| m.max_forwards());
+            assert_eq!(found.is_some(), octet.eq_ignore_ascii_case(&own), "{octet:#x} for {own:#x}");
+        }
+    }
+}
+
+#[test]
 fn white_space_behind_an_empty_value_is_not_the_parameters() {
     let bytes =
         with("Contact: <sip:a@b>;x =\n , <sip:c@d>;y= ;z=\nVia: SIP/2.0/UDP g, SIP/2.0/UDP h;y= , SIP/2.0/UDP i");

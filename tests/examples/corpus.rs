@@ -1,7 +1,8 @@
-//! Writes each message of the corpus into a file of its own, to seed a fuzzer or to feed another stack.
+//! Writes each message of the corpus, torture included, into a file of its own, to seed a fuzzer or to feed another stack.
 //!
 //! `cargo run -p sip-testkit --example corpus -- FOLDER`
 
+use sip_testkit::corpus::{corpus, torture};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +11,7 @@ fn main() -> ExitCode {
         eprintln!("usage: corpus FOLDER");
         return ExitCode::from(2);
     };
-    let samples = sip_testkit::corpus::corpus();
+    let samples = [corpus(), torture()].concat();
     let written = std::fs::create_dir_all(&folder).and_then(|()| {
         samples
             .iter()

@@ -49,10 +49,18 @@ const FAMILIES: &[(&str, &str)] = families! {
     "methods" "responses" "vias" "uris" "addresses" "routing" "headers" "extensions" "auth" "layout" "bodies" "odd"
 };
 
+const TORTURE: &[(&str, &str)] = families! { "rfc4475" "rfc5118" };
+
 /// All messages that a parser has to take.
 #[must_use]
 pub fn corpus() -> Vec<Sample> {
     FAMILIES.iter().flat_map(|(family, text)| read(family, text)).collect()
+}
+
+/// A message for each section of RFC 4475 and RFC 5118, with its marks: `section`, `verdict`, and `answer` where it is settled.
+#[must_use]
+pub fn torture() -> Vec<Sample> {
+    TORTURE.iter().flat_map(|(family, text)| read(family, text)).collect()
 }
 
 /// The messages of a family's text.

@@ -1,7 +1,8 @@
 //! The messages of RFC 4475 and RFC 5118 at a user agent: what the parser says, and what status is answered.
 //!
-//! The octets are not in this tree: `SIP_TORTURE_DIR` names the folder that holds them with a `MANIFEST.tsv`. Without it the
-//! test says so and passes; the continuous integration sets it. What a registrar or proxy would do is not covered.
+//! The RFCs' own octets are not in this tree: `SIP_TORTURE_DIR` names the folder that holds them with a `MANIFEST.tsv`. Without it
+//! that test says so and passes; the continuous integration sets it. Messages of our own writing, one for each section, are in
+//! the corpus. What a registrar or proxy would do is not covered.
 
 use core::net::SocketAddr;
 use sip_core::memory::Arrays;
@@ -10,6 +11,8 @@ use sip_core::role::{Action, Role};
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow};
 use sip_core::ua::{Config, UserAgent};
+use sip_testkit::corpus::{Sample, torture};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Whether the parser took the message (errors of request validation count as taken), and what the user agent answered.
@@ -90,5 +93,60 @@ fn every_message_has_the_verdict_of_the_manifest() {
         }
     }
     assert_eq!(checked, 61);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is wrong with what became of a message of ours, if anything.
+fn wrong(sample: &Sample) -> Option<String> {
+    let (verdict, answers) = (sample.mark("verdict").expect("a verdict"), sample.mark("answer"));
+    let parsed = Message::parse(&sample.octets);
+    let is_request = parsed.as_ref().map_or_else(|failure| failure.is_request(), Message::is_request);
+    let is_syntax = parsed.as_ref().err().is_some_and(|failure| failure.is_syntax());
+    let (_, status) = outcome(&sample.octets);
+    let parsed_right = match verdict {
+        "take" => parsed.is_ok(),
+        "refuse" => is_syntax && is_request,
+        "invalid" => parsed.is_err() && !is_syntax,
+        "drop" => parsed.is_err() && !is_request,
+        "either" => parsed.is_ok() || is_syntax,
+        other => panic!("verdict {other}"),
+    };
+    let answered = status.map_or("none".to_string(), |status| status.to_string());
+    let answered_right = match answers {
+        Some(answers) => answers.split(' ').any(|one| one == answered),
+        // What is well-formed and no more is settled is at least not refused as malformed.
+        None => answered != "400",
+    };
+    let error = parsed.err().map(|failure| failure.error());
+    (!parsed_right || !answered_right).then(|| {
+        format!(
+            "{} (§{}): {verdict}, {answers:?}: {error:?}, {answered}",
+            sample.title(),
+            sample.mark("section").unwrap_or_default()
+        )
+    })
+}
+
+#[test]
+fn a_message_of_our_own_for_each_section_has_its_verdict() {
+    let samples = torture();
+    let mut sections: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for sample in &samples {
+        *sections.entry((sample.family, sample.mark("section").expect("a section"))).or_default() += 1;
+    }
+    let mut expected: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let names: Vec<String> = [("3.1.1", 13), ("3.1.2", 19), ("3.3", 15)]
+        .into_iter()
+        .flat_map(|(section, count)| (1..=count).map(move |number| format!("{section}.{number}")))
+        .chain(["3.2.1".to_string(), "3.4.1".to_string()])
+        .collect();
+    names.iter().for_each(|name| _ = expected.insert(("rfc4475", name), 1));
+    let names: Vec<String> = (1..=10).map(|number| format!("4.{number}")).collect();
+    // Two of the sections have two messages each.
+    names.iter().for_each(|name| {
+        _ = expected.insert(("rfc5118", name), if matches!(&name[..], "4.5" | "4.10") { 2 } else { 1 })
+    });
+    assert_eq!(sections, expected);
+    let wrong: Vec<String> = samples.iter().filter_map(wrong).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -6,7 +6,7 @@
 
 use core::net::SocketAddr;
 use sip_core::memory::Arrays;
-use sip_core::message::Message;
+use sip_core::message::{Malformed, Message};
 use sip_core::role::{Action, Role};
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow};
@@ -100,8 +100,8 @@ fn every_message_has_the_verdict_of_the_manifest() {
 fn wrong(sample: &Sample) -> Option<String> {
     let (verdict, answers) = (sample.mark("verdict").expect("a verdict"), sample.mark("answer"));
     let parsed = Message::parse(&sample.octets);
-    let is_request = parsed.as_ref().map_or_else(|failure| failure.is_request(), Message::is_request);
-    let is_syntax = parsed.as_ref().err().is_some_and(|failure| failure.is_syntax());
+    let is_request = parsed.as_ref().map_or_else(Malformed::is_request, Message::is_request);
+    let is_syntax = parsed.as_ref().err().is_some_and(Malformed::is_syntax);
     let (_, status) = outcome(&sample.octets);
     let parsed_right = match verdict {
         "take" => parsed.is_ok(),
@@ -134,18 +134,20 @@ fn a_message_of_our_own_for_each_section_has_its_verdict() {
     for sample in &samples {
         *sections.entry((sample.family, sample.mark("section").expect("a section"))).or_default() += 1;
     }
-    let mut expected: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    let names: Vec<String> = [("3.1.1", 13), ("3.1.2", 19), ("3.3", 15)]
+    let counted = [("3.1.1", 13), ("3.1.2", 19), ("3.3", 15)];
+    let rfc4475: Vec<String> = counted
         .into_iter()
         .flat_map(|(section, count)| (1..=count).map(move |number| format!("{section}.{number}")))
         .chain(["3.2.1".to_string(), "3.4.1".to_string()])
         .collect();
-    names.iter().for_each(|name| _ = expected.insert(("rfc4475", name), 1));
-    let names: Vec<String> = (1..=10).map(|number| format!("4.{number}")).collect();
+    let rfc5118: Vec<String> = (1..=10).map(|number| format!("4.{number}")).collect();
     // Two of the sections have two messages each.
-    names.iter().for_each(|name| {
-        _ = expected.insert(("rfc5118", name), if matches!(&name[..], "4.5" | "4.10") { 2 } else { 1 })
-    });
+    let twice = |name: &str| if matches!(name, "4.5" | "4.10") { 2 } else { 1 };
+    let expected: BTreeMap<(&str, &str), usize> = rfc4475
+        .iter()
+        .map(|name| (("rfc4475", &name[..]), 1))
+        .chain(rfc5118.iter().map(|name| (("rfc5118", &name[..]), twice(name))))
+        .collect();
     assert_eq!(sections, expected);
     let wrong: Vec<String> = samples.iter().filter_map(wrong).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

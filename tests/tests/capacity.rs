@@ -5,9 +5,12 @@
 
 use core::hash::Hasher;
 use sip_core::error::{Capacity, Error};
-use sip_core::message::{Header, HeaderName, Method};
-use sip_core::role::Role;
-use sip_core::ua::{Call, Cause, Config, Content, Event, IncomingRequest};
+use sip_core::memory::Arrays;
+use sip_core::message::{Header, HeaderName, Message, Method};
+use sip_core::role::{Action, Role};
+use sip_core::time::Instant;
+use sip_core::transport::{Address, Flow};
+use sip_core::ua::{Call, Cause, Config, Content, Event, IncomingRequest, Statistics, UserAgent};
 use sip_testkit::{ANSWER, Heard, NodeId, OFFER, Phones, Wire};
 
 fn phone(seed: u64) -> (Phones, NodeId, Wire) {
@@ -244,6 +247,48 @@ fn what_is_too_large_to_keep_is_refused_and_changes_nothing() {
     let bye = wire.expect(&phones, "BYE");
     wire.respond(&mut phones, alice, &bye, 200, "");
     phones.settle();
+}
+
+/// What a phone with 8 KiB answers to an INVITE with so many octets in what every response repeats; whole.
+fn answered(route: usize) -> (Vec<Vec<u8>>, Statistics) {
+    let mut phone = UserAgent::new(Arrays::<16, 4, 2, 1, 8192>::new());
+    phone.start(&Config::new("192.0.2.1:5060", "sip:alice@192.0.2.1"), [7; 16]).expect("a configuration");
+    let invite = format!(
+        "INVITE sip:alice@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+         Record-Route: <sip:{}@192.0.2.9;lr>\r\nFrom: <sip:b@192.0.2.9>;tag=1\r\nTo: <sip:alice@192.0.2.1>\r\n\
+         Call-ID: 1\r\nCSeq: 1 INVITE\r\nContact: <sip:b@192.0.2.9>\r\nContent-Length: 0\r\n\r\n",
+        "x".repeat(route)
+    );
+    let now = Instant::from_millis(1);
+    let flow = Flow::udp(Address::v4([192, 0, 2, 9].into(), 5060));
+    _ = phone.receive(now, flow, &Message::parse(invite.as_bytes()).expect("an INVITE"));
+    let mut sent = Vec::new();
+    while let Some(action) = phone.poll_action(now) {
+        if let Action::Send { bytes, .. } = action {
+            sent.push(bytes.to_vec());
+        }
+    }
+    (sent, phone.statistics())
+}
+
+#[test]
+fn a_request_too_large_to_keep_is_refused_whole_or_dropped() {
+    // Kept, and told to the application.
+    let (sent, statistics) = answered(1_000);
+    assert_eq!((sent.len(), statistics), (0, Statistics::default()));
+    // Not to be kept beside what the call needs for its end; the refusal has all that a response repeats.
+    for route in [6_000, 7_500] {
+        let (sent, statistics) = answered(route);
+        let response = Message::parse(&sent[0]).expect("a whole response");
+        assert_eq!((sent.len(), response.status(), statistics.refused), (1, Some(503), 1));
+        let repeated = response.header(HeaderName::RecordRoute).expect("the route");
+        assert_eq!(repeated.len(), route + "<sip:@192.0.2.9;lr>".len());
+    }
+    // Not even the refusal fits: nothing is sent, and it is counted.
+    for route in [9_000, 30_000] {
+        let (sent, statistics) = answered(route);
+        assert_eq!((sent.len(), statistics.refused, statistics.replies_dropped), (0, 1, 1));
+    }
 }
 
 #[test]

@@ -63,6 +63,22 @@ pub struct UserAgent<M> {
 }
 
 impl<M: Memory> UserAgent<M> {
+    /// As many octets as it takes, its memory included when that is [`Arrays`](crate::memory::Arrays): nothing is taken
+    /// beside it but stack.
+    ///
+    /// With pointers of 32 bits `Arrays<T, D, C, R, O>` make 680 + 176·T + 248·D + 120·C + 160·R + O, with 64 bits 16 more,
+    /// rounded up to a multiple of 8.
+    ///
+    /// ```
+    /// use sip_core::memory::Arrays;
+    /// use sip_core::ua::UserAgent;
+    ///
+    /// type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
+    /// const _: () = assert!(Phone::BYTES <= 13_096);
+    /// # assert_eq!(Phone::BYTES, size_of::<Phone>());
+    /// ```
+    pub const BYTES: usize = size_of::<Self>();
+
     /// A user agent before its start.
     #[must_use]
     pub const fn new(memory: M) -> Self {
@@ -276,6 +292,8 @@ impl<M: Memory> UserAgent<M> {
             calls: TableRef::new(&self.state.call_head, view.calls).len(),
             registrations: TableRef::new(&self.state.registration_head, view.registrations).len(),
             octets: view.octets.used(),
+            reserved: if self.state.started { reply::RESERVED_OCTETS } else { 0 }
+                .saturating_add(self.state.set_aside as usize),
         }
     }
 
@@ -334,6 +352,8 @@ pub struct Occupancy {
     pub registrations: usize,
     /// Octets of kept messages, with the configuration and the credentials.
     pub octets: usize,
+    /// Octets that are free and set aside: for the hang-up of each call, and for the stateless reply.
+    pub reserved: usize,
 }
 
 impl<M: Memory> Role for UserAgent<M> {

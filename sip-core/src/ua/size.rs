@@ -24,6 +24,43 @@ at_most! {
     Dialog: 248, 248;
     CallEntry: 120, 120;
     RegistrationEntry: 160, 160;
-    UserAgent<Arrays<0, 0, 0, 0, 0>>: 688, 704;
-    Phone: 13_088, 13_104;
+    UserAgent<Arrays<0, 0, 0, 0, 0>>: 680, 696;
+    Phone: 13_080, 13_096;
 }
+
+/// What the formula at [`UserAgent::BYTES`] gives.
+const fn formula([transactions, dialogs, calls, registrations, octets]: [usize; 5]) -> usize {
+    let wide = if size_of::<usize>() == 8 { 16 } else { 0 };
+    680 + wide + 176 * transactions + 248 * dialogs + 120 * calls + 160 * registrations + octets.next_multiple_of(8)
+}
+
+/// Fails to compile when a user agent of these capacities is not as large as the formula says.
+macro_rules! exactly {
+    ($($transactions:literal $dialogs:literal $calls:literal $registrations:literal $octets:literal;)*) => {
+        $(const _: () = assert!(
+            UserAgent::<Arrays<$transactions, $dialogs, $calls, $registrations, $octets>>::BYTES
+                == formula([$transactions, $dialogs, $calls, $registrations, $octets]),
+            "the formula at UserAgent::BYTES, the table in the README and this one have to agree",
+        );)*
+    };
+}
+
+exactly! {
+    0 0 0 0 0;
+    8 2 1 1 4096; 8 2 1 1 8192; 8 2 1 1 16384;
+    16 4 2 1 4096; 16 4 2 1 8192; 16 4 2 1 16384;
+    32 8 4 1 4096; 32 8 4 1 8192; 32 8 4 1 16384;
+    64 16 8 1 4096; 64 16 8 1 8192; 64 16 8 1 16384;
+    8192 4096 2048 64 65535;
+}
+
+/// The table in the README, for pointers of 64 bits; 16 less with 32.
+const _: () = {
+    let mut calls = 1;
+    while calls <= 8 {
+        let most = formula([8 * calls, 2 * calls, calls, 1, 4096]);
+        let wide = if size_of::<usize>() == 8 { 16 } else { 0 };
+        assert!(most == 840 + wide + 2024 * calls + 4096, "the table in the README has the old figures");
+        calls *= 2;
+    }
+};

@@ -25,6 +25,7 @@ enum Failure {
 
 impl<O: Octets> Agent<'_, O> {
     /// A response.
+    #[inline(never)]
     pub(super) fn receive_response(&mut self, now: Instant, flow: Flow, response: &Message<'_>) -> Received<Event> {
         // More than one Via was misrouted (§8.1.3.3).
         if response.vias().count() != 1 {
@@ -141,6 +142,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// A request.
+    #[inline(never)]
     pub(super) fn receive_request(&mut self, now: Instant, flow: Flow, request: &Message<'_>) -> Received<Event> {
         match self.layer().receive_request(now, request) {
             ServerMatch::Absorbed(_) => return Received::Nothing,

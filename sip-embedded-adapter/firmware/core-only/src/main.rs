@@ -72,6 +72,7 @@ fn source(number: u32) -> Address {
 }
 
 /// A datagram; the number is the address that it came from.
+#[inline(never)]
 fn receive(phone: &mut Phone, handles: &mut Handles, now: Instant, from: u32, octets: &[u8]) -> Option<()> {
     let flow = Flow::udp(source(from));
     match Message::parse(octets) {

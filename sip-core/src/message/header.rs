@@ -483,19 +483,15 @@ pub(crate) fn row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, 
 fn plain_row(bytes: &[u8], at: usize) -> Option<(Row, usize)> {
     let rest = bytes.get(at..)?;
     let first = rest.first_chunk()?;
-    let chunk = Chunk::new(first)?;
-    let colon = chunk.equal(b':').trailing_zeros() as usize;
+    let colon = Chunk::new(first)?.equal(b':').trailing_zeros() as usize;
     let mask = KEY_MASKS.get(colon)?;
-    // With the bit set that makes letters small, CR is the hyphen of a name.
-    if (chunk.equal(b'\r').trailing_zeros() as usize) < colon {
-        return None;
-    }
     let (low, high) = scan::words(first);
     let id = find_key(((low | LOWER) & mask.0, (high | LOWER) & mask.1));
     if id == 0 {
         return None;
     }
-    let end = scan::control(rest, colon);
+    // From the name on: with the bit set that makes letters small, CR is the hyphen of a name, and LF is in none.
+    let end = scan::control(rest, 0);
     let [cr, lf, next] = rest.get(end..)?.first_chunk()?;
     // A line that white space begins goes on with this one; an empty line begins with CR.
     if u16::from_le_bytes([*cr, *lf]) != u16::from_le_bytes(*b"\r\n") || (*next <= b' ' && *next != b'\r') {

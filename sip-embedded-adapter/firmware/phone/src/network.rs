@@ -1,0 +1,92 @@
+//! The network stack: smoltcp over the board's Ethernet MAC, behind the traits of embedded-nal by smoltcp-nal.
+
+use crate::board::clock::Clock;
+use crate::board::device::{Device, Frames};
+use crate::board::lan9118::Mac;
+use core::mem::MaybeUninit;
+use desk_phone::settings::Settings;
+use sip_core::transport::FlowError;
+use sip_embedded_adapter::{Fault, Operation};
+use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
+use smoltcp::socket::udp::{self, PacketBuffer, PacketMetadata, SendError};
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr};
+use smoltcp_nal::{NetworkError, NetworkStack};
+
+/// The stack.
+pub(crate) type Stack = NetworkStack<'static, Device, Clock>;
+
+/// Datagrams that wait in one direction.
+const DATAGRAMS: usize = 8;
+/// Their octets.
+const OCTETS: usize = 4096;
+
+/// The memory of one direction of the socket.
+struct Queue {
+    packets: MaybeUninit<[PacketMetadata; DATAGRAMS]>,
+    octets: [u8; OCTETS],
+}
+
+impl Queue {
+    const ZERO: Self = Self { packets: MaybeUninit::zeroed(), octets: [0; OCTETS] };
+
+    fn buffer(&'static mut self) -> PacketBuffer<'static> {
+        let packets = self.packets.write([PacketMetadata::EMPTY; DATAGRAMS]);
+        PacketBuffer::new(&mut packets[..], &mut self.octets[..])
+    }
+}
+
+/// The stack's memory. What is not zero when it is empty is written at the start.
+pub(crate) struct Memory {
+    frames: Frames,
+    incoming: Queue,
+    outgoing: Queue,
+    sockets: MaybeUninit<[SocketStorage<'static>; 1]>,
+    stack: MaybeUninit<Stack>,
+}
+
+impl Memory {
+    pub(crate) const ZERO: Self = Self {
+        frames: Frames::ZERO,
+        incoming: Queue::ZERO,
+        outgoing: Queue::ZERO,
+        sockets: MaybeUninit::zeroed(),
+        stack: MaybeUninit::zeroed(),
+    };
+
+    /// Makes the stack in its place: one interface with one address, and one UDP socket.
+    pub(crate) fn start(
+        &'static mut self,
+        mac: Mac,
+        clock: Clock,
+        settings: &Settings<'_>,
+        seed: u64,
+    ) -> &'static mut Stack {
+        let address = HardwareAddress::Ethernet(EthernetAddress(mac.address()));
+        let mut device = Device::new(mac, &mut self.frames);
+        let mut config = Config::new(address);
+        config.random_seed = seed;
+        let mut interface = Interface::new(config, &mut device, Instant::ZERO);
+        interface.update_ip_addrs(|addresses| {
+            // There is room for one.
+            let _ = addresses.push(IpCidr::new(settings.address.into(), settings.prefix));
+        });
+        let _ = interface.routes_mut().add_default_ipv4_route(settings.gateway);
+        let mut sockets = SocketSet::new(&mut self.sockets.write([SocketStorage::EMPTY; 1])[..]);
+        sockets.add(udp::Socket::new(self.incoming.buffer(), self.outgoing.buffer()));
+        let stack = self.stack.write(NetworkStack::new(interface, device, sockets, clock));
+        stack.seed_random_port(&seed.to_le_bytes());
+        stack
+    }
+}
+
+/// What the errors of this stack mean: it has its own words for an empty and for a full socket.
+pub(crate) fn classify(_: Operation, error: &NetworkError) -> Fault {
+    match error {
+        NetworkError::UdpReadFailure(udp::RecvError::Exhausted) => Fault::WouldBlock,
+        NetworkError::UdpReadFailure(udp::RecvError::Truncated) => Fault::Datagram(FlowError::TooLarge),
+        NetworkError::UdpWriteFailure(SendError::BufferFull) => Fault::WouldBlock,
+        NetworkError::UdpWriteFailure(SendError::Unaddressable) => Fault::Datagram(FlowError::Unreachable),
+        _ => Fault::Datagram(FlowError::Other),
+    }
+}

@@ -1,6 +1,6 @@
 //! Kamailio as registrar, proxy, and judge of what it gets.
 
-use super::{LIMIT, Process, free_port, peers_directory};
+use super::{LIMIT, Process, peers_directory};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,8 +14,7 @@ pub struct Kamailio {
 }
 
 impl Kamailio {
-    pub(super) fn start(directory: &Path, options: &[&str]) -> Self {
-        let port = free_port();
+    pub(super) fn start(directory: &Path, port: u16, options: &[&str]) -> Self {
         let mut command = Command::new(peers_directory().join("run-kamailio"));
         command.arg(port.to_string()).arg(directory).args(options);
         let process = Process::start_group("Kamailio", &mut command, LIMIT);
@@ -27,6 +26,12 @@ impl Kamailio {
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The URI of one of its users.

@@ -4,12 +4,14 @@
 //! limit in time. `tests/peers/README.md` says what the peers are and where they bite.
 #![allow(clippy::must_use_candidate, reason = "a check stands alone or in a chain")]
 
+mod board;
 mod kamailio;
 mod phone;
 mod ports;
 mod process;
 mod sipp;
 
+pub use board::Board;
 pub use kamailio::Kamailio;
 pub use phone::{Phone, PhoneResult};
 pub use ports::free_port;
@@ -38,6 +40,8 @@ pub enum Peer {
     Pjsip,
     /// tshark, which decodes captures.
     Tshark,
+    /// QEMU, which emulates the board of the firmware.
+    Qemu,
 }
 
 impl Peer {
@@ -47,6 +51,7 @@ impl Peer {
             Self::Kamailio => runs(Command::new("kamailio").arg("-v")),
             Self::Pjsip => python().is_file(),
             Self::Tshark => runs(Command::new("tshark").arg("--version")),
+            Self::Qemu => runs(Command::new("qemu-system-arm").arg("--version")),
         }
     }
 }
@@ -96,14 +101,24 @@ impl Rig {
     /// A peer is missing in CI, or there can be no directory.
     #[must_use]
     pub fn new(peers: &[Peer]) -> Option<Self> {
+        // Building takes longer than a peer waits.
+        Self::without_phone(peers).inspect(|_| {
+            phone::program();
+        })
+    }
+
+    /// As [`new`](Self::new), for a test that does not need the command-line phone.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    #[must_use]
+    pub fn without_phone(peers: &[Peer]) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         if let Some(missing) = peers.iter().find(|peer| !peer.is_there()) {
             assert!(env::var("CI").as_deref() != Ok("true"), "{missing:?} is missing");
             println!("skipped: {missing:?} is missing, .ci/install-peers installs it");
             return None;
         }
-        // Building takes longer than a peer waits.
-        phone::program();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("interop-{}-{number}", std::process::id());
         let directory = target_directory().join("tmp").join(name);
@@ -142,7 +157,19 @@ impl Rig {
     /// Starts Kamailio with these options.
     #[must_use]
     pub fn kamailio(&self, options: &[&str]) -> Kamailio {
-        Kamailio::start(&self.path(&self.label("kamailio")), options)
+        self.kamailio_at(free_port(), options)
+    }
+
+    /// Starts Kamailio at a port, as one that is started again.
+    #[must_use]
+    pub fn kamailio_at(&self, port: u16, options: &[&str]) -> Kamailio {
+        Kamailio::start(&self.path(&self.label("kamailio")), port, options)
+    }
+
+    /// Boots a firmware with these settings and waits until it has started.
+    #[must_use]
+    pub fn board(&self, elf: &Path, limit: Duration, settings: &[&str], qemu: &[&str]) -> Board {
+        Board::start(&self.path(&self.label("board")), elf, limit, settings, qemu)
     }
 
     /// SIPp with a scenario of `tests/peers`, or with one of its own: `-sn uac`.
@@ -190,9 +217,12 @@ impl Drop for Rig {
 fn show_directory(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_dir() {
+        // Neither links nor pipes are followed.
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() {
             show_directory(&path);
-        } else if let Ok(text) = fs::read_to_string(&path)
+        } else if kind.is_file()
+            && let Ok(text) = fs::read_to_string(&path)
             && !text.is_empty()
         {
             eprintln!("--- {}\n{}", path.display(), tail(&text));

@@ -1,6 +1,6 @@
 //! A program with captured output that ends in time or is ended.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -122,6 +122,37 @@ impl Process {
             }
             texts = self.output.wait(texts, left);
         }
+    }
+
+    /// Waits until a line that contains `text` stands behind the first `seen` octets of standard output, gives it, and
+    /// moves `seen` to its end; `None` when the program ended without it, or `limit` is over.
+    pub fn next_line(&self, seen: &mut usize, text: &str, limit: Duration) -> Option<String> {
+        let until = self.limit.min(Instant::now() + limit);
+        let mut texts = self.output.lock();
+        loop {
+            let (fresh, mut end) = (texts.out.get(*seen..).unwrap_or_default(), *seen);
+            for line in fresh.split_inclusive('\n') {
+                end += line.len();
+                if line.ends_with('\n') && line.contains(text) {
+                    *seen = end;
+                    return Some(line.trim_end().to_owned());
+                }
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if texts.open == 0 || left.is_zero() {
+                return None;
+            }
+            texts = self.output.wait(texts, left);
+        }
+    }
+
+    /// Writes a line to the standard input.
+    ///
+    /// # Panics
+    /// It is closed.
+    pub fn type_line(&mut self, line: &str) {
+        let input = self.input.as_mut().map(|input| writeln!(input, "{line}").and_then(|()| input.flush()));
+        assert!(matches!(input, Some(Ok(()))), "{} takes no input", self.name);
     }
 
     /// Waits until the program has bound a UDP port of 127.0.0.1.

@@ -29,10 +29,14 @@ pub fn free_port() -> u16 {
     panic!("no free port")
 }
 
-/// Whether some socket is bound to a UDP port, seen from the kernel's table: a socket that tried it could be in the
-/// way of the one that is waited for.
+/// Whether some socket is bound to a UDP port or listens to it over TCP, seen from the kernel's tables: a socket that tried
+/// it could be in the way of the one that is waited for.
 pub(super) fn is_bound(port: u16) -> bool {
+    /// The state of a socket that listens.
+    const LISTEN: &str = "0A";
     let wanted = format!(":{port:04X}");
-    let table = fs::read_to_string("/proc/net/udp").unwrap_or_default();
-    table.lines().any(|line| line.split_ascii_whitespace().nth(1).is_some_and(|local| local.ends_with(&wanted)))
+    let local = |line: &&str| line.split_ascii_whitespace().nth(1).is_some_and(|local| local.ends_with(&wanted));
+    let listens = |line: &str| line.split_ascii_whitespace().nth(3) == Some(LISTEN);
+    let table = |name: &str| fs::read_to_string(name).unwrap_or_default();
+    table("/proc/net/udp").lines().any(|line| local(&line)) || table("/proc/net/tcp").lines().filter(local).any(listens)
 }

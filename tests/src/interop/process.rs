@@ -155,7 +155,7 @@ impl Process {
         assert!(matches!(input, Some(Ok(()))), "{} takes no input", self.name);
     }
 
-    /// Waits until the program has bound a UDP port of 127.0.0.1.
+    /// Waits until the program has bound a port of 127.0.0.1.
     ///
     /// # Panics
     /// The program ended before, or the limit is over.

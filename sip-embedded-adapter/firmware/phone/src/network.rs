@@ -55,6 +55,9 @@ impl Memory {
     };
 
     /// Makes the stack in its place: one interface with one address, and one UDP socket.
+    ///
+    /// It is made by value and moved, kilobytes of it; inlined it would stay on the stack of `main` for ever.
+    #[inline(never)]
     pub(crate) fn start(
         &'static mut self,
         mac: Mac,

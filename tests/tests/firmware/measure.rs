@@ -8,19 +8,21 @@ fn instructions(cycles: u64) -> u64 {
     cycles * 40 / 1024
 }
 
-/// Prints `phone stack OCTETS` and `phone longest-turn INSTRUCTIONS` after a registration with digest, a call in each
-/// direction, and a re-INVITE.
+/// Prints what a registration with digest, a call in each direction, and a re-INVITE took: the stack that they used, and
+/// the instructions of the longest turn of the loop, of one INVITE, and of each call with what the phone printed.
 #[test]
 #[ignore = "run by sip-embedded-adapter/firmware/size"]
 fn measure_the_phone() {
     let Some(rig) = rig(&[Peer::Kamailio, Peer::Sipp]) else { return };
     let kamailio = rig.kamailio(&["-A", "WITH_SHA256"]);
     let mut board = registered(&rig, &kamailio, 60, &[], &["-icount", "shift=10"]);
+    let registered = board.count("sip");
     let sipp = rig.sipp("uac_reinvite").with(&["-d", "300"]).caller(&board.address(), "alice", 1);
     board.wait("call from sip:sipp@");
     board.type_line("answer");
     board.wait("ended, RemoteHangup");
     sipp.passed();
+    let called = board.count("sip");
     let sipp = rig.sipp("uas_call");
     let uri = sipp.uri("bob");
     let sipp = sipp.callee(1);
@@ -29,8 +31,12 @@ fn measure_the_phone() {
     board.type_line("hangup");
     board.wait("line 1: ended, LocalHangup");
     sipp.passed();
+    let calling = board.count("sip");
     println!("phone stack {}", board.count("stack"));
     println!("phone longest-turn {}", instructions(board.count("longest-turn")));
+    println!("phone invite {}", instructions(board.count("invite")));
+    println!("phone called {}", instructions(called - registered));
+    println!("phone calling {}", instructions(calling - called));
     let _ = board.finish(&rig);
     let _ = kamailio.finish(&[]);
 }

@@ -19,7 +19,7 @@ use desk_phone::settings::Settings;
 use semihosting::experimental::{env, random};
 use sip_core::memory::Arrays;
 use sip_core::time::{Duration, Instant};
-use sip_core::ua::UserAgent;
+use sip_core::ua::{Event, UserAgent};
 use sip_embedded_adapter::{Adapter, Statistics, Turn};
 use static_cell::ConstStaticCell;
 
@@ -84,7 +84,7 @@ fn main() -> ! {
     }
 
     let (mut plugged, mut link_checked) = (true, Instant::ZERO);
-    let mut longest = 0;
+    let mut spent = Spent::default();
     watchdog.start(WATCHDOG);
     loop {
         let begin = clock.cycles();
@@ -92,9 +92,13 @@ fn main() -> ! {
         watchdog.feed();
         // Frames in and out.
         let moved = stack.poll().unwrap_or(false);
+        let polled = clock.cycles();
         // At most one message in, everything that is due out.
         match adapter.poll(stack, now, message) {
             Ok(Turn::Message { event, message, .. }) => {
+                if matches!(event, Event::Incoming { .. }) {
+                    spent.invite = clock.cycles() - polled;
+                }
                 defmt::info!("{} by {}", event, message);
                 phone.event(adapter.role_mut(), now, &settings, (event, Some(&message)), &mut console);
             }
@@ -114,11 +118,17 @@ fn main() -> ! {
                 if let Some(command) = console.read().and_then(|octet| line.push(octet)) {
                     match Command::parse(command) {
                         Some(Command::Freeze) => freeze(),
-                        Some(command) => phone.command(adapter.role_mut(), now, &settings, command, &mut console),
+                        Some(command) => {
+                            phone.command(adapter.role_mut(), now, &settings, command, &mut console);
+                            // To ask does not change what is asked for.
+                            if command != Command::Status {
+                                spent.sip += clock.cycles() - polled;
+                            }
+                        }
                         None => say(&mut console, format_args!("what? (help)")),
                     }
                     if Command::parse(command) == Some(Command::Status) {
-                        report(&mut console, &adapter.statistics(), longest);
+                        report(&mut console, &adapter.statistics(), &spent);
                     }
                 }
                 if now >= link_checked + LINK_CHECK {
@@ -128,25 +138,41 @@ fn main() -> ! {
                         phone.link(adapter.role_mut(), now, &settings, up, &mut console);
                     }
                 }
-                longest = longest.max(clock.cycles() - begin);
+                spent.longest = spent.longest.max(clock.cycles() - begin);
                 clock.sleep();
                 continue;
             }
             // Every error of this stack was classified as one that passes.
             Err(_) => panic!("the socket is dead"),
         }
-        longest = longest.max(clock.cycles() - begin);
+        let end = clock.cycles();
+        spent.longest = spent.longest.max(end - begin);
+        spent.sip += end - polled;
     }
 }
 
+/// Where the cycles went.
+#[derive(Default)]
+struct Spent {
+    /// The longest turn of the loop.
+    longest: u64,
+    /// All turns that were not idle, from the adapter's poll on, and all commands, with what the phone printed.
+    sip: u64,
+    /// The last call that came in: from its datagram to the event, with the 100 that was sent.
+    invite: u64,
+}
+
 /// What the phone can't know of itself.
-fn report(console: &mut impl Write, counted: &Statistics, longest: u64) {
+fn report(console: &mut impl Write, counted: &Statistics, spent: &Spent) {
     let Statistics { datagrams_in, datagrams_out, malformed, truncated, .. } = counted;
     say(
         console,
         format_args!(
-            "board: in={datagrams_in} out={datagrams_out} malformed={malformed} truncated={truncated} stack={} longest-turn={longest}",
-            board::stack::used()
+            "board: in={datagrams_in} out={datagrams_out} malformed={malformed} truncated={truncated} stack={} longest-turn={} sip={} invite={}",
+            board::stack::used(),
+            spent.longest,
+            spent.sip,
+            spent.invite
         ),
     );
 }

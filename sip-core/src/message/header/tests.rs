@@ -1,0 +1,70 @@
+//! The tables of names, and rows by them.
+
+use super::*;
+
+#[test]
+fn every_name_is_found_in_any_case_and_by_its_letter() {
+    for (id, entry) in NAMES.iter().enumerate().skip(1) {
+        let name = HeaderName::from_id(id as u8, b"");
+        let lower = entry.long().to_ascii_lowercase();
+        let upper = entry.long().to_ascii_uppercase();
+        for spelling in [entry.long(), &lower, &upper] {
+            assert_eq!(HeaderName::parse(spelling), Some(name));
+            for gap in ["", "  "] {
+                let line = [spelling, gap.as_bytes(), b": some value \r\n\r\n"].concat();
+                let (row, next) = row(&line, 0).unwrap();
+                assert_eq!(usize::from(row.id()), id, "{}", String::from_utf8_lossy(spelling));
+                assert_eq!(row.value_in(&line), b"some value");
+                assert_eq!(next, line.len() - 2);
+            }
+        }
+        if let Some(letter) = entry.letter() {
+            assert_eq!(HeaderName::parse(&[letter]), Some(name));
+            assert_eq!(name.compact(), Some(letter));
+        }
+        assert_eq!(name.as_bytes(), entry.long());
+    }
+}
+
+#[test]
+fn no_name_is_found_by_half_of_it_or_more_than_it() {
+    for entry in NAMES.iter().skip(1) {
+        for cut in 2..entry.long().len() {
+            assert!(
+                find(&entry.long()[..cut]) == 0 || NAMES.iter().any(|other| alike(other.long(), &entry.long()[..cut]))
+            );
+        }
+        assert_eq!(find(&[entry.long(), b"x"].concat()), 0);
+    }
+    assert_eq!(find(b"C%6Fntact"), 0);
+    assert_eq!(find(b"Call\rID"), 0);
+}
+
+macro_rules! rows {
+    ($($name:ident $line:literal => $expected:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let line: &[u8] = $line;
+            let found = row(line, 0).map(|(row, next)| (row.name_in(line), row.value_in(line), next));
+            let expected: Result<(&[u8], &[u8], usize), (ParseError, usize)> = $expected;
+            assert_eq!(found, expected);
+        }
+    )*};
+}
+
+rows! {
+    a_plain_row b"Subject: a\r\n\r\n" => Ok((b"Subject", b"a", 12));
+    an_empty_value b"s :\r\n\r\n" => Ok((b"s", b"", 5));
+    an_unknown_name b"X-Y-Z:1\r\nA" => Ok((b"X-Y-Z", b"1", 9));
+    a_fold b"Subject:\r\n a\r\n\tb\r\n\r\n" => Ok((b"Subject", b"a\r\n\tb", 18));
+    a_fold_of_white_space_only b"Subject: a\r\n  \r\n\r\n" => Ok((b"Subject", b"a", 16));
+    a_nul_after_a_fold b"X: a\r\n \0\r\nY" => Ok((b"X", b"a\r\n \0", 10));
+    no_name b": a\r\n\r\n" => Err((ParseError::HeaderName, 0));
+    no_colon b"Subject a\r\n\r\n" => Err((ParseError::HeaderName, 0));
+    a_space_first b" a: b\r\n\r\n" => Err((ParseError::HeaderName, 0));
+    a_bare_line_feed b"Subject: a\nb\r\n\r\n" => Err((ParseError::LineEnd, 10));
+    a_bare_return b"Subject: a\rb\r\n\r\n" => Err((ParseError::LineEnd, 10));
+    a_return_in_the_name b"Call\rID: x\r\n\r\n" => Err((ParseError::LineEnd, 4));
+    no_end b"Subject: a" => Err((ParseError::Truncated, 10));
+    no_line_feed b"Subject: a\r" => Err((ParseError::Truncated, 11));
+}

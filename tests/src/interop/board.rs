@@ -106,7 +106,8 @@ impl Board {
             let mut answers = vec![];
             lines.next().transpose()?;
             for command in commands {
-                writeln!(socket, "{command}")?;
+                // In one piece: QEMU closes the socket as soon as it has read `quit` to its last brace.
+                socket.write_all(format!("{command}\n").as_bytes())?;
                 for line in lines.by_ref() {
                     let answer: Value = serde_json::from_str(&line?)?;
                     if answer.get("event").is_none() {

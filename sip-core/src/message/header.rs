@@ -10,9 +10,10 @@ macro_rules! headers {
         #[derive(Clone, Copy, Debug)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         pub enum HeaderName<'a> {
-            $($(#[$doc])* $variant,)*
+            // First, as in `Id`, so that an id is the number of its variant.
             /// Any other header, by its name.
             Other(&'a [u8]),
+            $($(#[$doc])* $variant,)*
         }
 
         #[allow(clippy::enum_variant_names, reason = "the names are those of headers")]
@@ -244,9 +245,10 @@ impl<'a> HeaderName<'a> {
     /// The id under which rows of this header are found; `Other` may name a known header.
     #[inline]
     pub(crate) fn lookup(self) -> u8 {
+        let id = self.id();
         match self {
             Self::Other(name) => find(name),
-            known => known.id(),
+            _ => id,
         }
     }
 }

@@ -8,9 +8,10 @@ macro_rules! methods {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         pub enum Method<'a> {
-            $($(#[$doc])* $variant,)*
+            // First, as in `Code`, so that a code is the number of its variant.
             /// Any other method, by its name.
             Extension(&'a [u8]),
+            $($(#[$doc])* $variant,)*
         }
 
         #[repr(u8)]

@@ -81,13 +81,7 @@ impl<'a> Parts<'a> {
             match *value {
                 Value::Text(text) => writer.header(name, text),
                 Value::Number(number) => writer.header_number(name, number),
-                Value::CSeq { number, method } => {
-                    writer.value_start(name);
-                    writer.number(u64::from(number));
-                    writer.raw(b" ");
-                    writer.text(method.as_bytes());
-                    writer.end();
-                }
+                Value::CSeq { number, method } => writer.cseq(number, method),
                 Value::Address { display, uri, params } => {
                     writer.value_start(name);
                     if !display.is_empty() {

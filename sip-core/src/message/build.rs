@@ -33,7 +33,7 @@ pub fn response_head(w: &mut Writer<'_>, request: &Message<'_>, source: Address,
     }
     w.end();
     w.header_raw(HeaderName::CallId, request.call_id());
-    cseq(w, request.cseq().number, request.method());
+    w.cseq(request.cseq().number, request.method());
     for row in request.header_rows(HeaderName::RecordRoute) {
         w.header_raw(HeaderName::RecordRoute, row);
     }
@@ -186,14 +186,6 @@ fn hex_digits(number: u16) -> [u8; 4] {
     })
 }
 
-fn cseq(w: &mut Writer<'_>, number: u32, method: Method<'_>) {
-    w.value_start(HeaderName::CSeq);
-    w.number(u64::from(number));
-    w.raw(b" ");
-    w.raw(method.as_bytes());
-    w.end();
-}
-
 /// Writes what ACK and CANCEL share: the request line and the topmost Via of the INVITE alone.
 fn start(w: &mut Writer<'_>, method: Method<'_>, invite: &Message<'_>) {
     w.raw(method.as_bytes());
@@ -218,7 +210,7 @@ pub fn ack(w: &mut Writer<'_>, invite: &Message<'_>, response: &Message<'_>) {
     w.header_raw(HeaderName::From, invite.from().raw());
     w.header_raw(HeaderName::To, response.to().raw());
     w.header_raw(HeaderName::CallId, invite.call_id());
-    cseq(w, invite.cseq().number, Method::Ack);
+    w.cseq(invite.cseq().number, Method::Ack);
     copy_rows(w, invite, HeaderName::Route);
     copy_rows(w, invite, HeaderName::Authorization);
     copy_rows(w, invite, HeaderName::ProxyAuthorization);
@@ -231,7 +223,7 @@ pub fn cancel(w: &mut Writer<'_>, invite: &Message<'_>, extra: impl FnOnce(&mut 
     w.header_raw(HeaderName::From, invite.from().raw());
     w.header_raw(HeaderName::To, invite.to().raw());
     w.header_raw(HeaderName::CallId, invite.call_id());
-    cseq(w, invite.cseq().number, Method::Cancel);
+    w.cseq(invite.cseq().number, Method::Cancel);
     copy_rows(w, invite, HeaderName::Route);
     extra(w);
     w.finish_without_body();
@@ -274,7 +266,7 @@ pub fn resend(w: &mut Writer<'_>, request: &Message<'_>, edit: &Resend<'_>, extr
                 }
                 w.end();
             }
-            HeaderName::CSeq => cseq(w, edit.cseq, request.method()),
+            HeaderName::CSeq => w.cseq(edit.cseq, request.method()),
             HeaderName::ContentLength => {
                 if let Some(extra) = extra.take() {
                     extra(w);

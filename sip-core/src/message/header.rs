@@ -22,8 +22,8 @@ macro_rules! headers {
         enum Id { #[allow(dead_code, reason = "keeps zero free")] Other, $($variant,)* End }
 
         static NAMES: [Name; Id::End as usize] = [
-            Name { start: b"", compact: [0, b':', b' '] },
-            $(Name { start: concat!($name, ": ").as_bytes(), compact: [$compact, b':', b' '] },)*
+            Name::new(b"", 0),
+            $(Name::new(concat!($name, ": ").as_bytes(), $compact),)*
         ];
 
         impl<'a> HeaderName<'a> {
@@ -49,57 +49,61 @@ macro_rules! headers {
             pub fn as_bytes(self) -> &'a [u8] {
                 match self {
                     Self::Other(name) => name,
-                    known => match known.row_start() {
-                        [name @ .., _, _] => name,
-                        _ => b"",
-                    },
+                    known => known.row().map_or(b"", Name::long),
                 }
             }
 
-            /// The name, colon and space that begin a row; empty for an unknown name.
+            /// How rows of a known name begin.
             #[inline]
-            pub(crate) fn row_start(self) -> &'static [u8] {
-                NAMES.get(usize::from(self.id())).map_or(b"", |entry| entry.start)
-            }
-
-            /// The same in the compact form, where the name has one.
-            pub(crate) fn compact_row_start(self) -> &'static [u8] {
-                NAMES.get(usize::from(self.id())).map_or(b"", Name::shortest)
+            pub(crate) fn row(self) -> Option<&'static Name> {
+                NAMES.get(usize::from(self.id()))
             }
 
             /// The letter that is its compact form (RFC 3261 §7.3.3).
             #[must_use]
             pub fn compact(self) -> Option<u8> {
-                NAMES.get(usize::from(self.id())).and_then(Name::letter)
+                self.row().and_then(Name::letter)
             }
         }
     };
 }
 
-struct Name {
-    /// The long name, a colon and a space.
-    start: &'static [u8],
-    /// The compact form, a colon and a space; the form is zero where there is none.
-    compact: [u8; 3],
+/// As many octets as the longest known name has with a colon and a space.
+pub(crate) const LONGEST_START: usize = 22;
+
+/// How rows of one name begin.
+pub(crate) struct Name {
+    /// The long name, a colon and a space, and what fills it up.
+    start: [u8; LONGEST_START],
+    length: u8,
+    /// The compact form; zero where there is none.
+    compact: u8,
 }
 
 impl Name {
-    const fn long(&self) -> &'static [u8] {
-        match self.start {
-            [name @ .., _, _] => name,
-            _ => b"",
+    const fn new(start: &[u8], compact: u8) -> Self {
+        let mut padded = [0; LONGEST_START];
+        let (place, _) = padded.split_at_mut(start.len());
+        place.copy_from_slice(start);
+        Self { start: padded, length: start.len() as u8, compact }
+    }
+
+    /// The long name, a colon and a space, followed by what is not to be read, and how many octets they are.
+    #[inline]
+    pub(crate) const fn start(&self) -> (&[u8; LONGEST_START], usize) {
+        (&self.start, self.length as usize)
+    }
+
+    const fn long(&self) -> &[u8] {
+        match self.start.split_at_checked((self.length as usize).wrapping_sub(2)) {
+            Some((name, _)) => name,
+            None => b"",
         }
     }
 
-    const fn letter(&self) -> Option<u8> {
-        match self.compact {
-            [0, ..] => None,
-            [letter, ..] => Some(letter),
-        }
-    }
-
-    const fn shortest(&self) -> &[u8] {
-        if self.letter().is_some() { &self.compact } else { self.start }
+    /// The letter that is the compact form.
+    pub(crate) const fn letter(&self) -> Option<u8> {
+        if self.compact == 0 { None } else { Some(self.compact) }
     }
 }
 

@@ -17,6 +17,7 @@ mod auth;
 pub mod build;
 mod chunk;
 mod compact;
+mod copy;
 mod error;
 mod events;
 pub mod forward;

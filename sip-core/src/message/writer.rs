@@ -1,14 +1,14 @@
 //! Writing messages into a buffer of the caller's.
 
+use super::copy::{copy, copy_looking};
 use super::header::HeaderName;
 use super::method::Method;
 use super::parse::MAX_MESSAGE;
-use super::scan::{TOKEN, any, is_outside_uri, run};
+use super::scan::{TOKEN, WIDE, any, is_outside_uri, run, slice};
 use super::via::MAGIC_COOKIE;
 use crate::random::Token;
 use crate::transport::Transport;
 use core::fmt;
-use core::mem::take;
 
 /// Why a message was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +36,8 @@ pub struct Writer<'b> {
     /// What of the buffer is left; nothing once a piece did not fit.
     free: &'b mut [u8],
     capacity: usize,
-    length: usize,
+    /// Octets that the message has beyond the buffer.
+    beyond: usize,
     injected: bool,
     compact: bool,
 }
@@ -46,7 +47,7 @@ impl<'b> Writer<'b> {
     #[must_use]
     pub const fn new(buffer: &'b mut [u8]) -> Self {
         let capacity = buffer.len();
-        Self { free: buffer, capacity, length: 0, injected: false, compact: false }
+        Self { free: buffer, capacity, beyond: 0, injected: false, compact: false }
     }
 
     /// A writer that only counts: [`len`](Self::len) is what the message will need.
@@ -65,59 +66,78 @@ impl<'b> Writer<'b> {
     /// How many octets the message has so far, those that did not fit counted.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.length
+        self.capacity.wrapping_sub(self.free.len()).saturating_add(self.beyond)
     }
 
     /// Whether nothing has been written.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.length == 0
+        self.len() == 0
     }
 
     /// Writes octets that are trusted: our own, or pieces of a message that was parsed.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn raw(&mut self, octets: &[u8]) {
-        self.free = match take(&mut self.free).split_at_mut_checked(octets.len()) {
-            Some((place, free)) => {
-                place.copy_from_slice(octets);
-                free
-            }
-            None => &mut [],
-        };
-        self.length = self.length.saturating_add(octets.len());
+        if let Some(place) = self.take(octets.len()) {
+            copy(place, octets);
+        }
+    }
+
+    /// The place of the next `length` octets; `None` when they do not fit, and count all the same.
+    #[inline(always)]
+    fn take(&mut self, length: usize) -> Option<&'b mut [u8]> {
+        let place = self.free.split_off_mut(..length);
+        if place.is_none() {
+            self.go_beyond(length);
+        }
+        place
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn go_beyond(&mut self, length: usize) {
+        self.beyond = self.beyond.saturating_add(length.wrapping_sub(self.free.len()));
+        self.free = &mut [];
     }
 
     /// Writes a piece of a value; CR, LF and NUL in it make the message fail.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn text(&mut self, octets: &[u8]) {
-        self.injected |= !is_clean(octets);
-        self.raw(octets);
+        // Below 14 are CR, LF and NUL, and controls that need the closer look.
+        let suspicious = match self.take(octets.len()) {
+            Some(place) => copy_looking(place, octets, |chunk| chunk.at_most(13)),
+            None => true,
+        };
+        if suspicious {
+            self.look_closer(octets);
+        }
+    }
+
+    #[inline(never)]
+    fn look_closer(&mut self, octets: &[u8]) {
+        self.injected |= octets.iter().any(|octet| matches!(octet, 0 | b'\r' | b'\n'));
     }
 
     /// Writes a number in decimal.
     pub fn number(&mut self, number: u64) {
-        if number < 10 {
-            return self.raw(&[b'0' | number as u8]);
-        }
-        let mut digits = [0; 20];
+        let mut length: usize = 1;
         let mut rest = number;
-        let mut from = digits.len();
-        for digit in digits.iter_mut().rev() {
+        while rest >= 10 {
+            rest /= 10;
+            length = length.wrapping_add(1);
+        }
+        let mut rest = number;
+        for digit in self.take(length).unwrap_or_default().iter_mut().rev() {
             *digit = b'0' | (rest % 10) as u8;
             rest /= 10;
-            from = from.wrapping_sub(1);
-            if rest == 0 {
-                break;
-            }
         }
-        self.raw(digits.get(from..).unwrap_or_default());
     }
 
     /// Writes the request line.
     pub fn request_line(&mut self, method: Method<'_>, uri: &[u8]) {
-        self.token(method.as_bytes());
+        self.method(method);
         self.raw(b" ");
         self.uri(uri);
         self.raw(b" SIP/2.0\r\n");
@@ -141,6 +161,13 @@ impl<'b> Writer<'b> {
     pub(crate) fn uri(&mut self, uri: &[u8]) {
         self.injected |= uri.is_empty() || any(uri, is_outside_uri);
         self.raw(uri);
+    }
+
+    fn method(&mut self, method: Method<'_>) {
+        match method {
+            Method::Extension(name) => self.token(name),
+            known => self.raw(known.as_bytes()),
+        }
     }
 
     fn token(&mut self, name: &[u8]) {
@@ -173,6 +200,15 @@ impl<'b> Writer<'b> {
         self.end();
     }
 
+    /// Writes CSeq.
+    pub fn cseq(&mut self, number: u32, method: Method<'_>) {
+        self.value_start(HeaderName::CSeq);
+        self.number(u64::from(number));
+        self.raw(b" ");
+        self.method(method);
+        self.end();
+    }
+
     /// Writes a header row whose value is formatted: `header_fmt(name, format_args!(…))`.
     pub fn header_fmt(&mut self, name: HeaderName<'_>, value: fmt::Arguments<'_>) {
         self.value_start(name);
@@ -186,13 +222,23 @@ impl<'b> Writer<'b> {
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn value_start(&mut self, name: HeaderName<'_>) {
-        match name {
-            HeaderName::Other(name) => {
-                self.token(name);
-                self.raw(b": ");
+        if let HeaderName::Other(name) = name {
+            self.token(name);
+            return self.raw(b": ");
+        }
+        let Some(row) = name.row() else { return };
+        match row.letter() {
+            Some(letter) if self.compact => self.raw(&[letter, b':', b' ']),
+            _ => {
+                let (start, length) = row.start();
+                // What is copied beyond its length is written over by what follows.
+                if WIDE && let Some(place) = self.free.first_chunk_mut() {
+                    *place = *start;
+                    self.take(length);
+                } else {
+                    self.raw(slice(start, 0, length));
+                }
             }
-            known if self.compact => self.raw(known.compact_row_start()),
-            known => self.raw(known.row_start()),
         }
     }
 
@@ -243,12 +289,12 @@ impl<'b> Writer<'b> {
     /// # Errors
     /// When a value was refused, or the message did not fit.
     pub const fn finish(self) -> Result<usize, WriteError> {
-        let needed = self.length;
+        let needed = self.len();
         if self.injected {
             Err(WriteError::Injection)
         } else if needed > MAX_MESSAGE {
             Err(WriteError::TooLarge { needed })
-        } else if needed > self.capacity {
+        } else if self.beyond > 0 {
             Err(WriteError::Full { needed })
         } else {
             Ok(needed)
@@ -261,13 +307,6 @@ impl fmt::Write for Writer<'_> {
         self.text(text.as_bytes());
         Ok(())
     }
-}
-
-/// Whether none of the octets is CR, LF or NUL.
-#[cfg_attr(target_pointer_width = "64", inline)]
-fn is_clean(octets: &[u8]) -> bool {
-    // Below 14 are these three, and controls that need the closer look.
-    !any(octets, |octet| octet < 14) || !octets.iter().any(|octet| matches!(octet, 0 | b'\r' | b'\n'))
 }
 
 /// The reason phrase of a status code (RFC 3261 §21 and its extensions).

@@ -1,0 +1,84 @@
+//! Copying of the pieces that messages are made of, most of which are short.
+
+use super::chunk::Chunk;
+use super::scan::WIDE;
+
+/// Copies octets to a place that is as long.
+#[inline(always)]
+pub(super) fn copy(place: &mut [u8], octets: &[u8]) {
+    match octets.len() {
+        0..8 if WIDE => _ = few(place, octets),
+        8..=16 if WIDE => _ = ends::<8>(place, octets),
+        17..=32 if WIDE => _ = ends::<16>(place, octets),
+        _ => place.copy_from_slice(octets),
+    }
+}
+
+/// Copies octets to a place that is as long, and tells whether `look` marks one of them. Where there are no chunks to look at,
+/// nothing is known of them, so it says yes.
+#[inline(always)]
+pub(super) fn copy_looking(place: &mut [u8], octets: &[u8], look: impl Fn(Chunk) -> u32) -> bool {
+    if !Chunk::EXISTS {
+        place.copy_from_slice(octets);
+        return true;
+    }
+    let look = |chunk: &[u8; 16]| Chunk::new(chunk).is_none_or(|chunk| look(chunk) != 0);
+    if octets.len() < 8 {
+        let word = u128::from(few(place, octets));
+        return look(&(word | word << 64).to_le_bytes());
+    }
+    if octets.len() < 16 {
+        let Some((first, last)) = ends::<8>(place, octets) else { return true };
+        let (first, last) = (u64::from_le_bytes(first), u64::from_le_bytes(last));
+        return look(&(u128::from(first) | u128::from(last) << 64).to_le_bytes());
+    }
+    let mut found = false;
+    for (place, chunk) in place.as_chunks_mut().0.iter_mut().zip(octets.as_chunks().0) {
+        *place = *chunk;
+        found |= look(chunk);
+    }
+    let Some((_, last)) = ends::<16>(place, octets) else { return true };
+    found | look(&last)
+}
+
+/// Copies the first and the last `N` octets, which may overlap, and gives them; `None` when there are not so many.
+#[inline(always)]
+fn ends<const N: usize>(place: &mut [u8], octets: &[u8]) -> Option<([u8; N], [u8; N])> {
+    let (first, last) = (*octets.first_chunk()?, *octets.last_chunk()?);
+    *place.first_chunk_mut()? = first;
+    *place.last_chunk_mut()? = last;
+    Some((first, last))
+}
+
+/// Copies fewer than eight octets, and gives a word in which each of them stands and nothing else but letters.
+#[inline(always)]
+fn few(place: &mut [u8], octets: &[u8]) -> u64 {
+    if let Some((first, last)) = ends::<4>(place, octets) {
+        return u64::from(u32::from_le_bytes(first)) | u64::from(u32::from_le_bytes(last)) << 32;
+    }
+    let mut word = u64::from_le_bytes([b'x'; 8]);
+    for (place, octet) in place.iter_mut().zip(octets) {
+        *place = *octet;
+        word = word << 8 | u64::from(*octet);
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_is_copied_and_every_octet_looked_at() {
+        for length in 0..100 {
+            let octets: Vec<u8> = (0..length).map(|number| number + 130).collect();
+            let (mut plain, mut looked_at) = (vec![0; octets.len()], vec![0; octets.len()]);
+            copy(&mut plain, &octets);
+            assert_eq!(copy_looking(&mut looked_at, &octets, |chunk| chunk.at_most(100)), !Chunk::EXISTS);
+            assert_eq!((&plain, &looked_at), (&octets, &octets));
+            for wanted in &octets {
+                assert!(copy_looking(&mut looked_at, &octets, |chunk| chunk.equal(*wanted)));
+            }
+        }
+    }
+}

@@ -349,12 +349,13 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
             self.errors = 0;
             return Ok(Arrival::Nothing);
         }
-        bump(&mut counted.receive_errors);
+        let too_large = fault == Fault::Datagram(FlowError::TooLarge);
+        bump(if too_large { &mut counted.truncated } else { &mut counted.receive_errors });
         if self.errors == ERRORS {
             return Ok(Arrival::Nothing);
         }
         self.errors += 1;
-        Ok(Arrival::Other)
+        Ok(if too_large { Arrival::TooLarge(Flow::NONE) } else { Arrival::Other })
     }
 
     fn take<'b>(&mut self, now: Instant, flow: Flow, octets: &'b [u8]) -> Turn<'b, R::Event> {

@@ -19,7 +19,8 @@ pub enum Operation {
 pub enum Fault {
     /// Nothing is wrong: no datagram is there, or there is no room for one now. The same as `nb::Error::WouldBlock`.
     WouldBlock,
-    /// This datagram could not be sent or received; the socket lives.
+    /// This datagram could not be sent or received; the socket lives. On receiving, [`FlowError::TooLarge`] says that it was
+    /// larger than the buffer, and is told as [`Turn::TooLarge`](crate::Turn::TooLarge).
     Datagram(FlowError),
     /// The socket is of no more use.
     Dead,

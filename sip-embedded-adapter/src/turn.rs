@@ -30,7 +30,7 @@ pub enum Turn<'b, E> {
     /// What arrived on this flow was larger than the buffer and was dropped. A datagram will be sent again by its
     /// peer, so a larger buffer in the next polls can still save it. A connection was closed.
     TooLarge {
-        /// Where it came from.
+        /// Where it came from; [`Flow::NONE`] when the stack does not tell.
         flow: Flow,
     },
     /// Something was done and there may be more: call again.
@@ -74,7 +74,8 @@ pub struct Statistics {
     pub keep_alives: u32,
     /// Datagrams whose first octet is 0 to 3: STUN (RFC 7983 §7) and the like.
     pub not_sip: u32,
-    /// Datagrams that filled the whole buffer: they may have lost their end, and were dropped.
+    /// Datagrams that filled the whole buffer, so that they may have lost their end, or that the stack itself dropped for
+    /// their size.
     pub truncated: u32,
     /// Sends that the stack refused; the role was told.
     pub sends_failed: u32,

@@ -12,12 +12,14 @@ use sip_core::role::Role;
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
 use sip_embedded_adapter::{Adapter, Fault, Operation, Query, Turn};
+use sip_testkit::interop::free_port;
 use std::collections::VecDeque;
 use std::net::UdpSocket;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Failure {
     Empty,
+    TooLarge,
     NoRoom,
     NoRoute,
     Broken,
@@ -90,6 +92,7 @@ fn classify(operation: Operation, failure: &Failure) -> Fault {
     match (operation, failure) {
         (Operation::Receive, Failure::Empty) | (Operation::Send, Failure::NoRoom) => Fault::WouldBlock,
         (_, Failure::Broken) => Fault::Dead,
+        (Operation::Receive, Failure::TooLarge) => Fault::Datagram(FlowError::TooLarge),
         _ => Fault::Datagram(FlowError::Unreachable),
     }
 }
@@ -293,6 +296,65 @@ fn a_datagram_that_fills_the_buffer_is_told_so_that_the_next_one_can_be_larger()
 }
 
 #[test]
+fn a_datagram_that_the_stack_finds_too_large_is_told_too() {
+    let (mut adapter, mut stack) = (adapter(), Fake::default());
+    stack.empty = Some(Failure::TooLarge);
+    let mut buffer = [0; 100];
+    let Ok(Turn::TooLarge { flow }) = adapter.poll(&mut stack, at(0), &mut buffer) else { panic!() };
+    assert!(flow.is_none());
+    assert!(matches!(adapter.poll(&mut stack, at(0), &mut buffer), Ok(Turn::Idle(None))));
+    let counted = adapter.statistics();
+    assert_eq!((counted.truncated, counted.receive_errors, counted.datagrams_in), (1, 0, 0));
+}
+
+#[test]
+fn no_buffer_is_too_small_to_go_on() {
+    let request = request(1);
+    for size in 0..=request.len() {
+        let (mut adapter, mut stack) = (adapter(), Fake::default());
+        stack.arriving.extend([(request.clone(), peer(1)), (vec![], peer(1)), (request.clone(), peer(2))]);
+        adapter.role_mut().ask(7, "sip.example.com", Transport::None, false);
+        adapter.role_mut().timer = Some(at(0));
+        adapter.role_mut().send(peer(3), b"x");
+        let (mut said, mut buffer, mut too_large) = (vec![], vec![0; size], 0);
+        let turns = (0..30).find(|_| match adapter.poll(&mut stack, at(0), &mut buffer).unwrap() {
+            Turn::Message { event, .. } | Turn::Event(event) => {
+                said.push(event);
+                false
+            }
+            Turn::Resolve { query, .. } => {
+                adapter.resolved(at(0), query, &[]);
+                false
+            }
+            Turn::TooLarge { .. } => {
+                too_large += 1;
+                false
+            }
+            Turn::Again => false,
+            Turn::Idle(until) => until.is_none(),
+        });
+        assert!(turns.is_some(), "never idle with {size}");
+        said.sort_by_key(|said| format!("{said:?}"));
+        assert_eq!(said, [Said::Found(Ticket::new(7), 0), Said::Timer], "{size}");
+        // No datagram fits, nor does one whose end can't be told from its loss.
+        let counted = adapter.statistics();
+        assert_eq!((too_large, counted.malformed), (if size == 0 { 0 } else { 2 }, 0), "{size}");
+        assert_eq!(stack.sent.len(), 1, "{size}");
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_fires_each_timer_once_and_one_that_stands_none() {
+    let (mut adapter, mut stack) = (adapter(), Fake::default());
+    adapter.role_mut().timer = Some(at(1000));
+    for now in [0, 0, 999, 500, 999] {
+        assert_eq!(settle(&mut adapter, &mut stack, at(now)), (vec![], Some(at(1000))), "{now}");
+    }
+    assert_eq!(settle(&mut adapter, &mut stack, at(u64::MAX / 2)), (vec![Said::Timer], None));
+    assert_eq!(settle(&mut adapter, &mut stack, at(u64::MAX / 2)), (vec![], None));
+}
+
+#[test]
 fn an_ipv4_peer_has_one_address() {
     let (mut adapter, mut stack) = (adapter(), Fake::default());
     stack.arriving.push_back((request(1), "[::ffff:192.0.2.1]:5060".parse().unwrap()));
@@ -342,4 +404,25 @@ fn it_talks_over_the_sockets_of_the_host() {
     assert_eq!(said, [Said::Request(2)]);
     let (length, _) = peer.recv_from(&mut buffer).unwrap();
     assert!(buffer[..length].starts_with(b"SIP/2.0 200 OK"));
+}
+
+#[test]
+fn two_adapters_share_a_stack_but_not_a_port() {
+    let mut stack = std_embedded_nal::Stack;
+    let ports = [free_port(), free_port()];
+    let mut bind = |port| Adapter::bind(Echo::default(), &mut stack, port);
+    // A host without IPv6 has nothing to test.
+    let (Ok(mut asking), Ok(mut answering)) = (bind(ports[0]), bind(ports[1])) else { return };
+    assert!(bind(ports[0]).is_err());
+    asking.role_mut().send(SocketAddr::from(([127, 0, 0, 1], ports[1])), &request(5));
+    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    for n in 0..5000 {
+        answered.extend(settle(&mut asking, &mut stack, at(n)).0);
+        asked.extend(settle(&mut answering, &mut stack, at(n)).0);
+        if !answered.is_empty() {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    assert_eq!((asked, answered), (vec![Said::Request(5)], vec![Said::Response(5)]));
 }

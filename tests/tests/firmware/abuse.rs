@@ -290,3 +290,27 @@ fn datagrams_around_and_over_the_size_of_the_buffer() {
     let _ = board.finish(&rig);
     let _ = kamailio.finish(&[]);
 }
+
+#[test]
+#[ignore = "run by sip-embedded-adapter/firmware/run"]
+fn a_neighbour_that_is_not_there_holds_up_the_others_for_seconds_only() {
+    let Some(rig) = rig(&[Peer::Kamailio]) else { return };
+    let kamailio = rig.kamailio(&[]);
+    let mut board = registered(&rig, &kamailio, 600, &["t1=100"], &[]);
+    let mut stranger = Stranger::new(&board);
+    stranger.wait_alive();
+    // In the board's own network, where nobody has this address: the first INVITE waits for an answer to ARP.
+    board.type_line("call sip:ghost@10.0.2.99");
+    board.wait("line 1: calling");
+    stranger.wait_alive();
+    // Once it is known that nobody is there, all that follows goes out at once. (What the emulator forwards seems to come
+    // from the ghost from now on, so no stranger is asked any more.)
+    board.type_line("register");
+    board.wait("registered for 600 s");
+    board.wait("line 1: ended, Timeout");
+    board.type_line("register");
+    board.wait("registered for 600 s");
+    let sent = board.finish(&rig);
+    assert!(sent.iter().filter(|sent| *sent == "INVITE").count() >= 2, "{sent:?}");
+    let _ = kamailio.finish(&[]);
+}

@@ -5,5 +5,6 @@
 
 pub mod console;
 pub mod media;
+pub mod neighbour;
 pub mod phone;
 pub mod settings;

@@ -135,6 +135,7 @@ fn main() -> ! {
                     link_checked = now;
                     if let Some(up) = link.is_up().filter(|up| *up != plugged) {
                         plugged = up;
+                        network::forget_neighbours(stack);
                         phone.link(adapter.role_mut(), now, &settings, up, &mut console);
                     }
                 }

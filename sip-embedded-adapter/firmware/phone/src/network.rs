@@ -83,6 +83,12 @@ impl Memory {
     }
 }
 
+/// Forgets who the neighbours are, because the network may be another one.
+pub(crate) fn forget_neighbours(stack: &mut Stack) {
+    // The list of addresses stays as it is; that it may have changed is what makes smoltcp forget.
+    stack.interface_mut().update_ip_addrs(|_| {});
+}
+
 /// What the errors of this stack mean: it has its own words for an empty and for a full socket.
 pub(crate) fn classify(_: Operation, error: &NetworkError) -> Fault {
     match error {

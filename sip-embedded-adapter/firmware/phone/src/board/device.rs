@@ -1,6 +1,7 @@
 //! The Ethernet MAC as a device of smoltcp.
 
 use super::lan9118::{FRAME, Mac};
+use desk_phone::neighbour::Watch;
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
@@ -22,11 +23,12 @@ pub(crate) struct Device {
     frames: &'static mut Frames,
     /// The last millisecond in which frames were taken in, and how many.
     taken: (Instant, u32),
+    neighbours: Watch,
 }
 
 impl Device {
     pub(crate) const fn new(mac: Mac, frames: &'static mut Frames) -> Self {
-        Self { mac, frames, taken: (Instant::ZERO, 0) }
+        Self { mac, frames, taken: (Instant::ZERO, 0), neighbours: Watch::ZERO }
     }
 }
 
@@ -41,14 +43,19 @@ impl phy::Device for Device {
         if self.taken.1 == FRAMES_PER_MILLISECOND || !self.mac.has_room() {
             return None;
         }
-        let length = self.mac.receive(&mut self.frames.received)?;
+        let length = match self.neighbours.answer(&mut self.frames.received) {
+            Some(length) => length,
+            None => self.mac.receive(&mut self.frames.received)?,
+        };
         self.taken.1 += 1;
         let frame = self.frames.received.get(..length)?;
-        Some((Receive(frame), Send { mac: &mut self.mac, frame: &mut self.frames.sent }))
+        self.neighbours.received(frame);
+        Some((Receive(frame), Send::new(&mut self.mac, &mut self.frames.sent, &mut self.neighbours)))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Send<'_>> {
-        self.mac.has_room().then_some(Send { mac: &mut self.mac, frame: &mut self.frames.sent })
+        let room = self.mac.has_room();
+        room.then(|| Send::new(&mut self.mac, &mut self.frames.sent, &mut self.neighbours))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -73,6 +80,13 @@ impl phy::RxToken for Receive<'_> {
 pub(crate) struct Send<'a> {
     mac: &'a mut Mac,
     frame: &'a mut [u8; FRAME],
+    neighbours: &'a mut Watch,
+}
+
+impl<'a> Send<'a> {
+    fn new(mac: &'a mut Mac, frame: &'a mut [u8; FRAME], neighbours: &'a mut Watch) -> Self {
+        Self { mac, frame, neighbours }
+    }
 }
 
 impl phy::TxToken for Send<'_> {
@@ -80,6 +94,7 @@ impl phy::TxToken for Send<'_> {
         // The stack asks for no more than the MTU that it was told.
         let frame = &mut self.frame[..length];
         let result = write(frame);
+        self.neighbours.sent(frame);
         self.mac.send(frame);
         result
     }

@@ -27,9 +27,12 @@ impl Board {
     /// Sets the devices up; `None` the second time, or when the Ethernet MAC does not answer.
     pub(crate) fn take() -> Option<Self> {
         let core = cortex_m::Peripherals::take()?;
-        // SAFETY: these are the board's devices, and `Peripherals::take` succeeds only once, so nobody else has them.
-        let (uart, watchdog, ethernet) =
-            unsafe { (Window::new(0x4000_4000), Window::new(0x4000_8000), Window::new(0x4020_0000)) };
+        // SAFETY: this is the board's serial line, and `Peripherals::take` succeeds only once, so nobody else has it.
+        let uart = unsafe { Window::new(0x4000_4000) };
+        // SAFETY: as above, its watchdog.
+        let watchdog = unsafe { Window::new(0x4000_8000) };
+        // SAFETY: as above, its Ethernet MAC.
+        let ethernet = unsafe { Window::new(0x4020_0000) };
         let (mac, link) = lan9118::start(ethernet).ok()?;
         Some(Self {
             clock: Clock::start(core.SYST),

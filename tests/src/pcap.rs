@@ -1,8 +1,9 @@
-//! Captures for Wireshark and tshark: classic pcap with UDP over IPv4 or IPv6.
+//! Captures for Wireshark and tshark: classic pcap with UDP and TCP over IPv4 or IPv6.
 //!
 //! tshark finds SIP on port 5060 by number and on other ports by its look. Where another protocol owns the port,
 //! say `tshark -r file.pcap -d udp.port==40000,sip`.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,6 +13,9 @@ pub const MAX_PAYLOAD: usize = 65_507;
 const MAGIC_MICROSECONDS: u32 = 0xa1b2_c3d4;
 const SNAPLEN: u32 = 262_144;
 const UDP: u8 = 17;
+const TCP: u8 = 6;
+/// Octets of a stream in one packet at most.
+const MAX_SEGMENT: usize = 65_000;
 const HOPS: u8 = 64;
 
 /// What a packet of the capture begins with.
@@ -24,12 +28,14 @@ pub enum LinkType {
     Ethernet,
 }
 
-/// Writes datagrams to a capture file, under IP and UDP headers that it makes up.
+/// Writes datagrams and pieces of streams to a capture file, under IP, UDP and TCP headers that it makes up.
 #[derive(Debug)]
 pub struct PcapWriter<W: Write> {
     out: W,
     link: LinkType,
     packet: Vec<u8>,
+    /// For each direction of each connection the number of its next octet.
+    sequences: HashMap<(SocketAddr, SocketAddr), u32>,
 }
 
 impl<W: Write> PcapWriter<W> {
@@ -50,7 +56,7 @@ impl<W: Write> PcapWriter<W> {
         };
         header.extend_from_slice(&number.to_le_bytes());
         out.write_all(&header)?;
-        Ok(Self { out, link, packet: Vec::new() })
+        Ok(Self { out, link, packet: Vec::new(), sequences: HashMap::new() })
     }
 
     /// Writes one datagram as one packet, however large; `time` is in microseconds since the Unix epoch.
@@ -68,7 +74,47 @@ impl<W: Write> PcapWriter<W> {
         if payload.len() > MAX_PAYLOAD {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "payload longer than a UDP datagram"));
         }
-        let udp_length = payload.len() as u16 + 8;
+        let mut header = [0; 8];
+        header[0..2].copy_from_slice(&source.port().to_be_bytes());
+        header[2..4].copy_from_slice(&destination.port().to_be_bytes());
+        header[4..6].copy_from_slice(&(payload.len() as u16 + 8).to_be_bytes());
+        self.packet(time, source, destination, UDP, &mut header, payload)
+    }
+
+    /// Writes the next octets of one direction of a connection, as the TCP segments that they could have been; `time` is
+    /// in microseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// Those of `out`; [`io::ErrorKind::InvalidInput`] when one address is IPv4 and the other IPv6.
+    pub fn stream(&mut self, time: u64, source: SocketAddr, destination: SocketAddr, octets: &[u8]) -> io::Result<()> {
+        for payload in octets.chunks(MAX_SEGMENT) {
+            let acknowledged = *self.sequences.entry((destination, source)).or_insert(1);
+            let next = self.sequences.entry((source, destination)).or_insert(1);
+            let sequence = *next;
+            *next = next.wrapping_add(payload.len() as u32);
+            let mut header = [0; 20];
+            header[0..2].copy_from_slice(&source.port().to_be_bytes());
+            header[2..4].copy_from_slice(&destination.port().to_be_bytes());
+            header[4..8].copy_from_slice(&sequence.to_be_bytes());
+            header[8..12].copy_from_slice(&acknowledged.to_be_bytes());
+            // Five words of header; PSH and ACK; the largest window.
+            header[12..16].copy_from_slice(&[0x50, 0x18, 0xff, 0xff]);
+            self.packet(time, source, destination, TCP, &mut header, payload)?;
+        }
+        Ok(())
+    }
+
+    /// Writes one packet; its transport header lacks the checksum only.
+    fn packet(
+        &mut self,
+        time: u64,
+        source: SocketAddr,
+        destination: SocketAddr,
+        protocol: u8,
+        header: &mut [u8],
+        payload: &[u8],
+    ) -> io::Result<()> {
+        let length = (header.len() + payload.len()) as u16;
         let mut packet = core::mem::take(&mut self.packet);
         packet.clear();
         if self.link == LinkType::Ethernet {
@@ -80,32 +126,29 @@ impl<W: Write> PcapWriter<W> {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
                 sum.add(&from.octets());
                 sum.add(&to.octets());
-                push_ipv4(&mut packet, udp_length, from.octets(), to.octets());
+                push_ipv4(&mut packet, protocol, length, from.octets(), to.octets());
             }
             (IpAddr::V6(from), IpAddr::V6(to)) => {
                 sum.add(&from.octets());
                 sum.add(&to.octets());
                 packet.extend_from_slice(&[0x60, 0, 0, 0]);
-                packet.extend_from_slice(&udp_length.to_be_bytes());
-                packet.extend_from_slice(&[UDP, HOPS]);
+                packet.extend_from_slice(&length.to_be_bytes());
+                packet.extend_from_slice(&[protocol, HOPS]);
                 packet.extend_from_slice(&from.octets());
                 packet.extend_from_slice(&to.octets());
             }
             _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "addresses of two families")),
         }
-        // The pseudo-header of RFC 768 and RFC 8200 §8.1: addresses (above), protocol, length.
-        sum.add(&[0, UDP]);
-        sum.add(&udp_length.to_be_bytes());
-        let mut header = [0; 8];
-        header[0..2].copy_from_slice(&source.port().to_be_bytes());
-        header[2..4].copy_from_slice(&destination.port().to_be_bytes());
-        header[4..6].copy_from_slice(&udp_length.to_be_bytes());
-        sum.add(&header);
+        // The pseudo-header of RFC 768, RFC 9293 §3.1 and RFC 8200 §8.1: addresses (above), protocol, length.
+        sum.add(&[0, protocol]);
+        sum.add(&length.to_be_bytes());
+        sum.add(header);
         sum.add(payload);
-        // Zero would say that there is no checksum.
-        let checksum = if sum.finish() == 0 { 0xffff } else { sum.finish() };
-        header[6..8].copy_from_slice(&checksum.to_be_bytes());
-        packet.extend_from_slice(&header);
+        let place = if protocol == UDP { 6 } else { 16 };
+        // Zero would say of a datagram that there is no checksum.
+        let checksum = if sum.finish() == 0 && protocol == UDP { 0xffff } else { sum.finish() };
+        header[place..place + 2].copy_from_slice(&checksum.to_be_bytes());
+        packet.extend_from_slice(header);
         packet.extend_from_slice(payload);
         self.packet = packet;
         self.record(time)
@@ -132,13 +175,13 @@ impl<W: Write> PcapWriter<W> {
     }
 }
 
-fn push_ipv4(packet: &mut Vec<u8>, udp_length: u16, from: [u8; 4], to: [u8; 4]) {
+fn push_ipv4(packet: &mut Vec<u8>, protocol: u8, length: u16, from: [u8; 4], to: [u8; 4]) {
     let mut header = [0; 20];
     header[0] = 0x45;
-    header[2..4].copy_from_slice(&(udp_length + 20).to_be_bytes());
+    header[2..4].copy_from_slice(&(length + 20).to_be_bytes());
     header[6] = 0x40; // Don't fragment, so that the identification may stay zero (RFC 6864 §4.1).
     header[8] = HOPS;
-    header[9] = UDP;
+    header[9] = protocol;
     header[12..16].copy_from_slice(&from);
     header[16..20].copy_from_slice(&to);
     let mut sum = Sum::default();
@@ -278,6 +321,43 @@ mod tests {
         assert!(writer.datagram(0, four, six, b"").is_err());
         assert!(writer.datagram(0, four, four, &[0; MAX_PAYLOAD + 1]).is_err());
         assert_eq!(writer.finish().unwrap().len(), 24);
+    }
+
+    #[test]
+    fn tshark_reads_sip_out_of_a_stream_that_is_cut_anywhere() {
+        if Command::new("tshark").arg("--version").output().is_err() {
+            println!("skipped: tshark is not installed");
+            return;
+        }
+        let message = |number: u32| {
+            format!(
+                "OPTIONS sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{number}\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\nCall-ID: {number}\r\n\
+                 CSeq: {number} OPTIONS\r\nContent-Length: 0\r\n\r\n"
+            )
+        };
+        let mut writer = PcapWriter::new(Vec::new(), LinkType::Raw).unwrap();
+        for (one, other) in [("192.0.2.1:40000", "192.0.2.2:5060"), ("[2001:db8::1]:40000", "[2001:db8::2]:5060")] {
+            let (one, other) = (one.parse().unwrap(), other.parse().unwrap());
+            writer.stream(1_000_000, one, other, message(1).as_bytes()).unwrap();
+            let second = message(2);
+            let (head, tail) = second.as_bytes().split_at(100);
+            writer.stream(2_000_000, one, other, head).unwrap();
+            writer.stream(3_000_000, other, one, message(3).as_bytes()).unwrap();
+            writer.stream(4_000_000, one, other, tail).unwrap();
+        }
+        let path = std::env::temp_dir().join(format!("sip-testkit-{}-stream.pcap", std::process::id()));
+        std::fs::write(&path, writer.finish().unwrap()).unwrap();
+        let output = Command::new("tshark")
+            .args(["-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-T", "fields", "-Y", "sip"])
+            .args(["-e", "sip.CSeq.seq", "-e", "tcp.checksum.status", "-r"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let expected = "1\t1\n3\t1\n2\t1\n";
+        assert_eq!(text, expected.repeat(2));
     }
 
     #[test]

@@ -1,15 +1,16 @@
-//! The loop between one role and one socket.
+//! The loop between one role, one datagram socket and the connections.
 //!
 //! ```text
 //!   poll:   actions to None, after every input
-//!           inputs: sends possible again, peers not there, names found
+//!           inputs: sends possible again, peers not there, names found, connections opened, failed, lost
 //!           timers, once
-//!           one datagram ──> Turn::Message | Turn::Again
-//!           none there   ──> Turn::Idle ──> wait
+//!           one message ──> Turn::Message | Turn::Again
+//!           none there  ──> Turn::Idle ──> wait
 //! ```
-//! A stream transport adds its connections beside the socket and its results to `Input`; the loop stays.
 
+use crate::input::Input;
 use crate::resolve::{Asked, Resolver};
+use crate::tcp::{self, Dialled, Tcp};
 use crate::turn::{Direction, Statistics, Tap, Turn};
 use crate::udp::{Arrived, Sent, Udp};
 use crate::waker::Waker;
@@ -20,7 +21,7 @@ use mio::{Events, Interest, Poll, Token};
 use sip_core::message::Message;
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::Instant;
-use sip_core::transport::{Flow, FlowError, Payload, Target, Ticket, Transport};
+use sip_core::transport::{Flow, FlowError, Payload, Target, Transport};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -33,16 +34,22 @@ const REPORTS: usize = 32;
 /// One sleep at most, so that no system's limit on timeouts is met.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
+/// How many polls there are at most between two looks at what the connections have.
+const LOOK: u32 = 16;
+/// How often a free port is looked for that datagrams and connections can share.
+const PORTS: u32 = 32;
+
 const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
 
-/// One role over one UDP socket.
+/// One role over one UDP socket and, at the same port, connections over TCP.
 ///
-/// Created by [`bind`](Adapter::bind), driven by [`poll`](Adapter::poll) and [`wait`](Adapter::wait) or by
+/// Created by [`bind`](Adapter::bind) or [`bind_udp`](Adapter::bind_udp), driven by [`poll`](Adapter::poll) and [`wait`](Adapter::wait) or by
 /// [`run`](Adapter::run). Everything happens inside these calls, on the caller's thread.
 pub struct Adapter<R: Role> {
     role: R,
     udp: Udp,
+    tcp: Option<Tcp>,
     poll: Poll,
     events: Events,
     waker: Waker,
@@ -55,15 +62,12 @@ pub struct Adapter<R: Role> {
     /// The last poll found nothing to do, and nobody touched the role since.
     idle: bool,
     woken: bool,
+    /// The next receive begins with the connections.
+    tcp_first: bool,
+    /// Polls since the last look at what the connections have.
+    unlooked: u32,
     statistics: Statistics,
     tap: Option<Box<Tap>>,
-}
-
-/// The result of an I/O operation, on its way to the role.
-enum Input {
-    Failed(Flow, FlowError),
-    Writable(Flow),
-    Resolved(Ticket, Vec<Target>),
 }
 
 /// Where draining the role's actions stopped.
@@ -74,7 +78,8 @@ enum Drained<E> {
 }
 
 impl<R: Role> Adapter<R> {
-    /// Binds a UDP socket to `address` and puts `role` on it. Port 0 takes a free one.
+    /// Binds a UDP socket to `address`, listens for TCP connections at the same port (RFC 3261 §18.2.1), and puts `role` on
+    /// both. Port 0 takes a free one.
     ///
     /// The adapter's clock starts here, at [`Instant::ZERO`]. A role started before has been started at that moment.
     /// For the wildcard address see the [crate's text](crate#the-local-address).
@@ -82,16 +87,37 @@ impl<R: Role> Adapter<R> {
     /// # Errors
     /// The address is taken or not this host's, or the system has no sockets to give.
     pub fn bind(role: R, address: SocketAddr) -> io::Result<Self> {
-        let mut udp = Udp::bind(address)?;
+        let mut tries = if address.port() == 0 { PORTS } else { 1 };
         let poll = Poll::new()?;
+        loop {
+            tries -= 1;
+            let udp = Udp::bind(address)?;
+            match Tcp::listen(udp.local, poll.registry()) {
+                Ok(tcp) => return Self::assemble(role, udp, Some(tcp), poll),
+                Err(error) if tries == 0 || error.kind() != ErrorKind::AddrInUse => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// As [`bind`](Adapter::bind), for datagrams only: a role that asks for a connection is told that there is none.
+    ///
+    /// # Errors
+    /// As [`bind`](Adapter::bind).
+    pub fn bind_udp(role: R, address: SocketAddr) -> io::Result<Self> {
+        Self::assemble(role, Udp::bind(address)?, None, Poll::new()?)
+    }
+
+    fn assemble(role: R, mut udp: Udp, tcp: Option<Tcp>, poll: Poll) -> io::Result<Self> {
         poll.registry().register(&mut udp.socket, SOCKET, Interest::READABLE)?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
-        let resolver = Resolver::new(Arc::clone(&waker), udp.local.is_ipv4());
+        let resolver = Resolver::new(Arc::clone(&waker), udp.local.is_ipv4(), tcp.is_some());
         Ok(Self {
             role,
             udp,
+            tcp,
             poll,
-            events: Events::with_capacity(8),
+            events: Events::with_capacity(64),
             waker: Waker::new(waker),
             resolver,
             epoch: time::Instant::now(),
@@ -99,12 +125,30 @@ impl<R: Role> Adapter<R> {
             blocked: None,
             idle: false,
             woken: false,
+            tcp_first: false,
+            unlooked: 0,
             statistics: Statistics::default(),
             tap: None,
         })
     }
 
-    /// The address that the socket is bound to.
+    /// Allows so many connections at the same time, those that peers opened and those that the role asked for: 512 unless
+    /// this is called. Each can hold up to two messages of 65,535 octets.
+    ///
+    /// One more takes the place of the one over which no message passed for longest, if that is 32 s; else it is refused.
+    pub fn limit_connections(&mut self, most: usize) {
+        if let Some(tcp) = &mut self.tcp {
+            tcp.limit(most);
+        }
+    }
+
+    /// How many connections there are, those that are being opened included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.tcp.as_ref().map_or(0, Tcp::count)
+    }
+
+    /// The address that the socket is bound to, and at which connections are accepted.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.udp.local
@@ -128,7 +172,7 @@ impl<R: Role> Adapter<R> {
         f(self.role_mut(), now)
     }
 
-    /// The role back; the socket is closed.
+    /// The role back; the socket and the connections are closed.
     #[must_use]
     pub fn into_role(self) -> R {
         self.role
@@ -153,27 +197,30 @@ impl<R: Role> Adapter<R> {
         self.waker.clone()
     }
 
-    /// Shows every datagram to `tap`, those received before they are looked at and those sent once the system took
-    /// them: which way it goes, the socket's own address, the peer, its octets, the time. Replaces an earlier tap.
+    /// Shows every datagram and every message of a connection to `tap`, those received before they are looked at and those
+    /// sent once the system took them: which way it goes, our end's address, the peer, its octets, the time. Replaces an
+    /// earlier tap.
     pub fn set_tap(&mut self, tap: impl FnMut(Direction, SocketAddr, Flow, &[u8], Instant) + Send + 'static) {
         self.tap = Some(Box::new(tap));
     }
 
     /// Does a bounded piece of work and never blocks: carries out what the role wants done, fires its timers, and
-    /// receives at most one datagram into `buffer`.
+    /// receives at most one message into `buffer`.
     ///
-    /// A datagram that fills `buffer` is dropped as truncated; 65,536 octets hold every one.
+    /// A datagram that fills `buffer` is dropped as truncated, and a message of a connection that `buffer` can't hold closes
+    /// it; 65,536 octets hold every one.
     ///
     /// # Errors
-    /// The socket is dead. Nothing that comes from the network, and no send that fails, is an error here: see
+    /// The datagram socket is dead. Nothing that comes from the network, and no send that fails, is an error here: see
     /// [`Statistics`].
     pub fn poll<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Turn<'b, R::Event>> {
         let now = self.now();
         self.idle = false;
-        if self.blocked.is_some() {
+        self.unlooked += 1;
+        if self.blocked.is_some() || self.tcp.is_some() && self.unlooked >= LOOK {
             self.collect(Some(Duration::ZERO))?;
         }
-        self.gather();
+        self.gather(now);
         let mut work = WORK;
         let mut timers = false;
         loop {
@@ -248,22 +295,26 @@ impl<R: Role> Adapter<R> {
             match action {
                 Action::Event(event) => return Drained::Event(event),
                 Action::Send { id, flow, bytes } => {
-                    let sent = if matches!(flow.transport, Transport::Udp) {
-                        self.udp.send(flow, bytes)
-                    } else {
-                        Sent::Failed(FlowError::Closed)
+                    let (local, sent) = match (flow.transport, &mut self.tcp) {
+                        (Transport::Udp, _) => (self.udp.local, self.udp.send(flow, bytes)),
+                        (Transport::Tcp, Some(tcp)) => {
+                            (tcp.local(flow), tcp.send(now, flow, bytes, &mut self.statistics))
+                        }
+                        _ => (self.udp.local, Sent::Failed(FlowError::Closed)),
                     };
                     match sent {
                         Sent::Done => {
-                            self.statistics.datagrams_out += 1;
+                            self.statistics.datagrams_out += u64::from(flow.transport == Transport::Udp);
                             if let Some(tap) = &mut self.tap {
-                                tap(Direction::Out, self.udp.local, flow, bytes, now);
+                                tap(Direction::Out, local, flow, bytes, now);
                             }
                         }
                         Sent::Blocked => {
                             self.statistics.sends_deferred += 1;
                             self.role.defer(id);
-                            self.block(flow);
+                            if flow.transport == Transport::Udp {
+                                self.block(flow);
+                            }
                         }
                         Sent::Lost => self.statistics.sends_lost += 1,
                         Sent::Failed(error) => {
@@ -282,12 +333,26 @@ impl<R: Role> Adapter<R> {
                         }
                     }
                 }
-                // Datagrams need no connection.
-                Action::Connect { ticket, target: Target { address, transport: Transport::Udp }, .. } => {
-                    self.role.flow_connected(now, ticket, Flow::udp(address));
+                Action::Connect { ticket, target: Target { address, transport }, .. } => {
+                    match (transport, &mut self.tcp) {
+                        // Datagrams need no connection.
+                        (Transport::Udp, _) => self.role.flow_connected(now, ticket, Flow::udp(address)),
+                        (Transport::Tcp, Some(tcp)) => {
+                            let (registry, counted) = (self.poll.registry(), &mut self.statistics);
+                            match tcp.connect(now, registry, address, ticket, &mut self.inputs, counted) {
+                                Dialled::Open(flow) => self.role.flow_connected(now, ticket, flow),
+                                Dialled::Waiting => {}
+                                Dialled::Failed(error) => self.role.connect_failed(now, ticket, error),
+                            }
+                        }
+                        _ => self.role.connect_failed(now, ticket, FlowError::Unsupported),
+                    }
                 }
-                Action::Connect { ticket, .. } => self.role.connect_failed(now, ticket, FlowError::Unsupported),
-                Action::Close { .. } => {}
+                Action::Close { flow } => {
+                    if let Some(tcp) = &mut self.tcp {
+                        tcp.close(flow, &mut self.statistics);
+                    }
+                }
             }
         }
         Drained::OutOfWork
@@ -295,7 +360,10 @@ impl<R: Role> Adapter<R> {
 
     fn give(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Failed(flow, error) => {
+            Input::Connected(ticket, flow) => self.role.flow_connected(now, ticket, flow),
+            Input::NotConnected(ticket, error) => self.role.connect_failed(now, ticket, error),
+            Input::Failed(flow, error) => self.role.flow_failed(now, flow, error),
+            Input::Unreachable(flow, error) => {
                 self.statistics.unreachable += 1;
                 self.role.flow_failed(now, flow, error);
             }
@@ -304,40 +372,90 @@ impl<R: Role> Adapter<R> {
         }
     }
 
-    /// Fetches what the error queue and the resolver have.
-    fn gather(&mut self) {
+    /// Fetches what the error queue, the resolver and the connections have.
+    fn gather(&mut self, now: Instant) {
         while self.inputs.len() < REPORTS {
             let Some((to, error)) = self.udp.next_report() else { break };
-            self.inputs.push_back(Input::Failed(Flow::udp(to.into()), error));
+            self.inputs.push_back(Input::Unreachable(Flow::udp(to.into()), error));
         }
         while let Some((ticket, targets)) = self.resolver.next() {
             self.inputs.push_back(Input::Resolved(ticket, targets));
         }
+        if let Some(tcp) = &mut self.tcp {
+            tcp.expire(now, self.poll.registry(), &mut self.inputs, &mut self.statistics);
+        }
     }
 
+    /// Receives at most one message, from the socket and the connections by turns.
     fn receive<'b>(&mut self, now: Instant, buffer: &'b mut [u8]) -> io::Result<Turn<'b, R::Event>> {
+        self.tcp_first = !self.tcp_first;
+        let mut arrived = if self.tcp_first { self.receive_message(now, buffer) } else { tcp::Arrived::Nothing };
+        if matches!(arrived, tcp::Arrived::Nothing) {
+            arrived = self.receive_datagram(now, buffer)?;
+        }
+        if !self.tcp_first && matches!(arrived, tcp::Arrived::Nothing) {
+            arrived = self.receive_message(now, buffer);
+        }
+        match arrived {
+            tcp::Arrived::Nothing => Ok(self.rest(now)),
+            tcp::Arrived::Other => Ok(Turn::Again),
+            tcp::Arrived::Message(flow, length) => Ok(self.take(now, flow, &buffer[..length])),
+        }
+    }
+
+    /// The turn in which there was nothing to do.
+    fn rest<'b>(&mut self, now: Instant) -> Turn<'b, R::Event> {
+        let connections = self.tcp.as_ref().and_then(Tcp::next_timeout);
+        let next = [self.role.poll_timeout(), connections].into_iter().flatten().min();
+        if next.is_some_and(|due| due <= now) {
+            return Turn::Again;
+        }
+        self.idle = true;
+        Turn::Idle(next)
+    }
+
+    /// Gives the role a message, and the application what the role makes of it.
+    fn take<'b>(&mut self, now: Instant, flow: Flow, bytes: &'b [u8]) -> Turn<'b, R::Event> {
+        match Message::parse(bytes) {
+            Ok(message) => match self.role.receive(now, flow, &message) {
+                Received::Event(event) => return Turn::Message { event, message, flow },
+                Received::Nothing => {}
+                Received::Stray => self.statistics.strays += 1,
+            },
+            Err(failure) => {
+                self.statistics.malformed += 1;
+                self.role.receive_malformed(now, flow, &failure);
+            }
+        }
+        Turn::Again
+    }
+
+    /// Receives from the connections.
+    fn receive_message(&mut self, now: Instant, buffer: &mut [u8]) -> tcp::Arrived {
+        let Some(tcp) = &mut self.tcp else { return tcp::Arrived::Nothing };
+        let arrived = tcp.receive(now, buffer, &mut self.inputs, &mut self.statistics);
+        if let (tcp::Arrived::Message(flow, length), Some(tap)) = (&arrived, &mut self.tap) {
+            tap(Direction::In, tcp.local(*flow), *flow, &buffer[..*length], now);
+        }
+        arrived
+    }
+
+    /// Receives from the socket.
+    fn receive_datagram(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<tcp::Arrived> {
         let (length, from) = match self.udp.receive(buffer)? {
             Arrived::Datagram { length, from } => (length, from),
             Arrived::Truncated => {
                 self.statistics.datagrams_in += 1;
                 self.statistics.truncated += 1;
-                return Ok(Turn::Again);
+                return Ok(tcp::Arrived::Other);
             }
             Arrived::Survived => {
                 self.statistics.receive_errors += 1;
-                return Ok(Turn::Again);
+                return Ok(tcp::Arrived::Other);
             }
-            Arrived::Nothing => {
-                let next = self.role.poll_timeout();
-                if next.is_some_and(|due| due <= now) {
-                    return Ok(Turn::Again);
-                }
-                self.idle = true;
-                return Ok(Turn::Idle(next));
-            }
+            Arrived::Nothing => return Ok(tcp::Arrived::Nothing),
         };
-        let whole = length < buffer.len();
-        let bytes: &'b [u8] = &buffer[..length];
+        let bytes = &buffer[..length];
         let flow = Flow::udp(from.into());
         self.statistics.datagrams_in += 1;
         if let Some(tap) = &mut self.tap {
@@ -346,20 +464,10 @@ impl<R: Role> Adapter<R> {
         match Payload::of(bytes) {
             Payload::NotSip => self.statistics.not_sip += 1,
             Payload::KeepAlive => self.statistics.keep_alives += 1,
-            Payload::Message if !whole => self.statistics.truncated += 1,
-            Payload::Message => match Message::parse(bytes) {
-                Ok(message) => match self.role.receive(now, flow, &message) {
-                    Received::Event(event) => return Ok(Turn::Message { event, message, flow }),
-                    Received::Nothing => {}
-                    Received::Stray => self.statistics.strays += 1,
-                },
-                Err(failure) => {
-                    self.statistics.malformed += 1;
-                    self.role.receive_malformed(now, flow, &failure);
-                }
-            },
+            Payload::Message if length == buffer.len() => self.statistics.truncated += 1,
+            Payload::Message => return Ok(tcp::Arrived::Message(flow, length)),
         }
-        Ok(Turn::Again)
+        Ok(tcp::Arrived::Other)
     }
 
     /// Remembers that `flow` waits for room, and asks to be told.
@@ -400,13 +508,18 @@ impl<R: Role> Adapter<R> {
             Err(_) => self.events.clear(),
             Ok(()) => {}
         }
+        self.unlooked = 0;
+        let now = self.now();
         let mut writable = false;
         for event in &self.events {
-            if event.token() == WAKER {
-                self.woken = true;
-            } else {
-                writable |= event.is_writable();
-                self.udp.reports_waiting |= event.is_error();
+            match (event.token(), &mut self.tcp) {
+                (WAKER, _) => self.woken = true,
+                (SOCKET, _) => {
+                    writable |= event.is_writable();
+                    self.udp.reports_waiting |= event.is_error();
+                }
+                (_, Some(tcp)) => tcp.notice(event, now, &mut self.inputs, &mut self.statistics),
+                (_, None) => {}
             }
         }
         if writable {
@@ -419,3 +532,7 @@ impl<R: Role> Adapter<R> {
 #[cfg(test)]
 #[path = "adapter_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod connection_tests;

@@ -3,19 +3,19 @@
 use super::*;
 use crate::echo::{Echo, Said, number, request};
 use core::time::Duration;
-use sip_core::transport::Address;
+use sip_core::transport::{Address, Ticket};
 use std::collections::HashSet;
 use std::net::UdpSocket;
 use std::sync::Mutex;
 use std::thread;
 
-const LOCAL: &str = "127.0.0.1:0";
+pub(super) const LOCAL: &str = "127.0.0.1:0";
 /// Where ports are closed: no other test takes one there meanwhile.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const ELSEWHERE: &str = "127.0.0.9:0";
-const TICKET: Ticket = Ticket::new(7);
+pub(super) const TICKET: Ticket = Ticket::new(7);
 
-fn adapter() -> Adapter<Echo> {
+pub(super) fn adapter() -> Adapter<Echo> {
     Adapter::bind(Echo::default(), LOCAL.parse().unwrap()).unwrap()
 }
 
@@ -26,7 +26,7 @@ fn peer() -> UdpSocket {
 }
 
 /// Drives one adapter until it says something; panics after five seconds of silence.
-fn next(adapter: &mut Adapter<Echo>) -> Said {
+pub(super) fn next(adapter: &mut Adapter<Echo>) -> Said {
     let mut buffer = vec![0; 65_536];
     let end = adapter.now() + sip_core::time::Duration::from_secs(5);
     loop {
@@ -44,7 +44,7 @@ fn next(adapter: &mut Adapter<Echo>) -> Said {
 }
 
 /// Drives one adapter until there is nothing to do.
-fn settle(adapter: &mut Adapter<Echo>) {
+pub(super) fn settle(adapter: &mut Adapter<Echo>) {
     let mut buffer = vec![0; 65_536];
     loop {
         match adapter.poll(&mut buffer).unwrap() {
@@ -175,12 +175,14 @@ fn a_send_that_fails_is_told() {
 }
 
 #[test]
-fn a_connection_asked_for_fails_and_datagrams_need_none() {
-    let mut adapter = adapter();
+fn a_transport_that_is_not_carried_fails_and_datagrams_need_no_connection() {
+    let mut adapter = Adapter::bind_udp(Echo::default(), LOCAL.parse().unwrap()).unwrap();
     let to = "192.0.2.1:5060".parse().unwrap();
     for transport in [Transport::Tcp, Transport::Tls] {
         adapter.role_mut().connect(7, to, transport);
         assert_eq!(next(&mut adapter), Said::NoConnection(TICKET, FlowError::Unsupported));
+        adapter.role_mut().ask(7, "192.0.2.1", transport, false);
+        assert_eq!(next(&mut adapter), Said::Found(TICKET, 0));
     }
     // Nothing is there to be closed.
     adapter.role_mut().close(Flow::udp(to.into()));
@@ -196,7 +198,9 @@ fn names_and_literals_are_resolved() {
         ("192.0.2.1", Transport::Udp, false, Some("192.0.2.1:5060")),
         ("localhost", Transport::None, false, Some("127.0.0.1:5060")),
         ("2001:db8::1", Transport::None, false, None),
-        ("192.0.2.1", Transport::Tcp, false, None),
+        ("192.0.2.1", Transport::Tcp, false, Some("192.0.2.1:5060")),
+        ("localhost", Transport::Tcp, false, Some("127.0.0.1:5060")),
+        ("192.0.2.1", Transport::Tls, false, None),
         ("192.0.2.1", Transport::None, true, None),
         ("no\0name", Transport::None, false, None),
         ("name.invalid", Transport::None, false, None),
@@ -207,6 +211,8 @@ fn names_and_literals_are_resolved() {
         let Said::Found(TICKET, _) = next(&mut adapter) else { panic!("{host}") };
         let found: Vec<_> = adapter.role().targets.iter().map(|target| target.address.to_string()).collect();
         assert_eq!(found, expected.iter().map(ToString::to_string).collect::<Vec<_>>(), "{host}");
+        let wanted = if transport == Transport::None { Transport::Udp } else { transport };
+        assert!(adapter.role().targets.iter().all(|target| target.transport == wanted), "{host}");
     }
 }
 

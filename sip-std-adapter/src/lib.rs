@@ -1,6 +1,6 @@
 //! Drives a role of `sip-core` over the sockets of std.
 //!
-//! [`Adapter`] binds one UDP socket and carries octets, time and host names between it and a
+//! [`Adapter`] binds one UDP socket, listens at its port for TCP, and carries octets, time and host names between them and a
 //! [`Role`](sip_core::role::Role): a user agent, a proxy, a registrar, or one of your own. The application owns the
 //! loop: [`poll`](Adapter::poll) does a bounded piece of work and never blocks, [`wait`](Adapter::wait) sleeps until
 //! there is more. [`run`](Adapter::run) is that loop ready-made. There are no callbacks, no globals, and no threads
@@ -32,10 +32,17 @@
 //! ```
 //!
 //! # What it carries
-//! UDP, over IPv4 or IPv6 as the bound address says. Stream transports are not there yet: a role that asks for a
-//! connection is told that it failed, and a name to be reached by TCP or TLS only has no addresses. Host names are
-//! looked up as addresses (A, AAAA), with port 5060 where none is named; SRV and NAPTR records are not asked for.
-//! Link-local IPv6 peers are not reachable, because an address of the core has no zone.
+//! UDP and TCP, over IPv4 or IPv6 as the bound address says; TLS is not there yet: a role that asks for it is told that
+//! it failed, and a name to be reached by TLS only has no addresses. Host names are looked up as addresses (A, AAAA),
+//! with port 5060 where none is named; SRV and NAPTR records are not asked for. Link-local IPv6 peers are not reachable,
+//! because an address of the core has no zone.
+//!
+//! # Connections
+//! A connection that is open, or about to be, serves every request to its peer's address and port, whoever opened it
+//! (RFC 3261 §18.1.1, §18.3); a new one begins at the address that the adapter is bound to. One peer that takes no octets
+//! holds up nobody else: what it has to get waits on its connection, which is closed after 32 s without progress. A
+//! connection is closed, too, when what comes over it is no SIP message, because no other could be told from it, and the
+//! role learns of every end. [`limit_connections`](Adapter::limit_connections) bounds them.
 //!
 //! # A closed port
 //! On Linux and Android the adapter reads the socket's error queue: when the peer's host answers that nothing listens
@@ -50,11 +57,15 @@
 #![allow(clippy::std_instead_of_alloc, reason = "sockets and threads need std anyway")]
 
 mod adapter;
+mod connection;
 #[cfg(test)]
 mod echo;
+mod fault;
+mod input;
 pub mod memory;
 mod reports;
 mod resolve;
+mod tcp;
 mod turn;
 mod udp;
 mod waker;

@@ -20,10 +20,12 @@ struct Question {
     ticket: Ticket,
     host: String,
     port: u16,
+    transport: Transport,
 }
 
 struct Answer {
     ticket: Ticket,
+    transport: Transport,
     found: Vec<SocketAddr>,
 }
 
@@ -34,6 +36,8 @@ pub(crate) struct Resolver {
     under_way: usize,
     /// The family of the socket: addresses of the other one are of no use.
     v4: bool,
+    /// Whether connections can be had.
+    tcp: bool,
 }
 
 /// What a question came to at once.
@@ -48,8 +52,8 @@ pub(crate) enum Asked {
 }
 
 impl Resolver {
-    pub(crate) fn new(waker: Arc<Waker>, v4: bool) -> Self {
-        Self { waker, threads: None, under_way: 0, v4 }
+    pub(crate) fn new(waker: Arc<Waker>, v4: bool, tcp: bool) -> Self {
+        Self { waker, threads: None, under_way: 0, v4, tcp }
     }
 
     pub(crate) fn ask(
@@ -60,13 +64,14 @@ impl Resolver {
         transport: Transport,
         secure: bool,
     ) -> Asked {
-        // A request that must not go over UDP finds nobody here (RFC 3263 §4.1).
-        if secure || transport.is_reliable() {
+        let transport = if transport == Transport::None { Transport::Udp } else { transport };
+        // A request that must not go over UDP or TCP finds nobody here (RFC 3263 §4.1).
+        if secure || transport == Transport::Tls || transport == Transport::Tcp && !self.tcp {
             return Asked::Answered(Vec::new());
         }
-        let port = port.unwrap_or(Transport::Udp.default_port());
+        let port = port.unwrap_or(transport.default_port());
         if let Some(address) = Address::literal(host, port).and_then(Address::socket_addr) {
-            return Asked::Answered(self.usable(&[address]));
+            return Asked::Answered(self.usable(transport, &[address]));
         }
         let Ok(host) = str::from_utf8(host) else { return Asked::Answered(Vec::new()) };
         if self.under_way >= LIMIT {
@@ -76,7 +81,7 @@ impl Resolver {
             self.threads = start(&self.waker);
         }
         let Some((questions, _)) = &self.threads else { return Asked::Refused };
-        match questions.send(Question { ticket, host: host.to_owned(), port }) {
+        match questions.send(Question { ticket, host: host.to_owned(), port, transport }) {
             Ok(()) => {
                 self.under_way += 1;
                 Asked::Waiting
@@ -90,16 +95,16 @@ impl Resolver {
         if self.under_way == 0 {
             return None;
         }
-        let Answer { ticket, found } = self.threads.as_ref()?.1.try_recv().ok()?;
+        let Answer { ticket, transport, found } = self.threads.as_ref()?.1.try_recv().ok()?;
         self.under_way -= 1;
-        Some((ticket, self.usable(&found)))
+        Some((ticket, self.usable(transport, &found)))
     }
 
     /// Those that this socket can reach, each once, in the order of the system's resolver (RFC 6724).
-    fn usable(&self, found: &[SocketAddr]) -> Vec<Target> {
+    fn usable(&self, transport: Transport, found: &[SocketAddr]) -> Vec<Target> {
         let mut targets = Vec::new();
         for address in found.iter().filter(|address| address.is_ipv4() == self.v4 && address.port() != 0) {
-            let target = Target { address: Address::from(*address), transport: Transport::Udp };
+            let target = Target { address: Address::from(*address), transport };
             if targets.len() < TARGETS && !targets.contains(&target) {
                 targets.push(target);
             }
@@ -120,9 +125,9 @@ fn start(waker: &Arc<Waker>) -> Option<(Sender<Question>, Receiver<Answer>)> {
         let work = move || {
             loop {
                 let question = asked.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                let Ok(Question { ticket, host, port }) = question else { return };
+                let Ok(Question { ticket, host, port, transport }) = question else { return };
                 let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
-                if answers.send(Answer { ticket, found }).is_err() || waker.wake().is_err() {
+                if answers.send(Answer { ticket, transport, found }).is_err() || waker.wake().is_err() {
                     return;
                 }
             }

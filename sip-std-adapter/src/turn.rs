@@ -25,11 +25,11 @@ pub enum Turn<'b, E> {
     Event(E),
     /// Something was done and there may be more: call again.
     Again,
-    /// There is nothing to do until this moment (`None`: no timer runs) or until the socket is readable.
+    /// There is nothing to do until this moment (`None`: no timer runs) or until the network has something.
     Idle(Option<Instant>),
 }
 
-/// Which way a datagram went.
+/// Which way a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the network.
@@ -48,11 +48,11 @@ pub struct Statistics {
     pub datagrams_in: u64,
     /// Datagrams handed to the operating system.
     pub datagrams_out: u64,
-    /// Datagrams that look like SIP and could not be parsed.
+    /// Datagrams that look like SIP and messages of connections that could not be parsed.
     pub malformed: u64,
     /// Messages that belong to nothing in the role.
     pub strays: u64,
-    /// Datagrams of nothing but line ends (RFC 5626 §3.5.1), and empty ones.
+    /// Datagrams of nothing but line ends (RFC 5626 §3.5.1), empty ones, and line ends between the messages of a connection.
     pub keep_alives: u64,
     /// Datagrams whose first octet is 0 to 3: STUN (RFC 7983 §7) and the like.
     pub not_sip: u64,
@@ -62,7 +62,7 @@ pub struct Statistics {
     pub sends_failed: u64,
     /// Sends that the operating system had no memory for; lost, as if on the way.
     pub sends_lost: u64,
-    /// Sends put back because the socket was full. A send put back twice counts twice.
+    /// Sends put back because the socket or connection was full. A send put back twice counts twice.
     pub sends_deferred: u64,
     /// Reports that a peer is not there (ICMP), handed to the role.
     pub unreachable: u64,
@@ -70,7 +70,27 @@ pub struct Statistics {
     pub receive_errors: u64,
     /// Names not looked up, because too many look-ups were under way.
     pub lookups_refused: u64,
+    /// Messages received over connections.
+    pub messages_in: u64,
+    /// Messages handed to connections.
+    pub messages_out: u64,
+    /// Connections opened because the role asked for them.
+    pub connections_opened: u64,
+    /// Connections that peers opened.
+    pub connections_accepted: u64,
+    /// Connections that peers opened and that were closed at once, because there were too many.
+    pub connections_refused: u64,
+    /// Connections that ended, however.
+    pub connections_closed: u64,
+    /// Connections that the role asked for and that could not be opened.
+    pub connects_failed: u64,
+    /// Times that the operating system had no descriptor or memory left to accept a connection with.
+    pub accept_errors: u64,
+    /// Connections closed because what came over them was no SIP message.
+    pub broken: u64,
+    /// Connections closed because a message was larger than the buffer.
+    pub oversized: u64,
 }
 
-/// Sees a datagram as it passes: which way, the socket's address, the peer, the octets, the time.
+/// Sees a message as it passes: which way, our end's address, the peer, the octets, the time.
 pub(crate) type Tap = dyn FnMut(Direction, SocketAddr, Flow, &[u8], Instant) + Send;

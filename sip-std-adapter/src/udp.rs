@@ -1,5 +1,6 @@
 //! One datagram socket, and what its errors mean.
 
+use crate::fault::{NO_BUFFERS, TOO_LONG, flow_error};
 use core::net::SocketAddr;
 use mio::net::UdpSocket;
 use sip_core::transport::{Flow, FlowError};
@@ -15,22 +16,6 @@ const DEAD_AFTER: u32 = 64;
 
 /// How often a send is tried again when the socket reports an error that another send caused.
 const RETRIES: u32 = 3;
-
-/// The numbers of errors for which std has no stable name.
-mod code {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(super) const TOO_LONG: i32 = nix::errno::Errno::EMSGSIZE as i32;
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(super) const NO_BUFFERS: i32 = nix::errno::Errno::ENOBUFS as i32;
-    #[cfg(windows)]
-    pub(super) const TOO_LONG: i32 = 10040;
-    #[cfg(windows)]
-    pub(super) const NO_BUFFERS: i32 = 10055;
-    #[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
-    pub(super) const TOO_LONG: i32 = 40;
-    #[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
-    pub(super) const NO_BUFFERS: i32 = 55;
-}
 
 /// A non-blocking, unconnected datagram socket.
 pub(crate) struct Udp {
@@ -111,7 +96,7 @@ impl Udp {
                 ErrorKind::WouldBlock => return Sent::Blocked,
                 ErrorKind::Interrupted => {}
                 ErrorKind::OutOfMemory => return Sent::Lost,
-                _ if error.raw_os_error() == Some(code::NO_BUFFERS) => return Sent::Lost,
+                _ if error.raw_os_error() == Some(NO_BUFFERS) => return Sent::Lost,
                 // A report about an earlier send, to anyone, fails the next one, whoever that is for. It does so
                 // once: an error that stays is about this send.
                 _ if tries == RETRIES => return Sent::Failed(flow_error(&error)),
@@ -133,7 +118,7 @@ impl Udp {
             }
             Err(error) => error,
         };
-        if error.raw_os_error() == Some(code::TOO_LONG) && cfg!(windows) {
+        if error.raw_os_error() == Some(TOO_LONG) && cfg!(windows) {
             return Ok(Arrived::Truncated);
         }
         match error.kind() {
@@ -166,19 +151,6 @@ impl Udp {
         let report = crate::reports::next(&self.socket);
         self.reports_waiting = report.is_some();
         report
-    }
-}
-
-/// The error of a send, as a role understands it.
-fn flow_error(error: &io::Error) -> FlowError {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => FlowError::Refused,
-        ErrorKind::HostUnreachable
-        | ErrorKind::NetworkUnreachable
-        | ErrorKind::NetworkDown
-        | ErrorKind::AddrNotAvailable => FlowError::Unreachable,
-        _ if error.raw_os_error() == Some(code::TOO_LONG) => FlowError::TooLarge,
-        _ => FlowError::Other,
     }
 }
 

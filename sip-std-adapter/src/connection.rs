@@ -1,0 +1,230 @@
+//! One connection: its octets on their way in and out, and who waits for it.
+//!
+//! ```text
+//!                the system: connected
+//!   Connecting ─────────────────────────> Open <──── accepted
+//!        │                                 │
+//!        │ error, time is up               │ error, end of the stream, stall, broken stream, Close
+//!        └────────────> dropped <──────────┘
+//! ```
+//! A dropped connection is no state: [`Tcp`](crate::tcp::Tcp) forgets it, which closes the socket, and tells the role.
+
+use crate::fault::flow_error;
+use crate::udp::Sent;
+use core::net::SocketAddr;
+use mio::net::TcpStream;
+use sip_core::message::stream::{Framer, Framing};
+use sip_core::message::{MAX_MESSAGE, ParseError};
+use sip_core::time::Instant;
+use sip_core::transport::{Flow, FlowError, Ticket};
+use std::io::{self, ErrorKind, Read, Write};
+
+/// Octets asked for in one read.
+const READ: usize = 16 * 1024;
+/// The answer to a keep-alive (RFC 5626 §4.4.1).
+const PONG: &[u8] = b"\r\n";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Connecting,
+    Open,
+}
+
+/// What a look at a connection's octets found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// A message of so many octets lies in the caller's buffer.
+    Message(usize),
+    /// A keep-alive, which was answered.
+    KeepAlive,
+    /// Octets that are no message yet.
+    Part,
+    /// Nothing until the system says so.
+    Nothing,
+    /// Nothing any more.
+    End(End),
+}
+
+/// Why a connection carries nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The peer closed it, or the system says that it failed.
+    Lost(FlowError),
+    /// What came is no SIP message, and no other can be told from it.
+    Broken,
+    /// A message larger than there is room for.
+    TooLarge,
+}
+
+/// A connection with room for what is on its way.
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
+    pub(crate) flow: Flow,
+    /// Our end.
+    pub(crate) local: SocketAddr,
+    pub(crate) state: State,
+    /// Who waits for it to open.
+    pub(crate) tickets: Vec<Ticket>,
+    /// When a whole message last went over it, either way, or when it began.
+    pub(crate) used: Instant,
+    /// When it is given up: while connecting, and while the peer takes no octets.
+    pub(crate) deadline: Option<Instant>,
+    /// It stands in the queue of those to be read.
+    pub(crate) queued: bool,
+    /// Sends were put back.
+    pub(crate) deferred: bool,
+    framer: Framer,
+    input: Vec<u8>,
+    /// Octets that the system had no room for, and how many of them it has taken since.
+    output: Vec<u8>,
+    taken: usize,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: TcpStream, flow: Flow, local: SocketAddr, state: State, now: Instant) -> Self {
+        Self {
+            stream,
+            flow,
+            local,
+            state,
+            tickets: Vec::new(),
+            used: now,
+            deadline: None,
+            queued: false,
+            deferred: false,
+            framer: Framer::new(MAX_MESSAGE),
+            input: Vec::new(),
+            output: Vec::new(),
+            taken: 0,
+        }
+    }
+
+    /// Whether octets wait for the peer to take earlier ones.
+    pub(crate) fn is_blocked(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// Whether the system has connected it; an error when it never will.
+    pub(crate) fn is_connected(&self) -> io::Result<bool> {
+        if let Some(error) = self.stream.take_error()? {
+            return Err(error);
+        }
+        match self.stream.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a message: all of it, or none while earlier octets wait.
+    pub(crate) fn send(&mut self, now: Instant, bytes: &[u8]) -> Sent {
+        if self.is_blocked() {
+            self.deferred = true;
+            return Sent::Blocked;
+        }
+        match self.push(bytes) {
+            Ok(()) => {
+                self.used = now;
+                Sent::Done
+            }
+            Err(error) => Sent::Failed(error),
+        }
+    }
+
+    /// Hands octets to the system, and keeps those that it has no room for behind those that wait already.
+    fn push(&mut self, bytes: &[u8]) -> Result<(), FlowError> {
+        let taken = if self.is_blocked() { 0 } else { write(&mut self.stream, bytes)? };
+        self.output.extend_from_slice(bytes.get(taken..).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Sends what waits; gives whether the peer took any.
+    pub(crate) fn flush(&mut self) -> Result<bool, FlowError> {
+        let waiting = self.output.get(self.taken..).unwrap_or_default();
+        let taken = write(&mut self.stream, waiting)?;
+        self.taken += taken;
+        if self.taken >= self.output.len() {
+            self.output = Vec::new();
+            self.taken = 0;
+        }
+        Ok(taken > 0)
+    }
+
+    /// Cuts the next message out of what has arrived and puts it into `buffer`; reads once when there is none.
+    pub(crate) fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Arrival {
+        let mut framing = self.frame();
+        if framing == Framing::Incomplete {
+            match self.read() {
+                Ok(0) => return Arrival::End(End::Lost(FlowError::Closed)),
+                Ok(_) => framing = self.frame(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Arrival::Nothing,
+                Err(error) if error.kind() == ErrorKind::Interrupted => return Arrival::Part,
+                Err(error) => return Arrival::End(End::Lost(flow_error(&error))),
+            }
+        }
+        match framing {
+            Framing::Incomplete => Arrival::Part,
+            Framing::Frame { len } => {
+                let (Some(frame), Some(room)) = (self.input.get(..len), buffer.get_mut(..len)) else {
+                    return Arrival::End(End::TooLarge);
+                };
+                room.copy_from_slice(frame);
+                self.take(len);
+                self.used = now;
+                Arrival::Message(len)
+            }
+            Framing::KeepAlive { len, ping } => {
+                self.take(len);
+                // A peer that only sends pings and reads no pong must not fill the memory.
+                if ping
+                    && !self.is_blocked()
+                    && let Err(error) = self.push(PONG)
+                {
+                    return Arrival::End(End::Lost(error));
+                }
+                Arrival::KeepAlive
+            }
+            Framing::Broken(ParseError::TooLarge) => Arrival::End(End::TooLarge),
+            Framing::Broken(_) => Arrival::End(End::Broken),
+        }
+    }
+
+    fn frame(&mut self) -> Framing {
+        if self.input.is_empty() { Framing::Incomplete } else { self.framer.next(&self.input) }
+    }
+
+    /// Drops the first `len` octets of what has arrived; an empty buffer is given back.
+    fn take(&mut self, len: usize) {
+        if len >= self.input.len() {
+            self.input = Vec::new();
+        } else {
+            self.input.drain(..len);
+        }
+    }
+
+    /// Reads once; how many octets came, zero at the end of the stream.
+    fn read(&mut self) -> io::Result<usize> {
+        let filled = self.input.len();
+        // The framer refuses a full buffer, so there is room.
+        let room = MAX_MESSAGE.saturating_sub(filled).min(READ);
+        self.input.resize(filled + room, 0);
+        let read = self.stream.read(self.input.get_mut(filled..).unwrap_or_default());
+        self.input.truncate(filled + read.as_ref().map_or(0, |read| *read));
+        read
+    }
+}
+
+/// Hands octets to the system; how many it took.
+fn write(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, FlowError> {
+    let mut taken = 0;
+    while let Some(rest @ [_, ..]) = bytes.get(taken..) {
+        match stream.write(rest) {
+            Ok(0) => return Err(FlowError::Closed),
+            Ok(written) => taken += written,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(flow_error(&error)),
+        }
+    }
+    Ok(taken)
+}

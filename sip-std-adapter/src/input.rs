@@ -1,0 +1,19 @@
+//! What the role has yet to be told.
+
+use sip_core::transport::{Flow, FlowError, Target, Ticket};
+
+/// The result of an I/O operation, on its way to the role.
+pub(crate) enum Input {
+    /// The connection that was asked for is open.
+    Connected(Ticket, Flow),
+    /// The connection that was asked for can't be had.
+    NotConnected(Ticket, FlowError),
+    /// A connection has ended.
+    Failed(Flow, FlowError),
+    /// The network says that the peer of a datagram is not there.
+    Unreachable(Flow, FlowError),
+    /// There is room again.
+    Writable(Flow),
+    /// A name's addresses.
+    Resolved(Ticket, Vec<Target>),
+}

@@ -1,0 +1,593 @@
+//! The connections: those that peers opened and those that the role asked for.
+
+use crate::connection::{Arrival, Connection, End, State};
+use crate::fault::{flow_error, is_under_way};
+use crate::input::Input;
+use crate::turn::Statistics;
+use crate::udp::Sent;
+use core::net::SocketAddr;
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use sip_core::time::{Duration, Instant};
+use sip_core::transport::{Address, Flow, FlowError, Ticket, Transport};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io::{self, ErrorKind};
+
+/// The listener's token. Those of connections follow: this and the connection's number, which begins with one.
+pub(crate) const LISTENER: Token = Token(2);
+
+/// Connections at most unless the application says otherwise: half of the descriptors that a process commonly may have.
+const MOST: usize = 512;
+/// Connections accepted in one go at most.
+const ACCEPTS: usize = 16;
+/// Connections that the system keeps for us until they are accepted.
+const BACKLOG: i32 = 128;
+/// For how long the system may connect: until its third SYN had time to be answered.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// For how long a peer may take no octets: 64·T1, when every transaction has given up.
+const STALL: Duration = Duration::from_secs(32);
+/// For how long no message has to have passed before a connection may make room for another: 64·T1, when no transaction
+/// is alive on it.
+const SILENCE: Duration = Duration::from_secs(32);
+/// When to try again to accept, where the system had nothing left to accept with.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// What became of a wish for a connection.
+pub(crate) enum Dialled {
+    /// There is one already.
+    Open(Flow),
+    /// The answer will come.
+    Waiting,
+    /// It can't be had.
+    Failed(FlowError),
+}
+
+/// What reading found.
+pub(crate) enum Arrived {
+    /// A message of so many octets.
+    Message(Flow, usize),
+    /// Something else.
+    Other,
+    /// Nothing until the system says so.
+    Nothing,
+}
+
+/// All connections of one adapter.
+pub(crate) struct Tcp {
+    listener: TcpListener,
+    local: SocketAddr,
+    connections: HashMap<u32, Connection>,
+    /// The connection to each peer, open or about to be, that a request can take (RFC 3261 §18.1.1).
+    peers: HashMap<Address, u32>,
+    /// Those that may have octets to be read.
+    readable: VecDeque<u32>,
+    /// The moments at which a connection is given up.
+    deadlines: BTreeSet<(Instant, u32)>,
+    /// When to accept next; none until the system says that somebody is there.
+    accept: Option<Instant>,
+    /// Connections so far.
+    count: u32,
+    most: usize,
+}
+
+impl Tcp {
+    /// Listens at `address`.
+    pub(crate) fn listen(address: SocketAddr, registry: &Registry) -> io::Result<Self> {
+        let socket = socket(address)?;
+        // A port whose last connections linger in TIME_WAIT is free. On Windows the option would share it with anybody.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let mut listener = TcpListener::from_std(socket.into());
+        let local = listener.local_addr()?;
+        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Self {
+            listener,
+            local,
+            connections: HashMap::new(),
+            peers: HashMap::new(),
+            readable: VecDeque::new(),
+            deadlines: BTreeSet::new(),
+            accept: None,
+            count: 0,
+            most: MOST,
+        })
+    }
+
+    /// How many connections there are, those that are being opened included.
+    pub(crate) fn count(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub(crate) fn limit(&mut self, most: usize) {
+        self.most = most;
+    }
+
+    /// Our end of a connection.
+    pub(crate) fn local(&self, flow: Flow) -> SocketAddr {
+        self.connections.get(&flow.connection).map_or(self.local, |connection| connection.local)
+    }
+
+    /// When [`expire`](Self::expire) has something to do.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        [deadline, self.accept].into_iter().flatten().min()
+    }
+
+    /// A connection to `remote`: the one that is there, or a new one.
+    pub(crate) fn connect(
+        &mut self,
+        now: Instant,
+        registry: &Registry,
+        remote: Address,
+        ticket: Ticket,
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) -> Dialled {
+        if let Some(connection) = self.peers.get(&remote).and_then(|number| self.connections.get_mut(number)) {
+            if connection.state == State::Open {
+                return Dialled::Open(connection.flow);
+            }
+            connection.tickets.push(ticket);
+            return Dialled::Waiting;
+        }
+        let dialled = match self.make_room(now, inputs, counted) {
+            true => self.dial(now, registry, remote),
+            false => Err(FlowError::Other),
+        };
+        match dialled {
+            Ok(connection) => {
+                connection.tickets.push(ticket);
+                Dialled::Waiting
+            }
+            Err(error) => {
+                counted.connects_failed += 1;
+                Dialled::Failed(error)
+            }
+        }
+    }
+
+    /// Begins to connect.
+    fn dial(&mut self, now: Instant, registry: &Registry, remote: Address) -> Result<&mut Connection, FlowError> {
+        let same_family = |to: &SocketAddr| to.is_ipv4() == self.local.is_ipv4();
+        let to = remote.socket_addr().filter(same_family).ok_or(FlowError::Unreachable)?;
+        let stream = self.open(to).map_err(|error| flow_error(&error))?;
+        let connection =
+            self.add(now, registry, stream, remote, State::Connecting).map_err(|error| flow_error(&error))?;
+        let number = connection.flow.connection;
+        self.peers.insert(remote, number);
+        self.set_deadline(number, Some(now + PATIENCE));
+        self.connections.get_mut(&number).ok_or(FlowError::Other)
+    }
+
+    /// A socket that is being connected, from the address that we listen at.
+    fn open(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        let socket = socket(to)?;
+        if !self.local.ip().is_unspecified() {
+            socket.bind(&SocketAddr::new(self.local.ip(), 0).into())?;
+        }
+        match socket.connect(&to.into()) {
+            Err(error) if !is_under_way(&error) => Err(error),
+            _ => Ok(TcpStream::from_std(socket.into())),
+        }
+    }
+
+    fn add(
+        &mut self,
+        now: Instant,
+        registry: &Registry,
+        mut stream: TcpStream,
+        remote: Address,
+        state: State,
+    ) -> io::Result<&mut Connection> {
+        // Best effort: a small message waits a little where the option is not to be had.
+        let _ = stream.set_nodelay(true);
+        let local = stream.local_addr()?;
+        self.count = self.count.checked_add(1).unwrap_or(1);
+        let number = self.count;
+        registry.register(&mut stream, token(number), Interest::READABLE | Interest::WRITABLE)?;
+        let flow = Flow { remote, connection: number, transport: Transport::Tcp };
+        Ok(self.connections.entry(number).insert_entry(Connection::new(stream, flow, local, state, now)).into_mut())
+    }
+
+    /// Takes a message for a connection, all of it or nothing. When it fails the connection is gone and the caller tells
+    /// the role.
+    pub(crate) fn send(&mut self, now: Instant, flow: Flow, bytes: &[u8], counted: &mut Statistics) -> Sent {
+        let Some(connection) = self.connections.get_mut(&flow.connection).filter(|found| found.flow == flow) else {
+            return Sent::Failed(FlowError::Closed);
+        };
+        if connection.state != State::Open {
+            return Sent::Failed(FlowError::Closed);
+        }
+        let sent = connection.send(now, bytes);
+        match sent {
+            Sent::Done => {
+                counted.messages_out += 1;
+                if connection.is_blocked() && connection.deadline.is_none() {
+                    self.set_deadline(flow.connection, Some(now + STALL));
+                }
+            }
+            Sent::Failed(_) => _ = self.remove(flow.connection, counted),
+            Sent::Blocked | Sent::Lost => {}
+        }
+        sent
+    }
+
+    /// Closes a connection because the role says so.
+    pub(crate) fn close(&mut self, flow: Flow, counted: &mut Statistics) {
+        if self.connections.get(&flow.connection).is_some_and(|connection| connection.flow == flow) {
+            self.remove(flow.connection, counted);
+        }
+    }
+
+    /// Takes note of what the operating system has noticed about the listener or a connection.
+    pub(crate) fn notice(
+        &mut self,
+        event: &Event,
+        now: Instant,
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) {
+        if event.token() == LISTENER {
+            self.accept = Some(now);
+            return;
+        }
+        let Some(number) = event.token().0.checked_sub(LISTENER.0).and_then(|number| u32::try_from(number).ok()) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        if connection.state == State::Connecting {
+            match connection.is_connected() {
+                Ok(false) => return,
+                Ok(true) => {
+                    counted.connections_opened += 1;
+                    connection.state = State::Open;
+                    connection.used = now;
+                    let flow = connection.flow;
+                    inputs.extend(connection.tickets.drain(..).map(|ticket| Input::Connected(ticket, flow)));
+                    self.set_deadline(number, None);
+                }
+                Err(error) => return self.end(number, flow_error(&error), inputs, counted),
+            }
+        }
+        if event.is_writable() {
+            self.flush(number, now, inputs, counted);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.queue(number);
+        }
+    }
+
+    /// Sends what waits on a connection that has room again.
+    fn flush(&mut self, number: u32, now: Instant, inputs: &mut VecDeque<Input>, counted: &mut Statistics) {
+        let Some(connection) = self.connections.get_mut(&number).filter(|connection| connection.is_blocked()) else {
+            return;
+        };
+        match connection.flush() {
+            Err(error) => self.end(number, error, inputs, counted),
+            Ok(progress) => {
+                let blocked = connection.is_blocked();
+                if !blocked && core::mem::take(&mut connection.deferred) {
+                    inputs.push_back(Input::Writable(connection.flow));
+                }
+                if !blocked || progress {
+                    self.set_deadline(number, blocked.then_some(now + STALL));
+                }
+            }
+        }
+    }
+
+    fn queue(&mut self, number: u32) {
+        if let Some(connection) = self.connections.get_mut(&number)
+            && !core::mem::replace(&mut connection.queued, true)
+        {
+            self.readable.push_back(number);
+        }
+    }
+
+    /// Receives at most one message into `buffer`: from the connection whose turn it is.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) -> Arrived {
+        while let Some(number) = self.readable.pop_front() {
+            let Some(connection) = self.connections.get_mut(&number) else { continue };
+            connection.queued = false;
+            let flow = connection.flow;
+            let arrival = connection.receive(now, buffer);
+            if connection.is_blocked() && connection.deadline.is_none() {
+                self.set_deadline(number, Some(now + STALL));
+            }
+            match arrival {
+                Arrival::Nothing => continue,
+                Arrival::Message(_) => counted.messages_in += 1,
+                Arrival::KeepAlive => counted.keep_alives += 1,
+                Arrival::Part => {}
+                Arrival::End(end) => {
+                    let error = match end {
+                        End::Lost(error) => error,
+                        End::Broken => {
+                            counted.broken += 1;
+                            FlowError::Closed
+                        }
+                        End::TooLarge => {
+                            counted.oversized += 1;
+                            FlowError::TooLarge
+                        }
+                    };
+                    self.end(number, error, inputs, counted);
+                    return Arrived::Other;
+                }
+            }
+            self.queue(number);
+            return if let Arrival::Message(length) = arrival {
+                Arrived::Message(flow, length)
+            } else {
+                Arrived::Other
+            };
+        }
+        Arrived::Nothing
+    }
+
+    /// Accepts whom the system has for us, and gives up connections whose time is up.
+    pub(crate) fn expire(
+        &mut self,
+        now: Instant,
+        registry: &Registry,
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) {
+        if self.accept.is_some_and(|at| at <= now) {
+            self.accept = self.accept_some(now, registry, inputs, counted);
+        }
+        while let Some((at, number)) = self.deadlines.first().copied()
+            && at <= now
+        {
+            let connecting = self.connections.get(&number).is_some_and(|found| found.state == State::Connecting);
+            let error = if connecting { FlowError::Unreachable } else { FlowError::Closed };
+            self.end(number, error, inputs, counted);
+        }
+    }
+
+    /// Accepts; gives when to go on.
+    fn accept_some(
+        &mut self,
+        now: Instant,
+        registry: &Registry,
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) -> Option<Instant> {
+        for _ in 0..ACCEPTS {
+            match self.listener.accept() {
+                Ok((stream, from)) => {
+                    if !self.make_room(now, inputs, counted) {
+                        counted.connections_refused += 1;
+                        continue;
+                    }
+                    let remote = Address::from(from);
+                    // One that is closed already is as if it had not come.
+                    let Ok(connection) = self.add(now, registry, stream, remote, State::Open) else { continue };
+                    let number = connection.flow.connection;
+                    counted.connections_accepted += 1;
+                    self.peers.entry(remote).or_insert(number);
+                    self.queue(number);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) if is_about_the_peer(&error) => {}
+                // No descriptor or no memory is left.
+                Err(_) => {
+                    counted.accept_errors += 1;
+                    return Some(now + RETRY);
+                }
+            }
+        }
+        Some(now)
+    }
+
+    /// Whether there is room for one more connection; one that was silent for long gives way.
+    fn make_room(&mut self, now: Instant, inputs: &mut VecDeque<Input>, counted: &mut Statistics) -> bool {
+        if self.connections.len() < self.most {
+            return true;
+        }
+        let silent = self.connections.values().filter(|one| one.state == State::Open && now >= one.used + SILENCE);
+        let Some(number) = silent.min_by_key(|one| one.used).map(|one| one.flow.connection) else { return false };
+        self.end(number, FlowError::Closed, inputs, counted);
+        true
+    }
+
+    /// Ends a connection and has the role told.
+    fn end(&mut self, number: u32, error: FlowError, inputs: &mut VecDeque<Input>, counted: &mut Statistics) {
+        let Some(connection) = self.remove(number, counted) else { return };
+        match connection.state {
+            State::Open => inputs.push_back(Input::Failed(connection.flow, error)),
+            State::Connecting => {
+                inputs.extend(connection.tickets.into_iter().map(|ticket| Input::NotConnected(ticket, error)));
+            }
+        }
+    }
+
+    /// Forgets a connection; its socket closes when what is returned is dropped.
+    fn remove(&mut self, number: u32, counted: &mut Statistics) -> Option<Connection> {
+        self.set_deadline(number, None);
+        let connection = self.connections.remove(&number)?;
+        if self.peers.get(&connection.flow.remote) == Some(&number) {
+            self.peers.remove(&connection.flow.remote);
+        }
+        match connection.state {
+            State::Open => counted.connections_closed += 1,
+            State::Connecting => counted.connects_failed += 1,
+        }
+        Some(connection)
+    }
+
+    fn set_deadline(&mut self, number: u32, deadline: Option<Instant>) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        if let Some(old) = core::mem::replace(&mut connection.deadline, deadline) {
+            self.deadlines.remove(&(old, number));
+        }
+        if let Some(new) = deadline {
+            self.deadlines.insert((new, number));
+        }
+    }
+}
+
+fn token(number: u32) -> Token {
+    Token(LISTENER.0 + number as usize)
+}
+
+/// A socket for connections of the family of `address`.
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // As for datagrams: one socket, one family.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Whether accepting failed because of the peer that was to be accepted.
+fn is_about_the_peer(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::{Events, Poll};
+    use std::io::{Read, Write};
+
+    /// Connections whose time the test gives.
+    struct Rig {
+        tcp: Tcp,
+        poll: Poll,
+        inputs: VecDeque<Input>,
+        counted: Statistics,
+    }
+
+    const TICKET: Ticket = Ticket::new(7);
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_millis(seconds * 1000)
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let poll = Poll::new().unwrap();
+            let tcp = Tcp::listen("127.0.0.1:0".parse().unwrap(), poll.registry()).unwrap();
+            Self { tcp, poll, inputs: VecDeque::new(), counted: Statistics::default() }
+        }
+
+        fn dial(&self) -> std::net::TcpStream {
+            let stream = std::net::TcpStream::connect(self.tcp.local).unwrap();
+            stream.set_read_timeout(Some(core::time::Duration::from_secs(5))).unwrap();
+            stream
+        }
+
+        /// Takes what the system has noticed until `done`.
+        fn until(&mut self, now: Instant, done: impl Fn(&Self) -> bool) {
+            let mut events = Events::with_capacity(64);
+            for _ in 0..500 {
+                if done(self) {
+                    return;
+                }
+                self.poll.poll(&mut events, Some(core::time::Duration::from_millis(10))).unwrap();
+                for event in &events {
+                    self.tcp.notice(event, now, &mut self.inputs, &mut self.counted);
+                }
+                self.expire(now);
+            }
+            panic!("it did not come: {:?}", self.counted);
+        }
+
+        fn expire(&mut self, now: Instant) {
+            self.tcp.expire(now, self.poll.registry(), &mut self.inputs, &mut self.counted);
+        }
+
+        fn receive(&mut self, now: Instant) -> Arrived {
+            self.tcp.receive(now, &mut [0; 2000], &mut self.inputs, &mut self.counted)
+        }
+
+        fn connect(&mut self, now: Instant, to: SocketAddr) -> Dialled {
+            let (inputs, counted) = (&mut self.inputs, &mut self.counted);
+            self.tcp.connect(now, self.poll.registry(), Address::from(to), TICKET, inputs, counted)
+        }
+    }
+
+    #[test]
+    fn who_does_not_answer_in_time_can_not_be_connected_to() {
+        let (mut rig, other) = (Rig::new(), Rig::new());
+        assert!(matches!(rig.connect(at(1), other.tcp.local), Dialled::Waiting));
+        assert_eq!(rig.tcp.next_timeout(), Some(at(1) + PATIENCE));
+        // That the system has connected it meanwhile has not been noticed.
+        rig.expire(at(8));
+        assert!(rig.inputs.is_empty());
+        rig.expire(at(1) + PATIENCE);
+        assert!(matches!(rig.inputs.pop_front(), Some(Input::NotConnected(TICKET, FlowError::Unreachable))));
+        assert_eq!((rig.tcp.count(), rig.tcp.next_timeout()), (0, None));
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_for_long_is_given_up() {
+        let mut rig = Rig::new();
+        let mut peer = rig.dial();
+        rig.until(at(1), |rig| rig.tcp.count() == 1);
+        let flow = rig.tcp.connections.values().next().unwrap().flow;
+        let octets = [b'x'; 60_000];
+        while let Sent::Done = rig.tcp.send(at(2), flow, &octets, &mut rig.counted) {}
+        assert_eq!(rig.tcp.next_timeout(), Some(at(2) + STALL));
+        // Progress gives more time.
+        let mut all = vec![0; 4_000_000];
+        peer.read_exact(&mut all[..2_000_000]).unwrap();
+        rig.until(at(20), |rig| rig.tcp.next_timeout() != Some(at(2) + STALL));
+        if let Some(Input::Writable(room)) = rig.inputs.pop_front() {
+            assert_eq!(room, flow);
+            while let Sent::Done = rig.tcp.send(at(20), flow, &octets, &mut rig.counted) {}
+        }
+        assert_eq!(rig.tcp.next_timeout(), Some(at(20) + STALL));
+        rig.expire(at(20) + STALL);
+        assert!(matches!(rig.inputs.pop_front(), Some(Input::Failed(lost, FlowError::Closed)) if lost == flow));
+        assert_eq!((rig.tcp.count(), rig.counted.connections_closed), (0, 1));
+    }
+
+    #[test]
+    fn one_too_many_is_refused_until_one_has_been_silent_for_long() {
+        let mut rig = Rig::new();
+        rig.tcp.limit(2);
+        let (mut first, _second) = (rig.dial(), rig.dial());
+        rig.until(at(1), |rig| rig.tcp.count() == 2);
+        let mut third = rig.dial();
+        rig.until(at(10), |rig| rig.counted.connections_refused == 1);
+        assert_eq!(third.read(&mut [0; 1]).unwrap(), 0);
+        assert!(matches!(rig.connect(at(10), "127.0.0.1:9".parse().unwrap()), Dialled::Failed(FlowError::Other)));
+        // Octets that are no message do not count as life.
+        first.write_all(b"OPTIONS ").unwrap();
+        rig.until(at(20), |rig| !rig.tcp.readable.is_empty());
+        while !matches!(rig.receive(at(20)), Arrived::Nothing) {}
+        let _fourth = rig.dial();
+        rig.until(at(1) + SILENCE, |rig| rig.counted.connections_accepted == 3);
+        assert_eq!((rig.tcp.count(), rig.counted.connections_refused), (2, 1));
+        assert!(matches!(rig.inputs.pop_front(), Some(Input::Failed(_, FlowError::Closed))));
+    }
+
+    #[test]
+    fn a_hundred_connections_at_once_are_all_accepted() {
+        let mut rig = Rig::new();
+        let peers: Vec<_> = (0..100).map(|_| rig.dial()).collect();
+        rig.until(at(1), |rig| rig.tcp.count() == 100);
+        drop(peers);
+        let mut ended = 0;
+        while ended < 100 {
+            rig.until(at(2), |rig| !rig.tcp.readable.is_empty());
+            while !matches!(rig.receive(at(2)), Arrived::Nothing) {}
+            ended = rig.inputs.len();
+        }
+        assert_eq!((rig.tcp.count(), rig.tcp.peers.len(), rig.tcp.next_timeout()), (0, 0, None));
+    }
+}

@@ -41,6 +41,7 @@ pub(crate) fn run(args: &args::Answer, screen: &Shared, interrupt: &Interrupt) -
             port: if args.register.is_some() { 0 } else { 5060 },
             towards: args.register.as_deref(),
             identity: args.aor.as_deref(),
+            transport: args.way.transport,
             credentials: Some(&args.credentials),
             busy: true,
             ..Setup::default()

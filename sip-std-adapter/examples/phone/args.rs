@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use sip_core::message::Uri;
 use sip_core::time::Duration;
+use sip_core::transport::Transport;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
@@ -69,6 +70,32 @@ pub(crate) struct Credentials {
     pub(crate) password: Option<String>,
 }
 
+/// Over what to send.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Way {
+    /// The transport for addresses that name none; one that says ;transport=tcp, and a request too large for a datagram, go
+    /// over TCP in any case
+    #[arg(long, value_enum, value_name = "T", default_value_t)]
+    pub(crate) transport: Carrier,
+}
+
+/// A transport.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    #[default]
+    Udp,
+    Tcp,
+}
+
+impl From<Carrier> for Transport {
+    fn from(carrier: Carrier) -> Self {
+        match carrier {
+            Carrier::Udp => Self::Udp,
+            Carrier::Tcp => Self::Tcp,
+        }
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct Call {
     /// Whom to call: sip:bob@192.0.2.1:5060
@@ -83,6 +110,8 @@ pub(crate) struct Call {
     /// The proxy to call through [default: none]
     #[arg(long, value_name = "H:P", value_parser = server)]
     pub(crate) proxy: Option<String>,
+    #[command(flatten)]
+    pub(crate) way: Way,
     #[command(flatten)]
     pub(crate) credentials: Credentials,
     /// Hang up so many seconds after the answer; 0 leaves that to the peer and to Ctrl-C
@@ -118,6 +147,8 @@ pub(crate) struct Answer {
     #[arg(long, value_name = "URI", value_parser = sip_uri)]
     pub(crate) aor: Option<String>,
     #[command(flatten)]
+    pub(crate) way: Way,
+    #[command(flatten)]
     pub(crate) credentials: Credentials,
 }
 
@@ -132,6 +163,8 @@ pub(crate) struct Register {
     /// Address and port to register [default: the address that reaches the registrar, a free port]
     #[arg(long, value_name = "H:P", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) way: Way,
     #[command(flatten)]
     pub(crate) credentials: Credentials,
     /// For how many seconds to ask
@@ -150,6 +183,8 @@ pub(crate) struct Ask {
     /// The proxy to ask through [default: none]
     #[arg(long, value_name = "H:P", value_parser = server)]
     pub(crate) proxy: Option<String>,
+    #[command(flatten)]
+    pub(crate) way: Way,
     #[command(flatten)]
     pub(crate) credentials: Credentials,
 }

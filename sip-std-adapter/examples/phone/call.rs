@@ -51,6 +51,7 @@ pub(crate) fn run(args: &args::Call, screen: &Shared, interrupt: &Interrupt) -> 
             towards: Some(args.proxy.as_deref().unwrap_or(&args.uri)),
             identity: args.from.as_deref(),
             proxy: args.proxy.as_deref(),
+            transport: args.way.transport,
             credentials: Some(&args.credentials),
             ..Setup::default()
         },

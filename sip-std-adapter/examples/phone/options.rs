@@ -17,6 +17,7 @@ pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> R
             listen: args.listen,
             towards: Some(args.proxy.as_deref().unwrap_or(&args.uri)),
             proxy: args.proxy.as_deref(),
+            transport: args.way.transport,
             credentials: Some(&args.credentials),
             ..Setup::default()
         },

@@ -9,7 +9,7 @@ use sip_core::message::Message;
 use sip_core::random::Seed;
 use sip_core::role::{Action, Role};
 use sip_core::time::Instant;
-use sip_core::transport::{Address, Flow};
+use sip_core::transport::{Address, Flow, Transport};
 use sip_core::ua::{Config, UserAgent};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -50,7 +50,8 @@ pub(crate) fn run(args: &args::Parse, mut trace: Option<Trace>) -> ExitCode {
                 let now = Instant::from_millis(1000 * second);
                 let passed = core::iter::once((them, us, &octets)).chain(answers.iter().map(|sent| (us, them, sent)));
                 for (from, to, bytes) in passed {
-                    let written = trace.as_mut().map_or(Ok(()), |trace| trace.datagram(now, from, to, bytes));
+                    let written =
+                        trace.as_mut().map_or(Ok(()), |trace| trace.message(now, from, to, Transport::Udp, bytes));
                     if let Err(error) = written {
                         eprintln!("{}: not in the capture: {error}", name(path));
                         readable = false;

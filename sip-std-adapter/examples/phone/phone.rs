@@ -1,6 +1,6 @@
 //! The phone itself: a user agent on a socket, with a screen.
 
-use crate::args::Credentials;
+use crate::args::{Carrier, Credentials};
 use crate::interrupt::Interrupt;
 use crate::net;
 use crate::report::{Failure, Report};
@@ -36,6 +36,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) port: u16,
     /// The URI of who has to be reached; none for one who waits to be called.
     pub(crate) towards: Option<&'a str>,
+    /// The transport for URIs that name none, and of our Contact.
+    pub(crate) transport: Carrier,
     /// Our own URI; none for `sip:phone@` and our address.
     pub(crate) identity: Option<&'a str>,
     /// The proxy's URI.
@@ -88,6 +90,7 @@ impl Phone {
             user_agent: NAME,
             proxy: setup.proxy.unwrap_or_default(),
             methods: "INFO, MESSAGE",
+            transport: setup.transport.into(),
             ..Config::new(&sent_by, &identity)
         };
         let seed = sip_std_adapter::seed()?;
@@ -99,7 +102,11 @@ impl Phone {
         if !setup.silent {
             screen.lock().set_own(setup.name.unwrap_or(&sent_by));
             let shown = screen.clone();
-            adapter.set_tap(move |way, _, flow, bytes, now| shown.lock().datagram(way, local, flow, bytes, now));
+            adapter.set_tap(move |way, end, flow, bytes, now| {
+                // A datagram socket on the wildcard does not know its address; a connection always does.
+                let end = if flow.transport.is_reliable() { end } else { local };
+                shown.lock().message(way, end, flow, bytes, now);
+            });
         }
         interrupt.add(adapter.waker());
         Ok(Self {
@@ -231,7 +238,8 @@ impl Phone {
         match self.screen.lock().last_peer() {
             Some(peer) if counted.unreachable > 0 => format!("nothing listens at {peer}"),
             Some(peer) => format!("{peer} can't be reached"),
-            None => format!("no way to {uri}: its name has no address, or its transport is not UDP"),
+            None if counted.connects_failed > 0 => format!("no connection to {uri}: refused, or not answered"),
+            None => format!("no way to {uri}: its name has no address, or its transport is TLS"),
         }
     }
 }

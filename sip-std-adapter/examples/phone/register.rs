@@ -20,6 +20,7 @@ pub(crate) fn run(args: &args::Register, screen: &Shared, interrupt: &Interrupt)
             listen: args.listen,
             towards: Some(&args.registrar),
             identity: Some(&args.aor),
+            transport: args.way.transport,
             credentials: Some(&args.credentials),
             ..Setup::default()
         },

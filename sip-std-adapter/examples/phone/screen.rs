@@ -89,7 +89,7 @@ pub(crate) struct Screen {
     ladder: Option<(Address, LadderLine)>,
     last_peer: Option<Address>,
     last_message: Instant,
-    /// A datagram has come.
+    /// A message has come.
     heard: bool,
     trace: Option<Trace>,
 }
@@ -105,8 +105,8 @@ impl Screen {
         self.names = Some((own.to_owned(), peer.to_owned()));
     }
 
-    /// Shows and records a datagram.
-    pub(crate) fn datagram(&mut self, way: Direction, local: SocketAddr, flow: Flow, bytes: &[u8], now: Instant) {
+    /// Shows and records a message.
+    pub(crate) fn message(&mut self, way: Direction, local: SocketAddr, flow: Flow, bytes: &[u8], now: Instant) {
         self.last_message = now;
         match way {
             Direction::Out => self.last_peer = Some(flow.remote),
@@ -114,7 +114,7 @@ impl Screen {
         }
         if let (Some(trace), Some(remote)) = (&mut self.trace, flow.remote.socket_addr()) {
             let (from, to) = if way == Direction::Out { (local, remote) } else { (remote, local) };
-            if let Err(error) = trace.datagram(now, from, to, bytes) {
+            if let Err(error) = trace.message(now, from, to, flow.transport, bytes) {
                 self.trace = None;
                 self.line(&format!("the trace ends here: {error}"));
             }
@@ -199,17 +199,17 @@ impl Screen {
         }
     }
 
-    /// When a datagram passed last.
+    /// When a message passed last.
     pub(crate) fn last_message(&self) -> Instant {
         self.last_message
     }
 
-    /// Whether any datagram has come.
+    /// Whether any message has come.
     pub(crate) fn heard(&self) -> bool {
         self.heard
     }
 
-    /// To whom a datagram went last.
+    /// To whom a message went last.
     pub(crate) fn last_peer(&self) -> Option<String> {
         self.last_peer.map(|peer| peer.to_string())
     }

@@ -2,16 +2,17 @@
 
 use core::net::SocketAddr;
 use sip_core::time::Instant;
+use sip_core::transport::Transport;
 use sip_testkit::{LinkType, PcapWriter};
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Writes each datagram at once, so that the file is whole whenever the phone stops.
+/// Writes each message at once, so that the file is whole whenever the phone stops.
 pub(crate) struct Trace {
     writer: PcapWriter<File>,
-    /// The Unix time of the first datagram less its own time, in microseconds.
+    /// The Unix time of the first message less its own time, in microseconds.
     epoch: Option<u64>,
 }
 
@@ -20,10 +21,22 @@ impl Trace {
         Ok(Self { writer: PcapWriter::new(File::create(path)?, LinkType::Raw)?, epoch: None })
     }
 
-    pub(crate) fn datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn message(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        to: SocketAddr,
+        transport: Transport,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         let micros = now.as_millis().saturating_mul(1000);
         let epoch = *self.epoch.get_or_insert_with(|| unix_micros().saturating_sub(micros));
-        self.writer.datagram(epoch.saturating_add(micros), from, to, bytes)
+        let time = epoch.saturating_add(micros);
+        if transport.is_reliable() {
+            self.writer.stream(time, from, to, bytes)
+        } else {
+            self.writer.datagram(time, from, to, bytes)
+        }
     }
 }
 

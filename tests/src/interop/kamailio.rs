@@ -68,7 +68,7 @@ impl Kamailio {
         // Its log is complete before it has ended, which rarely takes it long.
         self.process.close();
         let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-        // Its TCP process, which no test talks to, now and then waits on no socket at all while it is being stopped.
+        // Its TCP process now and then waits on no socket at all while it is being stopped.
         let own = "io_wait_loop_epoll";
         let judged = |line: &&str| line.contains("JUDGE:") || line.contains("ERROR") && !line.contains(own);
         let complaints = log.lines().filter(judged);

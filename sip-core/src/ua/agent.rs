@@ -5,11 +5,11 @@ use super::config::Settings;
 use super::entry::{CallEntry, CallState, Owner, RegistrationEntry, Tries};
 use super::event::{Call, Cause, Event};
 use crate::dialog::{self, Dialog};
-use crate::memory::{Handle, Head, Octets, Parts, Table, TableRef};
+use crate::memory::{Handle, Head, Octets, Parts, Table};
 use crate::random::{HashKey, Random};
 use crate::role::Received;
 use crate::time::{Duration, Instant};
-use crate::transaction::{Layer, Transaction, TransactionId, Transactions};
+use crate::transaction::{Layer, TransactionId, Transactions};
 use crate::transport::Flow;
 
 /// Transaction entries that each call reserves: one for its own CANCEL or BYE, one for the peer's.
@@ -24,13 +24,23 @@ pub(super) const BLOCKED: usize = 2;
 /// Ready list of dialogs whose next hop has to be looked up.
 pub(super) const LOOK_UP: usize = 3;
 
-/// All of a user agent that is not lent by its memory.
+/// What makes tables of the entries that a memory lends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heads {
+    pub(super) layer: Layer,
+    pub(super) dialogs: Head,
+    pub(super) calls: Head,
+    pub(super) registrations: Head,
+}
+
+impl Heads {
+    pub(super) const ZERO: Self =
+        Self { layer: Layer::ZERO, dialogs: Head::ZERO, calls: Head::ZERO, registrations: Head::ZERO };
+}
+
+/// All else of a user agent that is not lent by its memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct State {
-    pub(super) layer: Layer,
-    pub(super) dialog_head: Head,
-    pub(super) call_head: Head,
-    pub(super) registration_head: Head,
     pub(super) settings: Settings,
     pub(super) sessions: Sessions,
     pub(super) random: Random,
@@ -51,10 +61,6 @@ pub(super) struct State {
 
 impl State {
     pub(super) const ZERO: Self = Self {
-        layer: Layer::ZERO,
-        dialog_head: Head::ZERO,
-        call_head: Head::ZERO,
-        registration_head: Head::ZERO,
         settings: Settings::ZERO,
         sessions: Sessions::ZERO,
         random: Random::ZERO,
@@ -84,87 +90,52 @@ pub struct Statistics {
     pub replies_dropped: u32,
 }
 
-/// A user agent at work.
+/// A user agent at work on one input.
 pub(super) struct Agent<'a, O> {
+    /// The moment of the input.
+    pub(super) now: Instant,
+    /// The flow of the message that came; none when the input is another.
+    pub(super) source: Flow,
     pub(super) s: &'a mut State,
-    pub(super) transactions: &'a mut [Transaction],
-    pub(super) dialogs: &'a mut [Dialog],
-    pub(super) calls: &'a mut [CallEntry],
-    pub(super) registrations: &'a mut [RegistrationEntry],
-    pub(super) octets: &'a mut O,
+    pub(super) layer: Transactions<'a, O>,
+    pub(super) dialogs: Table<'a, Dialog>,
+    pub(super) calls: Table<'a, CallEntry>,
+    pub(super) registrations: Table<'a, RegistrationEntry>,
 }
 
 impl<'a, O: Octets> Agent<'a, O> {
-    pub(super) fn new(state: &'a mut State, parts: Parts<'a, O>) -> Self {
+    pub(super) fn new(now: Instant, heads: &'a mut Heads, state: &'a mut State, parts: Parts<'a, O>) -> Self {
         let Parts { transactions, dialogs, calls, registrations, octets } = parts;
-        Self { s: state, transactions, dialogs, calls, registrations, octets }
-    }
-
-    pub(super) fn layer(&mut self) -> Transactions<'_, O> {
-        Transactions::new(&mut self.s.layer, self.transactions, self.octets)
-    }
-
-    pub(super) fn call(&self, handle: Handle) -> Option<&CallEntry> {
-        TableRef::new(&self.s.call_head, self.calls).get(handle)
-    }
-
-    pub(super) fn call_mut(&mut self, handle: Handle) -> Option<&mut CallEntry> {
-        self.calls.get_mut(self.call_index(handle)?)
-    }
-
-    pub(super) fn call_table(&mut self) -> Table<'_, CallEntry> {
-        Table::new(&mut self.s.call_head, self.calls)
-    }
-
-    fn call_index(&self, handle: Handle) -> Option<usize> {
-        self.call(handle).and(handle.index())
-    }
-
-    pub(super) fn dialog(&self, handle: Handle) -> Option<&Dialog> {
-        TableRef::new(&self.s.dialog_head, self.dialogs).get(handle)
-    }
-
-    pub(super) fn dialog_mut(&mut self, handle: Handle) -> Option<&mut Dialog> {
-        let index = self.dialog(handle).and(handle.index())?;
-        self.dialogs.get_mut(index)
-    }
-
-    pub(super) fn dialog_table(&mut self) -> Table<'_, Dialog> {
-        Table::new(&mut self.s.dialog_head, self.dialogs)
-    }
-
-    pub(super) fn registration(&self, handle: Handle) -> Option<&RegistrationEntry> {
-        TableRef::new(&self.s.registration_head, self.registrations).get(handle)
-    }
-
-    pub(super) fn registration_mut(&mut self, handle: Handle) -> Option<&mut RegistrationEntry> {
-        let index = self.registration(handle).and(handle.index())?;
-        self.registrations.get_mut(index)
-    }
-
-    pub(super) fn registration_table(&mut self) -> Table<'_, RegistrationEntry> {
-        Table::new(&mut self.s.registration_head, self.registrations)
+        Self {
+            now,
+            source: Flow::NONE,
+            s: state,
+            layer: Transactions::new(&mut heads.layer, transactions, octets),
+            dialogs: Table::new(&mut heads.dialogs, dialogs),
+            calls: Table::new(&mut heads.calls, calls),
+            registrations: Table::new(&mut heads.registrations, registrations),
+        }
     }
 
     /// The dialog that a message belongs to.
     pub(super) fn dialog_of(&mut self, message: &crate::message::Message<'_>) -> Option<Handle> {
         let key = dialog::key_of(message, self.s.hash);
-        self.dialog_table().find(0, key)
+        self.dialogs.find(0, key)
     }
 
     pub(super) fn arm_call(&mut self, handle: Handle) {
-        let deadline = self.call(handle).and_then(CallEntry::earliest_deadline);
-        self.call_table().set_timer(handle, deadline);
+        let deadline = self.calls.get(handle).and_then(CallEntry::earliest_deadline);
+        self.calls.set_timer(handle, deadline);
     }
 
     pub(super) fn arm_dialog(&mut self, handle: Handle) {
-        let deadline = self.dialog(handle).and_then(Dialog::earliest_deadline);
-        self.dialog_table().set_timer(handle, deadline);
+        let deadline = self.dialogs.get(handle).and_then(Dialog::earliest_deadline);
+        self.dialogs.set_timer(handle, deadline);
     }
 
     pub(super) fn arm_registration(&mut self, handle: Handle) {
-        let deadline = self.registration(handle).and_then(RegistrationEntry::earliest_deadline);
-        self.registration_table().set_timer(handle, deadline);
+        let deadline = self.registrations.get(handle).and_then(RegistrationEntry::earliest_deadline);
+        self.registrations.set_timer(handle, deadline);
     }
 
     /// 64·T1: how long a transaction, or the wait for an ACK, lasts.
@@ -173,16 +144,16 @@ impl<'a, O: Octets> Agent<'a, O> {
     }
 
     /// Ends a call by a message: its entry is free, the event is the message's.
-    pub(super) fn end_now(&mut self, now: Instant, call: Handle, cause: Cause, status: u16) -> Received<Event> {
-        self.wind_up(now, call);
-        self.call_table().remove(call);
+    pub(super) fn end_now(&mut self, call: Handle, cause: Cause, status: u16) -> Received<Event> {
+        self.wind_up(call);
+        self.calls.remove(call);
         Received::Event(Event::Ended { call: Call(call), cause, status })
     }
 
     /// Ends a call without a message: its entry stays until the application has been told.
-    pub(super) fn end_later(&mut self, now: Instant, call: Handle, cause: Cause, status: u16) {
-        self.wind_up(now, call);
-        if let Some(entry) = self.call_mut(call) {
+    pub(super) fn end_later(&mut self, call: Handle, cause: Cause, status: u16) {
+        self.wind_up(call);
+        if let Some(entry) = self.calls.get_mut(call) {
             entry.state = CallState::Over;
             entry.cause = cause;
             entry.status = status;
@@ -193,66 +164,66 @@ impl<'a, O: Octets> Agent<'a, O> {
 
     /// Whether `size` octets can be spent on a call, none when it is [`Handle::NONE`], without what the others have reserved.
     pub(super) fn spares(&self, call: Handle, size: usize) -> bool {
-        let own = self.call(call).map_or(0, |entry| entry.reserved);
+        let own = self.calls.get(call).map_or(0, |entry| entry.reserved);
         let others = self.s.set_aside.saturating_sub(own) as usize;
-        self.octets.free() >= size.saturating_add(others)
+        self.layer.octets.free() >= size.saturating_add(others)
     }
 
     /// Puts a call among those that have something to tell.
     pub(super) fn tell_call(&mut self, call: Handle) {
-        let mut table = self.call_table();
+        let table = &mut self.calls;
         if table.ready_list(call).is_none() {
             table.push(call, TELL);
         }
     }
 
     /// Frees all that a call holds but its entry.
-    fn wind_up(&mut self, now: Instant, call: Handle) {
-        let Some(entry) = self.call_mut(call) else { return };
+    fn wind_up(&mut self, call: Handle) {
+        let Some(entry) = self.calls.get_mut(call) else { return };
         let reserved = core::mem::take(&mut entry.reserved);
         let farewell = core::mem::take(&mut entry.farewell);
         entry.limit_at = Instant::ZERO;
         entry.repeat_at = Instant::ZERO;
         let mut dialog = core::mem::replace(&mut entry.dialog, Handle::NONE);
         let invite = entry.invite;
-        let chosen = self.dialog(dialog).filter(|entry| entry.state != dialog::State::Early);
+        let chosen = self.dialogs.get(dialog).filter(|entry| entry.state != dialog::State::Early);
         if let Some(settled) = chosen.map(|entry| Owner::Settled(entry.key().bucket_bits()))
-            && self.layer().is_client(invite)
+            && self.layer.is_client(invite)
         {
             // What the peer still sends of its 2xx is acknowledged, and no more.
-            self.layer().set_user(invite, settled.user(Tries::default()));
+            self.layer.set_user(invite, settled.user(Tries::default()));
         }
-        while let Some(entry) = self.dialog(dialog) {
+        while let Some(entry) = self.dialogs.get(dialog) {
             let next = entry.next;
-            self.drop_dialog(now, dialog);
+            self.drop_dialog(dialog);
             dialog = next;
         }
-        self.octets.release(farewell);
+        self.layer.octets.release(farewell);
         if reserved > 0 {
-            self.octets.unreserve(reserved as usize);
+            self.layer.octets.unreserve(reserved as usize);
             self.s.set_aside = self.s.set_aside.saturating_sub(reserved);
-            self.layer().unreserve(RESERVED_TRANSACTIONS);
+            self.layer.unreserve(RESERVED_TRANSACTIONS);
         }
         self.arm_call(call);
     }
 
     /// Frees a dialog. An INVITE of the peer that waits in it is answered 487, one of ours is left to end by itself.
-    pub(super) fn drop_dialog(&mut self, now: Instant, handle: Handle) {
-        let Some(entry) = self.dialog(handle) else { return };
+    pub(super) fn drop_dialog(&mut self, handle: Handle) {
+        let Some(entry) = self.dialogs.get(handle) else { return };
         let (invite, bits) = (entry.invite, entry.key().bucket_bits());
         let patience = self.patience();
-        let mut layer = self.layer();
+        let layer = &mut self.layer;
         if layer.is_client(invite) {
             // A 2xx is still acknowledged.
             layer.set_user(invite, Owner::Settled(bits).user(Tries::default()));
-            layer.limit(now, invite, patience);
+            layer.limit(self.now, invite, patience);
         } else if layer.is_server(invite) && !layer.has_final(invite) {
-            layer.finish(now, invite, 487);
+            layer.finish(self.now, invite, 487);
         }
-        let mut table = Table::new(&mut self.s.dialog_head, self.dialogs);
+        let table = &mut self.dialogs;
         table.unlink_key(handle, 0);
         if let Some(entry) = table.get_mut(handle) {
-            entry.release(self.octets);
+            entry.release(self.layer.octets);
         }
         table.remove(handle);
     }

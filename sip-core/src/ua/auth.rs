@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Challenge, Credentials, HeaderName, Message, Method, Writer, build};
 use crate::random::Token;
-use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};
 
 /// Credentials that a user agent takes.
@@ -156,7 +155,7 @@ impl<O: Octets> Agent<'_, O> {
     pub(super) fn add_credentials(&mut self, realm: &[u8], username: &[u8], password: &[u8]) -> Result<(), Error> {
         let length = |text: &[u8]| u16::try_from(text.len()).map_err(|_| Error::Invalid("credentials"));
         let (realm_length, username_length, _) = (length(realm)?, length(username)?, length(password)?);
-        let octets = &*self.octets;
+        let octets = &*self.layer.octets;
         let same = |credential: &Credential| {
             !credential.block.is_none()
                 && octets.get(credential.block).get(..usize::from(credential.realm)) == Some(realm)
@@ -168,13 +167,13 @@ impl<O: Octets> Agent<'_, O> {
             .or_else(|| credentials.iter().position(|credential| credential.block.is_none()))
             .ok_or(Error::Invalid("more credentials than a user agent keeps"))?;
         let size = realm.len().saturating_add(username.len()).saturating_add(password.len());
-        let block = self.octets.write(size, false, |_, writer| {
+        let block = self.layer.octets.write(size, false, |_, writer| {
             for text in [realm, username, password] {
                 writer.raw(text);
             }
         })?;
         if let Some(credential) = self.s.sessions.credentials.get_mut(place) {
-            self.octets.release(credential.block);
+            self.layer.octets.release(credential.block);
             *credential = Credential { block, realm: realm_length, username: username_length };
         }
         Ok(())
@@ -205,7 +204,6 @@ impl<O: Octets> Agent<'_, O> {
     /// wrong password. On success the new transaction has the same owner and the sessions used are returned.
     pub(super) fn authenticate(
         &mut self,
-        now: Instant,
         id: TransactionId,
         owner: Owner,
         tries: Tries,
@@ -225,7 +223,7 @@ impl<O: Octets> Agent<'_, O> {
         let fresh = self.answers(sessions);
         let drop = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
         let new =
-            self.send_again(now, id, response.cseq().method, (owner, owner_tries), &drop, |kept, writer, request| {
+            self.send_again(id, response.cseq().method, (owner, owner_tries), &drop, |kept, writer, request| {
                 // Answers to realms whose challenge is forgotten stay as they are.
                 for header in request.headers() {
                     let Some(given) = Credentials::of(&header) else { continue };
@@ -240,12 +238,12 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Adds the sessions of other realms that a request answered: they go along with their next nonce count.
     fn add_given(&mut self, id: TransactionId, sessions: &mut [u32; MAX_ANSWERS], taken: usize) {
-        let block = self.layer().block(id);
-        let Ok(request) = Message::parse(self.octets.get(block)) else { return };
+        let block = self.layer.block(id);
+        let Ok(request) = Message::parse(self.layer.octets.get(block)) else { return };
         let mut free = taken;
         for given in request.credentials() {
             let known = self.s.sessions.sessions.iter().find(|session| {
-                let terms = session.terms(self.octets.get(session.block));
+                let terms = session.terms(self.layer.octets.get(session.block));
                 session.number != 0
                     && (session.proxy, terms.realm, terms.nonce) == (given.proxy, given.realm, given.nonce)
             });
@@ -267,8 +265,8 @@ impl<O: Octets> Agent<'_, O> {
         tries: Tries,
         response: &Message<'m>,
     ) -> Option<(heapless::Vec<(Challenge<'m>, u8), MAX_ANSWERS>, bool)> {
-        let block = self.layer().block(id);
-        let request = Message::parse(self.octets.get(block)).ok()?;
+        let block = self.layer.block(id);
+        let request = Message::parse(self.layer.octets.get(block)).ok()?;
         let mut chosen = heapless::Vec::<(Challenge<'m>, u8), MAX_ANSWERS>::new();
         let mut repeated = false;
         for challenge in response.challenges() {
@@ -279,7 +277,7 @@ impl<O: Octets> Agent<'_, O> {
             if !known || taken {
                 continue;
             }
-            let Some(credential) = self.s.sessions.credential_for(challenge.realm, self.octets) else { continue };
+            let Some(credential) = self.s.sessions.credential_for(challenge.realm, self.layer.octets) else { continue };
             if let Some(previous) = request.credentials().find(|given| answers(&challenge, given)) {
                 if !challenge.stale && (previous.nonce == challenge.nonce || tries.repeated > 0) {
                     return None;
@@ -296,7 +294,7 @@ impl<O: Octets> Agent<'_, O> {
     /// Remembers a challenge as its realm's last; the number of its session.
     fn keep_session(&mut self, challenge: &Challenge<'_>, credential: u8) -> Result<u32, Error> {
         let store = &self.s.sessions;
-        let octets = &*self.octets;
+        let octets = &*self.layer.octets;
         let same = |session: &Session| {
             session.number != 0
                 && session.proxy == challenge.proxy
@@ -309,7 +307,7 @@ impl<O: Octets> Agent<'_, O> {
         let (realm, nonce, opaque) = (challenge.realm, challenge.nonce, challenge.opaque.unwrap_or_default());
         let length = |text: &[u8]| u16::try_from(text.len()).unwrap_or(u16::MAX);
         let size = realm.len().saturating_add(nonce.len()).saturating_add(opaque.len());
-        let block = self.octets.write(size, false, |_, writer| {
+        let block = self.layer.octets.write(size, false, |_, writer| {
             for text in [realm, nonce, opaque] {
                 writer.raw(text);
             }
@@ -317,7 +315,7 @@ impl<O: Octets> Agent<'_, O> {
         let number = self.s.sessions.made.wrapping_add(1).max(1);
         self.s.sessions.made = number;
         if let Some(session) = self.s.sessions.sessions.get_mut(place) {
-            self.octets.release(session.block);
+            self.layer.octets.release(session.block);
             *session = Session {
                 number,
                 block,
@@ -337,7 +335,6 @@ impl<O: Octets> Agent<'_, O> {
     /// Sends a request again as a new transaction: a new branch, the next CSeq, `drop` left out, `extra` added.
     pub(super) fn send_again(
         &mut self,
-        now: Instant,
         id: TransactionId,
         method: Method<'_>,
         (owner, tries): (Owner, Tries),
@@ -345,7 +342,7 @@ impl<O: Octets> Agent<'_, O> {
         extra: impl Fn(&O::Kept<'_>, &mut Writer<'_>, &Message<'_>),
     ) -> Option<TransactionId> {
         let (block, flow) = {
-            let layer = self.layer();
+            let layer = &self.layer;
             (layer.block(id), layer.flow(id))
         };
         // Only a BYE may use what the calls have reserved.
@@ -353,8 +350,8 @@ impl<O: Octets> Agent<'_, O> {
         let new = self.rewrite(block, reserved, drop, extra)?;
         let client =
             NewClient { block: new.block, flow, method, branch: new.branch, user: owner.user(tries), reserved };
-        let sent = self.layer().client(now, client);
-        sent.inspect_err(|_| self.octets.release(new.block)).ok()
+        let sent = self.layer.client(self.now, client);
+        sent.inspect_err(|_| self.layer.octets.release(new.block)).ok()
     }
 
     /// Writes a kept request again with a new branch and the next CSeq of its dialog.
@@ -366,19 +363,20 @@ impl<O: Octets> Agent<'_, O> {
         extra: impl Fn(&O::Kept<'_>, &mut Writer<'_>, &Message<'_>),
     ) -> Option<Rewritten> {
         let (key, mut cseq, size) = {
-            let bytes = self.octets.get(old);
+            let bytes = self.layer.octets.get(old);
             let request = Message::parse(bytes).ok()?;
             let (local, remote) = (request.from_tag().unwrap_or_default(), request.to_tag().unwrap_or_default());
             let key = crate::dialog::key(self.s.hash, request.call_id(), local, remote);
             (key, request.cseq().number.saturating_add(1), bytes.len().saturating_add(512))
         };
-        let dialog = self.dialog_table().find(0, key);
-        if let Some(dialog) = dialog.and_then(|handle| self.dialog_mut(handle)) {
+        let dialog = self.dialogs.find(0, key);
+        if let Some(dialog) = dialog.and_then(|handle| self.dialogs.get_mut(handle)) {
             dialog.local_seq = dialog.local_seq.max(cseq.saturating_sub(1)).saturating_add(1);
             cseq = dialog.local_seq;
         }
         let branch = self.s.random.token();
         let block = self
+            .layer
             .octets
             .write(size, reserved, |kept, writer| {
                 let Ok(request) = Message::parse(kept.get(old)) else { return };

@@ -10,7 +10,6 @@ use crate::memory::{Handle, KeptBlocks, Octets};
 use crate::message::scan::alike;
 use crate::message::{HeaderName, Message, Method, Scheme};
 use crate::role::Received;
-use crate::time::Instant;
 use crate::transaction::{ClientOutcome, Expired, ExpiredKind, ServerMatch, TransactionId};
 use crate::transport::Flow;
 
@@ -26,23 +25,23 @@ enum Failure {
 impl<O: Octets> Agent<'_, O> {
     /// A response.
     #[inline(never)]
-    pub(super) fn receive_response(&mut self, now: Instant, flow: Flow, response: &Message<'_>) -> Received<Event> {
+    pub(super) fn receive_response(&mut self, response: &Message<'_>) -> Received<Event> {
         // More than one Via was misrouted (§8.1.3.3).
         if response.vias().count() != 1 {
             return Received::Stray;
         }
-        let Some((id, user)) = self.layer().match_response(response) else { return Received::Stray };
+        let Some((id, user)) = self.layer.match_response(response) else { return Received::Stray };
         let (owner, tries) = Owner::of(user);
         let status = response.status().unwrap_or_default();
-        let fresh = !self.layer().has_final(id);
+        let fresh = !self.layer.has_final(id);
         // Whatever needs the request as it was sent comes before its transaction takes the response.
         let mut received = Received::Nothing;
         let mut again = None;
         if fresh && matches!(status, 401 | 407) && self.wants_another_try(owner) {
             if let Owner::Invite(call) = owner {
-                self.forget_forks(now, call);
+                self.forget_forks(call);
             }
-            again = self.authenticate(now, id, owner, tries, response);
+            again = self.authenticate(id, owner, tries, response);
             if let Some((new, sessions)) = again {
                 self.resent(owner, new, sessions);
             }
@@ -50,46 +49,46 @@ impl<O: Octets> Agent<'_, O> {
         if fresh
             && status == 423
             && let Owner::Register(registration) = owner
-            && self.longer(now, registration, id, tries, response)
+            && self.longer(registration, id, tries, response)
         {
             again = Some((id, [0; 2]));
         }
         let delivered = fresh || (200..300).contains(&status);
         if again.is_none() && delivered {
             received = match owner {
-                Owner::Invite(call) => self.invite_response(now, flow, call, id, response),
-                Owner::Reinvite(dialog) if self.dialog(dialog).is_some() => {
-                    self.reinvite_response(now, flow, dialog, id, response)
+                Owner::Invite(call) => self.invite_response(call, id, response),
+                Owner::Reinvite(dialog) if self.dialogs.get(dialog).is_some() => {
+                    self.reinvite_response(dialog, id, response)
                 }
-                Owner::Reinvite(_) if (200..300).contains(&status) => self.acknowledge_alone(flow, response),
+                Owner::Reinvite(_) if (200..300).contains(&status) => self.acknowledge_alone(response),
                 Owner::Settled(bits) if (200..300).contains(&status) => {
                     if crate::dialog::key_of(response, self.s.hash).bucket_bits() == bits {
-                        self.acknowledge_alone(flow, response)
+                        self.acknowledge_alone(response)
                     } else {
-                        self.refuse_fork(now, flow, TransactionId::NONE, response)
+                        self.refuse_fork(TransactionId::NONE, response)
                     }
                 }
                 _ => Received::Nothing,
             };
         }
-        let outcome = self.layer().receive_response(now, id, response);
+        let outcome = self.layer.receive_response(self.now, id, response);
         // Only Proceeding can be limited, and this response may have led there.
         let orphan = match owner {
             Owner::Nobody | Owner::Settled(_) => true,
-            Owner::Reinvite(dialog) => self.dialog(dialog).is_none(),
+            Owner::Reinvite(dialog) => self.dialogs.get(dialog).is_none(),
             _ => false,
         };
         if fresh && status < 200 && orphan {
             let patience = self.patience();
-            self.layer().limit(now, id, patience);
+            self.layer.limit(self.now, id, patience);
         }
         if outcome == ClientOutcome::Deliver && again.is_none() {
             received = match owner {
-                Owner::Bye(dialog) if status >= 200 => match self.bye_done(now, dialog) {
-                    Some((call, cause, status)) => self.end_now(now, call, cause, status),
+                Owner::Bye(dialog) if status >= 200 => match self.bye_done(dialog) {
+                    Some((call, cause, status)) => self.end_now(call, cause, status),
                     None => Received::Nothing,
                 },
-                Owner::Register(registration) => self.registered(now, flow, registration, id, response),
+                Owner::Register(registration) => self.registered(registration, id, response),
                 Owner::Application(number) if status != 100 => {
                     Received::Event(Event::Response { request: OutgoingRequest(number), status })
                 }
@@ -103,13 +102,13 @@ impl<O: Octets> Agent<'_, O> {
     fn wants_another_try(&self, owner: Owner) -> bool {
         match owner {
             Owner::Invite(call) => {
-                self.call(call).is_some_and(|entry| entry.state == CallState::Calling && !entry.hangup)
+                self.calls.get(call).is_some_and(|entry| entry.state == CallState::Calling && !entry.hangup)
             }
             Owner::Reinvite(dialog) => {
-                self.dialog(dialog).is_some_and(|entry| entry.state == crate::dialog::State::Confirmed)
+                self.dialogs.get(dialog).is_some_and(|entry| entry.state == crate::dialog::State::Confirmed)
             }
-            Owner::Bye(dialog) => self.dialog(dialog).is_some(),
-            Owner::Register(registration) => self.registration(registration).is_some(),
+            Owner::Bye(dialog) => self.dialogs.get(dialog).is_some(),
+            Owner::Register(registration) => self.registrations.get(registration).is_some(),
             Owner::Application(_) => true,
             Owner::Nobody | Owner::Incoming | Owner::Settled(_) => false,
         }
@@ -119,20 +118,20 @@ impl<O: Octets> Agent<'_, O> {
     fn resent(&mut self, owner: Owner, new: TransactionId, sessions: [u32; 2]) {
         match owner {
             Owner::Invite(call) => {
-                if let Some(entry) = self.call_mut(call) {
+                if let Some(entry) = self.calls.get_mut(call) {
                     entry.invite = new;
                     entry.sessions = sessions;
                     entry.provisional = false;
                 }
             }
             Owner::Reinvite(dialog) => {
-                if let Some(entry) = self.dialog_mut(dialog) {
+                if let Some(entry) = self.dialogs.get_mut(dialog) {
                     entry.invite = new;
                     entry.sessions = sessions;
                 }
             }
             Owner::Bye(dialog) => {
-                if let Some(entry) = self.dialog_mut(dialog) {
+                if let Some(entry) = self.dialogs.get_mut(dialog) {
                     entry.sessions = sessions;
                 }
             }
@@ -143,108 +142,108 @@ impl<O: Octets> Agent<'_, O> {
 
     /// A request.
     #[inline(never)]
-    pub(super) fn receive_request(&mut self, now: Instant, flow: Flow, request: &Message<'_>) -> Received<Event> {
-        match self.layer().receive_request(now, request) {
+    pub(super) fn receive_request(&mut self, request: &Message<'_>) -> Received<Event> {
+        match self.layer.receive_request(self.now, request) {
             ServerMatch::Absorbed(_) => return Received::Nothing,
             ServerMatch::Merged => {
-                self.reply_bare(flow, request, 482);
+                self.reply_bare(request, 482);
                 return Received::Nothing;
             }
             ServerMatch::Ack2xx(..) | ServerMatch::New => {}
         }
         match request.method() {
-            Method::Ack => return self.acknowledged(now, request),
-            Method::Cancel => return self.cancelled(now, flow, request),
+            Method::Ack => return self.acknowledged(request),
+            Method::Cancel => return self.cancelled(request),
             _ => {}
         }
-        if self.refuse_request(flow, request) {
+        if self.refuse_request(request) {
             return Received::Nothing;
         }
         if request.to_tag().is_some() {
-            return self.in_dialog(now, flow, request);
+            return self.in_dialog(request);
         }
         match request.method() {
-            Method::Invite if self.refuse_invite(flow, request) => Received::Nothing,
-            Method::Invite => self.incoming(now, flow, request),
+            Method::Invite if self.refuse_invite(request) => Received::Nothing,
+            Method::Invite => self.incoming(request),
             Method::Options => {
-                self.describe(flow, request);
+                self.describe(request);
                 Received::Nothing
             }
             Method::Bye => {
-                self.reply_bare(flow, request, 481);
+                self.reply_bare(request, 481);
                 Received::Nothing
             }
-            _ => self.hand_over(now, flow, request, None),
+            _ => self.hand_over(request, None),
         }
     }
 
     /// A request inside a dialog (§12.2.2).
-    fn in_dialog(&mut self, now: Instant, flow: Flow, request: &Message<'_>) -> Received<Event> {
+    fn in_dialog(&mut self, request: &Message<'_>) -> Received<Event> {
         let Some(dialog) = self.dialog_of(request) else {
-            self.reply_bare(flow, request, 481);
+            self.reply_bare(request, 481);
             return Received::Nothing;
         };
-        let Some(entry) = self.dialog_mut(dialog) else { return Received::Stray };
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return Received::Stray };
         let seq = request.cseq().number;
         if entry.remote_seq_known && seq < entry.remote_seq {
-            self.reply_bare(flow, request, 500);
+            self.reply_bare(request, 500);
             return Received::Nothing;
         }
         entry.remote_seq = seq;
         entry.remote_seq_known = true;
         let call = entry.call;
         if request.method() == Method::Invite {
-            if self.refuse_invite(flow, request) {
+            if self.refuse_invite(request) {
                 return Received::Nothing;
             }
-            return self.reinvited(now, flow, dialog, request);
+            return self.reinvited(dialog, request);
         }
         match request.method() {
-            Method::Bye => self.bye(now, flow, dialog, request),
+            Method::Bye => self.bye(dialog, request),
             Method::Options => {
-                self.describe(flow, request);
+                self.describe(request);
                 Received::Nothing
             }
             _ => {
-                let call = self.call(call).is_some().then_some(Call(call));
-                self.hand_over(now, flow, request, call)
+                let call = self.calls.get(call).is_some().then_some(Call(call));
+                self.hand_over(request, call)
             }
         }
     }
 
     /// The peer's BYE (§15.1.2).
-    fn bye(&mut self, now: Instant, flow: Flow, dialog: Handle, request: &Message<'_>) -> Received<Event> {
-        let Some(entry) = self.dialog(dialog) else { return Received::Stray };
+    fn bye(&mut self, dialog: Handle, request: &Message<'_>) -> Received<Event> {
+        let Some(entry) = self.dialogs.get(dialog) else { return Received::Stray };
         let call = entry.call;
-        if self.call(call).is_some_and(|entry| entry.state == CallState::Calling) {
-            self.reply_bare(flow, request, 200);
+        if self.calls.get(call).is_some_and(|entry| entry.state == CallState::Calling) {
+            self.reply_bare(request, 200);
         } else {
             let tag = self.s.random.token();
-            self.accept(now, flow, request, tag, call);
+            self.accept(request, tag, call);
         }
-        match self.call(call).map(|entry| (entry.state, entry.cause)) {
+        match self.calls.get(call).map(|entry| (entry.state, entry.cause)) {
             // The callee must not end an early dialog; its INVITE decides.
             Some((CallState::Calling | CallState::Over | CallState::Free, _)) => Received::Nothing,
             // Both hung up, ours first as we see it.
-            Some((CallState::Ending, Cause::LocalHangup)) => self.end_now(now, call, Cause::LocalHangup, 0),
-            Some(_) => self.end_now(now, call, Cause::RemoteHangup, 0),
+            Some((CallState::Ending, Cause::LocalHangup)) => self.end_now(call, Cause::LocalHangup, 0),
+            Some(_) => self.end_now(call, Cause::RemoteHangup, 0),
             None => {
-                self.drop_dialog(now, dialog);
+                self.drop_dialog(dialog);
                 Received::Nothing
             }
         }
     }
 
     /// What any request must be (§8.2.1, §8.2.2); whether it was refused.
-    fn refuse_request(&mut self, flow: Flow, request: &Message<'_>) -> bool {
+    fn refuse_request(&mut self, request: &Message<'_>) -> bool {
         let settings = self.s.settings;
         let method = request.method();
-        let texts = self.octets.get(settings.block());
+        let texts = self.layer.octets.get(settings.block());
         let core = matches!(method, Method::Invite | Method::Bye | Method::Options);
         if !core && !lists(settings.text(texts, Text::Methods), method.as_bytes()) {
             // A method that nobody here has heard of, or one that is known and not allowed.
             let status = if matches!(method, Method::Extension(_)) { 501 } else { 405 };
-            self.reply(flow, request, status, |kept, writer| {
+            self.reply(request, status, |kept, writer| {
                 settings.write_abilities(kept, writer);
                 writer.finish_without_body();
             });
@@ -253,12 +252,12 @@ impl<O: Octets> Agent<'_, O> {
         let known_scheme =
             request.uri().is_some_and(|uri| matches!(uri.scheme(), Scheme::Sip | Scheme::Sips | Scheme::Tel));
         if !known_scheme {
-            self.reply_bare(flow, request, 416);
+            self.reply_bare(request, 416);
             return true;
         }
         let supported = settings.text(texts, Text::Supported);
         if request.require().any(|tag| !names(supported, tag)) {
-            self.reply(flow, request, 420, |kept, writer| {
+            self.reply(request, 420, |kept, writer| {
                 let texts = kept.get(settings.block());
                 let supported = settings.text(texts, Text::Supported);
                 writer.value_start(HeaderName::Unsupported);
@@ -278,9 +277,9 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Answers OPTIONS (§11.2).
-    fn describe(&mut self, flow: Flow, request: &Message<'_>) {
+    fn describe(&mut self, request: &Message<'_>) {
         let settings = self.s.settings;
-        self.reply(flow, request, 200, |kept, writer| {
+        self.reply(request, 200, |kept, writer| {
             settings.write_contact(kept, writer);
             settings.write_abilities(kept, writer);
             writer.header(HeaderName::Accept, settings.text(kept.get(settings.block()), Text::Accept));
@@ -291,13 +290,13 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Gives a request to the application.
-    fn hand_over(&mut self, now: Instant, flow: Flow, request: &Message<'_>, call: Option<Call>) -> Received<Event> {
+    fn hand_over(&mut self, request: &Message<'_>, call: Option<Call>) -> Received<Event> {
         let tag = self.s.random.token();
         let user = Owner::Incoming.user(super::entry::Tries::default());
-        match self.layer().server(now, flow, request, tag.as_bytes(), user, false) {
+        match self.layer.server(self.now, self.source, request, tag.as_bytes(), user, false) {
             Ok(id) => Received::Event(Event::Request { request: IncomingRequest(id), call }),
             Err(_) => {
-                self.refuse_for_room(flow, request);
+                self.refuse_for_room(request);
                 Received::Nothing
             }
         }
@@ -306,7 +305,6 @@ impl<O: Octets> Agent<'_, O> {
     /// The application's answer to a request that was given to it.
     pub(super) fn respond(
         &mut self,
-        now: Instant,
         request: IncomingRequest,
         status: u16,
         content: &Content<'_>,
@@ -317,43 +315,43 @@ impl<O: Octets> Agent<'_, O> {
         }
         let settings = self.s.settings;
         let id = request.0;
-        let mut layer = self.layer();
+        let layer = &mut self.layer;
         if !layer.is_server(id) {
             return Err(Error::Gone);
         }
-        layer.respond(now, id, status, None, true, |kept, writer| {
+        layer.respond(self.now, id, status, None, true, |kept, writer| {
             settings.write_agent(kept, writer, HeaderName::Server);
             content.write(writer);
         })
     }
 
     /// Works off calls', dialogs' and registrations' timers; the transactions' are worked off as events are polled.
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
-        self.s.expire_to = now;
-        while let Some(call) = self.call_table().expired(now) {
-            self.call_due(now, call);
+    pub(super) fn handle_timeout(&mut self) {
+        self.s.expire_to = self.now;
+        while let Some(call) = self.calls.expired(self.now) {
+            self.call_due(call);
         }
-        while let Some(dialog) = self.dialog_table().expired(now) {
-            self.dialog_due(now, dialog);
+        while let Some(dialog) = self.dialogs.expired(self.now) {
+            self.dialog_due(dialog);
         }
-        while let Some(registration) = self.registration_table().expired(now) {
-            self.registration_due(now, registration);
+        while let Some(registration) = self.registrations.expired(self.now) {
+            self.registration_due(registration);
         }
     }
 
     /// The next event that no message caused.
-    pub(super) fn next_event(&mut self, now: Instant) -> Option<Event> {
-        if let Some(event) = self.expire_transactions(now) {
+    pub(super) fn next_event(&mut self) -> Option<Event> {
+        if let Some(event) = self.expire_transactions() {
             return Some(event);
         }
-        while let Some(call) = self.call_table().first(TELL) {
+        while let Some(call) = self.calls.first(TELL) {
             match self.call_event(call) {
                 Some(event) => return Some(event),
-                None => self.call_table().unlink_ready(call),
+                None => self.calls.unlink_ready(call),
             }
         }
-        while let Some(registration) = self.registration_table().first(TELL) {
-            self.registration_table().unlink_ready(registration);
+        while let Some(registration) = self.registrations.first(TELL) {
+            self.registrations.unlink_ready(registration);
             if let Some(event) = self.registration_event(registration) {
                 return Some(event);
             }
@@ -362,13 +360,13 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     fn call_event(&mut self, call: Handle) -> Option<Event> {
-        let entry = self.call_mut(call)?;
+        let entry = self.calls.get_mut(call)?;
         if core::mem::take(&mut entry.pending.reinvited) {
             return Some(Event::Reinvited { call: Call(call), status: entry.reinvite_status, answer_due: false });
         }
         if core::mem::take(&mut entry.pending.ended) {
             let (cause, status) = (entry.cause, entry.status);
-            self.call_table().remove(call);
+            self.calls.remove(call);
             return Some(Event::Ended { call: Call(call), cause, status });
         }
         if core::mem::take(&mut entry.pending.refresh_due) {
@@ -378,23 +376,23 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Ends transactions whose time is up or whose flow failed, up to the first that is an event of its own.
-    pub(super) fn expire_transactions(&mut self, now: Instant) -> Option<Event> {
+    pub(super) fn expire_transactions(&mut self) -> Option<Event> {
         let expire_to = self.s.expire_to;
-        while let Some(expired) = self.layer().handle_timeout(expire_to) {
-            if let Some(event) = self.transaction_over(now, expired) {
+        while let Some(expired) = self.layer.handle_timeout(expire_to) {
+            if let Some(event) = self.transaction_over(expired) {
                 return Some(event);
             }
         }
         let lost = core::mem::replace(&mut self.s.lost, TransactionId::NONE);
         if !lost.is_none()
-            && let Some(event) = self.no_way(now, lost)
+            && let Some(event) = self.no_way(lost)
         {
             return Some(event);
         }
         let failing = self.s.failing;
         if !failing.is_none() {
-            while let Some(expired) = self.layer().flow_failed(failing) {
-                if let Some(event) = self.transaction_over(now, expired) {
+            while let Some(expired) = self.layer.flow_failed(failing) {
+                if let Some(event) = self.transaction_over(expired) {
                     return Some(event);
                 }
             }
@@ -403,41 +401,41 @@ impl<O: Octets> Agent<'_, O> {
         None
     }
 
-    fn transaction_over(&mut self, now: Instant, expired: Expired) -> Option<Event> {
+    fn transaction_over(&mut self, expired: Expired) -> Option<Event> {
         let failure = match expired.kind {
             ExpiredKind::Ended => return None,
             ExpiredKind::TimedOut => Failure::Timeout,
             ExpiredKind::FlowFailed => Failure::Flow,
         };
-        self.transaction_failed(now, expired.id, Owner::of(expired.user).0, failure)
+        self.transaction_failed(expired.id, Owner::of(expired.user).0, failure)
     }
 
-    fn transaction_failed(&mut self, now: Instant, id: TransactionId, owner: Owner, failure: Failure) -> Option<Event> {
+    fn transaction_failed(&mut self, id: TransactionId, owner: Owner, failure: Failure) -> Option<Event> {
         let (status, cause) = match failure {
             Failure::Timeout => (408, Cause::Timeout),
             Failure::Flow => (503, Cause::Unreachable),
         };
         match owner {
             Owner::Invite(call) => {
-                let entry = self.call(call)?;
+                let entry = self.calls.get(call)?;
                 let ours = entry.invite == id && entry.state == CallState::Calling;
                 if ours {
                     let cause = if entry.hangup { entry.cause } else { cause };
-                    self.end_later(now, call, cause, if cause == Cause::Timeout { 408 } else { 0 });
+                    self.end_later(call, cause, if cause == Cause::Timeout { 408 } else { 0 });
                 }
                 None
             }
             Owner::Reinvite(dialog) => {
-                self.reinvite_failed(now, dialog, id, status);
+                self.reinvite_failed(dialog, id, status);
                 None
             }
             Owner::Bye(dialog) => {
-                let (call, cause, status) = self.bye_done(now, dialog)?;
-                self.end_later(now, call, cause, status);
+                let (call, cause, status) = self.bye_done(dialog)?;
+                self.end_later(call, cause, status);
                 None
             }
             Owner::Register(registration) => {
-                self.register_lost(now, registration, id, status);
+                self.register_lost(registration, id, status);
                 None
             }
             Owner::Application(number) => Some(Event::Response { request: OutgoingRequest(number), status }),
@@ -445,34 +443,34 @@ impl<O: Octets> Agent<'_, O> {
         }
     }
 
-    fn no_way(&mut self, now: Instant, id: TransactionId) -> Option<Event> {
-        let owner = Owner::of(self.layer().user(id)).0;
-        self.layer().abandon(id);
-        self.transaction_failed(now, id, owner, Failure::Flow)
+    fn no_way(&mut self, id: TransactionId) -> Option<Event> {
+        let owner = Owner::of(self.layer.user(id)).0;
+        self.layer.abandon(id);
+        self.transaction_failed(id, owner, Failure::Flow)
     }
 
     /// A flow failed: its transactions end as the events are polled, and what waited for it is dropped.
-    pub(super) fn flow_failed(&mut self, now: Instant, flow: Flow) {
+    pub(super) fn flow_failed(&mut self, flow: Flow) {
         if !self.s.failing.is_none() {
             // The application did not drain the last failure; what it would have been told is lost to it.
-            while self.expire_transactions(now).is_some() {}
+            while self.expire_transactions().is_some() {}
         }
         self.s.failing = flow;
-        self.registrar_lost(now, flow);
+        self.registrar_lost(flow);
     }
 
     /// What was put back for `flow` may be offered again.
     pub(super) fn flow_writable(&mut self, flow: Flow) {
-        self.layer().flow_writable(flow);
+        self.layer.flow_writable(flow);
         if self.s.reply.blocked && flow.carries(self.s.reply.flow) {
             self.s.reply.blocked = false;
             self.s.reply.offered = false;
         }
-        let mut next = self.dialog_table().first(BLOCKED);
+        let mut next = self.dialogs.first(BLOCKED);
         while let Some(dialog) = next {
-            next = self.dialog_table().next_ready(dialog);
-            if self.dialog(dialog).is_some_and(|entry| flow.carries(entry.ack_flow())) {
-                let mut table = self.dialog_table();
+            next = self.dialogs.next_ready(dialog);
+            if self.dialogs.get(dialog).is_some_and(|entry| flow.carries(entry.ack_flow())) {
+                let table = &mut self.dialogs;
                 table.unlink_ready(dialog);
                 table.push(dialog, SEND);
             }

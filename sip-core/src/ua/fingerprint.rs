@@ -3,7 +3,7 @@
 //! Each live entry is hashed for itself, with the entries it points to taken by their content; the hashes are summed, so that
 //! neither the order in which entries were taken nor their generations count.
 
-use super::agent::State;
+use super::agent::{Heads, State};
 use super::entry::{CallEntry, Owner, RegistrationEntry};
 use crate::dialog::Dialog;
 use crate::memory::{Handle, Octets, TableRef, View};
@@ -13,10 +13,16 @@ use core::hash::{Hash, Hasher};
 use siphasher::sip::SipHasher13;
 
 /// Feeds the state of a user agent to `hasher`.
-pub(super) fn write<O: Octets>(state: &State, view: &View<'_, O>, now: Instant, hasher: &mut impl Hasher) {
-    let calls = TableRef::new(&state.call_head, view.calls);
-    let dialogs = TableRef::new(&state.dialog_head, view.dialogs);
-    let registrations = TableRef::new(&state.registration_head, view.registrations);
+pub(super) fn write<O: Octets>(
+    heads: &Heads,
+    state: &State,
+    view: &View<'_, O>,
+    now: Instant,
+    hasher: &mut impl Hasher,
+) {
+    let calls = TableRef::new(&heads.calls, view.calls);
+    let dialogs = TableRef::new(&heads.dialogs, view.dialogs);
+    let registrations = TableRef::new(&heads.registrations, view.registrations);
     let content = Content { view, now };
     let sum = |hashes: &mut dyn Iterator<Item = u64>| hashes.fold(0_u64, u64::wrapping_add);
     sum(&mut calls.iter().map(|(_, entry)| content.call(entry))).hash(hasher);
@@ -47,7 +53,7 @@ pub(super) fn write<O: Octets>(state: &State, view: &View<'_, O>, now: Instant, 
             (tries.total, tries.repeated, named).hash(hasher);
         })
     };
-    TransactionsRef::new(&state.layer, view.transactions, view.octets).fingerprint(now, hasher, owner);
+    TransactionsRef::new(&heads.layer, view.transactions, view.octets).fingerprint(now, hasher, owner);
     (view.octets.get(state.settings.block()), state.settings.former).hash(hasher);
     state.sessions.fingerprint(view.octets, hasher);
     if !state.reply.block.is_none() && !state.reply.offered {

@@ -12,25 +12,19 @@ use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{HeaderName, Message, Method};
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};
-use crate::transport::{Flow, Sizing};
+use crate::transport::Sizing;
 
 impl<O: Octets> Agent<'_, O> {
     /// Gives a dialog the identity that a message makes (RFC 3261 §12.1).
-    pub(super) fn bind_dialog(
-        &mut self,
-        flow: Flow,
-        dialog: Handle,
-        message: &Message<'_>,
-        local_tag: &[u8],
-    ) -> Result<(), Error> {
-        let call = self.dialog(dialog).map_or(Handle::NONE, |entry| entry.call);
+    pub(super) fn bind_dialog(&mut self, dialog: Handle, message: &Message<'_>, local_tag: &[u8]) -> Result<(), Error> {
+        let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
         let needed = message.head_len();
         if !self.spares(call, needed) {
             return Err(Capacity::Octets { needed }.into());
         }
-        let identity = Identity::keep(message, local_tag, self.octets)?;
+        let identity = Identity::keep(message, local_tag, self.layer.octets)?;
         let preferred = self.s.settings.transport;
-        let direct = dialog_flow(&identity.texts(self.octets.get(identity.block)), preferred);
+        let direct = dialog_flow(&identity.texts(self.layer.octets.get(identity.block)), preferred);
         let hash = self.s.hash;
         let key = if message.is_request() {
             let to_tag = message.to_tag().unwrap_or(local_tag);
@@ -38,14 +32,13 @@ impl<O: Octets> Agent<'_, O> {
         } else {
             crate::dialog::key_of(message, hash)
         };
-        self.dialog_table().unlink_key(dialog, 0);
-        let octets = &mut *self.octets;
-        let mut table = crate::memory::Table::new(&mut self.s.dialog_head, self.dialogs);
+        self.dialogs.unlink_key(dialog, 0);
+        let (octets, table) = (&mut *self.layer.octets, &mut self.dialogs);
         if let Some(entry) = table.get_mut(dialog) {
             octets.release(entry.identity.block);
             entry.identity = identity;
             entry.flow = direct;
-            entry.source = flow;
+            entry.source = self.source;
             entry.lookup = Lookup::None;
             entry.set_key(key);
             let seq = message.cseq().number;
@@ -63,31 +56,30 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Keeps one dialog of a call and drops its early ones: what they still send is refused as a fork.
-    pub(super) fn choose_dialog(&mut self, now: Instant, call: Handle, chosen: Handle) {
-        let mut dialog = self.call(call).map_or(Handle::NONE, |entry| entry.dialog);
-        while let Some(entry) = self.dialog(dialog) {
+    pub(super) fn choose_dialog(&mut self, call: Handle, chosen: Handle) {
+        let mut dialog = self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog);
+        while let Some(entry) = self.dialogs.get(dialog) {
             let next = entry.next;
             if dialog == chosen {
-                if let Some(entry) = self.dialog_mut(dialog) {
+                if let Some(entry) = self.dialogs.get_mut(dialog) {
                     entry.next = Handle::NONE;
                 }
             } else {
-                self.drop_dialog(now, dialog);
+                self.drop_dialog(dialog);
             }
             dialog = next;
         }
-        if let Some(entry) = self.call_mut(call) {
+        if let Some(entry) = self.calls.get_mut(call) {
             entry.dialog = chosen;
         }
     }
 
     /// Takes the new remote target of a message and the way to it.
-    pub(super) fn refresh_target(&mut self, flow: Flow, dialog: Handle, message: &Message<'_>) -> Result<(), Error> {
+    pub(super) fn refresh_target(&mut self, dialog: Handle, message: &Message<'_>) -> Result<(), Error> {
         let preferred = self.s.settings.transport;
-        let octets = &mut *self.octets;
-        let mut table = crate::memory::Table::new(&mut self.s.dialog_head, self.dialogs);
+        let (octets, table) = (&mut *self.layer.octets, &mut self.dialogs);
         let Some(entry) = table.get_mut(dialog) else { return Err(Error::Gone) };
-        entry.source = flow;
+        entry.source = self.source;
         if entry.identity.refresh(message, octets)? {
             entry.flow = dialog_flow(&entry.identity.texts(octets.get(entry.identity.block)), preferred);
         }
@@ -99,7 +91,6 @@ impl<O: Octets> Agent<'_, O> {
     /// `invite` is the block of the INVITE, whose credentials the ACK repeats (RFC 3261 §22.1).
     pub(super) fn send_ack(
         &mut self,
-        now: Instant,
         dialog: Handle,
         seq: u32,
         invite: Block,
@@ -107,10 +98,10 @@ impl<O: Octets> Agent<'_, O> {
     ) -> Result<(), Error> {
         let settings = self.s.settings;
         let branch = self.s.random.token();
-        let entry = self.dialog(dialog).ok_or(Error::Gone)?;
+        let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
         let (identity, flow) = (entry.identity, entry.flow);
         let transport = if flow.is_none() { settings.transport } else { flow.transport };
-        let block = self.octets.write(content_size(content), true, |kept, writer| {
+        let block = self.layer.octets.write(content_size(content), true, |kept, writer| {
             let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
             let texts = identity.texts(kept.get(identity.block));
             texts.write_head(writer, Method::Ack, seq, transport, sent_by, branch);
@@ -124,15 +115,14 @@ impl<O: Octets> Agent<'_, O> {
             content.write(writer);
         })?;
         let patience = self.patience();
-        let octets = &mut *self.octets;
-        let mut table = crate::memory::Table::new(&mut self.s.dialog_head, self.dialogs);
+        let (octets, table) = (&mut *self.layer.octets, &mut self.dialogs);
         if let Some(entry) = table.get_mut(dialog) {
             octets.release(core::mem::replace(&mut entry.ack, block));
             entry.ack_seq = seq;
             entry.ack_connection = 0;
             entry.ack_sizing = Sizing::ZERO;
             entry.answer_due = false;
-            entry.give_up_at = now + patience;
+            entry.give_up_at = self.now + patience;
         }
         self.arm_dialog(dialog);
         self.offer_ack(dialog);
@@ -141,9 +131,8 @@ impl<O: Octets> Agent<'_, O> {
 
     /// The ACK to a 2xx waits for the application's answer; until then the INVITE is kept for its credentials.
     pub(super) fn expect_answer(&mut self, dialog: Handle, invite: TransactionId, seq: u32) {
-        let block = self.layer().take_message(invite);
-        let octets = &mut *self.octets;
-        let mut table = crate::memory::Table::new(&mut self.s.dialog_head, self.dialogs);
+        let block = self.layer.take_message(invite);
+        let (octets, table) = (&mut *self.layer.octets, &mut self.dialogs);
         if let Some(entry) = table.get_mut(dialog) {
             octets.release(core::mem::replace(&mut entry.ack, block));
             entry.ack_seq = seq;
@@ -156,27 +145,30 @@ impl<O: Octets> Agent<'_, O> {
 
     /// A 2xx was repeated: so is its ACK (RFC 3261 §13.2.2.4).
     pub(super) fn acknowledge_again(&mut self, dialog: Handle, seq: u32) {
-        if self.dialog(dialog).is_some_and(|entry| entry.ack_seq == seq && !entry.answer_due && !entry.ack.is_none()) {
+        if self
+            .dialogs
+            .get(dialog)
+            .is_some_and(|entry| entry.ack_seq == seq && !entry.answer_due && !entry.ack.is_none())
+        {
             self.forget_ack_connection(dialog);
             self.offer_ack(dialog);
         }
     }
 
     /// Sends the ACK that waited for the application's answer.
-    pub(super) fn acknowledge(&mut self, now: Instant, call: Handle, content: &Content<'_>) -> Result<(), Error> {
+    pub(super) fn acknowledge(&mut self, call: Handle, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
-        let dialog = self.call(call).ok_or(Error::Gone)?.dialog;
-        let entry = self.dialog(dialog).ok_or(Error::State)?;
+        let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
+        let entry = self.dialogs.get(dialog).ok_or(Error::State)?;
         if !entry.answer_due {
             return Err(Error::State);
         }
-        self.send_ack(now, dialog, entry.ack_seq, entry.ack, content)
+        self.send_ack(dialog, entry.ack_seq, entry.ack, content)
     }
 
     /// Writes a request inside a dialog and starts its transaction (RFC 3261 §12.2.1.1).
     pub(super) fn send_in_dialog(
         &mut self,
-        now: Instant,
         dialog: Handle,
         method: Method<'_>,
         owner: Owner,
@@ -184,16 +176,16 @@ impl<O: Octets> Agent<'_, O> {
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
         // A BYE is never refused for lack of room.
-        let reserved = method == Method::Bye && self.dialog(dialog).is_some_and(|entry| !entry.call.is_none());
+        let reserved = method == Method::Bye && self.dialogs.get(dialog).is_some_and(|entry| !entry.call.is_none());
         let settings = self.s.settings;
         let branch = self.s.random.token();
-        let entry: &Dialog = self.dialog(dialog).ok_or(Error::Gone)?;
+        let entry: &Dialog = self.dialogs.get(dialog).ok_or(Error::Gone)?;
         let (identity, flow, sessions) = (entry.identity, entry.flow, entry.sessions);
         let seq = entry.local_seq.saturating_add(1);
         let answers = self.answers(sessions);
         let transport = if flow.is_none() { settings.transport } else { flow.transport };
         let invite = method == Method::Invite;
-        let block = self.octets.write(content_size(content), reserved, |kept, writer| {
+        let block = self.layer.octets.write(content_size(content), reserved, |kept, writer| {
             let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
             let texts = identity.texts(kept.get(identity.block));
             texts.write_head(writer, method, seq, transport, sent_by, branch);
@@ -209,8 +201,8 @@ impl<O: Octets> Agent<'_, O> {
             content.write(writer);
         })?;
         let user = owner.user(Tries::default());
-        let id = self.send_request(now, NewClient { block, flow, method, branch, user, reserved })?;
-        if let Some(entry) = self.dialog_mut(dialog) {
+        let id = self.send_request(NewClient { block, flow, method, branch, user, reserved })?;
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.local_seq = seq;
         }
         Ok(id)

@@ -14,75 +14,68 @@ use crate::random::Token;
 use crate::role::Received;
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
-use crate::transport::Flow;
 
 /// A provisional response is repeated this often while the callee rings (RFC 3261 §13.3.1.1).
 const REPEAT: Duration = Duration::from_secs(60);
 
 impl<O: Octets> Agent<'_, O> {
     /// An INVITE outside of any dialog.
-    pub(super) fn incoming(&mut self, now: Instant, flow: Flow, invite: &Message<'_>) -> Received<Event> {
-        match self.open_incoming(now, flow, invite) {
+    pub(super) fn incoming(&mut self, invite: &Message<'_>) -> Received<Event> {
+        match self.open_incoming(invite) {
             Ok(call) => Received::Event(Event::Incoming { call: Call(call) }),
             Err(Error::Capacity(Capacity::Calls | Capacity::Dialogs)) => {
                 self.count_refused();
-                self.reply_bare(flow, invite, 486);
+                self.reply_bare(invite, 486);
                 Received::Nothing
             }
             Err(Error::Capacity(_)) => {
-                self.refuse_for_room(flow, invite);
+                self.refuse_for_room(invite);
                 Received::Nothing
             }
             Err(_) => {
                 // No Contact to send requests to, or a Record-Route that can't be followed.
-                self.reply_bare(flow, invite, 400);
+                self.reply_bare(invite, 400);
                 Received::Nothing
             }
         }
     }
 
-    fn open_incoming(&mut self, now: Instant, flow: Flow, invite: &Message<'_>) -> Result<Handle, Error> {
+    fn open_incoming(&mut self, invite: &Message<'_>) -> Result<Handle, Error> {
         let head = invite.bytes().len().saturating_sub(invite.body().len());
         let call = self.open_call(head.saturating_add(128))?;
-        match self.open_server(now, flow, call, invite) {
+        match self.open_server(call, invite) {
             Ok(id) => {
-                if let Some(entry) = self.call_mut(call) {
+                if let Some(entry) = self.calls.get_mut(call) {
                     entry.invite = id;
                     entry.state = CallState::Ringing;
                 }
-                self.limit_ringing(now, call);
+                self.limit_ringing(call);
                 Ok(call)
             }
             Err(error) => {
-                self.close_call(now, call);
+                self.close_call(call);
                 Err(error)
             }
         }
     }
 
-    fn open_server(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        call: Handle,
-        invite: &Message<'_>,
-    ) -> Result<TransactionId, Error> {
+    fn open_server(&mut self, call: Handle, invite: &Message<'_>) -> Result<TransactionId, Error> {
         let tag = self.s.random.token();
-        let dialog = self.call(call).map_or(Handle::NONE, |entry| entry.dialog);
-        self.bind_dialog(flow, dialog, invite, tag.as_bytes())?;
+        let dialog = self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog);
+        self.bind_dialog(dialog, invite, tag.as_bytes())?;
         let user = Owner::Invite(call).user(Tries::default());
-        let id = self.layer().server(now, flow, invite, tag.as_bytes(), user, false)?;
-        if let Some(entry) = self.dialog_mut(dialog) {
+        let id = self.layer.server(self.now, self.source, invite, tag.as_bytes(), user, false)?;
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.invite = id;
         }
         Ok(id)
     }
 
     /// Answers 503 with Retry-After, without a transaction.
-    pub(super) fn refuse_for_room(&mut self, flow: Flow, request: &Message<'_>) {
+    pub(super) fn refuse_for_room(&mut self, request: &Message<'_>) {
         self.count_refused();
         let seconds = self.s.settings.retry_after;
-        self.reply(flow, request, 503, |_, writer| {
+        self.reply(request, 503, |_, writer| {
             writer.value_start(HeaderName::RetryAfter);
             writer.number(u64::from(seconds));
             writer.end();
@@ -97,11 +90,11 @@ impl<O: Octets> Agent<'_, O> {
 
     /// The transaction of the peer's INVITE that waits in a call, and its dialog.
     fn waiting_invite(&mut self, call: Handle) -> Result<(TransactionId, Handle), Error> {
-        let entry = self.call(call).ok_or(Error::Gone)?;
+        let entry = self.calls.get(call).ok_or(Error::Gone)?;
         let (state, dialog) = (entry.state, entry.dialog);
-        let invite = self.dialog(dialog).ok_or(Error::Gone)?.invite;
+        let invite = self.dialogs.get(dialog).ok_or(Error::Gone)?.invite;
         let open = matches!(state, CallState::Ringing | CallState::Established);
-        let layer = self.layer();
+        let layer = &self.layer;
         if !open || !layer.is_server(invite) || layer.has_final(invite) {
             return Err(Error::State);
         }
@@ -109,51 +102,45 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Sends a provisional response to the peer's INVITE.
-    pub(super) fn ring(&mut self, now: Instant, call: Handle, status: u16, content: &Content<'_>) -> Result<(), Error> {
+    pub(super) fn ring(&mut self, call: Handle, status: u16, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
         if !(101..=199).contains(&status) {
             return Err(Error::Invalid("status: 101 to 199"));
         }
         let (invite, _) = self.waiting_invite(call)?;
-        self.respond_invite(now, invite, status, content)?;
-        if let Some(entry) = self.call_mut(call) {
-            entry.repeat_at = now + REPEAT;
+        self.respond_invite(invite, status, content)?;
+        if let Some(entry) = self.calls.get_mut(call) {
+            entry.repeat_at = self.now + REPEAT;
         }
         self.arm_call(call);
         Ok(())
     }
 
     /// Sends a 200 to the peer's INVITE or re-INVITE, and again until the ACK comes (RFC 3261 §13.3.1.4).
-    pub(super) fn answer(&mut self, now: Instant, call: Handle, content: &Content<'_>) -> Result<(), Error> {
+    pub(super) fn answer(&mut self, call: Handle, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
         let (invite, dialog) = self.waiting_invite(call)?;
-        self.respond_invite(now, invite, 200, content)?;
+        self.respond_invite(invite, 200, content)?;
         let (t1, patience) = (self.s.settings.timers.t1, self.patience());
-        if let Some(entry) = self.call_mut(call) {
+        if let Some(entry) = self.calls.get_mut(call) {
             entry.limit_at = Instant::ZERO;
             entry.repeat_at = Instant::ZERO;
             entry.state = CallState::Established;
         }
         self.arm_call(call);
-        if let Some(entry) = self.dialog_mut(dialog) {
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.state = State::Confirmed;
             entry.resend_interval = u32::try_from(t1.as_millis()).unwrap_or(u32::MAX).max(1);
-            entry.resend_at = now + t1;
-            entry.give_up_at = now + patience;
+            entry.resend_at = self.now + t1;
+            entry.give_up_at = self.now + patience;
         }
         self.arm_dialog(dialog);
         Ok(())
     }
 
-    fn respond_invite(
-        &mut self,
-        now: Instant,
-        invite: TransactionId,
-        status: u16,
-        content: &Content<'_>,
-    ) -> Result<(), Error> {
+    fn respond_invite(&mut self, invite: TransactionId, status: u16, content: &Content<'_>) -> Result<(), Error> {
         let settings = self.s.settings;
-        self.layer().respond(now, invite, status, None, true, |kept, writer| {
+        self.layer.respond(self.now, invite, status, None, true, |kept, writer| {
             settings.write_contact(kept, writer);
             if status >= 200 {
                 settings.write_abilities(kept, writer);
@@ -164,69 +151,62 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Refuses the peer's INVITE or re-INVITE.
-    pub(super) fn reject(
-        &mut self,
-        now: Instant,
-        call: Handle,
-        status: u16,
-        content: &Content<'_>,
-    ) -> Result<(), Error> {
+    pub(super) fn reject(&mut self, call: Handle, status: u16, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
         if !(300..=699).contains(&status) {
             return Err(Error::Invalid("status: 300 to 699"));
         }
-        self.refuse(now, call, status, Cause::Declined, content)
+        self.refuse(call, status, Cause::Declined, content)
     }
 
     pub(super) fn refuse(
         &mut self,
-        now: Instant,
         call: Handle,
         status: u16,
         cause: Cause,
         content: &Content<'_>,
     ) -> Result<(), Error> {
         let (invite, dialog) = self.waiting_invite(call)?;
-        let ringing = self.call(call).is_some_and(|entry| entry.state == CallState::Ringing);
-        match self.layer().respond(now, invite, status, None, true, |_, writer| content.write(writer)) {
+        let ringing = self.calls.get(call).is_some_and(|entry| entry.state == CallState::Ringing);
+        match self.layer.respond(self.now, invite, status, None, true, |_, writer| content.write(writer)) {
             // With nothing to leave out, the call is refused all the same.
-            Err(Error::Capacity(_)) if content.is_empty() => self.layer().finish(now, invite, status),
+            Err(Error::Capacity(_)) if content.is_empty() => self.layer.finish(self.now, invite, status),
             other => other?,
         }
         self.reinvite_settled(dialog, call);
         if ringing {
-            self.end_later(now, call, cause, status);
+            self.end_later(call, cause, status);
         }
         Ok(())
     }
 
     /// A CANCEL: it has its own response, and the INVITE that it names gets a 487 (RFC 3261 §9.2).
-    pub(super) fn cancelled(&mut self, now: Instant, flow: Flow, cancel: &Message<'_>) -> Received<Event> {
-        let Some((invite, user)) = self.layer().find_cancelled(cancel) else {
-            self.reply_bare(flow, cancel, 481);
+    pub(super) fn cancelled(&mut self, cancel: &Message<'_>) -> Received<Event> {
+        let Some((invite, user)) = self.layer.find_cancelled(cancel) else {
+            self.reply_bare(cancel, 481);
             return Received::Nothing;
         };
         // Both responses bear one To tag (§9.2).
         let owner = Owner::of(user).0;
         let tag = self.tag_of(owner).unwrap_or_else(|| self.s.random.token());
-        if self.layer().has_final(invite) {
-            self.reply_bare(flow, cancel, 200);
+        if self.layer.has_final(invite) {
+            self.reply_bare(cancel, 200);
             return Received::Nothing;
         }
         let ended = if let Owner::Invite(call) = owner { call } else { Handle::NONE };
         // The CANCEL is answered first, as peers expect, unless its head is so large that no room would be left for the 487.
         let roomy = self.spares(ended, cancel.head_len().saturating_mul(3).saturating_add(1024));
         if !roomy {
-            self.layer().finish(now, invite, 487);
+            self.layer.finish(self.now, invite, 487);
         }
-        self.accept(now, flow, cancel, tag, ended);
+        self.accept(cancel, tag, ended);
         if roomy {
-            self.layer().finish(now, invite, 487);
+            self.layer.finish(self.now, invite, 487);
         }
         match owner {
-            Owner::Invite(call) if self.call(call).is_some() => self.end_now(now, call, Cause::Cancelled, 487),
+            Owner::Invite(call) if self.calls.get(call).is_some() => self.end_now(call, Cause::Cancelled, 487),
             Owner::Reinvite(dialog) => {
-                let call = self.dialog(dialog).map_or(Handle::NONE, |entry| entry.call);
+                let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
                 self.reinvite_settled(dialog, call);
                 Received::Nothing
             }
@@ -237,79 +217,73 @@ impl<O: Octets> Agent<'_, O> {
     /// Our tag in the dialog of a peer's INVITE that opened a call.
     fn tag_of(&self, invite: Owner) -> Option<Token> {
         let Owner::Invite(call) = invite else { return None };
-        let identity = &self.dialog(self.call(call)?.dialog)?.identity;
-        let local = identity.texts(self.octets.get(identity.block)).local;
+        let identity = &self.dialogs.get(self.calls.get(call)?.dialog)?.identity;
+        let local = identity.texts(self.layer.octets.get(identity.block)).local;
         Token::read(NameAddr::parse(local).ok()?.tag()?)
     }
 
     /// Answers 200 with nothing in it, in a transaction when there is room for one, else statelessly. `tag` is for a request
     /// without a To tag. `ended` is the call that the request ends: what it has reserved may be used, what others have not.
-    pub(super) fn accept(&mut self, now: Instant, flow: Flow, request: &Message<'_>, tag: Token, ended: Handle) {
+    pub(super) fn accept(&mut self, request: &Message<'_>, tag: Token, ended: Handle) {
         let user = Owner::Nobody.user(Tries::default());
         // The head of the responses and the response stand side by side while the one is made of the other.
         let size = request.head_len().saturating_mul(2).saturating_add(256);
-        let own = self.call(ended).is_some_and(|entry| entry.state != CallState::Ending);
+        let own = self.calls.get(ended).is_some_and(|entry| entry.state != CallState::Ending);
         let reserved = own && self.spares(ended, size);
-        let mut layer = self.layer();
-        let answered = layer.server(now, flow, request, tag.as_bytes(), user, reserved).is_ok_and(|id| {
-            let responded = layer.respond(now, id, 200, None, reserved, |_, writer| writer.finish_without_body());
+        let layer = &mut self.layer;
+        let answered = layer.server(self.now, self.source, request, tag.as_bytes(), user, reserved).is_ok_and(|id| {
+            let responded = layer.respond(self.now, id, 200, None, reserved, |_, writer| writer.finish_without_body());
             if responded.is_err() {
                 layer.abandon(id);
             }
             responded.is_ok()
         });
         if !answered {
-            self.reply_bare(flow, request, 200);
+            self.reply_bare(request, 200);
         }
     }
 
     /// The ACK to a 2xx of ours.
-    pub(super) fn acknowledged(&mut self, now: Instant, ack: &Message<'_>) -> Received<Event> {
+    pub(super) fn acknowledged(&mut self, ack: &Message<'_>) -> Received<Event> {
         let patience = self.patience();
         let Some(dialog) = self.dialog_of(ack) else { return Received::Stray };
-        let Some(entry) = self.dialog_mut(dialog) else { return Received::Stray };
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return Received::Stray };
         if entry.resend_interval == 0 || entry.awaited_seq != ack.cseq().number {
             return Received::Nothing;
         }
         entry.resend_interval = 0;
         entry.resend_at = Instant::ZERO;
         // An ACK of ours, to a 2xx before, has its end still to come.
-        entry.give_up_at = if entry.ack.is_none() { Instant::ZERO } else { now + patience };
+        entry.give_up_at = if entry.ack.is_none() { Instant::ZERO } else { self.now + patience };
         let invite = core::mem::replace(&mut entry.invite, TransactionId::NONE);
         let (bye_due, call) = (entry.bye_due, entry.call);
-        self.layer().release_message(invite);
+        self.layer.release_message(invite);
         self.arm_dialog(dialog);
         if bye_due {
-            self.bye_after_ack(now, dialog, call);
+            self.bye_after_ack(dialog, call);
             return Received::Nothing;
         }
-        if self.call(call).is_some() {
+        if self.calls.get(call).is_some() {
             Received::Event(Event::Confirmed { call: Call(call) })
         } else {
             Received::Nothing
         }
     }
 
-    fn bye_after_ack(&mut self, now: Instant, dialog: Handle, call: Handle) {
-        if self.send_bye(now, dialog).is_err() {
-            let (cause, status) = self.call(call).map_or((Cause::NoRoom, 0), |entry| (entry.cause, entry.status));
-            self.end_later(now, call, cause, status);
+    fn bye_after_ack(&mut self, dialog: Handle, call: Handle) {
+        if self.send_bye(dialog).is_err() {
+            let (cause, status) = self.calls.get(call).map_or((Cause::NoRoom, 0), |entry| (entry.cause, entry.status));
+            self.end_later(call, cause, status);
         }
     }
 
     /// An INVITE inside a dialog (RFC 3261 §14.2).
-    pub(super) fn reinvited(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        dialog: Handle,
-        invite: &Message<'_>,
-    ) -> Received<Event> {
-        let Some(entry) = self.dialog(dialog) else { return Received::Stray };
+    pub(super) fn reinvited(&mut self, dialog: Handle, invite: &Message<'_>) -> Received<Event> {
+        let Some(entry) = self.dialogs.get(dialog) else { return Received::Stray };
         let (call, waiting) = (entry.call, entry.invite);
         let (awaits_ack, answer_due) = (entry.resend_interval > 0, entry.answer_due);
-        let state = self.call(call).map_or(CallState::Free, |entry| entry.state);
-        let layer = self.layer();
+        let state = self.calls.get(call).map_or(CallState::Free, |entry| entry.state);
+        let layer = &self.layer;
         let refusal = match state {
             CallState::Established if answer_due || layer.is_client(waiting) => 491,
             // Ours is not settled: try later (§14.2).
@@ -319,46 +293,46 @@ impl<O: Octets> Agent<'_, O> {
             _ => 481,
         };
         if refusal > 0 {
-            self.refuse_reinvite(now, flow, invite, refusal);
+            self.refuse_reinvite(invite, refusal);
             return Received::Nothing;
         }
         let user = Owner::Reinvite(dialog).user(Tries::default());
-        let Ok(id) = self.layer().server(now, flow, invite, b"", user, false) else {
-            self.refuse_for_room(flow, invite);
+        let Ok(id) = self.layer.server(self.now, self.source, invite, b"", user, false) else {
+            self.refuse_for_room(invite);
             return Received::Nothing;
         };
         // Without room for a new target the old one stays; the session is unchanged until the answer.
-        let _ = self.refresh_target(flow, dialog, invite);
-        if let Some(entry) = self.dialog_mut(dialog) {
+        let _ = self.refresh_target(dialog, invite);
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.invite = id;
             entry.awaited_seq = invite.cseq().number;
         }
-        self.limit_ringing(now, call);
+        self.limit_ringing(call);
         Received::Event(Event::Reinvite { call: Call(call) })
     }
 
     /// Refuses a re-INVITE in a transaction, which knows its repetitions, or without one when there is no room.
-    fn refuse_reinvite(&mut self, now: Instant, flow: Flow, invite: &Message<'_>, status: u16) {
+    fn refuse_reinvite(&mut self, invite: &Message<'_>, status: u16) {
         let seconds = self.s.random.below(11);
         let user = Owner::Nobody.user(Tries::default());
-        let refused = self.layer().server(now, flow, invite, b"", user, false).is_ok_and(|id| {
+        let refused = self.layer.server(self.now, self.source, invite, b"", user, false).is_ok_and(|id| {
             let rest = |_: &O::Kept<'_>, writer: &mut Writer<'_>| write_retry(writer, status, seconds);
-            let responded = self.layer().respond(now, id, status, None, false, rest);
+            let responded = self.layer.respond(self.now, id, status, None, false, rest);
             if responded.is_err() {
-                self.layer().abandon(id);
+                self.layer.abandon(id);
             }
             responded.is_ok()
         });
         if !refused {
-            self.reply(flow, invite, status, |_, writer| write_retry(writer, status, seconds));
+            self.reply(invite, status, |_, writer| write_retry(writer, status, seconds));
         }
     }
 
     /// Our 2xx is due again, or its ACK has not come in time, or a re-INVITE may be tried again, or an ACK is no longer needed.
-    pub(super) fn dialog_due(&mut self, now: Instant, dialog: Handle) {
+    pub(super) fn dialog_due(&mut self, dialog: Handle) {
         let t2 = self.s.settings.timers.t2;
-        let Some(entry) = self.dialog_mut(dialog) else { return };
-        let due = |at: Instant| at != Instant::ZERO && at <= now;
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return };
+        let due = |at: Instant| at != Instant::ZERO && at <= self.now;
         if due(entry.give_up_at) {
             entry.give_up_at = Instant::ZERO;
             if entry.resend_interval > 0 {
@@ -369,15 +343,15 @@ impl<O: Octets> Agent<'_, O> {
                 let ending = entry.bye_due;
                 self.arm_dialog(dialog);
                 if ending {
-                    self.bye_after_ack(now, dialog, call);
+                    self.bye_after_ack(dialog, call);
                 } else {
-                    self.lose_call(now, call, Cause::NoAck, 0);
+                    self.lose_call(call, Cause::NoAck, 0);
                 }
                 return;
             }
             let ack = core::mem::replace(&mut entry.ack, crate::memory::Block::NONE);
-            self.octets.release(ack);
-            let mut table = self.dialog_table();
+            self.layer.octets.release(ack);
+            let table = &mut self.dialogs;
             if matches!(table.ready_list(dialog), Some(SEND | BLOCKED)) {
                 table.unlink_ready(dialog);
             }
@@ -387,34 +361,34 @@ impl<O: Octets> Agent<'_, O> {
             entry.resend_interval = entry.resend_interval.saturating_mul(2).min(t2).max(1);
             entry.resend_at = entry.resend_at + Duration::from_millis(u64::from(entry.resend_interval));
             let invite = entry.invite;
-            self.layer().resend(invite);
+            self.layer.resend(invite);
         } else if due(entry.retry_at) {
             entry.retry_at = Instant::ZERO;
-            self.retry_reinvite(now, dialog);
+            self.retry_reinvite(dialog);
         }
         self.arm_dialog(dialog);
     }
 
     /// The provisional response is due again.
-    pub(super) fn call_due(&mut self, now: Instant, call: Handle) {
-        let Some(entry) = self.call_mut(call) else { return };
-        let due = |at: Instant| at != Instant::ZERO && at <= now;
+    pub(super) fn call_due(&mut self, call: Handle) {
+        let Some(entry) = self.calls.get_mut(call) else { return };
+        let due = |at: Instant| at != Instant::ZERO && at <= self.now;
         if due(entry.limit_at) {
-            self.call_limit(now, call);
+            self.call_limit(call);
         } else if due(entry.repeat_at) {
             entry.repeat_at = entry.repeat_at + REPEAT;
             let dialog = entry.dialog;
-            if let Some(invite) = self.dialog(dialog).map(|entry| entry.invite) {
-                self.layer().resend(invite);
+            if let Some(invite) = self.dialogs.get(dialog).map(|entry| entry.invite) {
+                self.layer.resend(invite);
             }
         }
         self.arm_call(call);
     }
 
     /// What an INVITE must be before it can ring; otherwise the status to answer (RFC 3261 §8.2).
-    pub(super) fn refuse_invite(&mut self, flow: Flow, invite: &Message<'_>) -> bool {
+    pub(super) fn refuse_invite(&mut self, invite: &Message<'_>) -> bool {
         let settings = self.s.settings;
-        let texts = self.octets.get(settings.block());
+        let texts = self.layer.octets.get(settings.block());
         let accepted = settings.text(texts, Text::Accept);
         let has_body = !invite.body().is_empty();
         let wrong_type =
@@ -422,7 +396,7 @@ impl<O: Octets> Agent<'_, O> {
         let encoded =
             has_body && invite.header(HeaderName::ContentEncoding).is_some_and(|coding| !alike(coding, b"identity"));
         if wrong_type || encoded {
-            self.reply(flow, invite, 415, |kept, writer| {
+            self.reply(invite, 415, |kept, writer| {
                 let texts = kept.get(settings.block());
                 writer.header(HeaderName::Accept, settings.text(texts, Text::Accept));
                 writer.header(HeaderName::AcceptEncoding, b"identity");
@@ -431,7 +405,7 @@ impl<O: Octets> Agent<'_, O> {
             return true;
         }
         if !accepts(invite, accepted) {
-            self.reply_bare(flow, invite, 406);
+            self.reply_bare(invite, 406);
             return true;
         }
         false

@@ -25,9 +25,9 @@ const LONGEST: usize = 54;
 impl<O: Octets> Agent<'_, O> {
     /// Compares the Via of a 2xx to REGISTER with what it says of the request's source, and takes the latter for our
     /// address when they differ.
-    pub(super) fn learn_address(&mut self, now: Instant, handle: Handle, response: &Message<'_>) {
+    pub(super) fn learn_address(&mut self, handle: Handle, response: &Message<'_>) {
         let settings = self.s.settings;
-        let Some(entry) = self.registration_mut(handle) else { return };
+        let Some(entry) = self.registrations.get_mut(handle) else { return };
         let corrected = core::mem::take(&mut entry.corrected);
         if corrected || !settings.learns || entry.again || entry.removal_due {
             return;
@@ -44,13 +44,13 @@ impl<O: Octets> Agent<'_, O> {
         let length = writer.finish().unwrap_or(0);
         let Ok(text) = core::str::from_utf8(room.get(..length).unwrap_or_default()) else { return };
         // Without room for the few octets the old address stays, as good as it was.
-        let Ok(moved) = settings.moved(text, self.octets) else { return };
+        let Ok(moved) = settings.moved(text, self.layer.octets) else { return };
         self.s.settings = moved;
         self.s.settings.former = own;
-        if let Some(entry) = self.registration_mut(handle) {
+        if let Some(entry) = self.registrations.get_mut(handle) {
             entry.corrected = true;
             entry.moved = true;
-            entry.refresh_at = now.max(Instant::from_millis(1));
+            entry.refresh_at = self.now.max(Instant::from_millis(1));
         }
         self.arm_registration(handle);
     }

@@ -30,6 +30,7 @@ pub use content::{Body, Content};
 pub use entry::{CallEntry, RegistrationEntry};
 pub use event::{Call, Cause, Event, IncomingRequest, Origin, OutgoingRequest, Registration};
 
+use crate::dialog::Dialog;
 use crate::error::{ConfigError, Error};
 use crate::log;
 use crate::memory::{Handle, Memory, Octets, TableRef};
@@ -40,7 +41,7 @@ use crate::time::Instant;
 use crate::transaction::{TransactionId, TransactionsRef};
 use crate::transport::datagram_limit;
 use crate::transport::{Flow, FlowError, Target, Ticket, Transport};
-use agent::{Agent, BLOCKED, SEND, State};
+use agent::{Agent, BLOCKED, Heads, SEND, State};
 use core::hash::Hasher;
 use way::Asker;
 
@@ -59,6 +60,7 @@ const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
 #[derive(Debug)]
 pub struct UserAgent<M> {
     memory: M,
+    heads: Heads,
     state: State,
 }
 
@@ -82,16 +84,29 @@ impl<M: Memory> UserAgent<M> {
     /// A user agent before its start.
     #[must_use]
     pub const fn new(memory: M) -> Self {
-        Self { memory, state: State::ZERO }
+        Self { memory, heads: Heads::ZERO, state: State::ZERO }
     }
 
-    fn agent(&mut self) -> Agent<'_, M::Octets> {
-        Agent::new(&mut self.state, self.memory.parts())
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    fn agent(&mut self, now: Instant) -> Agent<'_, M::Octets> {
+        Agent::new(now, &mut self.heads, &mut self.state, self.memory.parts())
+    }
+
+    fn dialogs(&self) -> TableRef<'_, Dialog> {
+        TableRef::new(&self.heads.dialogs, self.memory.view().dialogs)
+    }
+
+    fn calls(&self) -> TableRef<'_, CallEntry> {
+        TableRef::new(&self.heads.calls, self.memory.view().calls)
+    }
+
+    fn registrations(&self) -> TableRef<'_, RegistrationEntry> {
+        TableRef::new(&self.heads.registrations, self.memory.view().registrations)
     }
 
     fn transactions(&self) -> TransactionsRef<'_, M::Octets> {
         let view = self.memory.view();
-        TransactionsRef::new(&self.state.layer, view.transactions, view.octets)
+        TransactionsRef::new(&self.heads.layer, view.transactions, view.octets)
     }
 
     /// Checks and keeps the configuration.
@@ -103,14 +118,14 @@ impl<M: Memory> UserAgent<M> {
         if self.state.started {
             return Err(ConfigError::AlreadyStarted);
         }
-        let agent = self.agent();
-        agent.s.settings = config::Settings::keep(config, agent.octets)?;
-        agent.octets.reserve(reply::RESERVED_OCTETS)?;
+        let agent = self.agent(Instant::ZERO);
+        agent.s.settings = config::Settings::keep(config, agent.layer.octets)?;
+        agent.layer.octets.reserve(reply::RESERVED_OCTETS)?;
         agent.s.random = Random::new(seed);
         agent.s.hash = agent.s.random.hash_key();
         let key = agent.s.random.hash_key();
-        agent.s.layer.start(config.timers, key);
-        agent.s.layer.set_datagram_limit(datagram_limit(config.path_mtu));
+        agent.layer.layer.start(config.timers, key);
+        agent.layer.layer.set_datagram_limit(datagram_limit(config.path_mtu));
         agent.s.started = true;
         Ok(())
     }
@@ -123,7 +138,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// There are [`MAX_CREDENTIALS`] already, or no octets are free.
     pub fn add_credentials(&mut self, realm: &str, username: &str, password: &str) -> Result<(), Error> {
-        self.agent().add_credentials(realm.as_bytes(), username.as_bytes(), password.as_bytes())
+        self.agent(Instant::ZERO).add_credentials(realm.as_bytes(), username.as_bytes(), password.as_bytes())
     }
 
     /// Calls `target`, a SIP URI; `from` is a URI or a name-addr, or empty for the configured identity.
@@ -133,7 +148,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// A URI or header is not in its form, or a capacity is reached. Nothing was sent.
     pub fn call(&mut self, now: Instant, target: &str, from: &str, content: &Content<'_>) -> Result<Call, Error> {
-        self.agent().invite(now, target, from, content)
+        self.agent(now).invite(target, from, content)
     }
 
     /// Sends a provisional response, 101 to 199, to the peer's INVITE.
@@ -141,7 +156,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended, or its INVITE is answered already.
     pub fn ring(&mut self, now: Instant, call: Call, status: u16, content: &Content<'_>) -> Result<(), Error> {
-        self.agent().ring(now, call.0, status, content)
+        self.agent(now).ring(call.0, status, content)
     }
 
     /// Answers the peer's INVITE or re-INVITE with 200.
@@ -149,7 +164,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended, no INVITE waits, or the body does not fit.
     pub fn answer(&mut self, now: Instant, call: Call, content: &Content<'_>) -> Result<(), Error> {
-        self.agent().answer(now, call.0, content)
+        self.agent(now).answer(call.0, content)
     }
 
     /// Refuses the peer's INVITE or re-INVITE with `status`, 300 to 699. A refused re-INVITE leaves the call as it was.
@@ -157,7 +172,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended, or no INVITE waits.
     pub fn reject(&mut self, now: Instant, call: Call, status: u16, content: &Content<'_>) -> Result<(), Error> {
-        self.agent().reject(now, call.0, status, content)
+        self.agent(now).reject(call.0, status, content)
     }
 
     /// Sends the ACK that waits for our answer to the peer's offer ([`Event::Answered`] with `answer_due`).
@@ -165,7 +180,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended, or no ACK waits.
     pub fn acknowledge(&mut self, now: Instant, call: Call, content: &Content<'_>) -> Result<(), Error> {
-        self.agent().acknowledge(now, call.0, content)
+        self.agent(now).acknowledge(call.0, content)
     }
 
     /// Ends a call as its state asks: CANCEL, a refusal (486; 603 would end the search at every other phone too), or BYE. [`Event::Ended`] follows.
@@ -181,7 +196,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended, or a header is one of the core's own, not in its form, or does not fit.
     pub fn hang_up_with(&mut self, now: Instant, call: Call, headers: &[Header<'_>]) -> Result<(), Error> {
-        self.agent().hang_up(now, call.0, headers)
+        self.agent(now).hang_up(call.0, headers)
     }
 
     /// Sends a re-INVITE with a new offer; [`Event::Reinvited`] tells the outcome.
@@ -191,7 +206,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended or is not established, or another INVITE is under way in it.
     pub fn reinvite(&mut self, now: Instant, call: Call, content: &Content<'_>) -> Result<(), Error> {
-        self.agent().reinvite(now, call.0, content)
+        self.agent(now).reinvite(call.0, content)
     }
 
     /// Sends a request of the application outside of any dialog (OPTIONS, MESSAGE, …).
@@ -205,7 +220,7 @@ impl<M: Memory> UserAgent<M> {
         target: &str,
         content: &Content<'_>,
     ) -> Result<OutgoingRequest, Error> {
-        self.agent().request(now, method, target, content)
+        self.agent(now).request(method, target, content)
     }
 
     /// Sends a request of the application inside a call's dialog (INFO, MESSAGE, …).
@@ -219,7 +234,7 @@ impl<M: Memory> UserAgent<M> {
         method: Method<'_>,
         content: &Content<'_>,
     ) -> Result<OutgoingRequest, Error> {
-        self.agent().request_in_call(now, call.0, method, content)
+        self.agent(now).request_in_call(call.0, method, content)
     }
 
     /// Answers a request that [`Event::Request`] brought.
@@ -233,7 +248,7 @@ impl<M: Memory> UserAgent<M> {
         status: u16,
         content: &Content<'_>,
     ) -> Result<(), Error> {
-        self.agent().respond(now, request, status, content)
+        self.agent(now).respond(request, status, content)
     }
 
     /// Binds this user agent's Contact to `aor` at `registrar`, both SIP URIs, for `expires` seconds, and keeps it bound.
@@ -256,7 +271,7 @@ impl<M: Memory> UserAgent<M> {
         expires: u32,
         headers: &[Header<'_>],
     ) -> Result<Registration, Error> {
-        self.agent().register(now, registrar, aor, expires, headers)
+        self.agent(now).register(registrar, aor, expires, headers)
     }
 
     /// Removes a binding; [`Event::Unregistered`] follows, from the registrar's silence too.
@@ -264,7 +279,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The registration is gone, or there is no room for the REGISTER.
     pub fn unregister(&mut self, now: Instant, registration: Registration) -> Result<(), Error> {
-        self.agent().unregister(now, registration.0)
+        self.agent(now).unregister(registration.0)
     }
 
     /// This host has another address now: Via and Contact change to `sent_by`, every binding is renewed, and then each
@@ -273,7 +288,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// `sent_by` is not a host with or without a port, or does not fit.
     pub fn network_changed(&mut self, now: Instant, sent_by: &str) -> Result<(), Error> {
-        self.agent().network_changed(now, sent_by)
+        self.agent(now).network_changed(sent_by)
     }
 
     /// What strangers made this user agent drop or refuse.
@@ -288,9 +303,9 @@ impl<M: Memory> UserAgent<M> {
         let view = self.memory.view();
         Occupancy {
             transactions: self.transactions().len(),
-            dialogs: TableRef::new(&self.state.dialog_head, view.dialogs).len(),
-            calls: TableRef::new(&self.state.call_head, view.calls).len(),
-            registrations: TableRef::new(&self.state.registration_head, view.registrations).len(),
+            dialogs: self.dialogs().len(),
+            calls: self.calls().len(),
+            registrations: self.registrations().len(),
             octets: view.octets.used(),
             reserved: if self.state.started { reply::RESERVED_OCTETS } else { 0 }
                 .saturating_add(self.state.set_aside as usize),
@@ -299,8 +314,8 @@ impl<M: Memory> UserAgent<M> {
 
     /// The next action as a copy: what to do, without the octets to do it with.
     fn next_step(&mut self, now: Instant) -> Option<Step> {
-        let mut agent = self.agent();
-        if let Some(event) = agent.next_event(now) {
+        let mut agent = self.agent(now);
+        if let Some(event) = agent.next_event() {
             return Some(Step::Event(event));
         }
         if agent.s.reply.offered && !agent.s.reply.blocked {
@@ -310,18 +325,18 @@ impl<M: Memory> UserAgent<M> {
             agent.s.reply.offered = true;
             return Some(Step::SendReply);
         }
-        if let Some(dialog) = agent.dialog_table().first(SEND) {
-            agent.dialog_table().unlink_ready(dialog);
+        if let Some(dialog) = agent.dialogs.first(SEND) {
+            agent.dialogs.unlink_ready(dialog);
             return Some(Step::SendAck(dialog));
         }
-        if let Some(id) = agent.layer().poll_send() {
+        if let Some(id) = agent.layer.poll_send() {
             return Some(Step::SendTransaction(id));
         }
-        if let Some(registration) = agent.registration_table().first(SEND) {
-            agent.registration_table().unlink_ready(registration);
+        if let Some(registration) = agent.registrations.first(SEND) {
+            agent.registrations.unlink_ready(registration);
             return Some(Step::SendKeepAlive(registration));
         }
-        agent.next_question(now)
+        agent.next_question()
     }
 }
 
@@ -363,12 +378,10 @@ impl<M: Memory> Role for UserAgent<M> {
         if !self.state.started {
             return Received::Stray;
         }
-        let mut agent = self.agent();
-        let received = if message.is_request() {
-            agent.receive_request(now, flow, message)
-        } else {
-            agent.receive_response(now, flow, message)
-        };
+        let mut agent = self.agent(now);
+        agent.source = flow;
+        let received =
+            if message.is_request() { agent.receive_request(message) } else { agent.receive_response(message) };
         if received == Received::Stray {
             log::line!(debug, "stray: {}", message);
             self.state.statistics.strays = self.state.statistics.strays.saturating_add(1);
@@ -376,41 +389,43 @@ impl<M: Memory> Role for UserAgent<M> {
         received
     }
 
-    fn receive_malformed(&mut self, _now: Instant, flow: Flow, failure: &Malformed<'_>) {
+    fn receive_malformed(&mut self, now: Instant, flow: Flow, failure: &Malformed<'_>) {
         log::line!(debug, "malformed: {}", failure);
         self.state.statistics.malformed = self.state.statistics.malformed.saturating_add(1);
         if self.state.started && failure.answerable() {
-            self.agent().reply_malformed(flow, failure);
+            let mut agent = self.agent(now);
+            agent.source = flow;
+            agent.reply_malformed(failure);
         }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.agent().handle_timeout(now);
+        self.agent(now).handle_timeout();
     }
 
     fn flow_connected(&mut self, now: Instant, ticket: Ticket, flow: Flow) {
-        self.agent().connected(now, Asker::of(ticket), flow);
+        self.agent(now).connected(Asker::of(ticket), flow);
     }
 
     fn connect_failed(&mut self, now: Instant, ticket: Ticket, _error: FlowError) {
-        self.agent().connect_failed(now, Asker::of(ticket));
+        self.agent(now).connect_failed(Asker::of(ticket));
     }
 
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError) {
         // One message that is too large says nothing of the others; its own timer ends its transaction.
         if error != FlowError::TooLarge {
-            self.agent().flow_failed(now, flow);
+            self.agent(now).flow_failed(flow);
         }
     }
 
-    fn flow_writable(&mut self, _now: Instant, flow: Flow) {
-        self.agent().flow_writable(flow);
+    fn flow_writable(&mut self, now: Instant, flow: Flow) {
+        self.agent(now).flow_writable(flow);
     }
 
     fn resolved(&mut self, now: Instant, ticket: Ticket, targets: &[Target]) {
         let usable = targets.iter().find(|target| target.transport != Transport::None);
         let flow = usable.copied().map_or(Flow::NONE, Flow::to);
-        self.agent().resolved(now, Asker::of(ticket), flow);
+        self.agent(now).resolved(Asker::of(ticket), flow);
     }
 
     fn poll_action(&mut self, now: Instant) -> Option<Action<'_, Event>> {
@@ -421,7 +436,7 @@ impl<M: Memory> Role for UserAgent<M> {
             match self.next_step(now)? {
                 Step::Again => {}
                 Step::LookUp(asker, ticket) if self.question(asker, ticket).is_none() => {
-                    self.agent().resolved(now, asker, Flow::NONE);
+                    self.agent(now).resolved(asker, Flow::NONE);
                 }
                 step => return self.lend(step),
             }
@@ -430,22 +445,21 @@ impl<M: Memory> Role for UserAgent<M> {
 
     fn defer(&mut self, id: SendId) {
         let handle = Handle::from_parts(id.index, id.generation);
-        let mut agent = self.agent();
+        let mut agent = self.agent(Instant::ZERO);
         match id.table {
-            TRANSACTION => agent.layer().defer(TransactionId(handle)),
-            DIALOG => agent.dialog_table().push(handle, BLOCKED),
+            TRANSACTION => agent.layer.defer(TransactionId(handle)),
+            DIALOG => agent.dialogs.push(handle, BLOCKED),
             REPLY if agent.s.reply.generation == id.generation => agent.s.reply.blocked = true,
             _ => {}
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let view = self.memory.view();
         [
             self.transactions().next_timeout(),
-            TableRef::new(&self.state.dialog_head, view.dialogs).next_deadline(),
-            TableRef::new(&self.state.call_head, view.calls).next_deadline(),
-            TableRef::new(&self.state.registration_head, view.registrations).next_deadline(),
+            self.dialogs().next_deadline(),
+            self.calls().next_deadline(),
+            self.registrations().next_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -453,7 +467,7 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
-        fingerprint::write(&self.state, &self.memory.view(), now, hasher);
+        fingerprint::write(&self.heads, &self.state, &self.memory.view(), now, hasher);
     }
 }
 
@@ -474,11 +488,11 @@ impl<M: Memory> UserAgent<M> {
                 Some(Action::Send { id, flow: reply.flow, bytes: view.octets.get(reply.block) })
             }
             Step::SendAck(handle) => {
-                let entry = TableRef::new(&self.state.dialog_head, view.dialogs).get(handle)?;
+                let entry = self.dialogs().get(handle)?;
                 Some(send(DIALOG, handle, entry.ack_flow(), view.octets.get(entry.ack)))
             }
             Step::SendKeepAlive(handle) => {
-                let entry = TableRef::new(&self.state.registration_head, view.registrations).get(handle)?;
+                let entry = self.registrations().get(handle)?;
                 Some(send(REGISTRATION, handle, entry.flow, KEEP_ALIVE))
             }
             Step::SendTransaction(id) => {

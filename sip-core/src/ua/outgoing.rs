@@ -16,30 +16,24 @@ use crate::transport::Flow;
 
 impl<O: Octets> Agent<'_, O> {
     /// Opens a call: an INVITE to `target`.
-    pub(super) fn invite(
-        &mut self,
-        now: Instant,
-        target: &str,
-        from: &str,
-        content: &Content<'_>,
-    ) -> Result<Call, Error> {
+    pub(super) fn invite(&mut self, target: &str, from: &str, content: &Content<'_>) -> Result<Call, Error> {
         content.check()?;
         check_from(from)?;
         let uri = check_target(target)?;
         let flow = self.flow_to(&uri);
         let call = self.open_call(content_size(&Content { body: None, ..*content }))?;
-        match self.send_invite(now, call, target, from, flow, content) {
+        match self.send_invite(call, target, from, flow, content) {
             Ok(invite) => {
-                if let Some(entry) = self.call_mut(call) {
+                if let Some(entry) = self.calls.get_mut(call) {
                     entry.invite = invite;
                     entry.state = CallState::Calling;
                     entry.offered = content.body.is_some();
                 }
-                self.limit_ringing(now, call);
+                self.limit_ringing(call);
                 Ok(Call(call))
             }
             Err(error) => {
-                self.close_call(now, call);
+                self.close_call(call);
                 Err(error)
             }
         }
@@ -47,7 +41,6 @@ impl<O: Octets> Agent<'_, O> {
 
     fn send_invite(
         &mut self,
-        now: Instant,
         call: Handle,
         target: &str,
         from: &str,
@@ -68,7 +61,7 @@ impl<O: Octets> Agent<'_, O> {
             transport: settings.transport,
             proxied: true,
         };
-        let block = self.octets.write(content_size(content), false, |kept, writer| {
+        let block = self.layer.octets.write(content_size(content), false, |kept, writer| {
             settings.write_head(kept, writer, &head);
             settings.write_contact(kept, writer);
             settings.write_abilities(kept, writer);
@@ -77,51 +70,51 @@ impl<O: Octets> Agent<'_, O> {
         })?;
         let user = Owner::Invite(call).user(Tries::default());
         let new = NewClient { block, flow, method: Method::Invite, branch: head.branch, user, reserved: false };
-        self.send_request(now, new)
+        self.send_request(new)
     }
 
     /// Takes a call entry, its dialog, and the room that its hang-up will need.
     pub(super) fn open_call(&mut self, octets: usize) -> Result<Handle, Capacity> {
-        let mut layer = self.layer();
+        let layer = &mut self.layer;
         if layer.free_for(false) <= RESERVED_TRANSACTIONS {
             return Err(Capacity::Transactions);
         }
         layer.reserve(RESERVED_TRANSACTIONS)?;
-        let room = self.octets.reserve(octets);
+        let room = self.layer.octets.reserve(octets);
         let call = room.and_then(|()| {
-            let call = self.call_table().insert().ok_or(Capacity::Calls);
-            call.inspect_err(|_| self.octets.unreserve(octets))
+            let call = self.calls.insert().ok_or(Capacity::Calls);
+            call.inspect_err(|_| self.layer.octets.unreserve(octets))
         });
         let call = call.and_then(|call| {
-            let dialog = self.dialog_table().insert();
+            let dialog = self.dialogs.insert();
             let Some(dialog) = dialog else {
-                self.call_table().remove(call);
-                self.octets.unreserve(octets);
+                self.calls.remove(call);
+                self.layer.octets.unreserve(octets);
                 return Err(Capacity::Dialogs);
             };
-            if let Some(entry) = self.dialog_mut(dialog) {
+            if let Some(entry) = self.dialogs.get_mut(dialog) {
                 entry.state = State::Early;
                 entry.call = call;
             }
-            if let Some(entry) = self.call_mut(call) {
+            if let Some(entry) = self.calls.get_mut(call) {
                 entry.dialog = dialog;
                 entry.reserved = u32::try_from(octets).unwrap_or(u32::MAX);
             }
             self.s.set_aside = self.s.set_aside.saturating_add(u32::try_from(octets).unwrap_or(u32::MAX));
             Ok(call)
         });
-        call.inspect_err(|_| self.layer().unreserve(RESERVED_TRANSACTIONS))
+        call.inspect_err(|_| self.layer.unreserve(RESERVED_TRANSACTIONS))
     }
 
     /// Undoes [`open_call`](Self::open_call).
-    pub(super) fn close_call(&mut self, now: Instant, call: Handle) {
-        let _ = self.end_now(now, call, Cause::NoRoom, 0);
+    pub(super) fn close_call(&mut self, call: Handle) {
+        let _ = self.end_now(call, Cause::NoRoom, 0);
     }
 
-    pub(super) fn limit_ringing(&mut self, now: Instant, call: Handle) {
+    pub(super) fn limit_ringing(&mut self, call: Handle) {
         let limit = self.s.settings.ring_limit;
-        if let Some(entry) = self.call_mut(call) {
-            entry.limit_at = now + limit;
+        if let Some(entry) = self.calls.get_mut(call) {
+            entry.limit_at = self.now + limit;
         }
         self.arm_call(call);
     }
@@ -129,28 +122,26 @@ impl<O: Octets> Agent<'_, O> {
     /// A response to the INVITE that opened a call, before its transaction has taken it.
     pub(super) fn invite_response(
         &mut self,
-        now: Instant,
-        flow: Flow,
         call: Handle,
         id: TransactionId,
         response: &Message<'_>,
     ) -> Received<Event> {
         match response.status().unwrap_or_default() {
-            100..=199 => self.progress(now, flow, call, response),
-            200..=299 => self.answered(now, flow, call, id, response),
-            status => self.rejected(now, call, id, status),
+            100..=199 => self.progress(call, response),
+            200..=299 => self.answered(call, id, response),
+            status => self.rejected(call, id, status),
         }
     }
 
-    fn progress(&mut self, now: Instant, flow: Flow, call: Handle, response: &Message<'_>) -> Received<Event> {
+    fn progress(&mut self, call: Handle, response: &Message<'_>) -> Received<Event> {
         let status = response.status().unwrap_or_default();
-        let Some(entry) = self.call_mut(call) else { return Received::Nothing };
+        let Some(entry) = self.calls.get_mut(call) else { return Received::Nothing };
         if entry.state != CallState::Calling {
             return Received::Nothing;
         }
         entry.provisional = true;
         if entry.hangup {
-            self.cancel(now, call);
+            self.cancel(call);
             return Received::Nothing;
         }
         if status == 100 {
@@ -158,111 +149,104 @@ impl<O: Octets> Agent<'_, O> {
         }
         if response.to_tag().is_some() {
             // An early dialog is a convenience: without room for one the call goes on.
-            let _ = self.early_dialog(flow, call, response);
+            let _ = self.early_dialog(call, response);
         }
         Received::Event(Event::Progress { call: Call(call), status })
     }
 
     /// Makes a dialog of a provisional response, if its fork has none yet.
-    fn early_dialog(&mut self, flow: Flow, call: Handle, response: &Message<'_>) -> Result<(), Error> {
+    fn early_dialog(&mut self, call: Handle, response: &Message<'_>) -> Result<(), Error> {
         if self.dialog_of(response).is_some() {
             return Ok(());
         }
-        let first = self.call(call).map(|entry| entry.dialog).ok_or(Error::Gone)?;
-        let unused = self.dialog(first).is_some_and(|dialog| dialog.identity.block.is_none());
+        let first = self.calls.get(call).map(|entry| entry.dialog).ok_or(Error::Gone)?;
+        let unused = self.dialogs.get(first).is_some_and(|dialog| dialog.identity.block.is_none());
         if unused {
-            return self.bind_dialog(flow, first, response, &[]);
+            return self.bind_dialog(first, response, &[]);
         }
         // Each call that may still come needs a dialog of its own.
-        let (free_dialogs, free_calls) = (self.dialog_table().free(), self.call_table().free());
+        let (free_dialogs, free_calls) = (self.dialogs.free(), self.calls.free());
         if free_dialogs <= free_calls {
             return Err(Capacity::Dialogs.into());
         }
-        let dialog = self.dialog_table().insert().ok_or(Capacity::Dialogs)?;
-        if let Some(entry) = self.dialog_mut(dialog) {
+        let dialog = self.dialogs.insert().ok_or(Capacity::Dialogs)?;
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.state = State::Early;
             entry.call = call;
         }
-        if let Err(error) = self.bind_dialog(flow, dialog, response, &[]) {
-            self.dialog_table().remove(dialog);
+        if let Err(error) = self.bind_dialog(dialog, response, &[]) {
+            self.dialogs.remove(dialog);
             return Err(error);
         }
-        let next = self.dialog(first).map_or(Handle::NONE, |entry| entry.next);
-        if let Some(entry) = self.dialog_mut(dialog) {
+        let next = self.dialogs.get(first).map_or(Handle::NONE, |entry| entry.next);
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.next = next;
         }
-        if let Some(entry) = self.dialog_mut(first) {
+        if let Some(entry) = self.dialogs.get_mut(first) {
             entry.next = dialog;
         }
         Ok(())
     }
 
     /// A 2xx to the INVITE that opened a call (RFC 3261 §13.2.2.4).
-    fn answered(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        call: Handle,
-        id: TransactionId,
-        response: &Message<'_>,
-    ) -> Received<Event> {
+    fn answered(&mut self, call: Handle, id: TransactionId, response: &Message<'_>) -> Received<Event> {
         let status = response.status().unwrap_or_default();
         let mut known = self.dialog_of(response);
-        let Some(entry) = self.call(call) else { return self.refuse_fork(now, flow, id, response) };
+        let Some(entry) = self.calls.get(call) else { return self.refuse_fork(id, response) };
         if entry.state != CallState::Calling {
             return match known {
                 Some(dialog) => {
                     self.acknowledge_again(dialog, response.cseq().number);
                     Received::Nothing
                 }
-                None => self.refuse_fork(now, flow, TransactionId::NONE, response),
+                None => self.refuse_fork(TransactionId::NONE, response),
             };
         }
         if entry.invite != id {
             // Its INVITE was challenged and went out again with credentials, and that one the call waits for.
-            return self.refuse_fork(now, flow, TransactionId::NONE, response);
+            return self.refuse_fork(TransactionId::NONE, response);
         }
         let (first, hangup, sessions, offered) = (entry.dialog, entry.hangup, entry.sessions, entry.offered);
         if let Some(dialog) = known
-            && self.dialog(dialog).is_none_or(|entry| entry.call != call)
+            && self.dialogs.get(dialog).is_none_or(|entry| entry.call != call)
         {
             // A dialog that is being ended has the same tags: of a 2xx to the INVITE before.
-            self.drop_dialog(now, dialog);
+            self.drop_dialog(dialog);
             known = None;
         }
         let dialog = known.unwrap_or(first);
         // Target and route set are those of the 2xx; where it has none that can be used, those of the 1xx will do.
-        let bound = self.bind_dialog(flow, dialog, response, &[]);
+        let bound = self.bind_dialog(dialog, response, &[]);
         if bound.is_err() && known.is_none() {
             // A 2xx that makes no dialog can't even be ended.
             let (cause, status) = if hangup { (Cause::LocalHangup, 0) } else { (Cause::NoRoom, status) };
-            return self.end_now(now, call, cause, status);
+            return self.end_now(call, cause, status);
         }
-        self.choose_dialog(now, call, dialog);
-        if let Some(entry) = self.dialog_mut(dialog) {
+        self.choose_dialog(call, dialog);
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.state = State::Confirmed;
             entry.sessions = sessions;
             entry.local_seq = entry.local_seq.max(response.cseq().number);
             entry.answer_due = !hangup && !offered && !response.body().is_empty();
         }
-        let answer_due = self.dialog(dialog).is_some_and(|entry| entry.answer_due);
-        if let Some(entry) = self.call_mut(call) {
+        let answer_due = self.dialogs.get(dialog).is_some_and(|entry| entry.answer_due);
+        if let Some(entry) = self.calls.get_mut(call) {
             entry.state = CallState::Established;
             entry.limit_at = Instant::ZERO;
         }
         self.arm_call(call);
         if !answer_due {
-            let (seq, invite) = (response.cseq().number, self.layer().block(id));
-            if self.send_ack(now, dialog, seq, invite, &Content::NONE).is_err() && !hangup {
-                self.lose_call(now, call, Cause::NoRoom, status);
+            let (seq, invite) = (response.cseq().number, self.layer.block(id));
+            if self.send_ack(dialog, seq, invite, &Content::NONE).is_err() && !hangup {
+                self.lose_call(call, Cause::NoRoom, status);
                 return Received::Nothing;
             }
         } else {
             self.expect_answer(dialog, id, response.cseq().number);
         }
         if hangup {
-            let cause = self.call(call).map_or(Cause::LocalHangup, |entry| entry.cause);
-            self.lose_call(now, call, cause, 0);
+            let cause = self.calls.get(call).map_or(Cause::LocalHangup, |entry| entry.cause);
+            self.lose_call(call, cause, 0);
             return Received::Nothing;
         }
         Received::Event(Event::Answered { call: Call(call), answer_due })
@@ -272,37 +256,31 @@ impl<O: Octets> Agent<'_, O> {
     ///
     /// `settles` is the INVITE, when nothing else will come of it: once the BYE is done, repetitions of this 2xx are
     /// acknowledged, and no more.
-    pub(super) fn refuse_fork(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        settles: TransactionId,
-        response: &Message<'_>,
-    ) -> Received<Event> {
+    pub(super) fn refuse_fork(&mut self, settles: TransactionId, response: &Message<'_>) -> Received<Event> {
         let seq = response.cseq().number;
         if let Some(dialog) = self.dialog_of(response) {
             self.acknowledge_again(dialog, seq);
             return Received::Nothing;
         }
         // What strangers make of our INVITE must leave room for the calls there are and the calls to come.
-        let room = self.dialog_table().free() > self.call_table().free()
+        let room = self.dialogs.free() > self.calls.free()
             && self.spares(Handle::NONE, response.bytes().len().saturating_mul(3));
-        let dialog = if room { self.dialog_table().insert() } else { None };
+        let dialog = if room { self.dialogs.insert() } else { None };
         let Some(dialog) = dialog else { return Received::Nothing };
-        let bound = self.bind_dialog(flow, dialog, response, &[]);
-        let acknowledged = bound.and_then(|()| self.send_ack(now, dialog, seq, Block::NONE, &Content::NONE));
-        let ended = acknowledged.and_then(|()| self.send_bye(now, dialog));
+        let bound = self.bind_dialog(dialog, response, &[]);
+        let acknowledged = bound.and_then(|()| self.send_ack(dialog, seq, Block::NONE, &Content::NONE));
+        let ended = acknowledged.and_then(|()| self.send_bye(dialog));
         if ended.is_err() {
             // The peer repeats its 2xx; there may be room then.
-            self.drop_dialog(now, dialog);
-        } else if let Some(entry) = self.dialog_mut(dialog) {
+            self.drop_dialog(dialog);
+        } else if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.invite = settles;
         }
         Received::Nothing
     }
 
-    fn rejected(&mut self, now: Instant, call: Handle, id: TransactionId, status: u16) -> Received<Event> {
-        let Some(entry) = self.call(call) else { return Received::Nothing };
+    fn rejected(&mut self, call: Handle, id: TransactionId, status: u16) -> Received<Event> {
+        let Some(entry) = self.calls.get(call) else { return Received::Nothing };
         if entry.invite != id || entry.state != CallState::Calling {
             return Received::Nothing;
         }
@@ -312,19 +290,16 @@ impl<O: Octets> Agent<'_, O> {
             (true, _) => (entry.cause, status),
             (false, _) => (Cause::Rejected, status),
         };
-        self.end_now(now, call, cause, status)
+        self.end_now(call, cause, status)
     }
 
     /// Forgets early dialogs before an INVITE is sent again with credentials: its forks are new ones.
-    pub(super) fn forget_forks(&mut self, now: Instant, call: Handle) {
-        let Some(first) = self.call(call).map(|entry| entry.dialog) else { return };
-        self.choose_dialog(now, call, first);
-        self.dialog_table().unlink_key(first, 0);
-        let octets = &mut *self.octets;
-        if let Some(index) = first.index()
-            && let Some(entry) = self.dialogs.get_mut(index)
-        {
-            entry.release(octets);
+    pub(super) fn forget_forks(&mut self, call: Handle) {
+        let Some(first) = self.calls.get(call).map(|entry| entry.dialog) else { return };
+        self.choose_dialog(call, first);
+        self.dialogs.unlink_key(first, 0);
+        if let Some(entry) = self.dialogs.get_mut(first) {
+            entry.release(self.layer.octets);
             entry.identity = Identity::ZERO;
         }
     }

@@ -23,7 +23,6 @@ impl<O: Octets> Agent<'_, O> {
     /// Starts a registration.
     pub(super) fn register(
         &mut self,
-        now: Instant,
         registrar: &str,
         aor: &str,
         expires: u32,
@@ -36,15 +35,15 @@ impl<O: Octets> Agent<'_, O> {
         }
         let length = u16::try_from(registrar.len()).map_err(|_| Error::Invalid("registrar"))?;
         let size = registrar.len().saturating_add(aor.len());
-        let handle = self.registration_table().insert().ok_or(Capacity::Registrations)?;
-        let texts = self.octets.write(size, false, |_, writer| {
+        let handle = self.registrations.insert().ok_or(Capacity::Registrations)?;
+        let texts = self.layer.octets.write(size, false, |_, writer| {
             writer.raw(registrar.as_bytes());
             writer.raw(aor.as_bytes());
         });
-        let rows = Content::keep_headers(headers, self.octets);
+        let rows = Content::keep_headers(headers, self.layer.octets);
         let call_id = self.s.random.bits();
         let started = texts.and_then(|texts| {
-            if let Some(entry) = self.registration_mut(handle) {
+            if let Some(entry) = self.registrations.get_mut(handle) {
                 entry.texts = texts;
                 entry.rows = *rows.as_ref().unwrap_or(&Block::NONE);
                 entry.registrar = length;
@@ -53,7 +52,7 @@ impl<O: Octets> Agent<'_, O> {
                 entry.state = State::Registering;
             }
             rows?;
-            self.send_register(now, handle)
+            self.send_register(handle)
         });
         if let Err(error) = started {
             self.free_registration(handle);
@@ -63,29 +62,29 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     fn free_registration(&mut self, handle: Handle) {
-        let Some(entry) = self.registration(handle) else { return };
+        let Some(entry) = self.registrations.get(handle) else { return };
         let (texts, rows) = (entry.texts, entry.rows);
-        self.octets.release(texts);
-        self.octets.release(rows);
-        self.registration_table().remove(handle);
+        self.layer.octets.release(texts);
+        self.layer.octets.release(rows);
+        self.registrations.remove(handle);
     }
 
     /// Sends the REGISTER that a registration's state asks for.
-    fn send_register(&mut self, now: Instant, handle: Handle) -> Result<(), Error> {
+    fn send_register(&mut self, handle: Handle) -> Result<(), Error> {
         let settings = self.s.settings;
-        let entry = *self.registration(handle).ok_or(Error::Gone)?;
+        let entry = *self.registrations.get(handle).ok_or(Error::Gone)?;
         let expires = if entry.state == State::Removing { 0 } else { entry.wanted };
         let seq = entry.seq.saturating_add(1);
         let (from_tag, branch) = (self.s.random.token(), self.s.random.token());
         let answers = self.answers(entry.sessions);
         let split = usize::from(entry.registrar);
         let flow = {
-            let texts = self.octets.get(entry.texts);
+            let texts = self.layer.octets.get(entry.texts);
             let registrar = texts.get(..split).unwrap_or_default();
             let uri = core::str::from_utf8(registrar).ok().and_then(|uri| check_target(uri).ok());
             uri.map_or(Flow::NONE, |uri| uri_flow(&uri, settings.transport))
         };
-        let block = self.octets.write(768, false, |kept, writer| {
+        let block = self.layer.octets.write(768, false, |kept, writer| {
             let (registrar, aor) = kept.get(entry.texts).split_at_checked(split).unwrap_or_default();
             let head = Head {
                 method: Method::Register,
@@ -115,8 +114,8 @@ impl<O: Octets> Agent<'_, O> {
         })?;
         let user = Owner::Register(handle).user(Tries::default());
         let new = NewClient { block, flow, method: Method::Register, branch, user, reserved: false };
-        let id = self.send_request(now, new)?;
-        if let Some(entry) = self.registration_mut(handle) {
+        let id = self.send_request(new)?;
+        if let Some(entry) = self.registrations.get_mut(handle) {
             entry.seq = seq;
             entry.transaction = id;
             entry.refresh_at = Instant::ZERO;
@@ -127,22 +126,22 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Removes a registration's binding.
-    pub(super) fn unregister(&mut self, now: Instant, handle: Handle) -> Result<(), Error> {
-        let entry = self.registration_mut(handle).ok_or(Error::Gone)?;
+    pub(super) fn unregister(&mut self, handle: Handle) -> Result<(), Error> {
+        let entry = self.registrations.get_mut(handle).ok_or(Error::Gone)?;
         match entry.state {
             State::Registering | State::Removing => {
                 entry.removal_due = true;
                 Ok(())
             }
-            State::Registered | State::Waiting => self.start_removal(now, handle),
+            State::Registered | State::Waiting => self.start_removal(handle),
             State::Free => Err(Error::Gone),
         }
     }
 
-    fn start_removal(&mut self, now: Instant, handle: Handle) -> Result<(), Error> {
-        let before = self.registration(handle).map(|entry| entry.state).unwrap_or_default();
+    fn start_removal(&mut self, handle: Handle) -> Result<(), Error> {
+        let before = self.registrations.get(handle).map(|entry| entry.state).unwrap_or_default();
         let mut moved = false;
-        if let Some(entry) = self.registration_mut(handle) {
+        if let Some(entry) = self.registrations.get_mut(handle) {
             entry.state = State::Removing;
             entry.removal_due = false;
             entry.keep_alive_at = Instant::ZERO;
@@ -151,9 +150,9 @@ impl<O: Octets> Agent<'_, O> {
         if moved {
             self.binding_settled();
         }
-        let sent = self.send_register(now, handle);
+        let sent = self.send_register(handle);
         if sent.is_err()
-            && let Some(entry) = self.registration_mut(handle)
+            && let Some(entry) = self.registrations.get_mut(handle)
         {
             entry.state = before;
         }
@@ -161,21 +160,14 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// A final response to a REGISTER that no credentials could help.
-    pub(super) fn registered(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        handle: Handle,
-        id: TransactionId,
-        response: &Message<'_>,
-    ) -> Received<Event> {
+    pub(super) fn registered(&mut self, handle: Handle, id: TransactionId, response: &Message<'_>) -> Received<Event> {
         let status = response.status().unwrap_or_default();
-        let Some(entry) = self.registration(handle) else { return Received::Nothing };
+        let Some(entry) = self.registrations.get(handle) else { return Received::Nothing };
         if entry.transaction != id || status < 200 {
             return Received::Nothing;
         }
         if status >= 300 {
-            return self.refused(now, handle, status, response.retry_after());
+            return self.refused(handle, status, response.retry_after());
         }
         if entry.state == State::Removing {
             self.free_registration(handle);
@@ -184,28 +176,28 @@ impl<O: Octets> Agent<'_, O> {
         let granted = self.granted(response, entry.wanted);
         let (keep_alive, removal_due, again) = (self.s.settings.keep_alive, entry.removal_due, entry.again);
         let mut moved = false;
-        if let Some(entry) = self.registration_mut(handle) {
+        if let Some(entry) = self.registrations.get_mut(handle) {
             entry.state = State::Registered;
-            entry.flow = flow;
+            entry.flow = self.source;
             entry.granted = granted;
             entry.failures = 0;
             entry.transaction = TransactionId::NONE;
-            entry.refresh_at = now + Duration::from_millis(refresh_after(granted));
-            entry.keep_alive_at = if keep_alive == Duration::ZERO { Instant::ZERO } else { now + keep_alive };
+            entry.refresh_at = self.now + Duration::from_millis(refresh_after(granted));
+            entry.keep_alive_at = if keep_alive == Duration::ZERO { Instant::ZERO } else { self.now + keep_alive };
             moved = core::mem::take(&mut entry.moved) && !again;
             if again {
                 entry.moved = true;
-                entry.refresh_at = at_once(now);
+                entry.refresh_at = at_once(self.now);
             }
         }
         self.arm_registration(handle);
         if moved {
             self.binding_settled();
         }
-        self.learn_address(now, handle, response);
+        self.learn_address(handle, response);
         if removal_due {
             // Without room the removal is tried at the next refresh.
-            let _ = self.start_removal(now, handle);
+            let _ = self.start_removal(handle);
         }
         Received::Event(Event::Registered { registration: Registration(handle), expires: granted })
     }
@@ -215,7 +207,7 @@ impl<O: Octets> Agent<'_, O> {
         let settings = self.s.settings;
         let mut room = [0; 256];
         let mut writer = crate::message::Writer::new(&mut room);
-        let texts = self.octets.get(settings.block());
+        let texts = self.layer.octets.get(settings.block());
         settings.write_contact_uri(texts, &mut writer);
         let length = writer.finish().unwrap_or(0);
         let own = Uri::parse(room.get(..length).unwrap_or_default()).ok();
@@ -227,11 +219,11 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// The registrar refused: for good, or to be tried again.
-    fn refused(&mut self, now: Instant, handle: Handle, status: u16, retry_after: Option<u32>) -> Received<Event> {
-        let retry_after = self.register_failed(now, handle, status, retry_after);
+    fn refused(&mut self, handle: Handle, status: u16, retry_after: Option<u32>) -> Received<Event> {
+        let retry_after = self.register_failed(handle, status, retry_after);
         let registration = Registration(handle);
         if retry_after == 0 {
-            let removing = self.registration(handle).is_some_and(|entry| entry.state == State::Removing);
+            let removing = self.registrations.get(handle).is_some_and(|entry| entry.state == State::Removing);
             self.free_registration(handle);
             if removing {
                 return Received::Event(Event::Unregistered { registration });
@@ -241,12 +233,12 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// A REGISTER had no response, or its flow failed.
-    pub(super) fn register_lost(&mut self, now: Instant, handle: Handle, id: TransactionId, status: u16) {
-        if self.registration(handle).is_none_or(|entry| entry.transaction != id) {
+    pub(super) fn register_lost(&mut self, handle: Handle, id: TransactionId, status: u16) {
+        if self.registrations.get(handle).is_none_or(|entry| entry.transaction != id) {
             return;
         }
-        let retry_after = self.register_failed(now, handle, status, None);
-        if let Some(entry) = self.registration_mut(handle) {
+        let retry_after = self.register_failed(handle, status, None);
+        if let Some(entry) = self.registrations.get_mut(handle) {
             entry.failed = true;
             entry.status = status;
             entry.retry_after = retry_after;
@@ -255,20 +247,20 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     fn tell_registration(&mut self, handle: Handle) {
-        let mut table = self.registration_table();
+        let table = &mut self.registrations;
         table.unlink_ready(handle);
         table.push(handle, TELL);
     }
 
     /// Decides when to try again; the seconds, 0 for never.
-    fn register_failed(&mut self, now: Instant, handle: Handle, status: u16, retry_after: Option<u32>) -> u32 {
+    fn register_failed(&mut self, handle: Handle, status: u16, retry_after: Option<u32>) -> u32 {
         let jitter = self.s.random.below(1000);
-        let moved = self.registration_mut(handle).is_some_and(|entry| core::mem::take(&mut entry.moved));
+        let moved = self.registrations.get_mut(handle).is_some_and(|entry| core::mem::take(&mut entry.moved));
         if moved {
             // The calls can't wait for a registrar that is not there.
             self.binding_settled();
         }
-        let Some(entry) = self.registration_mut(handle) else { return 0 };
+        let Some(entry) = self.registrations.get_mut(handle) else { return 0 };
         entry.transaction = TransactionId::NONE;
         entry.keep_alive_at = Instant::ZERO;
         let for_good = (300..500).contains(&status) && !matches!(status, 408 | 480 | 429) || status >= 600;
@@ -282,20 +274,20 @@ impl<O: Octets> Agent<'_, O> {
         // Between half and all of the wait, so that a thousand phones don't come back in one second.
         let spread = u64::from(doubled).saturating_mul(500_u64.saturating_add(jitter / 2));
         let wait = retry_after.map_or(spread, |seconds| u64::from(seconds.clamp(1, LONGEST_WAIT)).saturating_mul(1000));
-        entry.refresh_at = now + Duration::from_millis(wait);
+        entry.refresh_at = self.now + Duration::from_millis(wait);
         self.arm_registration(handle);
         u32::try_from(wait.div_ceil(1000)).unwrap_or(LONGEST_WAIT)
     }
 
     /// A registration's timer: refresh, retry or keep-alive.
-    pub(super) fn registration_due(&mut self, now: Instant, handle: Handle) {
+    pub(super) fn registration_due(&mut self, handle: Handle) {
         let interval = self.s.settings.keep_alive;
-        let Some(entry) = self.registration_mut(handle) else { return };
-        let due = |at: Instant| at != Instant::ZERO && at <= now;
+        let Some(entry) = self.registrations.get_mut(handle) else { return };
+        let due = |at: Instant| at != Instant::ZERO && at <= self.now;
         if due(entry.keep_alive_at) {
             entry.keep_alive_at = entry.keep_alive_at + interval;
             if !entry.flow.is_none() {
-                let mut table = self.registration_table();
+                let table = &mut self.registrations;
                 if table.ready_list(handle).is_none() {
                     table.push(handle, SEND);
                 }
@@ -303,15 +295,15 @@ impl<O: Octets> Agent<'_, O> {
         } else if due(entry.refresh_at) {
             entry.refresh_at = Instant::ZERO;
             if entry.removal_due {
-                let _ = self.start_removal(now, handle);
+                let _ = self.start_removal(handle);
             } else {
                 let before = core::mem::replace(&mut entry.state, State::Registering);
-                if self.send_register(now, handle).is_err()
-                    && let Some(entry) = self.registration_mut(handle)
+                if self.send_register(handle).is_err()
+                    && let Some(entry) = self.registrations.get_mut(handle)
                 {
                     // No room now: a moment later there may be.
                     entry.state = before;
-                    entry.refresh_at = now + Duration::from_secs(1);
+                    entry.refresh_at = self.now + Duration::from_secs(1);
                 }
             }
         }
@@ -319,16 +311,9 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// A 423 names the shortest lifetime: ask for that (§10.2.8).
-    pub(super) fn longer(
-        &mut self,
-        now: Instant,
-        handle: Handle,
-        id: TransactionId,
-        tries: Tries,
-        response: &Message<'_>,
-    ) -> bool {
+    pub(super) fn longer(&mut self, handle: Handle, id: TransactionId, tries: Tries, response: &Message<'_>) -> bool {
         let Some(shortest) = response.min_expires() else { return false };
-        let Some(entry) = self.registration_mut(handle) else { return false };
+        let Some(entry) = self.registrations.get_mut(handle) else { return false };
         if entry.transaction != id || shortest <= entry.wanted || entry.state == State::Removing {
             return false;
         }
@@ -337,7 +322,7 @@ impl<O: Octets> Agent<'_, O> {
         let answers = self.answers(sessions);
         let drop = [HeaderName::Expires, HeaderName::Authorization, HeaderName::ProxyAuthorization];
         let owner = (Owner::Register(handle), tries);
-        let sent = self.send_again(now, id, Method::Register, owner, &drop, |kept, writer, request| {
+        let sent = self.send_again(id, Method::Register, owner, &drop, |kept, writer, request| {
             writer.value_start(HeaderName::Expires);
             writer.number(u64::from(shortest));
             writer.end();
@@ -351,7 +336,7 @@ impl<O: Octets> Agent<'_, O> {
 
     /// A REGISTER went out again as another transaction.
     pub(super) fn register_resent(&mut self, handle: Handle, new: TransactionId, sessions: Option<[u32; 2]>) {
-        if let Some(entry) = self.registration_mut(handle) {
+        if let Some(entry) = self.registrations.get_mut(handle) {
             entry.transaction = new;
             entry.seq = entry.seq.saturating_add(1);
             if let Some(sessions) = sessions {
@@ -361,15 +346,15 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// The address of this host has changed: every registration is renewed from the new one, then the calls.
-    pub(super) fn network_changed(&mut self, now: Instant, sent_by: &str) -> Result<(), Error> {
-        self.s.settings = self.s.settings.moved(sent_by, self.octets)?;
+    pub(super) fn network_changed(&mut self, sent_by: &str) -> Result<(), Error> {
+        self.s.settings = self.s.settings.moved(sent_by, self.layer.octets)?;
         let mut any = false;
-        for index in 0..self.registrations.len() {
-            let Some(handle) = self.live_registration(index) else { continue };
-            let Some(entry) = self.registration_mut(handle) else { continue };
+        for index in 0..self.registrations.entries.len() {
+            let Some(handle) = self.registrations.view().handle_at(index) else { continue };
+            let Some(entry) = self.registrations.get_mut(handle) else { continue };
             match entry.state {
                 State::Registering => entry.again = true,
-                State::Registered | State::Waiting => entry.refresh_at = at_once(now),
+                State::Registered | State::Waiting => entry.refresh_at = at_once(self.now),
                 State::Removing | State::Free => continue,
             }
             entry.moved = true;
@@ -383,40 +368,35 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// The way to a registrar failed: what is bound by it is renewed at once, and the application told if that fails too.
-    pub(super) fn registrar_lost(&mut self, now: Instant, flow: Flow) {
-        if self.registration_table().is_empty() {
+    pub(super) fn registrar_lost(&mut self, flow: Flow) {
+        if self.registrations.is_empty() {
             return;
         }
-        for index in 0..self.registrations.len() {
-            let Some(handle) = self.live_registration(index) else { continue };
-            let Some(entry) = self.registration_mut(handle) else { continue };
+        for index in 0..self.registrations.entries.len() {
+            let Some(handle) = self.registrations.view().handle_at(index) else { continue };
+            let Some(entry) = self.registrations.get_mut(handle) else { continue };
             if entry.state == State::Registered && entry.flow == flow {
-                entry.refresh_at = at_once(now);
+                entry.refresh_at = at_once(self.now);
                 entry.keep_alive_at = Instant::ZERO;
                 self.arm_registration(handle);
             }
         }
     }
 
-    fn live_registration(&self, index: usize) -> Option<Handle> {
-        let table = crate::memory::TableRef::new(&self.s.registration_head, self.registrations);
-        table.handle_at(index)
-    }
-
     /// A binding was renewed after a change of address, or could not be: after the last one the calls follow.
     fn binding_settled(&mut self) {
-        let others = (0..self.registrations.len()).filter_map(|index| self.live_registration(index));
-        if !others.filter_map(|handle| self.registration(handle)).any(|entry| entry.moved) {
+        let others =
+            (0..self.registrations.entries.len()).filter_map(|index| self.registrations.view().handle_at(index));
+        if !others.filter_map(|handle| self.registrations.get(handle)).any(|entry| entry.moved) {
             self.refresh_calls();
         }
     }
 
     /// Tells the application to send a re-INVITE in each established call.
     fn refresh_calls(&mut self) {
-        for index in 0..self.calls.len() {
-            let table = crate::memory::TableRef::new(&self.s.call_head, self.calls);
-            let Some(handle) = table.handle_at(index) else { continue };
-            let Some(entry) = self.call_mut(handle) else { continue };
+        for index in 0..self.calls.entries.len() {
+            let Some(handle) = self.calls.view().handle_at(index) else { continue };
+            let Some(entry) = self.calls.get_mut(handle) else { continue };
             if entry.state == super::entry::CallState::Established {
                 entry.pending.refresh_due = true;
                 self.tell_call(handle);
@@ -426,7 +406,7 @@ impl<O: Octets> Agent<'_, O> {
 
     /// The event that a registration has to tell.
     pub(super) fn registration_event(&mut self, handle: Handle) -> Option<Event> {
-        let entry = self.registration_mut(handle)?;
+        let entry = self.registrations.get_mut(handle)?;
         if !core::mem::take(&mut entry.failed) {
             return None;
         }

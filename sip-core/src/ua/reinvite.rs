@@ -11,43 +11,40 @@ use crate::message::{Message, Method};
 use crate::role::Received;
 use crate::time::{Duration, Instant};
 use crate::transaction::{NewClient, TransactionId};
-use crate::transport::Flow;
 
 impl<O: Octets> Agent<'_, O> {
     /// Sends a re-INVITE.
-    pub(super) fn reinvite(&mut self, now: Instant, call: Handle, content: &Content<'_>) -> Result<(), Error> {
+    pub(super) fn reinvite(&mut self, call: Handle, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
-        let entry = self.call(call).ok_or(Error::Gone)?;
+        let entry = self.calls.get(call).ok_or(Error::Gone)?;
         let (state, dialog) = (entry.state, entry.dialog);
-        let entry = self.dialog(dialog).ok_or(Error::Gone)?;
+        let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
         let busy = entry.answer_due || entry.resend_interval > 0 || !entry.retry.is_none();
         let invite = entry.invite;
-        let layer = self.layer();
+        let layer = &self.layer;
         if state != CallState::Established || busy || layer.is_client(invite) || layer.is_server(invite) {
             return Err(Error::State);
         }
-        let invite = self.send_in_dialog(now, dialog, Method::Invite, Owner::Reinvite(dialog), Block::NONE, content)?;
-        if let Some(entry) = self.dialog_mut(dialog) {
+        let invite = self.send_in_dialog(dialog, Method::Invite, Owner::Reinvite(dialog), Block::NONE, content)?;
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.invite = invite;
         }
-        if let Some(entry) = self.call_mut(call) {
+        if let Some(entry) = self.calls.get_mut(call) {
             entry.offered = content.body.is_some();
         }
-        self.limit_ringing(now, call);
+        self.limit_ringing(call);
         Ok(())
     }
 
     /// A response to a re-INVITE, before its transaction has taken it.
     pub(super) fn reinvite_response(
         &mut self,
-        now: Instant,
-        flow: Flow,
         dialog: Handle,
         id: TransactionId,
         response: &Message<'_>,
     ) -> Received<Event> {
         let status = response.status().unwrap_or_default();
-        let Some(entry) = self.dialog(dialog) else { return Received::Nothing };
+        let Some(entry) = self.dialogs.get(dialog) else { return Received::Nothing };
         if status < 200 {
             return Received::Nothing;
         }
@@ -59,21 +56,21 @@ impl<O: Octets> Agent<'_, O> {
             return Received::Nothing;
         }
         let ending = entry.state == State::Terminating;
-        if status == 491 && !ending && self.keep_for_retry(now, dialog, id) {
+        if status == 491 && !ending && self.keep_for_retry(dialog, id) {
             return Received::Nothing;
         }
         self.reinvite_settled(dialog, call);
-        let offered = self.call(call).is_some_and(|entry| entry.offered);
+        let offered = self.calls.get(call).is_some_and(|entry| entry.offered);
         let mut answer_due = false;
         if status < 300 {
             // Without room for a new target the old one stays.
-            let _ = self.refresh_target(flow, dialog, response);
-            let (seq, invite) = (response.cseq().number, self.layer().block(id));
+            let _ = self.refresh_target(dialog, response);
+            let (seq, invite) = (response.cseq().number, self.layer.block(id));
             answer_due = !offered && !response.body().is_empty() && !ending;
             if answer_due {
                 self.expect_answer(dialog, id, seq);
-            } else if self.send_ack(now, dialog, seq, invite, &Content::NONE).is_err() {
-                self.lose_call(now, call, Cause::NoRoom, status);
+            } else if self.send_ack(dialog, seq, invite, &Content::NONE).is_err() {
+                self.lose_call(call, Cause::NoRoom, status);
                 return Received::Nothing;
             }
         }
@@ -82,17 +79,17 @@ impl<O: Octets> Agent<'_, O> {
         }
         if status == 481 || status == 408 {
             // The peer has lost the dialog (§12.2.1.2).
-            self.lose_call(now, call, Cause::Lost, status);
+            self.lose_call(call, Cause::Lost, status);
         }
         Received::Event(Event::Reinvited { call: Call(call), status, answer_due })
     }
 
     /// A re-INVITE, ours or the peer's, is no longer under way.
     pub(super) fn reinvite_settled(&mut self, dialog: Handle, call: Handle) {
-        if let Some(entry) = self.dialog_mut(dialog) {
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.invite = TransactionId::NONE;
         }
-        if let Some(entry) = self.call_mut(call) {
+        if let Some(entry) = self.calls.get_mut(call) {
             entry.limit_at = Instant::ZERO;
             entry.repeat_at = Instant::ZERO;
         }
@@ -100,57 +97,59 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// A re-INVITE had no final response, or its flow failed.
-    pub(super) fn reinvite_failed(&mut self, now: Instant, dialog: Handle, id: TransactionId, status: u16) {
-        let Some(entry) = self.dialog(dialog) else { return };
+    pub(super) fn reinvite_failed(&mut self, dialog: Handle, id: TransactionId, status: u16) {
+        let Some(entry) = self.dialogs.get(dialog) else { return };
         if entry.invite != id {
             return;
         }
         let (call, ending) = (entry.call, entry.state == State::Terminating);
         self.reinvite_settled(dialog, call);
-        if let Some(entry) = self.call_mut(call).filter(|_| !ending) {
+        if let Some(entry) = self.calls.get_mut(call).filter(|_| !ending) {
             entry.reinvite_status = status;
             entry.pending.reinvited = true;
             self.tell_call(call);
             // No response at all means that the peer is gone (§12.2.1.2).
-            self.lose_call(now, call, Cause::Lost, status);
+            self.lose_call(call, Cause::Lost, status);
         }
     }
 
     /// Both ends sent a re-INVITE: ours is kept and goes out again after a random wait (§14.1).
-    fn keep_for_retry(&mut self, now: Instant, dialog: Handle, id: TransactionId) -> bool {
-        let block = self.layer().block(id);
-        let size = self.octets.get(block).len();
-        let Ok(copy) = self.octets.write(size, false, |kept, writer| writer.raw(kept.get(block))) else { return false };
+    fn keep_for_retry(&mut self, dialog: Handle, id: TransactionId) -> bool {
+        let block = self.layer.block(id);
+        let size = self.layer.octets.get(block).len();
+        let Ok(copy) = self.layer.octets.write(size, false, |kept, writer| writer.raw(kept.get(block))) else {
+            return false;
+        };
         // In units of 10 ms: 2.1 to 4 s for the owner of the Call-ID, up to 2 s for the other.
         let wait = self.s.random.below(190);
-        let mut table = crate::memory::Table::new(&mut self.s.dialog_head, self.dialogs);
+        let table = &mut self.dialogs;
         let Some(entry) = table.get_mut(dialog) else { return false };
         let units = if entry.is_callee { wait } else { wait.saturating_add(211) };
-        entry.retry_at = now + Duration::from_millis(units.saturating_mul(10).max(1));
+        entry.retry_at = self.now + Duration::from_millis(units.saturating_mul(10).max(1));
         entry.invite = TransactionId::NONE;
-        self.octets.release(core::mem::replace(&mut entry.retry, copy));
+        self.layer.octets.release(core::mem::replace(&mut entry.retry, copy));
         self.arm_dialog(dialog);
         true
     }
 
-    pub(super) fn retry_reinvite(&mut self, now: Instant, dialog: Handle) {
-        let Some(entry) = self.dialog_mut(dialog) else { return };
+    pub(super) fn retry_reinvite(&mut self, dialog: Handle) {
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return };
         let old = core::mem::replace(&mut entry.retry, Block::NONE);
         let (call, flow, waiting) = (entry.call, entry.flow, entry.invite);
-        let busy = entry.state != State::Confirmed || self.layer().is_server(waiting);
+        let busy = entry.state != State::Confirmed || self.layer.is_server(waiting);
         let sent = if busy { None } else { self.rewrite(old, false, &[], |_, _, _| {}) };
-        self.octets.release(old);
+        self.layer.octets.release(old);
         let user = Owner::Reinvite(dialog).user(Tries::default());
         let method = Method::Invite;
         let sent = sent.and_then(|new| {
             let client = NewClient { block: new.block, flow, method, branch: new.branch, user, reserved: false };
-            self.send_request(now, client).ok()
+            self.send_request(client).ok()
         });
         if let Some(id) = sent {
-            if let Some(entry) = self.dialog_mut(dialog) {
+            if let Some(entry) = self.dialogs.get_mut(dialog) {
                 entry.invite = id;
             }
-        } else if let Some(entry) = self.call_mut(call)
+        } else if let Some(entry) = self.calls.get_mut(call)
             && entry.state == CallState::Established
         {
             entry.reinvite_status = 491;
@@ -160,16 +159,16 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// An INVITE inside an established call has lasted too long: ours is cancelled, the peer's refused.
-    pub(super) fn reinvite_limit(&mut self, now: Instant, call: Handle) {
-        let Some(dialog) = self.call(call).map(|entry| entry.dialog) else { return };
-        let Some(invite) = self.dialog(dialog).map(|entry| entry.invite) else { return };
+    pub(super) fn reinvite_limit(&mut self, call: Handle) {
+        let Some(dialog) = self.calls.get(call).map(|entry| entry.dialog) else { return };
+        let Some(invite) = self.dialogs.get(dialog).map(|entry| entry.invite) else { return };
         let patience = self.patience();
-        if self.layer().is_client(invite) {
-            self.send_cancel(now, invite, Block::NONE);
-            self.layer().limit(now, invite, patience);
+        if self.layer.is_client(invite) {
+            self.send_cancel(invite, Block::NONE);
+            self.layer.limit(self.now, invite, patience);
         } else {
             // It may have been answered in the meantime.
-            let _ = self.refuse(now, call, 480, Cause::NoAnswer, &Content::NONE);
+            let _ = self.refuse(call, 480, Cause::NoAnswer, &Content::NONE);
         }
     }
 }

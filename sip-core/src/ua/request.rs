@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Uri, Writer};
 use crate::random::Token;
-use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};
 use crate::transport::Transport;
 
@@ -156,9 +155,9 @@ pub(super) fn check_from(from: &str) -> Result<(), Error> {
 
 impl<O: Octets> Agent<'_, O> {
     /// Starts a client transaction with a written request; on failure its octets are given back.
-    pub(super) fn send_request(&mut self, now: Instant, new: NewClient<'_>) -> Result<TransactionId, Error> {
-        self.layer().client(now, new).map_err(|capacity| {
-            self.octets.release(new.block);
+    pub(super) fn send_request(&mut self, new: NewClient<'_>) -> Result<TransactionId, Error> {
+        self.layer.client(self.now, new).map_err(|capacity| {
+            self.layer.octets.release(new.block);
             Error::Capacity(capacity)
         })
     }
@@ -166,7 +165,6 @@ impl<O: Octets> Agent<'_, O> {
     /// Sends a request of the application outside of any dialog.
     pub(super) fn request(
         &mut self,
-        now: Instant,
         method: Method<'_>,
         target: &str,
         content: &Content<'_>,
@@ -189,7 +187,7 @@ impl<O: Octets> Agent<'_, O> {
             transport: settings.transport,
             proxied: true,
         };
-        let block = self.octets.write(content_size(content), false, |kept, writer| {
+        let block = self.layer.octets.write(content_size(content), false, |kept, writer| {
             settings.write_head(kept, writer, &head);
             settings.write_contact(kept, writer);
             settings.write_agent(kept, writer, HeaderName::UserAgent);
@@ -197,26 +195,25 @@ impl<O: Octets> Agent<'_, O> {
         })?;
         let number = self.next_request();
         let user = Owner::Application(number).user(Tries::default());
-        self.send_request(now, NewClient { block, flow, method, branch: head.branch, user, reserved: false })?;
+        self.send_request(NewClient { block, flow, method, branch: head.branch, user, reserved: false })?;
         Ok(OutgoingRequest(number))
     }
 
     /// Sends a request of the application inside a call's dialog.
     pub(super) fn request_in_call(
         &mut self,
-        now: Instant,
         call: Handle,
         method: Method<'_>,
         content: &Content<'_>,
     ) -> Result<OutgoingRequest, Error> {
         check_method(method)?;
         content.check()?;
-        let dialog = self.call(call).ok_or(Error::Gone)?.dialog;
-        if self.dialog(dialog).is_none_or(|entry| entry.state != crate::dialog::State::Confirmed) {
+        let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
+        if self.dialogs.get(dialog).is_none_or(|entry| entry.state != crate::dialog::State::Confirmed) {
             return Err(Error::State);
         }
         let number = self.next_request();
-        self.send_in_dialog(now, dialog, method, Owner::Application(number), Block::NONE, content)?;
+        self.send_in_dialog(dialog, method, Owner::Application(number), Block::NONE, content)?;
         Ok(OutgoingRequest(number))
     }
 

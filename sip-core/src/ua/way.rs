@@ -11,11 +11,10 @@ use super::entry::Owner;
 use super::event::{Call, Event, Origin, OutgoingRequest, Registration};
 use super::{Step, UserAgent};
 use crate::dialog::{Dialog, IdentityTexts, Lookup};
-use crate::memory::{Handle, Memory, Octets, TableRef};
+use crate::memory::{Handle, Memory, Octets};
 use crate::message::scan::alike;
 use crate::message::{Host, Message, Scheme, Uri, build};
 use crate::role::Action;
-use crate::time::Instant;
 use crate::transaction::TransactionId;
 use crate::transport::{Address, Flow, Sizing, Target, Ticket, Transport};
 
@@ -76,7 +75,7 @@ impl<O: Octets> Agent<'_, O> {
     /// The flow for a request outside of a dialog to `uri`: to the proxy when there is one; none when it is not yet known.
     pub(super) fn flow_to(&self, uri: &Uri<'_>) -> Flow {
         let settings = &self.s.settings;
-        let proxy = settings.text(self.octets.get(settings.block()), Text::Proxy);
+        let proxy = settings.text(self.layer.octets.get(settings.block()), Text::Proxy);
         match Uri::parse(proxy) {
             Ok(proxy) => uri_flow(&proxy, settings.transport),
             Err(_) => uri_flow(uri, settings.transport),
@@ -85,11 +84,10 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Puts a dialog's ACK among what is to be sent, or asks for the way first.
     pub(super) fn offer_ack(&mut self, dialog: Handle) {
-        let limit = self.s.layer.datagram_limit();
-        let Some(index) = self.dialog(dialog).and(dialog.index()) else { return };
-        let Some(entry) = self.dialogs.get_mut(index) else { return };
+        let limit = self.layer.layer.datagram_limit();
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return };
         if entry.flow.transport == Transport::Udp && !entry.ack_sizing.is_oversize() {
-            entry.ack_sizing = Sizing::fit(self.octets, entry.ack, limit);
+            entry.ack_sizing = Sizing::fit(self.layer.octets, entry.ack, limit);
         }
         let list = if entry.flow.is_none() || entry.ack_needs_connection() {
             if entry.lookup != Lookup::None {
@@ -100,7 +98,7 @@ impl<O: Octets> Agent<'_, O> {
         } else {
             SEND
         };
-        let mut table = self.dialog_table();
+        let table = &mut self.dialogs;
         if table.ready_list(dialog).is_none() {
             table.push(dialog, list);
         }
@@ -108,35 +106,35 @@ impl<O: Octets> Agent<'_, O> {
 
     /// The ACK as it is next sent: over a connection that is asked for anew.
     pub(super) fn forget_ack_connection(&mut self, dialog: Handle) {
-        if let Some(entry) = self.dialog_mut(dialog) {
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.ack_connection = 0;
         }
     }
 
     /// The next question, or what its asker has to tell first.
-    pub(super) fn next_question(&mut self, now: Instant) -> Option<Step> {
+    pub(super) fn next_question(&mut self) -> Option<Step> {
         // An ACK asks before the BYE that follows it.
         match self.next_lookup() {
             Some(dialog) => Some(self.dialog_question(dialog)),
             None => {
-                let id = self.layer().poll_parked()?;
-                Some(self.transaction_question(now, id))
+                let id = self.layer.poll_parked()?;
+                Some(self.transaction_question(id))
             }
         }
     }
 
     /// The dialog that asks for the way of its ACK.
     fn next_lookup(&mut self) -> Option<Handle> {
-        let mut table = self.dialog_table();
+        let table = &mut self.dialogs;
         let dialog = table.first(LOOK_UP)?;
         table.unlink_ready(dialog);
         Some(dialog)
     }
 
     fn dialog_question(&mut self, dialog: Handle) -> Step {
-        let limit = self.s.layer.datagram_limit();
-        let ack = self.dialog(dialog).map_or(0, |entry| self.octets.get(entry.ack).len());
-        let Some(entry) = self.dialog_mut(dialog) else { return Step::Again };
+        let limit = self.layer.layer.datagram_limit();
+        let ack = self.dialogs.get(dialog).map_or(0, |entry| self.layer.octets.get(entry.ack).len());
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return Step::Again };
         entry.lookup = Lookup::None;
         let call = entry.call;
         let news = entry.ack_sizing.take_news(ack, limit);
@@ -154,15 +152,15 @@ impl<O: Octets> Agent<'_, O> {
         Step::LookUp(Asker::Dialog(dialog), Ticket::new(TICKET_DIALOG | number_of(dialog)))
     }
 
-    fn transaction_question(&mut self, now: Instant, id: TransactionId) -> Step {
-        let user = self.layer().user(id);
-        if let Some((sizes, by_datagram)) = self.layer().take_oversize(id) {
+    fn transaction_question(&mut self, id: TransactionId) -> Step {
+        let user = self.layer.user(id);
+        if let Some((sizes, by_datagram)) = self.layer.take_oversize(id) {
             let of = self.origin(Owner::of(user).0);
             return of.map_or(Step::Again, |of| Step::Event(Event::Oversize { of, sizes, by_datagram }));
         }
-        let flow = self.layer().flow(id);
+        let flow = self.layer.flow(id);
         if !flow.is_none() && !flow.needs_connection() {
-            self.layer().launch(now, id, flow);
+            self.layer.launch(self.now, id, flow);
             return Step::Again;
         }
         Step::LookUp(Asker::Transaction(id), Ticket::new(TICKET_TRANSACTION | number_of(id.0)))
@@ -173,7 +171,7 @@ impl<O: Octets> Agent<'_, O> {
         match owner {
             Owner::Invite(call) => Some(Origin::Call(Call(call))),
             Owner::Reinvite(dialog) | Owner::Bye(dialog) => {
-                let call = self.dialog(dialog)?.call;
+                let call = self.dialogs.get(dialog)?.call;
                 (!call.is_none()).then_some(Origin::Call(Call(call)))
             }
             Owner::Register(registration) => Some(Origin::Registration(Registration(registration))),
@@ -183,47 +181,47 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// The answer to a question for an address; [`Flow::NONE`] when the name has none.
-    pub(super) fn resolved(&mut self, now: Instant, asker: Asker, flow: Flow) {
+    pub(super) fn resolved(&mut self, asker: Asker, flow: Flow) {
         match asker {
             Asker::Dialog(dialog) => {
-                let Some(entry) = self.dialog_mut(dialog) else { return };
+                let Some(entry) = self.dialogs.get_mut(dialog) else { return };
                 entry.flow = if flow.is_none() { entry.source } else { flow };
                 self.ack_reached(dialog);
             }
-            Asker::Transaction(id) if flow.is_none() => self.lost_way(now, id),
-            Asker::Transaction(id) => self.layer().launch(now, id, flow),
+            Asker::Transaction(id) if flow.is_none() => self.lost_way(id),
+            Asker::Transaction(id) => self.layer.launch(self.now, id, flow),
         }
     }
 
     /// The connection that was asked for is open.
-    pub(super) fn connected(&mut self, now: Instant, asker: Asker, flow: Flow) {
+    pub(super) fn connected(&mut self, asker: Asker, flow: Flow) {
         match asker {
             Asker::Dialog(dialog) => {
-                let Some(entry) = self.dialog_mut(dialog) else { return };
+                let Some(entry) = self.dialogs.get_mut(dialog) else { return };
                 entry.ack_connection = flow.connection;
                 self.ack_reached(dialog);
             }
-            Asker::Transaction(id) => self.layer().launch(now, id, flow),
+            Asker::Transaction(id) => self.layer.launch(self.now, id, flow),
         }
     }
 
     /// The connection that was asked for can't be had.
-    pub(super) fn connect_failed(&mut self, now: Instant, asker: Asker) {
+    pub(super) fn connect_failed(&mut self, asker: Asker) {
         match asker {
             Asker::Dialog(dialog) => {
-                let Some(entry) = self.dialog_mut(dialog) else { return };
+                let Some(entry) = self.dialogs.get_mut(dialog) else { return };
                 if entry.ack_sizing.is_oversize() && !entry.flow.needs_connection() {
                     entry.ack_sizing.force();
                     entry.lookup = Lookup::Due;
-                    self.dialog_table().push(dialog, LOOK_UP);
+                    self.dialogs.push(dialog, LOOK_UP);
                 } else {
                     entry.flow = entry.source;
                     self.ack_reached(dialog);
                 }
             }
             Asker::Transaction(id) => {
-                if !self.layer().connection_failed(id) {
-                    self.lost_way(now, id);
+                if !self.layer.connection_failed(id) {
+                    self.lost_way(id);
                 }
             }
         }
@@ -231,19 +229,19 @@ impl<O: Octets> Agent<'_, O> {
 
     /// More is known of the way to a dialog's peer: its ACK goes out, or asks on.
     fn ack_reached(&mut self, dialog: Handle) {
-        let Some(entry) = self.dialog_mut(dialog) else { return };
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return };
         entry.lookup = Lookup::None;
         let transport = entry.ack_flow().transport;
         let (ack, answer_due) = (entry.ack, entry.answer_due);
         if !ack.is_none() && !answer_due {
-            build::stamp(self.octets.get_mut(ack), transport, None);
+            build::stamp(self.layer.octets.get_mut(ack), transport, None);
             self.offer_ack(dialog);
         }
     }
 
     /// A request that waits for its flow can have none; its owner is told as events are polled.
-    fn lost_way(&mut self, now: Instant, id: TransactionId) {
-        while !self.s.lost.is_none() && self.expire_transactions(now).is_some() {}
+    fn lost_way(&mut self, id: TransactionId) {
+        while !self.s.lost.is_none() && self.expire_transactions().is_some() {}
         self.s.lost = id;
     }
 }
@@ -261,7 +259,7 @@ impl<M: Memory> UserAgent<M> {
                 }
             }
             Asker::Dialog(handle) => {
-                let entry = TableRef::new(&self.state.dialog_head, view.dialogs).get(handle)?;
+                let entry = self.dialogs().get(handle)?;
                 entry.identity.texts(view.octets.get(entry.identity.block)).next_hop()
             }
         }
@@ -271,10 +269,9 @@ impl<M: Memory> UserAgent<M> {
     fn asked_target(&self, asker: Asker) -> Flow {
         match asker {
             Asker::Transaction(id) => self.transactions().flow(id),
-            Asker::Dialog(handle) => TableRef::new(&self.state.dialog_head, self.memory.view().dialogs)
-                .get(handle)
-                .filter(|entry| !entry.flow.is_none())
-                .map_or(Flow::NONE, Dialog::ack_target),
+            Asker::Dialog(handle) => {
+                self.dialogs().get(handle).filter(|entry| !entry.flow.is_none()).map_or(Flow::NONE, Dialog::ack_target)
+            }
         }
     }
 

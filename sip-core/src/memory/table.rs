@@ -209,11 +209,13 @@ impl<'a, E: Entry> Table<'a, E> {
 
     /// The entry, or `None` when it was removed.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn get(&self, handle: Handle) -> Option<&E> {
         self.view().get(handle)
     }
 
     /// The entry to be changed, or `None` when it was removed.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn get_mut(&mut self, handle: Handle) -> Option<&mut E> {
         let index = self.index(handle)?;
         self.entries.get_mut(index)

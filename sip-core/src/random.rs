@@ -56,6 +56,9 @@ impl Random {
 pub struct Token([u8; 16]);
 
 impl Token {
+    /// Sixteen octets that are no token; the zero value.
+    pub const ZERO: Self = Self([0; 16]);
+
     /// The token that spells `bits`.
     #[must_use]
     pub fn new(bits: u64) -> Self {

@@ -128,6 +128,9 @@ pub(super) struct Answers {
 }
 
 impl Answers {
+    /// No rows.
+    pub(super) const NONE: Self = Self { rows: heapless::Vec::new(), cnonce: Token::ZERO };
+
     /// Whether there is a row for the realm of these credentials.
     fn has(&self, kept: &impl KeptBlocks, given: &Credentials<'_>) -> bool {
         self.rows.iter().any(|Row { session, .. }| {
@@ -221,18 +224,8 @@ impl<O: Octets> Agent<'_, O> {
         let owner_tries =
             Tries { total: tries.total.saturating_add(1), repeated: tries.repeated.saturating_add(u8::from(repeated)) };
         let fresh = self.answers(sessions);
-        let drop = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
-        let new =
-            self.send_again(id, response.cseq().method, (owner, owner_tries), &drop, |kept, writer, request| {
-                // Answers to realms whose challenge is forgotten stay as they are.
-                for header in request.headers() {
-                    let Some(given) = Credentials::of(&header) else { continue };
-                    if !fresh.has(kept, &given) {
-                        writer.header(header.name, header.value);
-                    }
-                }
-                fresh.write(kept, writer, request.method(), request.request_uri().unwrap_or_default());
-            })?;
+        let again = Again { expires: None, answers: &fresh };
+        let new = self.send_again(id, response.cseq().method, (owner, owner_tries), &again)?;
         Some((new, sessions))
     }
 
@@ -332,36 +325,24 @@ impl<O: Octets> Agent<'_, O> {
         Ok(number)
     }
 
-    /// Sends a request again as a new transaction: a new branch, the next CSeq, `drop` left out, `extra` added.
+    /// Sends a request again as a new transaction: a new branch, the next CSeq, and what is to be other than it was.
     pub(super) fn send_again(
         &mut self,
         id: TransactionId,
         method: Method<'_>,
         (owner, tries): (Owner, Tries),
-        drop: &[HeaderName<'_>],
-        extra: impl Fn(&O::Kept<'_>, &mut Writer<'_>, &Message<'_>),
+        again: &Again<'_>,
     ) -> Option<TransactionId> {
-        let (block, flow) = {
-            let layer = &self.layer;
-            (layer.block(id), layer.flow(id))
-        };
+        let (block, flow) = (self.layer.block(id), self.layer.flow(id));
         // Only a BYE may use what the calls have reserved.
         let reserved = matches!(owner, Owner::Bye(_));
-        let new = self.rewrite(block, reserved, drop, extra)?;
-        let client =
-            NewClient { block: new.block, flow, method, branch: new.branch, user: owner.user(tries), reserved };
-        let sent = self.layer.client(self.now, client);
-        sent.inspect_err(|_| self.layer.octets.release(new.block)).ok()
+        let new = self.rewrite(block, reserved, again)?;
+        let user = owner.user(tries);
+        self.send_request(NewClient { block: new.block, flow, method, branch: new.branch, user, reserved }).ok()
     }
 
     /// Writes a kept request again with a new branch and the next CSeq of its dialog.
-    pub(super) fn rewrite(
-        &mut self,
-        old: Block,
-        reserved: bool,
-        drop: &[HeaderName<'_>],
-        extra: impl Fn(&O::Kept<'_>, &mut Writer<'_>, &Message<'_>),
-    ) -> Option<Rewritten> {
+    pub(super) fn rewrite(&mut self, old: Block, reserved: bool, again: &Again<'_>) -> Option<Rewritten> {
         let (key, mut cseq, size) = {
             let bytes = self.layer.octets.get(old);
             let request = Message::parse(bytes).ok()?;
@@ -375,16 +356,47 @@ impl<O: Octets> Agent<'_, O> {
             cseq = dialog.local_seq;
         }
         let branch = self.s.random.token();
-        let block = self
-            .layer
-            .octets
-            .write(size, reserved, |kept, writer| {
-                let Ok(request) = Message::parse(kept.get(old)) else { return };
-                let edit = build::Resend { branch: branch.as_bytes(), cseq, drop };
-                build::resend(writer, &request, &edit, |writer| extra(kept, writer, &request));
-            })
-            .ok()?;
-        Some(Rewritten { block, branch })
+        let block = self.layer.octets.write(size, reserved, |kept, writer| {
+            let Ok(request) = Message::parse(kept.get(old)) else { return };
+            let edit = build::Resend { branch: branch.as_bytes(), cseq, drop: again.drop() };
+            build::resend(writer, &request, &edit, |writer| again.write(kept, writer, &request));
+        });
+        Some(Rewritten { block: block.ok()?, branch })
+    }
+}
+
+/// What is other when a request is sent again.
+pub(super) struct Again<'a> {
+    /// Another value of Expires, in seconds.
+    pub(super) expires: Option<u32>,
+    pub(super) answers: &'a Answers,
+}
+
+impl Again<'_> {
+    /// Nothing.
+    pub(super) const NOTHING: Self = Self { expires: None, answers: &Answers::NONE };
+
+    /// The rows that are written anew, or not at all.
+    fn drop(&self) -> &'static [HeaderName<'static>] {
+        const ROWS: [HeaderName<'_>; 3] =
+            [HeaderName::Authorization, HeaderName::ProxyAuthorization, HeaderName::Expires];
+        ROWS.get(..if self.expires.is_some() { 3 } else { 2 }).unwrap_or_default()
+    }
+
+    fn write(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>, request: &Message<'_>) {
+        if let Some(seconds) = self.expires {
+            writer.value_start(HeaderName::Expires);
+            writer.number(u64::from(seconds));
+            writer.end();
+        }
+        // Answers to realms whose challenge is forgotten stay as they are.
+        for header in request.headers() {
+            let Some(given) = Credentials::of(&header) else { continue };
+            if !self.answers.has(kept, &given) {
+                writer.header(header.name, header.value);
+            }
+        }
+        self.answers.write(kept, writer, request.method(), request.request_uri().unwrap_or_default());
     }
 }
 

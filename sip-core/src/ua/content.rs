@@ -86,6 +86,11 @@ impl<'a> Content<'a> {
         Ok(())
     }
 
+    /// About how many octets a request with this content takes.
+    pub(super) fn room(&self) -> usize {
+        self.body.map_or(0, |body| body.bytes.len()).saturating_add(640)
+    }
+
     /// Writes the headers, then the body or its absence: the end of a message.
     pub(super) fn write(&self, writer: &mut Writer<'_>) {
         for header in self.headers {

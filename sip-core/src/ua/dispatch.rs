@@ -5,8 +5,9 @@ use super::config::Text;
 use super::content::Content;
 use super::entry::{CallState, Owner};
 use super::event::{Call, Cause, Event, IncomingRequest, OutgoingRequest};
+use super::rows::Row;
 use crate::error::Error;
-use crate::memory::{Handle, KeptBlocks, Octets};
+use crate::memory::{Handle, Octets};
 use crate::message::scan::alike;
 use crate::message::{HeaderName, Message, Method, Scheme};
 use crate::role::Received;
@@ -236,17 +237,14 @@ impl<O: Octets> Agent<'_, O> {
 
     /// What any request must be (§8.2.1, §8.2.2); whether it was refused.
     fn refuse_request(&mut self, request: &Message<'_>) -> bool {
-        let settings = self.s.settings;
+        let settings = &self.s.settings;
         let method = request.method();
         let texts = self.layer.octets.get(settings.block());
         let core = matches!(method, Method::Invite | Method::Bye | Method::Options);
         if !core && !lists(settings.text(texts, Text::Methods), method.as_bytes()) {
             // A method that nobody here has heard of, or one that is known and not allowed.
             let status = if matches!(method, Method::Extension(_)) { 501 } else { 405 };
-            self.reply(request, status, |kept, writer| {
-                settings.write_abilities(kept, writer);
-                writer.finish_without_body();
-            });
+            self.reply(request, status, &[Row::Abilities]);
             return true;
         }
         let known_scheme =
@@ -257,20 +255,7 @@ impl<O: Octets> Agent<'_, O> {
         }
         let supported = settings.text(texts, Text::Supported);
         if request.require().any(|tag| !names(supported, tag)) {
-            self.reply(request, 420, |kept, writer| {
-                let texts = kept.get(settings.block());
-                let supported = settings.text(texts, Text::Supported);
-                writer.value_start(HeaderName::Unsupported);
-                let unsupported = request.require().filter(|tag| !names(supported, tag));
-                for (index, tag) in unsupported.enumerate() {
-                    if index > 0 {
-                        writer.text(b", ");
-                    }
-                    writer.text(tag);
-                }
-                writer.end();
-                writer.finish_without_body();
-            });
+            self.reply(request, 420, &[Row::Unsupported(request)]);
             return true;
         }
         false
@@ -278,15 +263,8 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Answers OPTIONS (§11.2).
     fn describe(&mut self, request: &Message<'_>) {
-        let settings = self.s.settings;
-        self.reply(request, 200, |kept, writer| {
-            settings.write_contact(kept, writer);
-            settings.write_abilities(kept, writer);
-            writer.header(HeaderName::Accept, settings.text(kept.get(settings.block()), Text::Accept));
-            writer.header(HeaderName::AcceptEncoding, b"identity");
-            settings.write_agent(kept, writer, HeaderName::Server);
-            writer.finish_without_body();
-        });
+        let rows = [Row::Contact, Row::Abilities, Row::Accept, Row::Agent(HeaderName::Server)];
+        self.reply(request, 200, &rows);
     }
 
     /// Gives a request to the application.
@@ -313,16 +291,10 @@ impl<O: Octets> Agent<'_, O> {
         if !(101..=699).contains(&status) {
             return Err(Error::Invalid("status: 101 to 699"));
         }
-        let settings = self.s.settings;
-        let id = request.0;
-        let layer = &mut self.layer;
-        if !layer.is_server(id) {
+        if !self.layer.is_server(request.0) {
             return Err(Error::Gone);
         }
-        layer.respond(self.now, id, status, None, true, |kept, writer| {
-            settings.write_agent(kept, writer, HeaderName::Server);
-            content.write(writer);
-        })
+        self.respond_with(request.0, status, true, &[Row::Agent(HeaderName::Server)], content)
     }
 
     /// Works off calls', dialogs' and registrations' timers; the transactions' are worked off as events are polled.
@@ -485,6 +457,6 @@ fn lists(list: &[u8], method: &[u8]) -> bool {
 }
 
 /// Whether a comma-separated list holds an option tag, in any case (RFC 3261 §7.3.1).
-fn names(list: &[u8], tag: &[u8]) -> bool {
+pub(super) fn names(list: &[u8], tag: &[u8]) -> bool {
     list.split(|octet| *octet == b',').any(|item| alike(item.trim_ascii(), tag))
 }

@@ -1,14 +1,14 @@
 //! Inside a dialog (RFC 3261 §12.2, §13.2.2.4): its making, its target, its requests, and the ACK to a 2xx.
 
 use super::agent::Agent;
-use super::config::Text;
+use super::auth::Answers;
 use super::content::Content;
 use super::entry::{Owner, Tries};
-use super::request::content_size;
+use super::rows::{DialogHead, Row};
 use super::way::dialog_flow;
-use crate::dialog::{Dialog, Identity, Lookup};
+use crate::dialog::{Identity, Lookup};
 use crate::error::{Capacity, Error};
-use crate::memory::{Block, Handle, KeptBlocks, Octets};
+use crate::memory::{Block, Handle, Octets};
 use crate::message::{HeaderName, Message, Method};
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};
@@ -96,24 +96,17 @@ impl<O: Octets> Agent<'_, O> {
         invite: Block,
         content: &Content<'_>,
     ) -> Result<(), Error> {
-        let settings = self.s.settings;
         let branch = self.s.random.token();
         let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
-        let (identity, flow) = (entry.identity, entry.flow);
-        let transport = if flow.is_none() { settings.transport } else { flow.transport };
-        let block = self.layer.octets.write(content_size(content), true, |kept, writer| {
-            let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
-            let texts = identity.texts(kept.get(identity.block));
-            texts.write_head(writer, Method::Ack, seq, transport, sent_by, branch);
-            if let Ok(invite) = Message::parse(kept.get(invite)) {
-                for header in invite.headers() {
-                    if matches!(header.name, HeaderName::Authorization | HeaderName::ProxyAuthorization) {
-                        writer.header(header.name, header.value);
-                    }
-                }
-            }
-            content.write(writer);
-        })?;
+        let head = DialogHead {
+            identity: entry.identity,
+            method: Method::Ack,
+            seq,
+            branch,
+            flow: entry.flow,
+            answers: &Answers::NONE,
+        };
+        let block = self.write_in_dialog(&head, true, &[Row::CredentialsOf(invite)], content)?;
         let patience = self.patience();
         let (octets, table) = (&mut *self.layer.octets, &mut self.dialogs);
         if let Some(entry) = table.get_mut(dialog) {
@@ -177,29 +170,19 @@ impl<O: Octets> Agent<'_, O> {
     ) -> Result<TransactionId, Error> {
         // A BYE is never refused for lack of room.
         let reserved = method == Method::Bye && self.dialogs.get(dialog).is_some_and(|entry| !entry.call.is_none());
-        let settings = self.s.settings;
         let branch = self.s.random.token();
-        let entry: &Dialog = self.dialogs.get(dialog).ok_or(Error::Gone)?;
+        let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
         let (identity, flow, sessions) = (entry.identity, entry.flow, entry.sessions);
         let seq = entry.local_seq.saturating_add(1);
-        let answers = self.answers(sessions);
-        let transport = if flow.is_none() { settings.transport } else { flow.transport };
-        let invite = method == Method::Invite;
-        let block = self.layer.octets.write(content_size(content), reserved, |kept, writer| {
-            let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
-            let texts = identity.texts(kept.get(identity.block));
-            texts.write_head(writer, method, seq, transport, sent_by, branch);
-            if method != Method::Bye {
-                settings.write_contact(kept, writer);
-            }
-            if invite {
-                settings.write_abilities(kept, writer);
-            }
-            settings.write_agent(kept, writer, HeaderName::UserAgent);
-            answers.write(kept, writer, method, texts.request_uri());
-            writer.raw(kept.get(rows));
-            content.write(writer);
-        })?;
+        let answers = &self.answers(sessions);
+        let all = [Row::Abilities, Row::Contact, Row::Agent(HeaderName::UserAgent), Row::Kept(rows)];
+        let rows = match method {
+            Method::Invite => &all[..],
+            Method::Bye => all.get(2..).unwrap_or_default(),
+            _ => all.get(1..).unwrap_or_default(),
+        };
+        let head = DialogHead { identity, method, seq, branch, flow, answers };
+        let block = self.write_in_dialog(&head, reserved, rows, content)?;
         let user = owner.user(Tries::default());
         let id = self.send_request(NewClient { block, flow, method, branch, user, reserved })?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {

@@ -5,11 +5,12 @@ use super::config::Text;
 use super::content::Content;
 use super::entry::{CallState, Owner, Tries};
 use super::event::{Call, Cause, Event};
+use super::rows::Row;
 use crate::dialog::State;
 use crate::error::{Capacity, Error};
-use crate::memory::{Handle, KeptBlocks, Octets};
+use crate::memory::{Handle, Octets};
 use crate::message::scan::alike;
-use crate::message::{HeaderName, MediaType, Message, NameAddr, Writer};
+use crate::message::{HeaderName, MediaType, Message, NameAddr};
 use crate::random::Token;
 use crate::role::Received;
 use crate::time::{Duration, Instant};
@@ -74,13 +75,7 @@ impl<O: Octets> Agent<'_, O> {
     /// Answers 503 with Retry-After, without a transaction.
     pub(super) fn refuse_for_room(&mut self, request: &Message<'_>) {
         self.count_refused();
-        let seconds = self.s.settings.retry_after;
-        self.reply(request, 503, |_, writer| {
-            writer.value_start(HeaderName::RetryAfter);
-            writer.number(u64::from(seconds));
-            writer.end();
-            writer.finish_without_body();
-        });
+        self.reply(request, 503, &[Row::Seconds(HeaderName::RetryAfter, self.s.settings.retry_after)]);
     }
 
     fn count_refused(&mut self) {
@@ -139,15 +134,9 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     fn respond_invite(&mut self, invite: TransactionId, status: u16, content: &Content<'_>) -> Result<(), Error> {
-        let settings = self.s.settings;
-        self.layer.respond(self.now, invite, status, None, true, |kept, writer| {
-            settings.write_contact(kept, writer);
-            if status >= 200 {
-                settings.write_abilities(kept, writer);
-            }
-            settings.write_agent(kept, writer, HeaderName::Server);
-            content.write(writer);
-        })
+        let all = [Row::Abilities, Row::Contact, Row::Agent(HeaderName::Server)];
+        let rows = all.get(usize::from(status < 200)..).unwrap_or_default();
+        self.respond_with(invite, status, true, rows, content)
     }
 
     /// Refuses the peer's INVITE or re-INVITE.
@@ -168,7 +157,7 @@ impl<O: Octets> Agent<'_, O> {
     ) -> Result<(), Error> {
         let (invite, dialog) = self.waiting_invite(call)?;
         let ringing = self.calls.get(call).is_some_and(|entry| entry.state == CallState::Ringing);
-        match self.layer.respond(self.now, invite, status, None, true, |_, writer| content.write(writer)) {
+        match self.respond_with(invite, status, true, &[], content) {
             // With nothing to leave out, the call is refused all the same.
             Err(Error::Capacity(_)) if content.is_empty() => self.layer.finish(self.now, invite, status),
             other => other?,
@@ -225,22 +214,23 @@ impl<O: Octets> Agent<'_, O> {
     /// Answers 200 with nothing in it, in a transaction when there is room for one, else statelessly. `tag` is for a request
     /// without a To tag. `ended` is the call that the request ends: what it has reserved may be used, what others have not.
     pub(super) fn accept(&mut self, request: &Message<'_>, tag: Token, ended: Handle) {
-        let user = Owner::Nobody.user(Tries::default());
         // The head of the responses and the response stand side by side while the one is made of the other.
         let size = request.head_len().saturating_mul(2).saturating_add(256);
         let own = self.calls.get(ended).is_some_and(|entry| entry.state != CallState::Ending);
         let reserved = own && self.spares(ended, size);
-        let layer = &mut self.layer;
-        let answered = layer.server(self.now, self.source, request, tag.as_bytes(), user, reserved).is_ok_and(|id| {
-            let responded = layer.respond(self.now, id, 200, None, reserved, |_, writer| writer.finish_without_body());
-            if responded.is_err() {
-                layer.abandon(id);
+        self.settle(request, 200, tag.as_bytes(), reserved, &[]);
+    }
+
+    /// Answers a request in a transaction, which knows its repetitions, or without one when there is no room.
+    fn settle(&mut self, request: &Message<'_>, status: u16, tag: &[u8], reserved: bool, rows: &[Row<'_>]) {
+        let user = Owner::Nobody.user(Tries::default());
+        if let Ok(id) = self.layer.server(self.now, self.source, request, tag, user, reserved) {
+            if self.respond_with(id, status, reserved, rows, &Content::NONE).is_ok() {
+                return;
             }
-            responded.is_ok()
-        });
-        if !answered {
-            self.reply_bare(request, 200);
+            self.layer.abandon(id);
         }
+        self.reply(request, status, rows);
     }
 
     /// The ACK to a 2xx of ours.
@@ -293,7 +283,8 @@ impl<O: Octets> Agent<'_, O> {
             _ => 481,
         };
         if refusal > 0 {
-            self.refuse_reinvite(invite, refusal);
+            let retry = [Row::Seconds(HeaderName::RetryAfter, self.s.random.below(11) as u32)];
+            self.settle(invite, refusal, b"", false, if refusal == 500 { &retry } else { &[] });
             return Received::Nothing;
         }
         let user = Owner::Reinvite(dialog).user(Tries::default());
@@ -309,23 +300,6 @@ impl<O: Octets> Agent<'_, O> {
         }
         self.limit_ringing(call);
         Received::Event(Event::Reinvite { call: Call(call) })
-    }
-
-    /// Refuses a re-INVITE in a transaction, which knows its repetitions, or without one when there is no room.
-    fn refuse_reinvite(&mut self, invite: &Message<'_>, status: u16) {
-        let seconds = self.s.random.below(11);
-        let user = Owner::Nobody.user(Tries::default());
-        let refused = self.layer.server(self.now, self.source, invite, b"", user, false).is_ok_and(|id| {
-            let rest = |_: &O::Kept<'_>, writer: &mut Writer<'_>| write_retry(writer, status, seconds);
-            let responded = self.layer.respond(self.now, id, status, None, false, rest);
-            if responded.is_err() {
-                self.layer.abandon(id);
-            }
-            responded.is_ok()
-        });
-        if !refused {
-            self.reply(invite, status, |_, writer| write_retry(writer, status, seconds));
-        }
     }
 
     /// Our 2xx is due again, or its ACK has not come in time, or a re-INVITE may be tried again, or an ACK is no longer needed.
@@ -387,7 +361,7 @@ impl<O: Octets> Agent<'_, O> {
 
     /// What an INVITE must be before it can ring; otherwise the status to answer (RFC 3261 §8.2).
     pub(super) fn refuse_invite(&mut self, invite: &Message<'_>) -> bool {
-        let settings = self.s.settings;
+        let settings = &self.s.settings;
         let texts = self.layer.octets.get(settings.block());
         let accepted = settings.text(texts, Text::Accept);
         let has_body = !invite.body().is_empty();
@@ -396,12 +370,7 @@ impl<O: Octets> Agent<'_, O> {
         let encoded =
             has_body && invite.header(HeaderName::ContentEncoding).is_some_and(|coding| !alike(coding, b"identity"));
         if wrong_type || encoded {
-            self.reply(invite, 415, |kept, writer| {
-                let texts = kept.get(settings.block());
-                writer.header(HeaderName::Accept, settings.text(texts, Text::Accept));
-                writer.header(HeaderName::AcceptEncoding, b"identity");
-                writer.finish_without_body();
-            });
+            self.reply(invite, 415, &[Row::Accept]);
             return true;
         }
         if !accepts(invite, accepted) {
@@ -410,16 +379,6 @@ impl<O: Octets> Agent<'_, O> {
         }
         false
     }
-}
-
-/// Ends a refusal, a 500 with Retry-After.
-fn write_retry(writer: &mut Writer<'_>, status: u16, seconds: u64) {
-    if status == 500 {
-        writer.value_start(HeaderName::RetryAfter);
-        writer.number(seconds);
-        writer.end();
-    }
-    writer.finish_without_body();
 }
 
 /// Whether the sender leaves it to the receiver to understand the body (RFC 3261 §20.11).

@@ -12,7 +12,7 @@
 
 use super::agent::Agent;
 use super::config::{Settings, Text};
-use crate::memory::{Handle, KeptBlocks, Octets};
+use crate::memory::{Handle, Octets};
 use crate::message::build::write_ip;
 use crate::message::{HeaderName, Message, Writer};
 use crate::time::Instant;
@@ -58,8 +58,8 @@ impl<O: Octets> Agent<'_, O> {
 
 impl Settings {
     /// Removes the binding to the address that the registrar corrected (RFC 3261 §10.2.2).
-    pub(super) fn write_former_contact(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>) {
-        let user = self.text(kept.get(self.block()), Text::ContactUser);
+    pub(super) fn write_former_contact(&self, texts: &[u8], writer: &mut Writer<'_>) {
+        let user = self.text(texts, Text::ContactUser);
         writer.value_start(HeaderName::Contact);
         writer.text(b"<sip:");
         if !user.is_empty() {
@@ -67,11 +67,7 @@ impl Settings {
             writer.text(b"@");
         }
         write_address(writer, self.former);
-        match self.transport {
-            Transport::Tcp => writer.text(b";transport=tcp"),
-            Transport::Tls => writer.text(b";transport=tls"),
-            Transport::Udp | Transport::None => {}
-        }
+        self.write_contact_transport(writer);
         writer.text(b">;expires=0");
         writer.end();
     }

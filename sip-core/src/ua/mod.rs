@@ -20,6 +20,7 @@ mod register;
 mod reinvite;
 mod reply;
 mod request;
+mod rows;
 mod size;
 mod way;
 

@@ -1,17 +1,19 @@
 //! The caller's side of an INVITE (RFC 3261 §13.2, §14.1): forks, CANCEL, ACK, and the end by BYE.
 
 use super::agent::{Agent, RESERVED_TRANSACTIONS};
+use super::auth::Answers;
 use super::content::Content;
-use super::entry::{CallState, Owner, Tries};
+use super::entry::{CallState, Owner};
 use super::event::{Call, Cause, Event};
-use super::request::{Head, check_from, check_target, content_size};
+use super::request::{Head, Parties, check_from, check_target};
+use super::rows::Row;
 use crate::dialog::{Identity, State};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::{HeaderName, Message, Method};
 use crate::role::Received;
 use crate::time::Instant;
-use crate::transaction::{NewClient, TransactionId};
+use crate::transaction::TransactionId;
 use crate::transport::Flow;
 
 impl<O: Octets> Agent<'_, O> {
@@ -21,7 +23,7 @@ impl<O: Octets> Agent<'_, O> {
         check_from(from)?;
         let uri = check_target(target)?;
         let flow = self.flow_to(&uri);
-        let call = self.open_call(content_size(&Content { body: None, ..*content }))?;
+        let call = self.open_call(Content { body: None, ..*content }.room())?;
         match self.send_invite(call, target, from, flow, content) {
             Ok(invite) => {
                 if let Some(entry) = self.calls.get_mut(call) {
@@ -47,30 +49,20 @@ impl<O: Octets> Agent<'_, O> {
         flow: Flow,
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
-        let settings = self.s.settings;
         let random = &mut self.s.random;
         let head = Head {
             method: Method::Invite,
-            uri: target.as_bytes(),
-            to: target.as_bytes(),
-            from: from.as_bytes(),
+            parties: Parties::Given { target: target.as_bytes(), from: from.as_bytes() },
             from_tag: random.token(),
             call_id: random.token(),
             seq: 1,
             branch: random.token(),
-            transport: settings.transport,
+            transport: self.s.settings.transport,
             proxied: true,
+            answers: &Answers::NONE,
         };
-        let block = self.layer.octets.write(content_size(content), false, |kept, writer| {
-            settings.write_head(kept, writer, &head);
-            settings.write_contact(kept, writer);
-            settings.write_abilities(kept, writer);
-            settings.write_agent(kept, writer, HeaderName::UserAgent);
-            content.write(writer);
-        })?;
-        let user = Owner::Invite(call).user(Tries::default());
-        let new = NewClient { block, flow, method: Method::Invite, branch: head.branch, user, reserved: false };
-        self.send_request(new)
+        let rows = [Row::Contact, Row::Abilities, Row::Agent(HeaderName::UserAgent)];
+        self.send_outside(&head, flow, Owner::Invite(call), &rows, content)
     }
 
     /// Takes a call entry, its dialog, and the room that its hang-up will need.

@@ -1,18 +1,20 @@
 //! Registration (RFC 3261 §10.2): binding, refresh, removal, keep-alive.
 
 use super::agent::{Agent, SEND, TELL};
+use super::auth::Again;
 use super::content::Content;
 use super::entry::{Owner, RegistrationState as State, Tries};
 use super::event::{Event, Registration};
-use super::request::{Head, check_target};
+use super::request::{Head, Parties, check_target};
+use super::rows::Row;
 use super::way::uri_flow;
 use crate::error::{Capacity, Error};
-use crate::memory::{Block, Handle, KeptBlocks, Octets};
+use crate::memory::{Block, Handle, Octets};
 use crate::message::{Header, HeaderName, Message, Method, Uri};
 use crate::random::Token;
 use crate::role::Received;
 use crate::time::{Duration, Instant};
-use crate::transaction::{NewClient, TransactionId};
+use crate::transaction::TransactionId;
 use crate::transport::Flow;
 
 /// The wait after the first failure, doubled with each further one up to [`LONGEST_WAIT`] (RFC 5626 §4.5), in seconds.
@@ -71,50 +73,35 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Sends the REGISTER that a registration's state asks for.
     fn send_register(&mut self, handle: Handle) -> Result<(), Error> {
-        let settings = self.s.settings;
-        let entry = *self.registrations.get(handle).ok_or(Error::Gone)?;
+        let entry = self.registrations.get(handle).ok_or(Error::Gone)?;
+        let (texts, kept, registrar, sessions) = (entry.texts, entry.rows, entry.registrar, entry.sessions);
         let expires = if entry.state == State::Removing { 0 } else { entry.wanted };
-        let seq = entry.seq.saturating_add(1);
-        let (from_tag, branch) = (self.s.random.token(), self.s.random.token());
-        let answers = self.answers(entry.sessions);
-        let split = usize::from(entry.registrar);
-        let flow = {
-            let texts = self.layer.octets.get(entry.texts);
-            let registrar = texts.get(..split).unwrap_or_default();
-            let uri = core::str::from_utf8(registrar).ok().and_then(|uri| check_target(uri).ok());
-            uri.map_or(Flow::NONE, |uri| uri_flow(&uri, settings.transport))
+        let (seq, call_id) = (entry.seq.saturating_add(1), Token::new(entry.call_id));
+        let all = [
+            Row::FormerContact,
+            Row::Contact,
+            Row::Seconds(HeaderName::Expires, expires),
+            Row::Abilities,
+            Row::Agent(HeaderName::UserAgent),
+            Row::Kept(kept),
+        ];
+        let former = entry.corrected && !self.s.settings.former.is_none();
+        let rows = all.get(usize::from(!former)..).unwrap_or_default();
+        let transport = self.s.settings.transport;
+        let uri = self.layer.octets.get(texts).get(..usize::from(registrar)).and_then(|uri| Uri::parse(uri).ok());
+        let flow = uri.map_or(Flow::NONE, |uri| uri_flow(&uri, transport));
+        let head = Head {
+            method: Method::Register,
+            parties: Parties::Kept { texts, registrar },
+            from_tag: self.s.random.token(),
+            call_id,
+            seq,
+            branch: self.s.random.token(),
+            transport,
+            proxied: false,
+            answers: &self.answers(sessions),
         };
-        let block = self.layer.octets.write(768, false, |kept, writer| {
-            let (registrar, aor) = kept.get(entry.texts).split_at_checked(split).unwrap_or_default();
-            let head = Head {
-                method: Method::Register,
-                uri: registrar,
-                to: aor,
-                from: aor,
-                from_tag,
-                call_id: Token::new(entry.call_id),
-                seq,
-                branch,
-                transport: settings.transport,
-                proxied: false,
-            };
-            settings.write_head(kept, writer, &head);
-            settings.write_contact(kept, writer);
-            if entry.corrected && !settings.former.is_none() {
-                settings.write_former_contact(kept, writer);
-            }
-            writer.value_start(HeaderName::Expires);
-            writer.number(u64::from(expires));
-            writer.end();
-            settings.write_abilities(kept, writer);
-            settings.write_agent(kept, writer, HeaderName::UserAgent);
-            answers.write(kept, writer, Method::Register, registrar);
-            writer.raw(kept.get(entry.rows));
-            writer.finish_without_body();
-        })?;
-        let user = Owner::Register(handle).user(Tries::default());
-        let new = NewClient { block, flow, method: Method::Register, branch, user, reserved: false };
-        let id = self.send_request(new)?;
+        let id = self.send_outside(&head, flow, Owner::Register(handle), rows, &Content::NONE)?;
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.seq = seq;
             entry.transaction = id;
@@ -320,14 +307,9 @@ impl<O: Octets> Agent<'_, O> {
         entry.wanted = shortest;
         let sessions = entry.sessions;
         let answers = self.answers(sessions);
-        let drop = [HeaderName::Expires, HeaderName::Authorization, HeaderName::ProxyAuthorization];
         let owner = (Owner::Register(handle), tries);
-        let sent = self.send_again(id, Method::Register, owner, &drop, |kept, writer, request| {
-            writer.value_start(HeaderName::Expires);
-            writer.number(u64::from(shortest));
-            writer.end();
-            answers.write(kept, writer, Method::Register, request.request_uri().unwrap_or_default());
-        });
+        let again = Again { expires: Some(shortest), answers: &answers };
+        let sent = self.send_again(id, Method::Register, owner, &again);
         sent.is_some_and(|new| {
             self.register_resent(handle, new, None);
             true

@@ -1,6 +1,7 @@
 //! Our re-INVITE (RFC 3261 §14.1): its responses, glare, and the ACK.
 
 use super::agent::Agent;
+use super::auth::Again;
 use super::content::Content;
 use super::entry::{CallState, Owner, Tries};
 use super::event::{Call, Cause, Event};
@@ -137,7 +138,7 @@ impl<O: Octets> Agent<'_, O> {
         let old = core::mem::replace(&mut entry.retry, Block::NONE);
         let (call, flow, waiting) = (entry.call, entry.flow, entry.invite);
         let busy = entry.state != State::Confirmed || self.layer.is_server(waiting);
-        let sent = if busy { None } else { self.rewrite(old, false, &[], |_, _, _| {}) };
+        let sent = if busy { None } else { self.rewrite(old, false, &Again::NOTHING) };
         self.layer.octets.release(old);
         let user = Owner::Reinvite(dialog).user(Tries::default());
         let method = Method::Invite;

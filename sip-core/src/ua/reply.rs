@@ -1,12 +1,15 @@
 //! The one stateless reply (RFC 3261 §8.2.7): written, sent once and forgotten.
 
 use super::agent::Agent;
-use super::config::Text;
+use super::auth::Answers;
+use super::content::Content;
 use super::event::Event;
+use super::rows::{DialogHead, Row};
 use super::way::dialog_flow;
 use crate::dialog::Identity;
-use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::{Malformed, Message, Method, Writer, build, reason_phrase};
+use crate::error::Error;
+use crate::memory::{Block, Octets};
+use crate::message::{Malformed, Message, Method, Via, build, reason_phrase};
 use crate::random::Token;
 use crate::role::Received;
 use crate::transport::{Flow, Transport};
@@ -32,68 +35,66 @@ impl Reply {
 }
 
 impl<O: Octets> Agent<'_, O> {
-    /// Answers a request without a transaction. `rest` writes what follows the head, up to the message's end.
-    pub(super) fn reply(&mut self, request: &Message<'_>, status: u16, rest: impl Fn(&O::Kept<'_>, &mut Writer<'_>)) {
+    /// Answers a request without a transaction.
+    pub(super) fn reply(&mut self, request: &Message<'_>, status: u16, rows: &[Row<'_>]) {
+        self.drop_reply();
         // The same for each repetition of the request, and not to be guessed (§8.2.7, §19.3).
-        let key = self
-            .s
-            .hash
-            .hasher()
-            .part(request.call_id())
-            .part(request.from_tag().unwrap_or_default())
-            .number(u64::from(request.cseq().number))
-            .finish();
-        let tag = Token::new(key.bits());
-        let source = self.source.remote;
-        let size = request.bytes().len();
-        self.keep_reply(response_flow(self.source, request), size, |kept, writer| {
+        let hash = self.s.hash.hasher().part(request.call_id()).part(request.from_tag().unwrap_or_default());
+        let tag = Token::new(hash.number(u64::from(request.cseq().number)).finish().bits());
+        let (source, settings) = (self.source.remote, &self.s.settings);
+        let written = self.layer.octets.write(request.bytes().len(), true, |kept, writer| {
             writer.status_line(status, reason_phrase(status).as_bytes());
             build::response_head(writer, request, source, Some(tag.as_bytes()));
-            rest(kept, writer);
+            settings.write_rest(kept, writer, rows, &Content::NONE);
         });
+        self.keep_reply(self.back_to(Some(request.top_via())), written);
     }
 
     /// Answers a request with nothing but a status.
     pub(super) fn reply_bare(&mut self, request: &Message<'_>, status: u16) {
-        self.reply(request, status, |_, writer| writer.finish_without_body());
+        self.reply(request, status, &[]);
     }
 
     /// Answers a request that could not be parsed, as far as it can be read.
     pub(super) fn reply_malformed(&mut self, failure: &Malformed<'_>) {
-        let tag = Token::new(self.s.random.bits());
-        let source = self.source;
-        let back = match failure.top_via() {
-            Some(via) if source.transport == Transport::Udp => Flow::udp(via.response_address(source.remote)),
-            _ => source,
-        };
-        self.keep_reply(back, 512, |_, writer| {
+        self.drop_reply();
+        let tag = self.s.random.token();
+        let source = self.source.remote;
+        let written = self.layer.octets.write(512, true, |_, writer| {
             writer.status_line(failure.status(), failure.reason().as_bytes());
-            build::malformed_head(writer, failure, source.remote, Some(tag.as_bytes()));
+            build::malformed_head(writer, failure, source, Some(tag.as_bytes()));
             writer.finish_without_body();
         });
+        self.keep_reply(self.back_to(failure.top_via()), written);
+    }
+
+    /// The flow back to where a request came from (RFC 3261 §18.2.2, RFC 3581 §4).
+    fn back_to(&self, via: Option<Via<'_>>) -> Flow {
+        match via {
+            Some(via) if self.source.transport == Transport::Udp => {
+                Flow { remote: via.response_address(self.source.remote), ..self.source }
+            }
+            _ => self.source,
+        }
     }
 
     /// Acknowledges the 2xx of a dialog that is over already: its BYE was sent, or came (RFC 3261 §13.2.2.4, §15).
     pub(super) fn acknowledge_alone(&mut self, response: &Message<'_>) -> Received<Event> {
         // Without room the peer repeats its 2xx.
         let Ok(identity) = Identity::keep(response, b"", self.layer.octets) else { return Received::Nothing };
-        let settings = self.s.settings;
-        let (seq, branch) = (response.cseq().number, self.s.random.token());
-        let direct = dialog_flow(&identity.texts(self.layer.octets.get(identity.block)), settings.transport);
+        let direct = dialog_flow(&identity.texts(self.layer.octets.get(identity.block)), self.s.settings.transport);
         let flow = if direct.is_none() || direct.needs_connection() { self.source } else { direct };
-        self.keep_reply(flow, response.bytes().len(), |kept, writer| {
-            let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
-            let texts = identity.texts(kept.get(identity.block));
-            texts.write_head(writer, Method::Ack, seq, flow.transport, sent_by, branch);
-            writer.finish_without_body();
-        });
+        self.drop_reply();
+        let (seq, branch) = (response.cseq().number, self.s.random.token());
+        let head = DialogHead { identity, method: Method::Ack, seq, branch, flow, answers: &Answers::NONE };
+        let written = self.write_in_dialog(&head, true, &[], &Content::NONE);
+        self.keep_reply(flow, written);
         self.layer.octets.release(identity.block);
         Received::Nothing
     }
 
-    fn keep_reply(&mut self, flow: Flow, size: usize, write: impl Fn(&O::Kept<'_>, &mut Writer<'_>)) {
-        self.drop_reply();
-        match self.layer.octets.write(size, true, write) {
+    fn keep_reply(&mut self, flow: Flow, written: Result<Block, Error>) {
+        match written {
             Ok(block) => {
                 let generation = self.s.reply.generation.wrapping_add(1);
                 self.s.reply = Reply { block, flow, generation, ..Reply::ZERO };
@@ -113,13 +114,5 @@ impl<O: Octets> Agent<'_, O> {
         }
         self.layer.octets.release(reply.block);
         reply.block = Block::NONE;
-    }
-}
-
-/// The flow back to where a request came from (RFC 3261 §18.2.2, RFC 3581 §4).
-pub(super) fn response_flow(flow: Flow, request: &Message<'_>) -> Flow {
-    match flow.transport {
-        Transport::Udp => Flow { remote: request.top_via().response_address(flow.remote), ..flow },
-        _ => flow,
     }
 }

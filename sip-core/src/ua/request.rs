@@ -1,30 +1,24 @@
 //! Writing requests outside of dialogs, and what responses and requests of a user agent have in common.
 
 use super::agent::Agent;
+use super::auth::Answers;
 use super::config::{Settings, Text};
 use super::content::Content;
 use super::entry::{Owner, Tries};
 use super::event::OutgoingRequest;
+use super::rows::Row;
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Uri, Writer};
 use crate::random::Token;
 use crate::transaction::{NewClient, TransactionId};
-use crate::transport::Transport;
-
-/// Methods that the core answers itself.
-pub(super) const CORE_METHODS: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS";
+use crate::transport::{Flow, Transport};
 
 /// The head of a request outside of a dialog (RFC 3261 §8.1.1).
 #[derive(Clone, Copy)]
 pub(super) struct Head<'a> {
     pub(super) method: Method<'a>,
-    /// Request-URI.
-    pub(super) uri: &'a [u8],
-    /// The URI for To; the Request-URI but for REGISTER.
-    pub(super) to: &'a [u8],
-    /// A URI, or a name-addr, for From; empty for the configured identity.
-    pub(super) from: &'a [u8],
+    pub(super) parties: Parties<'a>,
     pub(super) from_tag: Token,
     pub(super) call_id: Token,
     pub(super) seq: u32,
@@ -32,64 +26,31 @@ pub(super) struct Head<'a> {
     pub(super) transport: Transport,
     /// Whether to go by the configured outbound proxy.
     pub(super) proxied: bool,
+    pub(super) answers: &'a Answers,
+}
+
+/// Where a request outside of a dialog goes, and who sends it.
+#[derive(Clone, Copy)]
+pub(super) enum Parties<'a> {
+    /// The URI for Request-URI and To; a URI, or a name-addr, for From, empty for the configured identity.
+    Given { target: &'a [u8], from: &'a [u8] },
+    /// Of a REGISTER: the registrar, as many octets as it says, and then the address of record, in a block.
+    Kept { texts: Block, registrar: u16 },
 }
 
 impl Settings {
-    /// Writes the Contact row with this user agent's URI. It names the configured transport, whatever the message goes
-    /// by: one request by TCP for its size must not draw all that follow after it.
-    pub(super) fn write_contact(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>) {
-        let texts = kept.get(self.block());
-        writer.value_start(HeaderName::Contact);
-        writer.text(b"<");
-        self.write_contact_uri(texts, writer);
-        writer.text(b">");
-        writer.end();
-    }
-
-    pub(super) fn write_contact_uri(&self, texts: &[u8], writer: &mut Writer<'_>) {
-        writer.text(b"sip:");
-        let user = self.text(texts, Text::ContactUser);
-        if !user.is_empty() {
-            writer.text(user);
-            writer.text(b"@");
-        }
-        writer.text(self.text(texts, Text::SentBy));
-        match self.transport {
-            Transport::Tcp => writer.text(b";transport=tcp"),
-            Transport::Tls => writer.text(b";transport=tls"),
-            Transport::Udp | Transport::None => {}
-        }
-    }
-
-    /// Writes Allow and, when there is something to name, Supported.
-    pub(super) fn write_abilities(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>) {
-        let texts = kept.get(self.block());
-        writer.value_start(HeaderName::Allow);
-        writer.text(CORE_METHODS);
-        let methods = self.text(texts, Text::Methods);
-        if !methods.is_empty() {
-            writer.text(b", ");
-            writer.text(methods);
-        }
-        writer.end();
-        let supported = self.text(texts, Text::Supported);
-        if !supported.is_empty() {
-            writer.header(HeaderName::Supported, supported);
-        }
-    }
-
-    /// Writes User-Agent or Server, when one is configured.
-    pub(super) fn write_agent(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>, name: HeaderName<'_>) {
-        let agent = self.text(kept.get(self.block()), Text::UserAgent);
-        if !agent.is_empty() {
-            writer.header(name, agent);
-        }
-    }
-
-    /// Writes a request up to CSeq.
+    /// Writes a request up to CSeq and its credentials.
     pub(super) fn write_head(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>, head: &Head<'_>) {
         let texts = kept.get(self.block());
-        writer.request_line(head.method, head.uri);
+        let (uri, to, from) = match head.parties {
+            Parties::Given { target, from: b"" } => (target, target, self.text(texts, Text::Identity)),
+            Parties::Given { target, from } => (target, target, from),
+            Parties::Kept { texts, registrar } => {
+                let (registrar, aor) = kept.get(texts).split_at_checked(usize::from(registrar)).unwrap_or_default();
+                (registrar, aor, aor)
+            }
+        };
+        writer.request_line(head.method, uri);
         writer.via(head.transport, self.text(texts, Text::SentBy), head.branch);
         writer.header(HeaderName::MaxForwards, b"70");
         let proxy = self.text(texts, Text::Proxy);
@@ -104,13 +65,12 @@ impl Settings {
             writer.end();
         }
         writer.value_start(HeaderName::From);
-        let from = if head.from.is_empty() { self.text(texts, Text::Identity) } else { head.from };
         write_address(writer, from);
         writer.text(b";tag=");
         writer.text(head.from_tag.as_bytes());
         writer.end();
         writer.value_start(HeaderName::To);
-        write_address(writer, head.to);
+        write_address(writer, to);
         writer.end();
         writer.header(HeaderName::CallId, head.call_id.as_bytes());
         writer.value_start(HeaderName::CSeq);
@@ -118,6 +78,7 @@ impl Settings {
         writer.text(b" ");
         writer.text(head.method.as_bytes());
         writer.end();
+        head.answers.write(kept, writer, head.method, uri);
     }
 }
 
@@ -154,6 +115,25 @@ pub(super) fn check_from(from: &str) -> Result<(), Error> {
 }
 
 impl<O: Octets> Agent<'_, O> {
+    /// Writes a request outside of any dialog and starts its transaction.
+    pub(super) fn send_outside(
+        &mut self,
+        head: &Head<'_>,
+        flow: Flow,
+        owner: Owner,
+        rows: &[Row<'_>],
+        content: &Content<'_>,
+    ) -> Result<TransactionId, Error> {
+        let settings = &self.s.settings;
+        let block = self.layer.octets.write(content.room(), false, |kept, writer| {
+            settings.write_head(kept, writer, head);
+            settings.write_rest(kept, writer, rows, content);
+        })?;
+        let user = owner.user(Tries::default());
+        let (method, branch) = (head.method, head.branch);
+        self.send_request(NewClient { block, flow, method, branch, user, reserved: false })
+    }
+
     /// Starts a client transaction with a written request; on failure its octets are given back.
     pub(super) fn send_request(&mut self, new: NewClient<'_>) -> Result<TransactionId, Error> {
         self.layer.client(self.now, new).map_err(|capacity| {
@@ -172,30 +152,22 @@ impl<O: Octets> Agent<'_, O> {
         check_method(method)?;
         content.check()?;
         let uri = check_target(target)?;
-        let settings = self.s.settings;
         let flow = self.flow_to(&uri);
+        let number = self.next_request();
         let random = &mut self.s.random;
         let head = Head {
             method,
-            uri: target.as_bytes(),
-            to: target.as_bytes(),
-            from: b"",
+            parties: Parties::Given { target: target.as_bytes(), from: b"" },
             from_tag: random.token(),
             call_id: random.token(),
             seq: 1,
             branch: random.token(),
-            transport: settings.transport,
+            transport: self.s.settings.transport,
             proxied: true,
+            answers: &Answers::NONE,
         };
-        let block = self.layer.octets.write(content_size(content), false, |kept, writer| {
-            settings.write_head(kept, writer, &head);
-            settings.write_contact(kept, writer);
-            settings.write_agent(kept, writer, HeaderName::UserAgent);
-            content.write(writer);
-        })?;
-        let number = self.next_request();
-        let user = Owner::Application(number).user(Tries::default());
-        self.send_request(NewClient { block, flow, method, branch: head.branch, user, reserved: false })?;
+        let rows = [Row::Contact, Row::Agent(HeaderName::UserAgent)];
+        self.send_outside(&head, flow, Owner::Application(number), &rows, content)?;
         Ok(OutgoingRequest(number))
     }
 
@@ -232,9 +204,4 @@ pub(super) fn check_method(method: Method<'_>) -> Result<(), Error> {
         Method::Extension(name) if Method::parse(name).is_none() => Err(Error::Invalid("method: a token")),
         _ => Ok(()),
     }
-}
-
-/// About how many octets a request with this content takes.
-pub(super) fn content_size(content: &Content<'_>) -> usize {
-    content.body.map_or(0, |body| body.bytes.len()).saturating_add(640)
 }

@@ -1,0 +1,185 @@
+//! The rows that a user agent adds behind the head of a message, and how it ends: each message is a list of them.
+
+use super::agent::Agent;
+use super::auth::Answers;
+use super::config::{Settings, Text};
+use super::content::Content;
+use super::dispatch::names;
+use crate::dialog::Identity;
+use crate::error::Error;
+use crate::memory::{Block, KeptBlocks, Octets};
+use crate::message::{HeaderName, Message, Method, Writer};
+use crate::random::Token;
+use crate::transaction::TransactionId;
+use crate::transport::{Flow, Transport};
+
+/// Methods that the core answers itself.
+const CORE_METHODS: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS";
+
+/// What to write behind the head of a message.
+#[derive(Clone, Copy)]
+pub(super) enum Row<'a> {
+    /// Contact with this user agent's URI. It names the configured transport, whatever the message goes by: one request by
+    /// TCP for its size must not draw all that follow after it.
+    Contact,
+    /// A Contact that removes the binding to the address that a registrar corrected.
+    FormerContact,
+    /// Allow and, when there is something to name, Supported.
+    Abilities,
+    /// User-Agent or Server, when one is configured.
+    Agent(HeaderName<'static>),
+    /// Accept and Accept-Encoding: the bodies that an INVITE may bring.
+    Accept,
+    /// Unsupported: what the request requires and the application does not support.
+    Unsupported(&'a Message<'a>),
+    /// A number of seconds: Expires, Retry-After.
+    Seconds(HeaderName<'static>, u32),
+    /// The credentials of a kept request, as they are.
+    CredentialsOf(Block),
+    /// Rows that are kept as they are written.
+    Kept(Block),
+}
+
+/// The head of a message inside a dialog.
+#[derive(Clone, Copy)]
+pub(super) struct DialogHead<'a> {
+    pub(super) identity: Identity,
+    pub(super) method: Method<'a>,
+    pub(super) seq: u32,
+    pub(super) branch: Token,
+    /// Where it goes; none when that is not known yet.
+    pub(super) flow: Flow,
+    pub(super) answers: &'a Answers,
+}
+
+impl Settings {
+    /// Writes rows, then the headers of the application and the body or its absence: the end of a message.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(super) fn write_rest(
+        &self,
+        kept: &impl KeptBlocks,
+        writer: &mut Writer<'_>,
+        rows: &[Row<'_>],
+        content: &Content<'_>,
+    ) {
+        let texts = kept.get(self.block());
+        for row in rows {
+            match *row {
+                Row::Contact => {
+                    writer.value_start(HeaderName::Contact);
+                    writer.text(b"<");
+                    self.write_contact_uri(texts, writer);
+                    writer.text(b">");
+                    writer.end();
+                }
+                Row::FormerContact => self.write_former_contact(texts, writer),
+                Row::Abilities => {
+                    writer.value_start(HeaderName::Allow);
+                    writer.text(CORE_METHODS);
+                    let methods = self.text(texts, Text::Methods);
+                    if !methods.is_empty() {
+                        writer.text(b", ");
+                        writer.text(methods);
+                    }
+                    writer.end();
+                    write_some(writer, HeaderName::Supported, self.text(texts, Text::Supported));
+                }
+                Row::Agent(name) => write_some(writer, name, self.text(texts, Text::UserAgent)),
+                Row::Accept => {
+                    writer.header(HeaderName::Accept, self.text(texts, Text::Accept));
+                    writer.header(HeaderName::AcceptEncoding, b"identity");
+                }
+                Row::Unsupported(request) => {
+                    let supported = self.text(texts, Text::Supported);
+                    writer.value_start(HeaderName::Unsupported);
+                    let unsupported = request.require().filter(|tag| !names(supported, tag));
+                    for (index, tag) in unsupported.enumerate() {
+                        if index > 0 {
+                            writer.text(b", ");
+                        }
+                        writer.text(tag);
+                    }
+                    writer.end();
+                }
+                Row::Seconds(name, seconds) => {
+                    writer.value_start(name);
+                    writer.number(u64::from(seconds));
+                    writer.end();
+                }
+                Row::CredentialsOf(block) => {
+                    if let Ok(request) = Message::parse(kept.get(block)) {
+                        for header in request.headers() {
+                            if matches!(header.name, HeaderName::Authorization | HeaderName::ProxyAuthorization) {
+                                writer.header(header.name, header.value);
+                            }
+                        }
+                    }
+                }
+                Row::Kept(block) => writer.raw(kept.get(block)),
+            }
+        }
+        content.write(writer);
+    }
+
+    pub(super) fn write_contact_uri(&self, texts: &[u8], writer: &mut Writer<'_>) {
+        writer.text(b"sip:");
+        let user = self.text(texts, Text::ContactUser);
+        if !user.is_empty() {
+            writer.text(user);
+            writer.text(b"@");
+        }
+        writer.text(self.text(texts, Text::SentBy));
+        self.write_contact_transport(writer);
+    }
+
+    pub(super) fn write_contact_transport(&self, writer: &mut Writer<'_>) {
+        match self.transport {
+            Transport::Tcp => writer.text(b";transport=tcp"),
+            Transport::Tls => writer.text(b";transport=tls"),
+            Transport::Udp | Transport::None => {}
+        }
+    }
+}
+
+/// Writes a row unless its value is empty.
+fn write_some(writer: &mut Writer<'_>, name: HeaderName<'_>, value: &[u8]) {
+    if !value.is_empty() {
+        writer.header(name, value);
+    }
+}
+
+impl<O: Octets> Agent<'_, O> {
+    /// Sends a response of a server transaction; with `reserved` it may use what is set aside.
+    pub(super) fn respond_with(
+        &mut self,
+        id: TransactionId,
+        status: u16,
+        reserved: bool,
+        rows: &[Row<'_>],
+        content: &Content<'_>,
+    ) -> Result<(), Error> {
+        let settings = &self.s.settings;
+        self.layer.respond(self.now, id, status, None, reserved, |kept, writer| {
+            settings.write_rest(kept, writer, rows, content);
+        })
+    }
+
+    /// Writes a request inside a dialog and keeps it.
+    pub(super) fn write_in_dialog(
+        &mut self,
+        head: &DialogHead<'_>,
+        reserved: bool,
+        rows: &[Row<'_>],
+        content: &Content<'_>,
+    ) -> Result<Block, Error> {
+        let settings = &self.s.settings;
+        let transport = if head.flow.is_none() { settings.transport } else { head.flow.transport };
+        self.layer.octets.write(content.room(), reserved, |kept, writer| {
+            let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
+            let texts = head.identity.texts(kept.get(head.identity.block));
+            texts.write_head(writer, head.method, head.seq, transport, sent_by, head.branch);
+            head.answers.write(kept, writer, head.method, texts.request_uri());
+            settings.write_rest(kept, writer, rows, content);
+        })
+    }
+}

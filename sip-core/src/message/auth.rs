@@ -1,8 +1,9 @@
-//! Challenges and credentials (RFC 3261 §20.7, §20.27, §20.28, §20.44; RFC 7616, RFC 8760).
+//! Challenges, credentials and Authentication-Info (RFC 3261 §20.6, §20.7, §20.27, §20.28, §20.44; RFC 7616, RFC 8760).
 
 use super::ParseError;
 use super::header::{Header, HeaderName};
 use super::list::Selected;
+use super::parse::Message;
 use super::scan::{TOKEN, VALUE, alike, peek, skip_lws, slice, trim, unquote};
 use super::walk::Walk;
 use crate::digest::Algorithm;
@@ -274,6 +275,61 @@ impl<'a> Credentials<'a> {
     }
 }
 
+/// What a server says of credentials that it took: Authentication-Info (RFC 3261 §20.6, RFC 7616 §3.5); quoted values as in
+/// [`Challenge`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct AuthenticationInfo<'a> {
+    /// The nonce for the next request.
+    pub next_nonce: Option<&'a [u8]>,
+    /// The quality of protection of the response.
+    pub qop: Option<&'a [u8]>,
+    /// The digest by which the server shows that it knows the password too.
+    pub response_auth: Option<&'a [u8]>,
+    /// The client's nonce of the request.
+    pub cnonce: Option<&'a [u8]>,
+    /// The nonce count of the request, eight hexadecimal digits.
+    pub nc: Option<&'a [u8]>,
+}
+
+impl<'a> AuthenticationInfo<'a> {
+    /// Reads a whole value.
+    ///
+    /// # Errors
+    /// [`ParseError::Auth`].
+    pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let walk = &mut Walk::new(value);
+        let mut found = Self::default();
+        let mut at: usize = 0;
+        loop {
+            match next_param(walk, at)? {
+                Next::Param(param) => {
+                    let slot = match param.name {
+                        name if alike(name, b"nextnonce") => &mut found.next_nonce,
+                        name if alike(name, b"qop") => &mut found.qop,
+                        name if alike(name, b"rspauth") => &mut found.response_auth,
+                        name if alike(name, b"cnonce") => &mut found.cnonce,
+                        name if alike(name, b"nc") => &mut found.nc,
+                        _ => &mut None,
+                    };
+                    *slot = Some(unquote(param.value));
+                    at = param.end;
+                }
+                Next::End if at > 0 => return Ok(found),
+                Next::Scheme(_) | Next::End => return Err(ParseError::Auth),
+            }
+        }
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Authentication-Info (RFC 3261 §20.6); an error when it is malformed or occurs twice.
+    #[must_use]
+    pub fn authentication_info(&self) -> Option<Result<AuthenticationInfo<'a>, ParseError>> {
+        self.single(HeaderName::AuthenticationInfo, AuthenticationInfo::parse)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,5 +422,25 @@ mod tests {
         }
         assert!(Credentials::of(&header(b"NoOneKnowsThisScheme opaque-data=here")).is_some());
         assert!(Credentials::of(&header(b"Bearer abc/+==")).is_some());
+    }
+
+    #[test]
+    fn authentication_info() {
+        let found = AuthenticationInfo::parse(
+            b" , NextNonce=\"a\\\"b\", qop=auth,rspauth=\"6629\" , cnonce=\"c\",nc=00000001,x=y,",
+        );
+        let expected = AuthenticationInfo {
+            next_nonce: Some(b"a\\\"b"),
+            qop: Some(b"auth"),
+            response_auth: Some(b"6629"),
+            cnonce: Some(b"c"),
+            nc: Some(b"00000001"),
+        };
+        assert_eq!(found, Ok(expected));
+        assert_eq!(AuthenticationInfo::parse(b"x=").map(|info| info.next_nonce), Ok(None));
+        for value in [&b""[..], b",", b"nextnonce", b"nextnonce=\"", b"Digest nextnonce=\"a\"", b"=", b"qop=auth nc=1"]
+        {
+            assert_eq!(AuthenticationInfo::parse(value), Err(ParseError::Auth), "{}", String::from_utf8_lossy(value));
+        }
     }
 }

@@ -149,6 +149,41 @@ said! {
     purpose b"Call-Info: <http://h/a> ;purpose=icon", m =>
         m.call_infos().next().unwrap().unwrap().param(b"purpose"), Some(&b"icon"[..]);
 
+    disposition b"Content-Disposition: Session ;handling=Optional;x", m =>
+        m.content_disposition().unwrap().map(|d| (d.kind(), d.is_optional(), d.params().count())), Ok((&b"Session"[..], true, 2));
+    disposition_alone b"Content-Disposition: render", m =>
+        m.content_disposition().unwrap().map(|d| (d.kind(), d.is_optional())), Ok((&b"render"[..], false));
+    disposition_quoted b"Content-Disposition: attachment; filename=\"a;handling=optional\"", m =>
+        m.content_disposition().unwrap().map(|d| d.is_optional()), Ok(false);
+    disposition_that_is_none b"Content-Disposition: ;handling=optional", m => m.content_disposition(), Some(Err(BAD));
+    disposition_twice b"Content-Disposition: a\r\nContent-Disposition: a", m => m.content_disposition(), Some(Err(BAD));
+    codings b"e: gzip, x-a\r\nContent-Language: fr, en-gb\r\nContent-Encoding: tar", m =>
+        (m.content_encoding().collect::<Vec<_>>(), m.content_language().collect::<Vec<_>>()),
+        (vec![&b"gzip"[..], b"x-a", b"tar"], vec![&b"fr"[..], b"en-gb"]);
+    mime_version b"MIME-Version: 1.0", m => m.mime_version(), Some(Ok((1, 0)));
+    mime_version_without_dot b"MIME-Version: 1", m => m.mime_version(), Some(Err(BAD));
+    mime_version_of_three b"MIME-Version: 1.0.0", m => m.mime_version(), Some(Err(BAD));
+    mime_version_too_large b"MIME-Version: 1.256", m => m.mime_version(), Some(Err(BAD));
+    unsupported b"Unsupported: foo\r\nUnsupported: bar,", m => m.unsupported().collect::<Vec<_>>(), [&b"foo"[..], b"bar"];
+    reply_to b"Reply-To: \"Bob, B\" <sip:bob@b>;x", m => m.reply_to().unwrap().map(|a| a.raw_uri()), Ok(&b"sip:bob@b"[..]);
+    reply_to_two b"Reply-To: <sip:a>, <sip:b>", m => m.reply_to(), Some(Err(ParseError::Address));
+    reply_to_twice b"Reply-To: <sip:a>\r\nReply-To: <sip:a>", m => m.reply_to(), Some(Err(BAD));
+    authentication_info b"Authentication-Info: nextnonce=\"47\"", m =>
+        m.authentication_info().unwrap().map(|info| info.next_nonce), Ok(Some(&b"47"[..]));
+    authentication_info_twice b"Authentication-Info: qop=auth\r\nAuthentication-Info: nc=1", m => m.authentication_info(), Some(Err(BAD));
+
+    flow_timer b"Flow-Timer: 120", m => m.flow_timer(), Some(Ok(120));
+    flow_timer_that_is_none b"Flow-Timer: 120;x", m => m.flow_timer(), Some(Err(NUMBER));
+    flow_timer_twice b"Flow-Timer: 1\r\nFlow-Timer: 1", m => m.flow_timer(), Some(Err(BAD));
+    outbound b"m: <sip:a@b;ob>;reg-id=2147483647;+sip.instance=\"<urn:uuid:1>\"\r\nContact: <sip:c>;reg-id=2147483648;+sip.instance=\"urn:1\", <sip:d;gr>;REG-ID=0", m =>
+        all(m.contacts()).iter().map(|c| c.map(|c| (c.uri().unwrap().is_outbound(), c.reg_id(), c.instance()))).collect::<Vec<_>>(),
+        [Ok((true, Some(2_147_483_647), Some(&b"urn:uuid:1"[..]))), Ok((false, None, None)), Ok((false, None, None))];
+    gruus b"m: <sip:a@b>;pub-gruu=\"sip:a@b;gr=urn:1\";temp-gruu=\"sip:t@b;gr\"", m =>
+        all(m.contacts()).iter().map(|c| c.map(|c| (c.pub_gruu(), c.temp_gruu()))).collect::<Vec<_>>(),
+        [Ok((Some(&b"sip:a@b;gr=urn:1"[..]), Some(&b"sip:t@b;gr"[..])))];
+    gruu_uris b"m: <sip:a@b;gr=urn:1>, <sip:t@b;GR>, <sip:t@b;gruu>", m =>
+        all(m.contacts()).iter().map(|c| c.unwrap().uri().unwrap().gr()).collect::<Vec<_>>(), [Some(&b"urn:1"[..]), Some(b""), None];
+
     timestamp b"Timestamp: 54.1 .25", m =>
         m.timestamp(), Some(Ok(Timestamp { time: b"54.1", delay: Some(b".25") }));
     timestamp_alone b"Timestamp: 54.", m => m.timestamp(), Some(Ok(Timestamp { time: b"54.", delay: None }));
@@ -206,6 +241,7 @@ proptest! {
             "Event", "Subscription-State", "RSeq", "RAck", "Session-Expires", "Min-SE", "Replaces", "Refer-To", "Referred-By",
             "Refer-Sub", "Reason", "Warning", "Retry-After", "Privacy", "P-Asserted-Identity", "Path", "SIP-ETag", "Priority",
             "In-Reply-To", "Accept", "Accept-Encoding", "Accept-Language", "Call-Info", "Date", "Timestamp",
+            "Content-Disposition", "MIME-Version", "Reply-To", "Authentication-Info", "Flow-Timer", "Contact",
         ]),
         value in prop::collection::vec(prop::sample::select(b" \t;,=\"\\<>@()/.:-09aqZ\xFF".to_vec()), 0..24),
     ) {

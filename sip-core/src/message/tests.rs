@@ -50,7 +50,14 @@ pub(super) fn read_events(message: &Message<'_>) {
     }
     _ = (message.warnings().count(), message.accept_encoding().flatten().map(|one| one.q()).max());
     _ = (message.accept_language().count(), message.alert_infos().count(), message.call_infos().count());
-    _ = message.error_infos().count();
+    _ = (message.error_infos().count(), message.unsupported().count(), message.content_encoding().count());
+    _ = (message.content_language().count(), message.mime_version(), message.authentication_info(), message.reply_to());
+    _ = message.content_disposition().map(|one| one.map(|one| (one.is_optional(), one.params().count())));
+    _ = message.flow_timer();
+    for contact in message.contacts().flatten() {
+        _ = (contact.instance(), contact.reg_id(), contact.pub_gruu(), contact.temp_gruu());
+        _ = contact.uri().map(|uri| (uri.is_outbound(), uri.gr()));
+    }
 }
 
 fn read_failure(failure: &Malformed<'_>) -> usize {

@@ -1,4 +1,5 @@
-//! The headers that are read when they are asked for (RFC 3261 §20).
+//! The headers that are read when they are asked for (RFC 3261 §20). Organization, Server, Subject and User-Agent are text:
+//! [`Message::header`] gives it.
 
 use super::ParseError;
 use super::address::NameAddr;
@@ -193,6 +194,18 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn proxy_require(&self) -> Values<'_, 'a, 'static> {
         Values::new(self.known_rows(HeaderName::ProxyRequire.id()))
+    }
+
+    /// The option tags of Unsupported (RFC 3261 §20.40).
+    #[must_use]
+    pub fn unsupported(&self) -> Values<'_, 'a, 'static> {
+        Values::new(self.known_rows(HeaderName::Unsupported.id()))
+    }
+
+    /// Reply-To: who is to be called back (RFC 3261 §20.31); an error when it is malformed or occurs twice.
+    #[must_use]
+    pub fn reply_to(&self) -> Option<Result<NameAddr<'a>, ParseError>> {
+        self.single(HeaderName::ReplyTo, NameAddr::parse)
     }
 
     /// The challenges of WWW-Authenticate and Proxy-Authenticate, topmost first; malformed ones are left out.

@@ -383,13 +383,7 @@ impl<O: Octets> Agent<'_, O> {
 
 /// Whether the sender leaves it to the receiver to understand the body (RFC 3261 §20.11).
 fn body_is_optional(message: &Message<'_>) -> bool {
-    let Some(disposition) = message.header(HeaderName::ContentDisposition) else { return false };
-    disposition.split(|octet| *octet == b';').skip(1).any(|param| {
-        let mut halves = param.splitn(2, |octet| *octet == b'=').map(<[u8]>::trim_ascii);
-        let name = halves.next().unwrap_or_default();
-        let value = halves.next().unwrap_or_default();
-        alike(name, b"handling") && alike(value, b"optional")
-    })
+    matches!(message.content_disposition(), Some(Ok(disposition)) if disposition.is_optional())
 }
 
 /// Whether the sender takes a body of this type in the answer: no Accept means `application/sdp` (RFC 3261 §13.2.1, §20.1).

@@ -95,9 +95,19 @@ fn addresses<'a>(sum: &mut Sum, message: &Message<'a>) {
     for list in lists {
         sum.list(list(message), Sum::address);
     }
-    let single: [Read<'a, Once<NameAddr<'a>>>; 2] = [Message::refer_to, Message::referred_by];
+    let single: [Read<'a, Once<NameAddr<'a>>>; 3] = [Message::refer_to, Message::referred_by, Message::reply_to];
     for address in single {
         sum.header(address(message), Sum::address);
+    }
+    for contact in message.contacts().flatten() {
+        for piece in [contact.instance(), contact.pub_gruu(), contact.temp_gruu()] {
+            sum.piece(piece);
+        }
+        sum.optional(contact.reg_id());
+        if let Ok(uri) = contact.uri() {
+            sum.flag(uri.is_outbound());
+            sum.piece(uri.gr());
+        }
     }
 }
 
@@ -108,11 +118,15 @@ fn numbers<'a>(sum: &mut Sum, message: &Message<'a>) {
     }
     sum.header(message.max_forwards(), |sum, hops| sum.number(u32::from(hops)));
     sum.optional(message.content_length().map(|length| length as u32));
-    let numbers: [Read<'a, Once<u32>>; 2] = [Message::rseq, Message::min_se];
+    let numbers: [Read<'a, Once<u32>>; 3] = [Message::rseq, Message::min_se, Message::flow_timer];
     for number in numbers {
         sum.header(number(message), Sum::number);
     }
     sum.header(message.refer_sub(), Sum::flag);
+    sum.header(message.mime_version(), |sum, (major, minor)| {
+        sum.number(u32::from(major));
+        sum.number(u32::from(minor));
+    });
     sum.header(message.retry_after_value(), |sum, after| {
         sum.number(after.seconds);
         sum.octets(after.comment);
@@ -140,14 +154,25 @@ fn numbers<'a>(sum: &mut Sum, message: &Message<'a>) {
 }
 
 fn words<'a>(sum: &mut Sum, message: &Message<'a>) {
-    let lists: [Words<'a>; 5] =
-        [Message::supported, Message::require, Message::proxy_require, Message::allow_events, Message::in_reply_to];
+    let lists: [Words<'a>; 8] = [
+        Message::supported,
+        Message::unsupported,
+        Message::require,
+        Message::proxy_require,
+        Message::allow_events,
+        Message::in_reply_to,
+        Message::content_encoding,
+        Message::content_language,
+    ];
     for list in lists {
         sum.pieces(list(message));
     }
-    for name in [HeaderName::Unsupported, HeaderName::ContentEncoding, HeaderName::ContentLanguage] {
-        sum.pieces(message.values(name));
-    }
+    sum.pieces(message.values(HeaderName::Other(b"X-List")));
+    sum.header(message.content_disposition(), |sum, disposition| {
+        sum.octets(disposition.kind());
+        sum.flag(disposition.is_optional());
+        sum.params(disposition.params());
+    });
     sum.pieces(message.privacy());
     for method in message.allow() {
         sum.method(method);
@@ -212,6 +237,11 @@ fn extensions(sum: &mut Sum, message: &Message<'_>) {
 }
 
 fn security(sum: &mut Sum, message: &Message<'_>) {
+    sum.header(message.authentication_info(), |sum, info| {
+        for piece in [info.next_nonce, info.qop, info.response_auth, info.cnonce, info.nc] {
+            sum.piece(piece);
+        }
+    });
     for challenge in message.challenges() {
         let Challenge { scheme, realm, nonce, opaque, algorithm, qop, qop_auth, stale, proxy } = challenge;
         sum.pieces([scheme, realm, nonce, algorithm.as_bytes()].into_iter());
@@ -290,6 +320,15 @@ mod tests {
             ("Refer-To", "<sip:a?Replaces=1>", "<sip:a?Replaces=2>"),
             ("Referred-By", "<sip:a>", "<sip:b>"),
             ("Refer-Sub", "true", "false"),
+            ("Reply-To", "<sip:a>", "<sip:b>"),
+            ("Contact", "<sip:a>;reg-id=1", "<sip:a>;reg-id=2"),
+            ("Contact", "<sip:a;gr=1>", "<sip:a;gr=2>"),
+            ("Flow-Timer", "1", "2"),
+            ("MIME-Version", "1.0", "1.1"),
+            ("Content-Disposition", "a", "b"),
+            ("Content-Disposition", "a;handling=optional", "a;handling=required"),
+            ("Authentication-Info", "nextnonce=1", "nextnonce=2"),
+            ("X-List", "a", "b"),
             ("Expires", "1", "2"),
             ("Min-Expires", "1", "2"),
             ("Retry-After", "1", "2"),

@@ -12,7 +12,7 @@ use sip_core::message::{
 type Family = fn(&Message<'_>, &mut Said) -> Option<Vec<u8>>;
 
 /// The families: the name of a header, and how it is read.
-pub const FAMILIES: [(HeaderName<'static>, Family); 40] = [
+pub const FAMILIES: [(HeaderName<'static>, Family); 47] = [
     (HeaderName::Via, vias),
     (HeaderName::Contact, contacts),
     (HeaderName::Route, |m, said| addresses(m, HeaderName::Route, said)),
@@ -53,6 +53,13 @@ pub const FAMILIES: [(HeaderName<'static>, Family); 40] = [
     (HeaderName::MaxForwards, |m, said| number(said, m.max_forwards()?.ok())),
     (HeaderName::Expires, |m, said| number(said, m.expires())),
     (HeaderName::Other(b"Refer-Sub"), refer_sub),
+    (HeaderName::ReplyTo, |m, said| address(said, m.reply_to()?.ok()?)),
+    (HeaderName::Unsupported, |m, said| tokens(said, m.unsupported())),
+    (HeaderName::ContentEncoding, |m, said| tokens(said, m.content_encoding())),
+    (HeaderName::ContentDisposition, disposition),
+    (HeaderName::MimeVersion, mime_version),
+    (HeaderName::AuthenticationInfo, authentication_info),
+    (HeaderName::FlowTimer, |m, said| number(said, m.flow_timer()?.ok())),
 ];
 
 /// What holds of a value of the header of [`FAMILIES`] that `which` chooses: read, written plain, and read again it says the
@@ -352,4 +359,30 @@ fn refer_sub(m: &Message<'_>, said: &mut Said) -> Option<Vec<u8>> {
     let sub = m.refer_sub()?.ok()?;
     said.number("is", Some(sub));
     Some(if sub { b"true".to_vec() } else { b"false".to_vec() })
+}
+
+fn disposition(m: &Message<'_>, said: &mut Said) -> Option<Vec<u8>> {
+    let one = m.content_disposition()?.ok()?;
+    said.number("optional", Some(one.is_optional()));
+    Some(worded(said, one.kind(), one.params()))
+}
+
+fn mime_version(m: &Message<'_>, said: &mut Said) -> Option<Vec<u8>> {
+    let (major, minor) = m.mime_version()?.ok()?;
+    said.number("major", Some(major));
+    said.number("minor", Some(minor));
+    Some(format!("{major}.{minor}").into_bytes())
+}
+
+fn authentication_info(m: &Message<'_>, said: &mut Said) -> Option<Vec<u8>> {
+    let one = m.authentication_info()?.ok()?;
+    let values = [
+        ("nextnonce", one.next_nonce),
+        ("qop", one.qop),
+        ("rspauth", one.response_auth),
+        ("cnonce", one.cnonce),
+        ("nc", one.nc),
+    ];
+    values.iter().for_each(|(name, value)| said.maybe(name, *value));
+    Some(quoted(b"", &values).trim_ascii_start().to_vec())
 }

@@ -33,6 +33,7 @@ fn read_params<'a>(params: impl Iterator<Item = Param<'a>>, octets: usize) -> us
 fn read_uri(uri: &Uri<'_>) -> usize {
     let n = uri.raw().len();
     _ = (uri.is_loose(), uri.maddr(), uri.transport(), uri.scheme(), uri.port(), uri.host().ip());
+    _ = (uri.is_outbound(), uri.gr());
     count(uri.params(), n)
         + count(uri.header_components(), n)
         + usize::from(uri.equivalent(uri))
@@ -42,6 +43,7 @@ fn read_uri(uri: &Uri<'_>) -> usize {
 fn read_address(address: &NameAddr<'_>) -> usize {
     let n = address.raw().len();
     _ = (address.q(), address.expires(), address.tag());
+    _ = (address.instance(), address.reg_id(), address.pub_gruu(), address.temp_gruu());
     read_params(address.params(), n)
         + count(unescape(unquote(address.display_name())), n)
         + address.uri().map_or(0, |uri| read_uri(&uri))
@@ -81,7 +83,7 @@ pub(crate) fn read_all(message: &Message<'_>) -> usize {
     read(message.call_infos());
     read(message.error_infos());
     seen += read_address(&message.from()) + read_address(&message.to()) + message.uri().map_or(0, |uri| read_uri(&uri));
-    for address in [message.refer_to(), message.referred_by()].into_iter().flatten().flatten() {
+    for address in [message.refer_to(), message.referred_by(), message.reply_to()].into_iter().flatten().flatten() {
         seen += read_address(&address);
     }
     seen += count(message.challenges(), n) + count(message.credentials(), n);
@@ -98,7 +100,11 @@ pub(crate) fn read_all(message: &Message<'_>) -> usize {
     seen += message.retry_after_value().and_then(Result::ok).map_or(0, |one| read_params(one.params(), n));
     seen += message.content_type().map_or(0, |one| read_params(one.params(), n));
     _ = (message.rseq(), message.rack(), message.min_se(), message.replaces(), message.refer_sub(), message.date());
+    seen +=
+        count(message.unsupported(), n) + count(message.content_encoding(), n) + count(message.content_language(), n);
+    seen += message.content_disposition().and_then(Result::ok).map_or(0, |one| read_params(one.params(), n));
     _ = (message.sip_etag(), message.sip_if_match(), message.timestamp(), message.priority());
+    _ = (message.mime_version(), message.authentication_info(), message.flow_timer());
     _ = (message.max_forwards(), message.expires(), message.retry_after(), message.min_expires());
     if let Ok(session) = sip_core::sdp::Session::parse(message.body()) {
         seen += count(session.media(), n) + count(session.attributes(), n);

@@ -46,7 +46,7 @@ macro_rules! families {
 }
 
 const FAMILIES: &[(&str, &str)] = families! {
-    "methods" "responses" "vias" "uris" "addresses" "routing" "headers" "extensions" "auth" "layout" "bodies" "odd"
+    "methods" "responses" "vias" "uris" "addresses" "routing" "headers" "extensions" "auth" "layout" "bodies" "descriptions" "odd"
 };
 
 const TORTURE: &[(&str, &str)] = families! { "rfc4475" "rfc5118" };

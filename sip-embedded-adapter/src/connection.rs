@@ -106,6 +106,11 @@ impl<K, const B: usize> Connection<K, B> {
         self.state == State::Closed && self.waiting == 0 && !self.lost
     }
 
+    /// Whether it has ended, and that is all that anybody has to learn of it.
+    pub(crate) fn is_only_lost(&self) -> bool {
+        self.state == State::Closed && self.waiting == 0 && self.lost
+    }
+
     /// Since when nothing went over it; `None` unless it is open and nobody waits for it.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let idle = self.state == State::Open && self.waiting == 0 && self.start == self.end;

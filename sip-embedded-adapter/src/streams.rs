@@ -30,7 +30,8 @@ pub trait Sealed<S> {
     /// Takes a message for a connection.
     fn send(&mut self, io: &mut Io<'_, S>, flow: Flow, octets: &[u8]) -> Sent;
 
-    /// Makes room for a connection to `remote`; the flow that had to end for it, if one had to.
+    /// Makes room for a connection to `remote`; the flow that had to end for it, or that has ended without the role's knowledge,
+    /// if there is no other room.
     fn make_room(&mut self, io: &mut Io<'_, S>, remote: Address) -> Option<Flow>;
 
     /// Begins a connection to `remote`, or takes the one there is.

@@ -52,6 +52,12 @@ impl<S: TcpClientStack, const N: usize, const B: usize> Tcp<S, N, B> {
         self
     }
 
+    /// As [`classified_by`](Tcp::classified_by), where they lie: connections in a static are too large to be moved through
+    /// the stack.
+    pub const fn classify_by(&mut self, means: fn(StreamOperation, Option<&S::Error>) -> StreamFault) {
+        self.means = Some(means);
+    }
+
     /// Bounds how long the stack may take to connect; 8 s unless this is called.
     #[must_use]
     pub const fn connecting_within(mut self, limit: Duration) -> Self {
@@ -115,6 +121,10 @@ impl<S: TcpClientStack, const N: usize, const B: usize> Sealed<S> for Tcp<S, N, 
     fn make_room(&mut self, io: &mut Io<'_, S>, remote: Address) -> Option<Flow> {
         if self.to(remote).is_some() || self.connections.iter().any(Connection::is_free) {
             return None;
+        }
+        if let Some(ended) = self.connections.iter_mut().find(|connection| connection.is_only_lost()) {
+            ended.forget();
+            return Some(ended.flow());
         }
         let silent = |connection: &Connection<_, B>| connection.idle_since().filter(|since| io.now >= *since + SILENCE);
         let candidates = self.connections.iter_mut().filter(|connection| silent(connection).is_some());

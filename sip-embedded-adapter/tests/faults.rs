@@ -313,3 +313,40 @@ proptest! {
         prop_assert!(outcome.all_went_well(), "{:?}", outcome);
     }
 }
+
+/// A cable that is put back: every connection is closed, and the user agent told, in the same breath. One place is enough
+/// to register anew.
+#[test]
+fn after_a_change_of_network_the_only_connection_is_opened_anew() {
+    let scene = Scene { transport: Transport::Tcp, far_hangs_up: false, knobs: Knobs::EASY, plan: None };
+    for connecting in [0, 1, 5] {
+        let knobs = Knobs { smoltcp: true, connecting, ..Knobs::EASY };
+        let addresses = [SocketAddr::from(([192, 0, 2, 1], 5060)), SocketAddr::from(([192, 0, 2, 2], 5060))];
+        let mut stack = Fake::new(knobs);
+        let mut far = Far::new(addresses[1], addresses[0], None);
+        let mut phone = Phone::new(Arrays::new());
+        let config = Config { transport: Transport::Tcp, ..Config::new("192.0.2.1:5060", "sip:alice@example.com") };
+        phone.start(&config, [1; 16]).expect("starts");
+        let adapter = Adapter::bind(phone, &mut stack, 5060).expect("a socket").classified_by(classify);
+        let mut adapter = adapter.with_tcp(Tcp::<Fake, 1, 2048>::new().classified_by(classify_stream));
+        let (mut app, mut now, mut buffer) = (App::default(), Instant::from_millis(1), vec![0; 4096]);
+        app.register(adapter.role_mut(), now, &scene);
+        let (mut registered, mut connections) = (0, vec![]);
+        for changed in 0..3 {
+            for _ in 0..200 {
+                match adapter.poll(&mut stack, now, &mut buffer).expect("a live socket") {
+                    Turn::Message { event, .. } | Turn::Event(event) => {
+                        assert!(!matches!(event, Event::RegistrationFailed { .. }), "{event:?} after change {changed}");
+                        registered += u32::from(matches!(event, Event::Registered { .. }));
+                    }
+                    Turn::Idle(_) if !far.drive(&mut stack, now) => now = now + Duration::from_millis(10),
+                    _ => {}
+                }
+            }
+            connections.push((adapter.statistics().connected, registered > changed));
+            adapter.disconnect(&mut stack, now);
+            adapter.role_mut().network_changed(now, "192.0.2.1:5060").expect("the same address");
+        }
+        assert_eq!(connections, [(1, true), (2, true), (3, true)], "{connecting}");
+    }
+}

@@ -378,6 +378,38 @@ fn when_the_network_goes_every_connection_is_closed_and_told() {
 }
 
 #[test]
+fn a_place_whose_connection_has_just_ended_serves_the_next_one() {
+    let mut bench = Bench::new(Knobs::EASY);
+    let ended = [bench.open(peer(1)), bench.open(peer(2))];
+    bench.adapter.disconnect(&mut bench.stack, bench.now);
+    for n in [1, 3] {
+        bench.adapter.role_mut().connect(u64::from(n), peer(n), Transport::Tcp);
+    }
+    let said = bench.said();
+    for flow in ended {
+        assert_eq!(said.iter().filter(|said| **said == Said::Lost(flow, FlowError::Closed)).count(), 1, "{said:?}");
+    }
+    let connected = |said: &&Said| matches!(said, Said::Connected(_, flow) if !ended.contains(flow));
+    assert_eq!((said.iter().filter(connected).count(), said.len()), (2, 4), "{said:?}");
+    bench.finish();
+}
+
+#[test]
+fn connections_in_a_static_are_told_where_they_lie_what_answers_mean() {
+    let (mut stack, mut tcp) = (Fake::new(Knobs { smoltcp: true, ..Knobs::EASY }), Tcp::<Fake, 1, 600>::new());
+    tcp.classify_by(classify_stream);
+    let adapter = Adapter::bind(Echo::default(), &mut stack, 5060).expect("a socket");
+    let mut adapter = adapter.classified_by(classify).with_tcp(&mut tcp);
+    adapter.role_mut().connect(1, peer(1), Transport::Tcp);
+    let mut buffer = [0; 600];
+    let turns =
+        (0..9).map(|n| matches!(adapter.poll(&mut stack, Instant::from_millis(n), &mut buffer), Ok(Turn::Idle(_))));
+    assert!(turns.filter(|idle| *idle).count() > 6);
+    // By default a read of nothing would have ended it.
+    assert_eq!((adapter.statistics().connected, adapter.statistics().closed), (1, 0));
+}
+
+#[test]
 fn literals_and_names_may_be_reached_by_tcp() {
     let mut bench = Bench::new(Knobs::EASY);
     bench.adapter.role_mut().ask(7, "192.0.2.1", Transport::Tcp, false);

@@ -1,6 +1,6 @@
 //! The firmware of `sip-embedded-adapter/firmware` on an emulated board, at real peers.
 //!
-//! Covers registration with digest, calls in both directions with SIPp and PJSIP, hold, the registrar's restart and
+//! Covers registration with digest, calls in both directions with SIPp and PJSIP, hold, the same over TCP, the registrar's restart and
 //! silence, a cable that is pulled out, and the abuse that a phone has to outlive. tshark judges what the board sent.
 //! `sip-embedded-adapter/firmware/run` builds the firmware, names it in `SIP_FIRMWARE`, and runs this; without it these
 //! tests are ignored.
@@ -14,6 +14,8 @@ mod calls;
 mod measure;
 #[path = "firmware/registrar.rs"]
 mod registrar;
+#[path = "firmware/tcp.rs"]
+mod tcp;
 
 use core::time::Duration;
 use sip_testkit::interop::{Board, Kamailio, Peer, Rig};
@@ -24,8 +26,9 @@ use std::path::PathBuf;
 const LIMIT: Duration = Duration::from_secs(150);
 
 /// The firmware that is tested.
-fn firmware() -> PathBuf {
-    env::var_os("SIP_FIRMWARE").map(PathBuf::from).expect("SIP_FIRMWARE names the firmware: use firmware/run")
+fn firmware(variable: &str) -> PathBuf {
+    let path = env::var_os(variable).map(PathBuf::from);
+    path.unwrap_or_else(|| panic!("{variable} names the firmware: use firmware/run"))
 }
 
 fn rig(peers: &[Peer]) -> Option<Rig> {
@@ -34,22 +37,26 @@ fn rig(peers: &[Peer]) -> Option<Rig> {
 
 /// A phone without a registrar.
 fn board(rig: &Rig) -> Board {
-    rig.board(&firmware(), LIMIT, &[], &[])
+    rig.board(&firmware("SIP_FIRMWARE"), LIMIT, &[], &[])
 }
 
-/// A phone of alice that registers for so many seconds.
-fn registered(rig: &Rig, kamailio: &Kamailio, expires: u32, more: &[&str], qemu: &[&str]) -> Board {
-    let (aor, registrar) = (kamailio.uri("alice"), kamailio.address());
-    let settings = [
-        format!("identity={aor}"),
-        format!("registrar=sip:{registrar}"),
+/// What a phone of alice is told, that registers for so many seconds.
+fn settings(kamailio: &Kamailio, expires: u32) -> Vec<String> {
+    vec![
+        format!("identity={}", kamailio.uri("alice")),
         "user=alice".to_owned(),
         "password=wonderland".to_owned(),
         "realm=sip.test".to_owned(),
         format!("expires={expires}"),
-    ];
+    ]
+}
+
+/// A phone of alice that registers for so many seconds.
+fn registered(rig: &Rig, kamailio: &Kamailio, expires: u32, more: &[&str], qemu: &[&str]) -> Board {
+    let mut settings = settings(kamailio, expires);
+    settings.push(format!("registrar=sip:{}", kamailio.address()));
     let settings: Vec<&str> = settings.iter().map(String::as_str).chain(more.iter().copied()).collect();
-    let mut board = rig.board(&firmware(), LIMIT, &settings, qemu);
+    let mut board = rig.board(&firmware("SIP_FIRMWARE"), LIMIT, &settings, qemu);
     board.wait(&format!("registered for {expires} s"));
     board
 }

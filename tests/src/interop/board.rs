@@ -136,11 +136,23 @@ impl Board {
         // QEMU writes what is left when it ends.
         let _ = self.control(&[r#"{"execute":"qmp_capabilities"}"#, r#"{"execute":"quit"}"#]);
         self.process.finish().expect(0);
-        let faulty = rig.tshark(&["-r", &wire.to_string_lossy(), "-d", AS_SIP, "-Y", &format!("{OURS} && {FAULTY}")]);
+        let faulty = rig.tshark(&[
+            "-r",
+            &wire.to_string_lossy(),
+            "-d",
+            AS_SIP,
+            "-d",
+            STREAMS_AS_SIP,
+            "-Y",
+            &format!("{OURS} && {FAULTY}"),
+        ]);
         assert_eq!(faulty, "", "the firmware sent this");
         let filter = format!("{OURS} && sip");
         let fields = ["-T", "fields", "-e", "sip.Method", "-e", "sip.Status-Code"];
-        let sent = rig.tshark(&[&["-r", &wire.to_string_lossy(), "-d", AS_SIP, "-Y", &filter], &fields[..]].concat());
+        let sent = rig.tshark(
+            &[&["-r", &wire.to_string_lossy(), "-d", AS_SIP, "-d", STREAMS_AS_SIP, "-Y", &filter], &fields[..]]
+                .concat(),
+        );
         let sent: Vec<String> = sent.lines().map(|row| row.replace('\t', "")).collect();
         assert!(!sent.is_empty(), "the firmware sent nothing");
         sent
@@ -158,6 +170,7 @@ impl Board {
 
 /// What it sends is SIP, also to a port that is known for something else: a stranger's Via may name any.
 const AS_SIP: &str = "udp.port==1-5060,sip";
+const STREAMS_AS_SIP: &str = "tcp.port==1-65535,sip";
 /// What the board sent.
 const OURS: &str = "ip.src == 10.0.2.15 && (udp.srcport == 5060 || tcp.len > 0)";
 /// What is wrong in the eyes of tshark; an empty line for a keep-alive (RFC 5626 §3.5.1) is not.

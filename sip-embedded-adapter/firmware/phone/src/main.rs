@@ -42,6 +42,8 @@ struct Memory {
     message: [u8; MESSAGE],
     line: LineReader,
     network: network::Memory,
+    #[cfg(feature = "tcp")]
+    connections: network::Connections,
 }
 
 static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory {
@@ -50,12 +52,15 @@ static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory {
     message: [0; MESSAGE],
     line: LineReader::ZERO,
     network: network::Memory::ZERO,
+    #[cfg(feature = "tcp")]
+    connections: network::Connections::new(),
 });
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     let Some(Board { clock, mut console, mut watchdog, mac, mut link }) = Board::take() else { panic!("no board") };
-    let Memory { agent, phone, message, line, network } = MEMORY.take();
+    #[rustfmt::skip]
+    let Memory { agent, phone, message, line, network, #[cfg(feature = "tcp")] connections } = MEMORY.take();
 
     // The settings. A product reads them from its flash.
     let words = env::args::<768>();
@@ -77,6 +82,11 @@ fn main() -> ! {
         say(&mut console, format_args!("{error}"));
     }
     let Ok(adapter) = Adapter::bind(agent, stack, 5060) else { panic!("no socket") };
+    #[cfg(feature = "tcp")]
+    let adapter = {
+        connections.classify_by(network::classify_stream);
+        adapter.with_tcp(connections)
+    };
     let mut adapter = adapter.classified_by(network::classify);
     say(&mut console, format_args!("phone at {}", settings.sent_by));
     if !settings.registrar.is_empty() {
@@ -135,7 +145,10 @@ fn main() -> ! {
                     link_checked = now;
                     if let Some(up) = link.is_up().filter(|up| *up != plugged) {
                         plugged = up;
-                        network::forget_neighbours(stack);
+                        if up {
+                            network::forget_neighbours(stack);
+                            adapter.disconnect(stack, now);
+                        }
                         phone.link(adapter.role_mut(), now, &settings, up, &mut console);
                     }
                 }

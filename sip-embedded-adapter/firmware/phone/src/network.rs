@@ -7,6 +7,8 @@ use core::mem::MaybeUninit;
 use desk_phone::settings::Settings;
 use sip_core::transport::FlowError;
 use sip_embedded_adapter::{Fault, Operation};
+#[cfg(feature = "tcp")]
+use sip_embedded_adapter::{StreamFault, StreamOperation};
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::socket::udp::{self, PacketBuffer, PacketMetadata, SendError};
 use smoltcp::time::Instant;
@@ -16,10 +18,20 @@ use smoltcp_nal::{NetworkError, NetworkStack};
 /// The stack.
 pub(crate) type Stack = NetworkStack<'static, Device, Clock>;
 
+/// The connections of the adapter: one, to the registrar or the peer that is called.
+#[cfg(feature = "tcp")]
+pub(crate) type Connections = sip_embedded_adapter::Tcp<Stack, 1, 1500>;
+
 /// Datagrams that wait in one direction.
 const DATAGRAMS: usize = 8;
 /// Their octets.
 const OCTETS: usize = 4096;
+
+/// Sockets: for datagrams, and for the connection.
+const SOCKETS: usize = if cfg!(feature = "tcp") { 2 } else { 1 };
+/// Octets of one direction of the connection.
+#[cfg(feature = "tcp")]
+const STREAM: usize = 1500;
 
 /// The memory of one direction of the socket.
 struct Queue {
@@ -41,7 +53,9 @@ pub(crate) struct Memory {
     frames: Frames,
     incoming: Queue,
     outgoing: Queue,
-    sockets: MaybeUninit<[SocketStorage<'static>; 1]>,
+    sockets: MaybeUninit<[SocketStorage<'static>; SOCKETS]>,
+    #[cfg(feature = "tcp")]
+    stream: [[u8; STREAM]; 2],
     stack: MaybeUninit<Stack>,
 }
 
@@ -51,10 +65,12 @@ impl Memory {
         incoming: Queue::ZERO,
         outgoing: Queue::ZERO,
         sockets: MaybeUninit::zeroed(),
+        #[cfg(feature = "tcp")]
+        stream: [[0; STREAM]; 2],
         stack: MaybeUninit::zeroed(),
     };
 
-    /// Makes the stack in its place: one interface with one address, and one UDP socket.
+    /// Makes the stack in its place: one interface with one address, and the sockets.
     ///
     /// It is made by value and moved, kilobytes of it; inlined it would stay on the stack of `main` for ever.
     #[inline(never)]
@@ -75,8 +91,17 @@ impl Memory {
             let _ = addresses.push(IpCidr::new(settings.address.into(), settings.prefix));
         });
         let _ = interface.routes_mut().add_default_ipv4_route(settings.gateway);
-        let mut sockets = SocketSet::new(&mut self.sockets.write([SocketStorage::EMPTY; 1])[..]);
+        let mut sockets = SocketSet::new(&mut self.sockets.write([SocketStorage::EMPTY; SOCKETS])[..]);
         sockets.add(udp::Socket::new(self.incoming.buffer(), self.outgoing.buffer()));
+        #[cfg(feature = "tcp")]
+        {
+            use smoltcp::socket::tcp;
+            let [received, sent] = &mut self.stream;
+            sockets.add(tcp::Socket::new(
+                tcp::SocketBuffer::new(&mut received[..]),
+                tcp::SocketBuffer::new(&mut sent[..]),
+            ));
+        }
         let stack = self.stack.write(NetworkStack::new(interface, device, sockets, clock));
         stack.seed_random_port(&seed.to_le_bytes());
         stack
@@ -98,4 +123,10 @@ pub(crate) fn classify(_: Operation, error: &NetworkError) -> Fault {
         NetworkError::UdpWriteFailure(SendError::Unaddressable) => Fault::Datagram(FlowError::Unreachable),
         _ => Fault::Datagram(FlowError::Other),
     }
+}
+
+/// What the answers about a connection mean: nothing read is nothing there, and the end of a stream is an error.
+#[cfg(feature = "tcp")]
+pub(crate) fn classify_stream(_: StreamOperation, error: Option<&NetworkError>) -> StreamFault {
+    if error.is_none() { StreamFault::WouldBlock } else { StreamFault::Closed(FlowError::Closed) }
 }

@@ -10,6 +10,7 @@ use sip_core::message::Message;
 use sip_core::random::Seed;
 use sip_core::time::{Duration, Instant};
 use sip_core::transaction::Timers;
+use sip_core::transport::Transport;
 use sip_core::ua::{Call, Config, Content, Event, Registration, UserAgent};
 
 /// Calls at the same time.
@@ -150,8 +151,10 @@ impl Phone {
             user_agent: concat!("sip-firmware-phone/", env!("CARGO_PKG_VERSION")),
             keep_alive: Duration::from_secs(30),
             timers: Timers { t1: Duration::from_millis(settings.t1.into()), ..Timers::DEFAULT },
-            // The port was forwarded by hand, and the NAT of the emulator gives each flow another.
-            learn_address: false,
+            transport: settings.transport,
+            // Over UDP the port was forwarded by hand, and the NAT of the emulator gives each flow another. Over TCP a
+            // connection is the only way to the phone, so its address has to be learnt.
+            learn_address: settings.transport == Transport::Tcp,
             ..Config::new(settings.sent_by, settings.identity)
         };
         agent.start(&config, seed)?;

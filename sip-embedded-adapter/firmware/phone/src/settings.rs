@@ -1,6 +1,7 @@
 //! What the phone is told at its start: words of the form `name=value`.
 
 use core::net::Ipv4Addr;
+use sip_core::transport::Transport;
 
 /// The settings, borrowed from the words they were read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Settings<'a> {
     pub registrar: &'a str,
     /// Seconds for which it registers: `expires`.
     pub expires: u32,
+    /// Whether requests go by TCP, for which the firmware has to be built: `transport`, `udp` or `tcp`.
+    pub transport: Transport,
     /// T1, the estimate of the round-trip time (RFC 3261 §17.1.1.1), in milliseconds: `t1`.
     pub t1: u32,
 }
@@ -43,6 +46,7 @@ impl Default for Settings<'_> {
             realm: "",
             registrar: "",
             expires: 3600,
+            transport: Transport::Udp,
             t1: 500,
         }
     }
@@ -66,6 +70,13 @@ impl<'a> Settings<'a> {
             "realm" => self.realm = value,
             "registrar" => self.registrar = value,
             "expires" => self.expires = value.parse().map_err(|_| word)?,
+            "transport" => {
+                self.transport = match value {
+                    "udp" => Transport::Udp,
+                    "tcp" => Transport::Tcp,
+                    _ => return Err(word),
+                }
+            }
             "t1" => self.t1 = value.parse().map_err(|_| word)?,
             _ => return Err(word),
         }
@@ -87,12 +98,15 @@ mod tests {
     #[test]
     fn words_set_what_they_name_and_wrong_ones_are_given_back() {
         let mut settings = Settings::default();
-        for word in ["sent-by=192.0.2.1:5070", "prefix=8", "expires=60", "password=a=b", "gateway=10.0.0.1"] {
+        for word in
+            ["sent-by=192.0.2.1:5070", "prefix=8", "expires=60", "password=a=b", "gateway=10.0.0.1", "transport=tcp"]
+        {
             assert_eq!(settings.set(word), Ok(()));
         }
         assert_eq!((settings.prefix, settings.expires, settings.password), (8, 60, "a=b"));
         assert_eq!(settings.media_address(), Ipv4Addr::new(192, 0, 2, 1));
-        for word in ["prefix=33", "prefix", "expires=-1", "address=10.0.2", "colour=red"] {
+        assert_eq!(settings.transport, Transport::Tcp);
+        for word in ["prefix=33", "prefix", "expires=-1", "address=10.0.2", "colour=red", "transport=tls"] {
             assert_eq!(settings.set(word), Err(word));
         }
         settings.sent_by = "phone.example.com";

@@ -4,7 +4,7 @@
 //! file. Faults of TLS, STUN and DNS libraries, of XML bodies and of memory management have nothing here that could repeat them.
 
 use sip_core::message::{
-    ForwardRequest, Framing, HeaderName, MAX_MESSAGE, Message, Method, ParseError, Uri, WriteError, Writer, ack,
+    ForwardRequest, Framing, HeaderName, Kept, MAX_MESSAGE, Message, Method, ParseError, Uri, WriteError, Writer, ack,
     cancel, frame, response_head, unquote,
 };
 use sip_core::sdp::Session;
@@ -322,7 +322,11 @@ fn a_request_uri_without_user_is_written_again() {
         let (_, sent) = answered_and_forwarded(&octets);
         let busy = with("SIP/2.0 486 Busy Here", "");
         let busy = Message::parse(&busy).unwrap();
-        for made in [sent, written(|w| ack(w, &message, &busy)), written(|w| cancel(w, &message, |_| {}))] {
+        for made in [
+            sent,
+            written(|w| ack(w, &Kept::from(&message), &busy)),
+            written(|w| cancel(w, &Kept::from(&message), |_| {})),
+        ] {
             assert_eq!(Message::parse(&made).unwrap().request_uri(), Some(uri.as_bytes()));
         }
     }

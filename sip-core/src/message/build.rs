@@ -1,12 +1,13 @@
 //! Messages made of other messages: responses, ACK, CANCEL, and a request sent again.
 
 use super::header::{Header, HeaderName};
-use super::list::{Element, Headers};
+use super::kept::Kept;
+use super::list::Element;
 use super::malformed::Malformed;
 use super::method::Method;
 use super::params::next_param;
 use super::parse::Message;
-use super::scan::{element, slice};
+use super::scan::slice;
 use super::via::{MAGIC_COOKIE, Via};
 use super::walk::Walk;
 use super::writer::Writer;
@@ -187,16 +188,16 @@ fn hex_digits(number: u16) -> [u8; 4] {
 }
 
 /// Writes what ACK and CANCEL share: the request line and the topmost Via of the INVITE alone.
-fn start(w: &mut Writer<'_>, method: Method<'_>, invite: &Message<'_>) {
+fn start(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>) {
     w.raw(method.as_bytes());
     w.raw(b" ");
-    w.raw(invite.request_uri().unwrap_or_default());
+    w.raw(invite.request_uri());
     w.raw(b" SIP/2.0\r\n");
-    w.header_raw(HeaderName::Via, invite.top_via().raw());
+    w.header_raw(HeaderName::Via, invite.first(HeaderName::Via));
     w.raw(b"Max-Forwards: 70\r\n");
 }
 
-fn copy_rows(w: &mut Writer<'_>, message: &Message<'_>, name: HeaderName<'static>) {
+fn copy_rows(w: &mut Writer<'_>, message: &Kept<'_>, name: HeaderName<'static>) {
     for row in message.header_rows(name) {
         w.header_raw(name, row);
     }
@@ -205,12 +206,12 @@ fn copy_rows(w: &mut Writer<'_>, message: &Message<'_>, name: HeaderName<'static
 /// Writes the ACK for a final response that is no 2xx, all of it (RFC 3261 §17.1.1.3).
 ///
 /// The credentials of the INVITE go with it (§22.2), so that no element on the way has to challenge an ACK.
-pub fn ack(w: &mut Writer<'_>, invite: &Message<'_>, response: &Message<'_>) {
+pub fn ack(w: &mut Writer<'_>, invite: &Kept<'_>, response: &Message<'_>) {
     start(w, Method::Ack, invite);
-    w.header_raw(HeaderName::From, invite.from().raw());
+    w.header_raw(HeaderName::From, invite.header(HeaderName::From));
     w.header_raw(HeaderName::To, response.to().raw());
-    w.header_raw(HeaderName::CallId, invite.call_id());
-    w.cseq(invite.cseq().number, Method::Ack);
+    w.header_raw(HeaderName::CallId, invite.header(HeaderName::CallId));
+    w.cseq(invite.cseq(), Method::Ack);
     copy_rows(w, invite, HeaderName::Route);
     copy_rows(w, invite, HeaderName::Authorization);
     copy_rows(w, invite, HeaderName::ProxyAuthorization);
@@ -218,12 +219,12 @@ pub fn ack(w: &mut Writer<'_>, invite: &Message<'_>, response: &Message<'_>) {
 }
 
 /// Writes the CANCEL for a request, all of it (RFC 3261 §9.1); `extra` writes further headers (Reason, say).
-pub fn cancel(w: &mut Writer<'_>, invite: &Message<'_>, extra: impl FnOnce(&mut Writer<'_>)) {
+pub fn cancel(w: &mut Writer<'_>, invite: &Kept<'_>, extra: impl FnOnce(&mut Writer<'_>)) {
     start(w, Method::Cancel, invite);
-    w.header_raw(HeaderName::From, invite.from().raw());
-    w.header_raw(HeaderName::To, invite.to().raw());
-    w.header_raw(HeaderName::CallId, invite.call_id());
-    w.cseq(invite.cseq().number, Method::Cancel);
+    w.header_raw(HeaderName::From, invite.header(HeaderName::From));
+    w.header_raw(HeaderName::To, invite.header(HeaderName::To));
+    w.header_raw(HeaderName::CallId, invite.header(HeaderName::CallId));
+    w.cseq(invite.cseq(), Method::Cancel);
     copy_rows(w, invite, HeaderName::Route);
     extra(w);
     w.finish_without_body();
@@ -244,27 +245,25 @@ pub struct Resend<'a> {
 ///
 /// `extra` is written before Content-Length, or before the end when there is none; all else is copied octet
 /// for octet, the body too.
-pub fn resend(w: &mut Writer<'_>, request: &Message<'_>, edit: &Resend<'_>, extra: impl FnOnce(&mut Writer<'_>)) {
+pub fn resend(w: &mut Writer<'_>, request: &Kept<'_>, edit: &Resend<'_>, extra: impl FnOnce(&mut Writer<'_>)) {
     let mut extra = Some(extra);
     w.raw(request.method().as_bytes());
     w.raw(b" ");
-    w.raw(request.request_uri().unwrap_or_default());
+    w.raw(request.request_uri());
     w.raw(b" SIP/2.0\r\n");
-    let headers: Headers<'_, '_> = request.headers();
     let mut top = true;
-    for Header { name, value } in headers {
+    for Header { name, value } in request.headers() {
         if edit.drop.contains(&name) {
             continue;
         }
         match name {
             HeaderName::Via if top => {
                 top = false;
-                branched_via(w, request.top_via(), edit.branch);
-                if let Some(rest) = element(value).1 {
-                    w.raw(b",");
-                    w.raw(rest);
+                if let Ok((via, end)) = Via::read(value, 0) {
+                    branched_via(w, via, edit.branch);
+                    w.raw(value.get(end..).unwrap_or_default());
+                    w.end();
                 }
-                w.end();
             }
             HeaderName::CSeq => w.cseq(edit.cseq, request.method()),
             HeaderName::ContentLength => {

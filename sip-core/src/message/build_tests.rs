@@ -159,9 +159,9 @@ fn ack_and_cancel_of_an_invite() {
     let invite = Message::parse(&bytes).unwrap();
     let busy = crlf(&CHALLENGE.replace("MESSAGE", "INVITE"));
     let busy = Message::parse(&busy).unwrap();
-    let sent = written(|w| ack(w, &invite, &busy));
+    let sent = written(|w| ack(w, &Kept::from(&invite), &busy));
     let acked = Message::parse(&sent).unwrap();
-    let sent = written(|w| cancel(w, &invite, |_| {}));
+    let sent = written(|w| cancel(w, &Kept::from(&invite), |_| {}));
     let cancelled = Message::parse(&sent).unwrap();
     for (made, method) in [(&acked, Method::Ack), (&cancelled, Method::Cancel)] {
         assert_eq!(made.method(), method);
@@ -185,7 +185,8 @@ fn a_request_sent_again() {
     let request = Message::parse(&bytes).unwrap();
     let edit =
         Resend { branch: b"z9hG4bKnew", cseq: 4712, drop: &[HeaderName::Authorization, HeaderName::Other(b"route")] };
-    let sent = written(|w| resend(w, &request, &edit, |w| w.header(HeaderName::Authorization, b"Digest x")));
+    let sent =
+        written(|w| resend(w, &Kept::from(&request), &edit, |w| w.header(HeaderName::Authorization, b"Digest x")));
     let again = Message::parse(&sent).unwrap();
     assert_eq!(text(again.top_via().raw()), "SIP/2.0/UDP 192.0.2.10:5062;branch=z9hG4bKnew;rport");
     assert_eq!(again.cseq(), CSeq { number: 4712, method: Method::Invite });
@@ -205,7 +206,7 @@ fn every_request_can_be_sent_again() {
         let bytes = crlf(sample);
         let request = Message::parse(&bytes).unwrap();
         let edit = Resend { branch: b"0123456789abcdef", cseq: u32::MAX, drop: &[] };
-        let sent = written(|w| resend(w, &request, &edit, |w| w.header(HeaderName::Subject, b"again")));
+        let sent = written(|w| resend(w, &Kept::from(&request), &edit, |w| w.header(HeaderName::Subject, b"again")));
         let again = Message::parse(&sent).unwrap();
         assert_eq!(again.top_via().branch(), Some(&b"z9hG4bK0123456789abcdef"[..]));
         assert_eq!((again.headers().count(), again.body()), (request.headers().count() + 1, request.body()));
@@ -215,7 +216,7 @@ fn every_request_can_be_sent_again() {
     let bytes = crlf(&OK.replace("SIP/2.0 200 All right", "INVITE sip:bob@example.com SIP/2.0"));
     let request = Message::parse(&bytes).unwrap();
     let edit = Resend { branch: b"z9hG4bKnew", cseq: 1, drop: &[] };
-    let sent = written(|w| resend(w, &request, &edit, |_| {}));
+    let sent = written(|w| resend(w, &Kept::from(&request), &edit, |_| {}));
     let again = Message::parse(&sent).unwrap();
     assert_eq!(
         again.vias().flatten().skip(1).map(|via| via.raw()).collect::<Vec<_>>(),

@@ -6,7 +6,7 @@ use super::step::{Output, Step, Tell};
 use super::{Client, ClientInvite, key};
 use crate::error::Capacity;
 use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::{Message, Method, build};
+use crate::message::{Kept, Message, Method, build};
 use crate::random::Token;
 use crate::time::Instant;
 use crate::transport::{Flow, Oversize, Sizing, Target, Transport};
@@ -181,9 +181,7 @@ impl<O: Octets> Transactions<'_, O> {
         let Some(invite) = self.entry_mut(id).map(|entry| entry.message) else { return false };
         let want = self.octets.get(invite).len();
         let written = self.octets.write(want, true, |kept, writer| {
-            if let Ok(invite) = Message::parse(kept.get(invite)) {
-                build::ack(writer, &invite, response);
-            }
+            build::ack(writer, &Kept::new(kept.get(invite)), response);
         });
         let Some(ack) = written.ok().filter(|block| !block.is_none()) else { return false };
         self.octets.release(invite);

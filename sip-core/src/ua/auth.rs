@@ -8,7 +8,7 @@ use super::entry::{Owner, Tries};
 use crate::digest::{Algorithm, Answer, Secret, Terms, write_authorization};
 use crate::error::Error;
 use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::{Challenge, Credentials, HeaderName, Message, Method, Writer, build};
+use crate::message::{Challenge, Credentials, HeaderName, Kept, Message, Method, NameAddr, Writer, build};
 use crate::random::Token;
 use crate::transaction::{NewClient, TransactionId};
 
@@ -232,9 +232,8 @@ impl<O: Octets> Agent<'_, O> {
     /// Adds the sessions of other realms that a request answered: they go along with their next nonce count.
     fn add_given(&mut self, id: TransactionId, sessions: &mut [u32; MAX_ANSWERS], taken: usize) {
         let block = self.layer.block(id);
-        let Ok(request) = Message::parse(self.layer.octets.get(block)) else { return };
         let mut free = taken;
-        for given in request.credentials() {
+        for given in credentials(self.layer.octets.get(block)) {
             let known = self.s.sessions.sessions.iter().find(|session| {
                 let terms = session.terms(self.layer.octets.get(session.block));
                 session.number != 0
@@ -259,7 +258,7 @@ impl<O: Octets> Agent<'_, O> {
         response: &Message<'m>,
     ) -> Option<(heapless::Vec<(Challenge<'m>, u8), MAX_ANSWERS>, bool)> {
         let block = self.layer.block(id);
-        let request = Message::parse(self.layer.octets.get(block)).ok()?;
+        let request = self.layer.octets.get(block);
         let mut chosen = heapless::Vec::<(Challenge<'m>, u8), MAX_ANSWERS>::new();
         let mut repeated = false;
         for challenge in response.challenges() {
@@ -271,7 +270,7 @@ impl<O: Octets> Agent<'_, O> {
                 continue;
             }
             let Some(credential) = self.s.sessions.credential_for(challenge.realm, self.layer.octets) else { continue };
-            if let Some(previous) = request.credentials().find(|given| answers(&challenge, given)) {
+            if let Some(previous) = credentials(request).find(|given| answers(&challenge, given)) {
                 if !challenge.stale && (previous.nonce == challenge.nonce || tries.repeated > 0) {
                     return None;
                 }
@@ -345,10 +344,11 @@ impl<O: Octets> Agent<'_, O> {
     pub(super) fn rewrite(&mut self, old: Block, reserved: bool, again: &Again<'_>) -> Option<Rewritten> {
         let (key, mut cseq, size) = {
             let bytes = self.layer.octets.get(old);
-            let request = Message::parse(bytes).ok()?;
-            let (local, remote) = (request.from_tag().unwrap_or_default(), request.to_tag().unwrap_or_default());
-            let key = crate::dialog::key(self.s.hash, request.call_id(), local, remote);
-            (key, request.cseq().number.saturating_add(1), bytes.len().saturating_add(512))
+            let request = Kept::new(bytes);
+            let tag = |name| NameAddr::parse(request.header(name)).ok().and_then(|address| address.tag());
+            let (local, remote) = (tag(HeaderName::From)?, tag(HeaderName::To).unwrap_or_default());
+            let key = crate::dialog::key(self.s.hash, request.header(HeaderName::CallId), local, remote);
+            (key, request.cseq().saturating_add(1), bytes.len().saturating_add(512))
         };
         let dialog = self.dialogs.find(0, key);
         if let Some(dialog) = dialog.and_then(|handle| self.dialogs.get_mut(handle)) {
@@ -357,7 +357,7 @@ impl<O: Octets> Agent<'_, O> {
         }
         let branch = self.s.random.token();
         let block = self.layer.octets.write(size, reserved, |kept, writer| {
-            let Ok(request) = Message::parse(kept.get(old)) else { return };
+            let request = Kept::new(kept.get(old));
             let edit = build::Resend { branch: branch.as_bytes(), cseq, drop: again.drop() };
             build::resend(writer, &request, &edit, |writer| again.write(kept, writer, &request));
         });
@@ -383,7 +383,7 @@ impl Again<'_> {
         ROWS.get(..if self.expires.is_some() { 3 } else { 2 }).unwrap_or_default()
     }
 
-    fn write(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>, request: &Message<'_>) {
+    fn write(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>, request: &Kept<'_>) {
         if let Some(seconds) = self.expires {
             writer.value_start(HeaderName::Expires);
             writer.number(u64::from(seconds));
@@ -396,7 +396,7 @@ impl Again<'_> {
                 writer.header(header.name, header.value);
             }
         }
-        self.answers.write(kept, writer, request.method(), request.request_uri().unwrap_or_default());
+        self.answers.write(kept, writer, request.method(), request.request_uri());
     }
 }
 
@@ -404,6 +404,11 @@ impl Again<'_> {
 pub(super) struct Rewritten {
     pub(super) block: Block,
     pub(super) branch: Token,
+}
+
+/// The credentials in a request that is kept.
+fn credentials(request: &[u8]) -> impl Iterator<Item = Credentials<'_>> {
+    Kept::new(request).headers().filter_map(|header| Credentials::of(&header))
 }
 
 /// Whether credentials were given for the realm of a challenge.

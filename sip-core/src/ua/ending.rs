@@ -7,7 +7,7 @@ use super::event::Cause;
 use crate::dialog::State;
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::{Header, Message, Method, build};
+use crate::message::{Header, Kept, MAGIC_COOKIE, Method, build};
 use crate::random::Token;
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};
@@ -70,15 +70,10 @@ impl<O: Octets> Agent<'_, O> {
     pub(super) fn send_cancel(&mut self, invite: TransactionId, rows: Block) {
         let layer = &self.layer;
         let (block, flow) = (layer.block(invite), layer.flow(invite));
-        let Some(branch) = Message::parse(self.layer.octets.get(block)).ok().and_then(|invite| own_branch(&invite))
-        else {
-            return;
-        };
+        let Some(branch) = own_branch(&Kept::new(self.layer.octets.get(block))) else { return };
         let size = self.layer.octets.get(block).len();
         let written = self.layer.octets.write(size, true, |kept, writer| {
-            if let Ok(invite) = Message::parse(kept.get(block)) {
-                build::cancel(writer, &invite, |writer| writer.raw(kept.get(rows)));
-            }
+            build::cancel(writer, &Kept::new(kept.get(block)), |writer| writer.raw(kept.get(rows)));
         });
         if let Ok(block) = written {
             // Without room for the CANCEL the INVITE ends by its limit.
@@ -168,6 +163,6 @@ impl<O: Octets> Agent<'_, O> {
 }
 
 /// The token in the branch of a request that we wrote.
-fn own_branch(request: &Message<'_>) -> Option<Token> {
-    Token::read(request.top_via().branch()?.strip_prefix(b"z9hG4bK")?)
+fn own_branch(request: &Kept<'_>) -> Option<Token> {
+    Token::read(request.branch()?.strip_prefix(MAGIC_COOKIE)?)
 }

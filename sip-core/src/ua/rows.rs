@@ -8,7 +8,7 @@ use super::dispatch::names;
 use crate::dialog::Identity;
 use crate::error::Error;
 use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::{HeaderName, Message, Method, Writer};
+use crate::message::{HeaderName, Kept, Message, Method, Writer};
 use crate::random::Token;
 use crate::transaction::TransactionId;
 use crate::transport::{Flow, Transport};
@@ -107,11 +107,9 @@ impl Settings {
                     writer.end();
                 }
                 Row::CredentialsOf(block) => {
-                    if let Ok(request) = Message::parse(kept.get(block)) {
-                        for header in request.headers() {
-                            if matches!(header.name, HeaderName::Authorization | HeaderName::ProxyAuthorization) {
-                                writer.header(header.name, header.value);
-                            }
+                    for header in Kept::new(kept.get(block)).headers() {
+                        if matches!(header.name, HeaderName::Authorization | HeaderName::ProxyAuthorization) {
+                            writer.header(header.name, header.value);
                         }
                     }
                 }

@@ -13,7 +13,7 @@ use super::{Step, UserAgent};
 use crate::dialog::{Dialog, IdentityTexts, Lookup};
 use crate::memory::{Handle, Memory, Octets};
 use crate::message::scan::alike;
-use crate::message::{Host, Message, Scheme, Uri, build};
+use crate::message::{HeaderName, Host, Kept, NameAddr, Scheme, Uri, build};
 use crate::role::Action;
 use crate::transaction::TransactionId;
 use crate::transport::{Address, Flow, Sizing, Target, Ticket, Transport};
@@ -252,10 +252,10 @@ impl<M: Memory> UserAgent<M> {
         let view = self.memory.view();
         match asker {
             Asker::Transaction(id) => {
-                let message = Message::parse(self.transactions().bytes(id)).ok()?;
-                match message.routes().next() {
-                    Some(route) => route.ok()?.uri().ok(),
-                    None => Uri::parse(message.request_uri()?).ok(),
+                let request = Kept::new(self.transactions().bytes(id));
+                match request.first(HeaderName::Route) {
+                    b"" => Uri::parse(request.request_uri()).ok(),
+                    route => NameAddr::parse(route).ok()?.uri().ok(),
                 }
             }
             Asker::Dialog(handle) => {

@@ -2,7 +2,7 @@
 
 use crate::sum::Sum;
 use sip_core::message::{
-    HeaderName, Message, Method, Resend, WriteError, Writer, ack, cancel, malformed_head, reason_phrase, resend,
+    HeaderName, Kept, Message, Method, Resend, WriteError, Writer, ack, cancel, malformed_head, reason_phrase, resend,
     response_head, stamp,
 };
 use sip_core::random::Token;
@@ -16,10 +16,14 @@ pub(crate) fn write(octets: &[u8], room: &mut [u8]) -> Sum {
     match Message::parse(octets) {
         Ok(message) => {
             written(&mut sum, room, |w| response(w, &message, source));
-            written(&mut sum, room, |w| ack(w, &message, &message));
-            written(&mut sum, room, |w| cancel(w, &message, |w| w.header(HeaderName::Reason, b"SIP;cause=200")));
+            written(&mut sum, room, |w| ack(w, &Kept::from(&message), &message));
+            written(&mut sum, room, |w| {
+                cancel(w, &Kept::from(&message), |w| w.header(HeaderName::Reason, b"SIP;cause=200"))
+            });
             let edit = Resend { branch: b"again", cseq: 2, drop: &[HeaderName::Authorization] };
-            written(&mut sum, room, |w| resend(w, &message, &edit, |w| w.header_number(HeaderName::Expires, 60)));
+            written(&mut sum, room, |w| {
+                resend(w, &Kept::from(&message), &edit, |w| w.header_number(HeaderName::Expires, 60))
+            });
             written(&mut sum, room, |w| request(w, &message));
             sum.flag(stamp(room, Transport::Tcp, Some(b"0123456789abcdef")));
         }

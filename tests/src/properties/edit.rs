@@ -2,7 +2,7 @@
 
 use super::{shown, written};
 use sip_core::message::{
-    HeaderName, Message, Method, Resend, Via, Writer, ack, cancel, reason_phrase, resend, response_head, stamp,
+    HeaderName, Kept, Message, Method, Resend, Via, Writer, ack, cancel, reason_phrase, resend, response_head, stamp,
 };
 use sip_core::random::Token;
 use sip_core::transport::{Address, Transport};
@@ -96,7 +96,7 @@ fn answered(request: &Message<'_>, edit: &Edit) -> Option<Vec<u8>> {
 
 /// RFC 3261 §17.1.1.3.
 fn acknowledged(request: &Message<'_>, answer: &Message<'_>) {
-    let Some(octets) = written(|w| ack(w, request, answer)) else {
+    let Some(octets) = written(|w| ack(w, &Kept::from(request), answer)) else {
         return assert!(request.bytes().len() > 32_000, "no room for an ACK");
     };
     let found = parsed(&octets);
@@ -110,7 +110,7 @@ fn acknowledged(request: &Message<'_>, answer: &Message<'_>) {
 /// RFC 3261 §9.1.
 fn cancelled(request: &Message<'_>) {
     const REASON: &[u8] = b"SIP;cause=200";
-    let Some(octets) = written(|w| cancel(w, request, |w| w.header(HeaderName::Reason, REASON))) else {
+    let Some(octets) = written(|w| cancel(w, &Kept::from(request), |w| w.header(HeaderName::Reason, REASON))) else {
         return assert!(request.bytes().len() > 32_000, "no room for a CANCEL");
     };
     let found = parsed(&octets);
@@ -132,7 +132,7 @@ fn sent_again(request: &Message<'_>, edit: &Edit) {
     const ADDED: HeaderName<'_> = HeaderName::Other(b"X-Added");
     let branch = format!("{:x}", edit.number);
     let change = Resend { branch: branch.as_bytes(), cseq: edit.cseq, drop: &[HeaderName::Authorization, ADDED] };
-    let Some(octets) = written(|w| resend(w, request, &change, |w| w.header(ADDED, b"1"))) else {
+    let Some(octets) = written(|w| resend(w, &Kept::from(request), &change, |w| w.header(ADDED, b"1"))) else {
         return assert!(request.bytes().len() > 32_000, "no room for the request again");
     };
     let found = parsed(&octets);

@@ -269,6 +269,7 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     /// With what a 400 needs. A response that fails is to be dropped.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed<'a>> {
         let skipped = leading_line_ends(datagram);
         let bytes = datagram.get(skipped..).unwrap_or_default();

@@ -75,14 +75,14 @@ fn source(number: u32) -> Address {
 #[inline(never)]
 fn receive(phone: &mut Phone, handles: &mut Handles, now: Instant, from: u32, octets: &[u8]) -> Option<()> {
     let flow = Flow::udp(source(from));
-    match Message::parse(octets) {
+    match &Message::parse(octets) {
         Ok(message) => {
-            if let Received::Event(event) = phone.receive(now, flow, &message) {
+            if let Received::Event(event) = phone.receive(now, flow, message) {
                 note(handles, event);
                 MAILBOX.tell(u32::from(audio_port(message.body())));
             }
         }
-        Err(failure) => phone.receive_malformed(now, flow, &failure),
+        Err(failure) => phone.receive_malformed(now, flow, failure),
     }
     Some(())
 }

@@ -1,7 +1,7 @@
 //! Connection addresses: `c=` and `a=rtcp` (RFC 8866 §5.7, RFC 3605).
 
 use super::SdpError;
-use super::line::{cut, field, fields, number_u16};
+use super::line::{cut, field, fields, is_field, number_u16};
 use crate::message::host::{v4, v6_inside as v6};
 use crate::message::scan::{HOST, alike, run};
 use core::net::IpAddr;
@@ -45,6 +45,20 @@ impl<'a> Connection<'a> {
     /// [`SdpError::Connection`] when it has not three fields, or the address is not of its type.
     pub fn parse(value: &'a [u8]) -> Result<Self, SdpError> {
         fields(value).and_then(connection).ok_or(SdpError::Connection)
+    }
+
+    /// Whether this is what would be read of the line that it is written as.
+    pub(super) fn is_writable(&self) -> bool {
+        let parts = [self.network, self.address_type, self.address];
+        let bare = Self { ttl: None, count: 1, ..*self };
+        // An IPv4 address has its count behind its time to live, and no other one has such a time.
+        let is_v4 = self.kind != AddressKind::Other && alike(self.address_type, b"IP4");
+        let counts = self.kind != AddressKind::Other && (!is_v4 || self.ttl.is_some());
+        parts.iter().all(|part| is_field(part))
+            && connection(parts) == Some(bare)
+            && (self.ttl.is_none() || is_v4)
+            && self.count != 0
+            && (self.count == 1 || counts)
     }
 
     /// The IP address; `None` for a name and for other networks.

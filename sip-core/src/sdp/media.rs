@@ -45,9 +45,7 @@ fn row(value: &[u8]) -> Result<Row<'_>, SdpError> {
     let (port, count) = cut(ports, b'/');
     let port = number_u16(port).map_err(|_| SdpError::Port)?;
     let port_count = count.map_or(Ok(1), |count| number_u16(count).map_err(|_| SdpError::PortCount))?;
-    // Each takes two, one for RTP and one for RTCP; the last one's RTCP may be multiplexed.
-    let more = u32::from(port_count).checked_sub(1).ok_or(SdpError::PortCount)?;
-    if u32::from(port).saturating_add(more.saturating_mul(2)) > u32::from(u16::MAX) {
+    if !ports_fit(port, port_count) {
         return Err(SdpError::PortCount);
     }
     let mut count: usize = 0;
@@ -64,6 +62,13 @@ fn row(value: &[u8]) -> Result<Row<'_>, SdpError> {
         return Err(SdpError::Media);
     }
     Ok(Row { kind, port, port_count, proto, formats })
+}
+
+/// Whether there are ports at all and all of them lie within 65,535: each takes two, one for RTP and one for RTCP; the last
+/// one's RTCP may be multiplexed (RFC 8866 §5.14).
+pub(super) fn ports_fit(port: u16, count: u16) -> bool {
+    let more = u32::from(count).checked_sub(1);
+    more.is_some_and(|more| u32::from(port).saturating_add(more.saturating_mul(2)) <= u32::from(u16::MAX))
 }
 
 impl<'a> Media<'a> {

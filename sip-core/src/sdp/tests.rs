@@ -355,11 +355,22 @@ fn what_the_writer_refuses() {
     assert!(refused(&|w| w.media(b"audio", 1, b"RTP/AVP", [])));
     assert!(refused(&|w| w.media(b"audio", 1, b"RTP/AVP", [128])));
     assert!(refused(&|w| w.media_of(b"audio", (1, 0), b"RTP/AVP", [&b"0"[..]])));
+    assert!(refused(&|w| w.media_of(b"audio", (65_534, 2), b"RTP/AVP", [&b"0"[..]])));
+    assert!(!refused(&|w| w.media_of(b"audio", (65_533, 2), b"RTP/AVP", [&b"0"[..]])));
     assert!(refused(&|w| w.rtpmap(&RtpMap { payload_type: 128, ..map })));
     assert!(refused(&|w| w.rtpmap(&RtpMap { clock_rate: 0, ..map })));
     assert!(refused(&|w| w.crypto(&Crypto { raw_keys: b"x", ..crypto })));
     assert!(refused(&|w| w.origin(&Origin { address: b"a b", ..origin })));
-    assert!(refused(&|w| w.connection(&Connection { count: 2, ..there })));
+    for change in [
+        Connection { count: 2, ..there },
+        Connection { count: 0, ..there },
+        Connection { kind: AddressKind::V6, ..there },
+        Connection { address_type: b"IP6", ..there },
+        Connection { address: b"192.0.2.1/3", ..there },
+        Connection { network: b"TN", ttl: Some(1), kind: AddressKind::Other, ..there },
+    ] {
+        assert!(refused(&|w| w.connection(&change)), "{change:?}");
+    }
     assert!(refused(&|w| w.line(b'\n', b"")));
     assert!(refused(&|w| w.ptime(0)));
 }
@@ -379,6 +390,99 @@ fn a_description_of_our_own() {
         "v=0\r\no=- 7 8 IN IP6 2001:db8::1\r\ns=-\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\nm=audio 5004 RTP/AVP 8 101\r\n\
          a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=inactive\r\n"
     );
+}
+
+/// What is given to the writer piece by piece: as it stands in lines, nearly so, and not at all.
+const PIECES: [&[u8]; 22] = [
+    b"",
+    b"a",
+    b"IN",
+    b"in",
+    b"IP4",
+    b"IP6",
+    b"192.0.2.1",
+    b"233.252.0.1",
+    b"::1",
+    b"ff15::1",
+    b"a b",
+    b" ",
+    b"0",
+    b"-",
+    b"x/1",
+    b"1.2.3.4.5",
+    b"\xC3\xA9",
+    b"*",
+    b"m=",
+    b"\t",
+    b"[::1]",
+    b"a:b",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    /// What the writer takes is read as what it was given; the rest it refuses.
+    #[test]
+    fn what_is_written_is_read(
+        (network, address_type, address) in (prop::sample::select(&PIECES[..]), prop::sample::select(&PIECES[..]), prop::sample::select(&PIECES[..])),
+        kind in prop::sample::select(vec![AddressKind::V4, AddressKind::V6, AddressKind::Name, AddressKind::Other]),
+        ttl in prop::sample::select(vec![None, Some(0), Some(255)]),
+        count in prop::sample::select(vec![0, 1, 2, 65_535]),
+        ports in (prop::sample::select(vec![0, 1, 65_533, 65_535]), prop::sample::select(vec![0, 1, 2, 65_535])),
+        named in any::<bool>(),
+    ) {
+        // Half of the networks are the Internet, of which most can be said.
+        let network = if named { b"IN" } else { network };
+        let connection = Connection { network, address_type, kind, address, ttl, count };
+        let written = |write: &dyn Fn(&mut Writer<'_>)| {
+            let mut buffer = [0; 512];
+            let mut w = Writer::new(&mut buffer);
+            w.origin(&Origin::parse(b"- 1 1 IN IP4 a").unwrap());
+            write(&mut w);
+            w.finish().ok().map(|length| buffer[..length].to_vec())
+        };
+        let octets = written(&|w| w.connection(&connection));
+        if let Some(octets) = &octets {
+            prop_assert_eq!(Session::parse(octets).unwrap().connection(), Some(connection));
+        }
+        // What is read is written: the two agree on what a connection is.
+        let mut line = [network, b" ", address_type, b" ", address].concat();
+        line.extend(ttl.map(|ttl| format!("/{ttl}")).unwrap_or_default().bytes());
+        if let Ok(read) = Connection::parse(&line) {
+            prop_assert!(written(&|w| w.connection(&read)).is_some() || !line.is_ascii() || line.contains(&b'\t'), "{:?}", read);
+        }
+        if let Some(octets) = written(&|w| {
+            w.media(b"audio", 1, b"RTP/AVP", [0]);
+            w.rtcp(&Rtcp { port: 9, connection: Some(connection) });
+        }) {
+            let session = Session::parse(&octets).unwrap();
+            prop_assert_eq!(session.media().next().unwrap().rtcp().unwrap().connection, Some(connection));
+        }
+        if let Some(octets) = written(&|w| w.media_of(network, ports, address_type, [address])) {
+            let session = Session::parse(&octets).unwrap();
+            let media = session.media().next().unwrap();
+            prop_assert_eq!(((media.kind(), media.port(), media.port_count()), media.proto()), ((network, ports.0, ports.1), address_type));
+            prop_assert_eq!(media.formats().collect::<Vec<_>>(), [address]);
+        }
+        if let Some(octets) = written(&|w| {
+            w.media(b"audio", 1, b"RTP/AVP", [0]);
+            w.rtpmap(&RtpMap { payload_type: 0, encoding: network, clock_rate: 1, params: address });
+            w.fmtp(&Fmtp { format: network, params: address });
+            w.crypto(&Crypto { tag: 1, suite: network, raw_keys: b"inline:YQ==", session_params: address });
+            w.bandwidth(network, 1);
+        }) {
+            let session = Session::parse(&octets).unwrap();
+            let media = session.media().next().unwrap();
+            let map = media.rtpmaps().next().unwrap();
+            prop_assert_eq!((map.encoding, map.params), (network, address));
+            let fmtp = media.fmtps().next().unwrap();
+            // White space at the ends of parameters says nothing.
+            prop_assert_eq!((fmtp.format, fmtp.params), (network, address.trim_ascii()));
+            let crypto = media.cryptos().next().unwrap().unwrap();
+            prop_assert_eq!((crypto.suite, crypto.session_params), (network, address.trim_ascii()));
+            prop_assert_eq!(media.bandwidths().next().unwrap().kind, network);
+        }
+    }
 }
 
 proptest! {

@@ -2,11 +2,11 @@
 
 use super::attribute::{Attribute, Direction};
 use super::codec::{Fmtp, RtpMap};
-use super::connection::{AddressKind, Connection, Rtcp};
+use super::connection::{Connection, Rtcp};
 use super::crypto::{Crypto, is_suite};
 use super::line::{is_field, is_proto, is_token};
+use super::media::ports_fit;
 use super::session::{Origin, Timing, is_writable};
-use crate::message::scan::alike;
 use crate::message::{WriteError, Writer as Octets, build::write_ip};
 use core::net::IpAddr;
 
@@ -108,21 +108,17 @@ impl<'b> Writer<'b> {
     }
 
     fn connection_value(&mut self, connection: &Connection<'_>) {
-        let parts = [connection.network, connection.address_type, connection.address];
-        self.require(parts.iter().all(|part| is_field(part)));
-        let [network, address_type, address] = parts;
-        self.octets.text(network);
+        self.require(connection.is_writable());
+        self.octets.text(connection.network);
         self.octets.raw(b" ");
-        self.octets.text(address_type);
+        self.octets.text(connection.address_type);
         self.octets.raw(b" ");
-        self.octets.text(address);
+        self.octets.text(connection.address);
         if let Some(ttl) = connection.ttl {
             self.octets.raw(b"/");
             self.octets.number(u64::from(ttl));
         }
-        if connection.kind != AddressKind::Other && connection.count != 1 {
-            // An IPv4 address has its count behind its time to live.
-            self.require(connection.ttl.is_some() || !alike(address_type, b"IP4"));
+        if connection.count != 1 {
             self.octets.raw(b"/");
             self.octets.number(u64::from(connection.count));
         }
@@ -180,7 +176,7 @@ impl<'b> Writer<'b> {
     }
 
     fn media_start(&mut self, kind: &[u8], port: u16, port_count: u16, proto: &[u8]) {
-        self.require(is_token(kind) && is_proto(proto) && port_count != 0);
+        self.require(is_token(kind) && is_proto(proto) && ports_fit(port, port_count));
         self.octets.raw(b"m=");
         self.octets.text(kind);
         self.octets.raw(b" ");

@@ -109,7 +109,7 @@ fn check_version(version: &[u8]) -> Result<(), ParseError> {
     if version == VERSION || alike(version, VERSION) {
         return Ok(());
     }
-    let Some((b"SIP/" | b"sip/" | b"Sip/", numbers)) = version.split_at_checked(4) else {
+    let Some((_, numbers)) = version.split_at_checked(4).filter(|(name, _)| alike(name, b"SIP/")) else {
         return Err(ParseError::StartLine);
     };
     let dot = run_of(numbers, 0, DIGIT);
@@ -139,6 +139,7 @@ mod tests {
             (b"SIP/2.0 ", Err(ParseError::StatusCode)),
             (b"SIP/2.0", Err(ParseError::StartLine)),
             (b"SIP/3.0 200 OK", Err(ParseError::Version)),
+            (b"sIp/3.0 200 OK", Err(ParseError::Version)),
             (b"SIP/2.x 200 OK", Err(ParseError::StartLine)),
         ] {
             let found = parse(line).map(|parsed| match parsed {

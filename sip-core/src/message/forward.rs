@@ -48,10 +48,12 @@
 use super::ParseError;
 use super::build::sourced_via;
 use super::header::{HeaderName, Row};
+use super::host::{host, port};
 use super::list::Element;
 use super::parse::Message;
 use super::scan::{element, line, peek, skip_lws, slice};
 use super::via::Via;
+use super::walk::Walk;
 use super::writer::{WriteError, Writer};
 use crate::transport::{Address, Transport};
 
@@ -143,7 +145,8 @@ impl<'a> ForwardRequest<'a> {
 
     /// Puts a Via on top (RFC 3261 §16.6 step 8), in the form that [`stamp`](super::build::stamp) knows.
     ///
-    /// `branch` is a token, unique in space and time; the magic cookie is put before it when it is missing.
+    /// `sent_by` is a host, and a port behind a colon if there is one. `branch` is a token, unique in space and time; the magic
+    /// cookie is put before it when it is missing.
     #[must_use]
     pub const fn via(mut self, transport: Transport, sent_by: &'a [u8], branch: &'a [u8]) -> Self {
         self.via = Some((transport, sent_by, branch));
@@ -265,6 +268,9 @@ impl<'a> ForwardRequest<'a> {
 
     fn new_rows(&self, w: &mut Writer<'_>, hops: bool) {
         if let Some((transport, sent_by, branch)) = self.via {
+            if !is_sent_by(sent_by) {
+                w.refuse();
+            }
             w.via_of(transport, sent_by, branch);
         }
         if hops {
@@ -419,6 +425,13 @@ fn size_of(write: impl FnOnce(&mut Writer<'_>) -> Result<(), ForwardError>) -> R
         Ok(size) | Err(WriteError::Full { needed: size }) => Ok(size),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether this is a host and perhaps a port (RFC 3261 §25.1 `sent-by`).
+fn is_sent_by(text: &[u8]) -> bool {
+    let Some((_, at)) = host(&mut Walk::new(text), 0) else { return false };
+    let end = if peek(text, at) == b':' { port(text, at.saturating_add(1)).map(|(_, end)| end) } else { Some(at) };
+    end == Some(text.len())
 }
 
 /// Writes a row whose value is a URI in brackets.

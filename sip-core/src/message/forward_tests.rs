@@ -308,6 +308,22 @@ fn nothing_is_smuggled_in() {
 }
 
 #[test]
+fn a_pushed_via_names_one_host() {
+    let bytes = crlf(INVITE);
+    let message = Message::parse(&bytes).unwrap();
+    let size =
+        |sent_by: &'static str| ForwardRequest::new(&message).via(Transport::Udp, sent_by.as_bytes(), b"x").size();
+    for sent_by in ["p", "p.example.com:5070", "192.0.2.1", "[2001:db8::1]", "[::1]:65535"] {
+        assert!(size(sent_by).is_ok(), "{sent_by}");
+    }
+    for sent_by in
+        ["", "h;x=y", "h, SIP/2.0/UDP i", "h i", "h:", "h:65536", "h:1:2", "u@h", "::1", "[::1", "<h>", "\u{e9}"]
+    {
+        assert_eq!(size(sent_by), Err(ForwardError::Write(WriteError::Injection)), "{sent_by}");
+    }
+}
+
+#[test]
 fn a_message_that_becomes_too_large() {
     let mut bytes = crlf(&INVITE.replace("Content-Length: 27\n", ""));
     bytes.resize(MAX_MESSAGE, b'x');

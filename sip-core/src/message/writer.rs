@@ -19,7 +19,7 @@ pub enum WriteError {
         /// Octets that the message has.
         needed: usize,
     },
-    /// A value holds CR, LF or NUL, a name is no token, or a Request-URI holds what a URI can't.
+    /// A value holds CR, LF or NUL, a name is no token, a status is none, or another value can't stand where it was put.
     Injection,
     /// The message would have more than 65,535 octets.
     TooLarge {
@@ -143,8 +143,9 @@ impl<'b> Writer<'b> {
         self.raw(b" SIP/2.0\r\n");
     }
 
-    /// Writes the status line; an empty phrase is written as one.
+    /// Writes the status line; an empty phrase is written as one. A status that is not from 100 to 699 makes the message fail.
     pub fn status_line(&mut self, status: u16, reason: &[u8]) {
+        self.injected |= !matches!(status, 100..=699);
         self.raw(b"SIP/2.0 ");
         self.number(u64::from(status));
         self.raw(b" ");
@@ -481,6 +482,9 @@ mod tests {
         assert!(refused(&|w| w.write_str("a\r").unwrap()));
         assert!(refused(&|w| w.body(b"a/b\r\nX: y", b"")));
         assert!(!refused(&|w| w.status_line(200, b"")));
+        for status in [0, 99, 100, 699, 700, u16::MAX] {
+            assert_eq!(refused(&|w| w.status_line(status, b"x")), !(100..=699).contains(&status), "{status}");
+        }
     }
 
     #[test]

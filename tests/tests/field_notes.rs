@@ -13,7 +13,12 @@ use sip_testkit::corpus::corpus;
 
 /// Where it happened, the trigger, the file of the test and its name.
 const ROWS: &[(&str, &str, &str, &str)] = &[
-    ("PJSIP CVE-2022-24763", "nesting without end", "tests/tests/abuse/nesting.rs", "nesting_takes_no_stack"),
+    (
+        "PJSIP CVE-2022-24763, 12306eaf9",
+        "nesting without end",
+        "tests/tests/abuse/nesting.rs",
+        "nesting_takes_no_stack",
+    ),
     (
         "PJSIP CVE-2026-41416",
         "a ptime that overflows",
@@ -21,7 +26,7 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
         "payload_types_and_formats_beyond_their_range",
     ),
     (
-        "PJSIP GHSA-x5pq-qrp4-fmrj, #2017",
+        "PJSIP GHSA-x5pq-qrp4-fmrj, #2017, GHSA-pjx6-7vrm-3w6f",
         "multipart cut short, empty, without parts",
         "tests/tests/field_notes.rs",
         "multipart_bodies_are_carried_whole",
@@ -154,13 +159,13 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
         "a_server_without_strength_is_asked_again_when_it_says",
     ),
     (
-        "libosip2 CVE-2017-7853, CVE-2022-41550",
+        "libosip2 CVE-2017-7853, CVE-2022-41550, CVE-2016-10324 to 10326",
         "bodies and messages printed",
         "tests/tests/abuse/main.rs",
         "written_again_it_means_the_same",
     ),
     (
-        "reSIProcate CVE-2017-11521",
+        "reSIProcate CVE-2017-11521, 4b8ffa5af",
         "a huge number of ports",
         "sip-core/src/sdp/tests.rs",
         "a_media_line_of_every_shape",
@@ -172,7 +177,7 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
         "a_parameter_without_a_name_is_an_error_and_ends_the_iteration",
     ),
     (
-        "reSIProcate CVE-2018-12584",
+        "reSIProcate CVE-2018-12584, d04b8e832, PR478",
         "a length before its room",
         "sip-core/src/message/stream.rs",
         "lengths_that_break_the_stream",
@@ -189,6 +194,13 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
         "line ends in values of the application",
         "sip-core/src/message/writer.rs",
         "line_ends_and_nul_are_refused_at_every_place",
+    ),
+    ("libre a9a98794", "a URI that is none", "sip-core/src/message/uri.rs", "refused"),
+    (
+        "sipsorcery GHSA-j5j8-rhcm-7fp9",
+        "a Content-Length that is none",
+        "sip-core/src/message/stream.rs",
+        "lengths_that_break_the_stream",
     ),
     ("sipsorcery PR1758", "a read of no octets", "tests/tests/field_notes.rs", "no_octets_are_not_progress"),
     ("JAIN 9777fc06", "a parser that calls itself", "tests/tests/abuse/nesting.rs", "nesting_takes_no_stack"),

@@ -5,10 +5,10 @@ use super::key;
 use super::layer::{DEFERRED, Layer, MATCH, ORDINARY, PARKED, Transactions, URGENT};
 use crate::memory::{Block, Octets, TableRef};
 use crate::message::Message;
+use crate::random::ContentHasher;
 use crate::time::Instant;
 use crate::transport::Flow;
 use core::hash::{Hash, Hasher};
-use siphasher::sip::SipHasher13;
 
 /// The layer with its storage, to be read.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
     /// what is ready does.
     pub fn fingerprint(self, now: Instant, hasher: &mut impl Hasher, canonical: impl Fn(User) -> u64) {
         let of_one = |entry: &Transaction| {
-            let mut hasher = SipHasher13::new();
+            let mut hasher = ContentHasher::new();
             entry.machine.relative_to(now).hash(&mut hasher);
             self.octets.get(entry.message).hash(&mut hasher);
             self.octets.get(entry.template).hash(&mut hasher);

@@ -7,10 +7,10 @@ use super::agent::{Heads, State};
 use super::entry::{CallEntry, Owner, RegistrationEntry};
 use crate::dialog::Dialog;
 use crate::memory::{Handle, Octets, TableRef, View};
+use crate::random::ContentHasher;
 use crate::time::Instant;
 use crate::transaction::{TransactionsRef, User};
 use core::hash::{Hash, Hasher};
-use siphasher::sip::SipHasher13;
 
 /// Feeds the state of a user agent to `hasher`.
 pub(super) fn write<O: Octets>(
@@ -63,8 +63,8 @@ pub(super) fn write<O: Octets>(
 }
 
 /// The hash of one thing for itself.
-fn one(feed: impl FnOnce(&mut SipHasher13)) -> u64 {
-    let mut hasher = SipHasher13::new();
+fn one(feed: impl FnOnce(&mut ContentHasher)) -> u64 {
+    let mut hasher = ContentHasher::new();
     feed(&mut hasher);
     hasher.finish()
 }

@@ -5,11 +5,9 @@ use super::kept::Kept;
 use super::list::Element;
 use super::malformed::Malformed;
 use super::method::Method;
-use super::params::next_param;
 use super::parse::Message;
 use super::scan::slice;
 use super::via::{MAGIC_COOKIE, Via};
-use super::walk::Walk;
 use super::writer::Writer;
 use crate::transport::{Address, Transport};
 use core::net::IpAddr;
@@ -20,10 +18,9 @@ use core::net::IpAddr;
 /// The top Via tells where the request came from (RFC 3261 §18.2.1, RFC 3581 §4). `to_tag` is added to a To
 /// that has no tag. Status line and end are the caller's.
 pub fn response_head(w: &mut Writer<'_>, request: &Message<'_>, source: Address, to_tag: Option<&[u8]>) {
-    let mut top = true;
+    let mut top = Some(request.via());
     for row in request.header_rows(HeaderName::Via) {
-        via_row(w, row, source, top);
-        top = false;
+        via_row(w, row, source, top.take());
     }
     w.header_raw(HeaderName::From, request.from().raw());
     w.value_start(HeaderName::To);
@@ -44,10 +41,10 @@ pub fn response_head(w: &mut Writer<'_>, request: &Message<'_>, source: Address,
 ///
 /// Status line and end are the caller's. `to_tag` is added to a To that can be read and has no tag.
 pub fn malformed_head(w: &mut Writer<'_>, failure: &Malformed<'_>, source: Address, to_tag: Option<&[u8]>) {
-    let mut top = true;
+    let top = failure.top_via();
+    let mut top = top.as_ref();
     for row in failure.vias() {
-        via_row(w, row, source, top);
-        top = false;
+        via_row(w, row, source, top.take());
     }
     if let Some(from) = failure.from() {
         w.header_raw(HeaderName::From, from);
@@ -70,13 +67,13 @@ pub fn malformed_head(w: &mut Writer<'_>, failure: &Malformed<'_>, source: Addre
     }
 }
 
-/// Writes a Via row; in the first one the topmost element tells where the request came from.
-fn via_row(w: &mut Writer<'_>, row: &[u8], source: Address, top: bool) {
+/// Writes a Via row; the topmost element, with which the first row begins, tells where the request came from.
+fn via_row(w: &mut Writer<'_>, row: &[u8], source: Address, top: Option<&Via<'_>>) {
     w.value_start(HeaderName::Via);
-    match Via::read(row, 0) {
-        Ok((via, end)) if top && via.needs_received(source) => {
-            sourced_via(w, &via, source);
-            w.raw(row.get(end..).unwrap_or_default());
+    match top {
+        Some(via) if via.needs_received(source) => {
+            sourced_via(w, via, source);
+            w.raw(slice(row, via.raw().len(), row.len()));
         }
         _ => w.raw(row),
     }
@@ -88,11 +85,9 @@ fn via_row(w: &mut Writer<'_>, row: &[u8], source: Address, top: bool) {
 pub(super) fn sourced_via(w: &mut Writer<'_>, via: &Via<'_>, source: Address) {
     let Some(ip) = source.ip() else { return w.raw(via.raw()) };
     let raw = via.raw();
-    let mut at = raw.len().wrapping_sub(via.raw_params().len());
-    let mut walk = Walk::new(raw);
+    let mut params = via.params();
     let (mut copied, mut received) = (0, false);
-    while let Some(Some(param)) = next_param(&mut walk, at) {
-        at = param.end;
+    while let Some(param) = params.next_place() {
         let rport = via.rport() == Some(None) && param.is(raw, b"rport");
         if rport || param.is(raw, b"received") {
             w.raw(slice(raw, copied, param.name_end));

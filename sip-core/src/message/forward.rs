@@ -293,7 +293,7 @@ impl<'a> ForwardRequest<'a> {
         const MAX_FORWARDS: u8 = HeaderName::MaxForwards.id();
         const ROUTE: u8 = HeaderName::Route.id();
         let message = self.message;
-        let via = Some(message.top_via()).filter(|via| via.needs_received(self.source));
+        let via = Some(message.via()).filter(|via| via.needs_received(self.source));
         let mut routes = Routes::new(message, self.popped, self.drop_last)?;
         let (mut via_left, mut hops_left) = (via.is_some(), hops.is_some());
         for row in message.rows() {
@@ -303,7 +303,7 @@ impl<'a> ForwardRequest<'a> {
             match row.id() {
                 VIA if via_left => {
                     via_left = false;
-                    if let Some(via) = &via {
+                    if let Some(via) = via {
                         copy.until(w, row.value());
                         sourced_via(w, via, self.source);
                         copy.skip_to(row.value().saturating_add(via.raw().len()));

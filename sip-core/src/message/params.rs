@@ -57,12 +57,29 @@ impl<'a> Params<'a> {
         rest.find_map(|param| param.is(name).then(|| param.value.unwrap_or_default()))
     }
 
+    /// Where the next one lies, counted from the first octet.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn next_place(&mut self) -> Option<Place> {
+        let Some(kept) = self.known.0.get(self.given) else { return self.search() };
+        if kept.name == 0 {
+            return None;
+        }
+        self.given = self.given.wrapping_add(1);
+        self.at = usize::from(kept.end);
+        Some(Place {
+            name: usize::from(kept.name),
+            name_end: usize::from(kept.name_end),
+            value: usize::from(kept.value),
+            end: usize::from(kept.end),
+        })
+    }
+
     #[inline(never)]
-    fn search(&mut self) -> Option<Param<'a>> {
-        let mut walk = Walk::new(self.bytes);
-        let place = next_param(&mut walk, self.at)??;
+    fn search(&mut self) -> Option<Place> {
+        let place = next_param(&mut Walk::new(self.bytes), self.at)??;
         self.at = place.end;
-        Some(place.param(self.bytes))
+        Some(place)
     }
 }
 
@@ -70,21 +87,8 @@ impl<'a> Iterator for Params<'a> {
     type Item = Param<'a>;
 
     #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn next(&mut self) -> Option<Self::Item> {
-        let Some(kept) = self.known.0.get(self.given) else { return self.search() };
-        if kept.name == 0 {
-            return None;
-        }
-        self.given = self.given.wrapping_add(1);
-        self.at = usize::from(kept.end);
-        let place = Place {
-            name: usize::from(kept.name),
-            name_end: usize::from(kept.name_end),
-            value: usize::from(kept.value),
-            end: usize::from(kept.end),
-        };
-        Some(place.param(self.bytes))
+        self.next_place().map(|place| place.param(self.bytes))
     }
 }
 

@@ -416,6 +416,12 @@ impl<'a> Message<'a> {
         self.via
     }
 
+    /// The first Via, where it lies.
+    #[inline]
+    pub(crate) const fn via(&self) -> &Via<'a> {
+        &self.via
+    }
+
     /// From.
     #[must_use]
     pub const fn from(&self) -> NameAddr<'a> {

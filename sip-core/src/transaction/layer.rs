@@ -5,7 +5,7 @@ use super::step::{Output, Step, Tell};
 use super::{Timers, TransactionsRef, key};
 use crate::error::Capacity;
 use crate::memory::{Block, CHAINS, Head, Octets, Table};
-use crate::random::{HashKey, Key};
+use crate::random::{HashKey, Key, Token};
 use crate::time::{Duration, Instant};
 use crate::transport::{DATAGRAM_LIMIT, Flow};
 
@@ -136,6 +136,14 @@ impl<'a, O: Octets> Transactions<'a, O> {
                 return Some(id);
             }
         }
+    }
+
+    /// A To tag for an answer without a transaction to the request that [`receive_request`](Self::receive_request) took last:
+    /// the same for each repetition of it, and not to be guessed (RFC 3261 §8.2.7, §19.3).
+    #[must_use]
+    pub fn stateless_tag(&self) -> Token {
+        let [matched, _] = self.layer.fresh;
+        Token::new(matched.bits())
     }
 
     /// Puts a send back, in O(1), until [`flow_writable`](Self::flow_writable). To be called before any other

@@ -219,8 +219,7 @@ impl<O: Octets> Agent<'_, O> {
         if self.calls.get(call).is_some_and(|entry| entry.state == CallState::Calling) {
             self.reply_bare(request, 200);
         } else {
-            let tag = self.s.random.token();
-            self.accept(request, tag, call);
+            self.accept(request, b"", call);
         }
         match self.calls.get(call).map(|entry| (entry.state, entry.cause)) {
             // The callee must not end an early dialog; its INVITE decides.

@@ -188,7 +188,7 @@ impl<O: Octets> Agent<'_, O> {
         if !roomy {
             self.layer.finish(self.now, invite, 487);
         }
-        self.accept(cancel, tag, ended);
+        self.accept(cancel, tag.as_bytes(), ended);
         if roomy {
             self.layer.finish(self.now, invite, 487);
         }
@@ -213,12 +213,12 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Answers 200 with nothing in it, in a transaction when there is room for one, else statelessly. `tag` is for a request
     /// without a To tag. `ended` is the call that the request ends: what it has reserved may be used, what others have not.
-    pub(super) fn accept(&mut self, request: &Message<'_>, tag: Token, ended: Handle) {
+    pub(super) fn accept(&mut self, request: &Message<'_>, tag: &[u8], ended: Handle) {
         // The head of the responses and the response stand side by side while the one is made of the other.
         let size = request.head_len().saturating_mul(2).saturating_add(256);
         let own = self.calls.get(ended).is_some_and(|entry| entry.state != CallState::Ending);
         let reserved = own && self.spares(ended, size);
-        self.settle(request, 200, tag.as_bytes(), reserved, &[]);
+        self.settle(request, 200, tag, reserved, &[]);
     }
 
     /// Answers a request in a transaction, which knows its repetitions, or without one when there is no room.

@@ -38,16 +38,14 @@ impl<O: Octets> Agent<'_, O> {
     /// Answers a request without a transaction.
     pub(super) fn reply(&mut self, request: &Message<'_>, status: u16, rows: &[Row<'_>]) {
         self.drop_reply();
-        // The same for each repetition of the request, and not to be guessed (§8.2.7, §19.3).
-        let hash = self.s.hash.hasher().part(request.call_id()).part(request.from_tag().unwrap_or_default());
-        let tag = Token::new(hash.number(u64::from(request.cseq().number)).finish().bits());
+        let tag = request.to_tag().is_none().then(|| self.layer.stateless_tag());
         let (source, settings) = (self.source.remote, &self.s.settings);
         let written = self.layer.octets.write(request.bytes().len(), true, |kept, writer| {
             writer.status_line(status, reason_phrase(status).as_bytes());
-            build::response_head(writer, request, source, Some(tag.as_bytes()));
+            build::response_head(writer, request, source, tag.as_ref().map(Token::as_bytes));
             settings.write_rest(kept, writer, rows, &Content::NONE);
         });
-        self.keep_reply(self.back_to(Some(request.top_via())), written);
+        self.keep_reply(self.back_to(Some(request.via())), written);
     }
 
     /// Answers a request with nothing but a status.
@@ -65,11 +63,11 @@ impl<O: Octets> Agent<'_, O> {
             build::malformed_head(writer, failure, source, Some(tag.as_bytes()));
             writer.finish_without_body();
         });
-        self.keep_reply(self.back_to(failure.top_via()), written);
+        self.keep_reply(self.back_to(failure.top_via().as_ref()), written);
     }
 
     /// The flow back to where a request came from (RFC 3261 §18.2.2, RFC 3581 §4).
-    fn back_to(&self, via: Option<Via<'_>>) -> Flow {
+    fn back_to(&self, via: Option<&Via<'_>>) -> Flow {
         match via {
             Some(via) if self.source.transport == Transport::Udp => {
                 Flow { remote: via.response_address(self.source.remote), ..self.source }

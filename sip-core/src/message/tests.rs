@@ -420,3 +420,29 @@ proptest! {
         }
     }
 }
+
+/// The module's list of what is taken beyond the grammar.
+#[test]
+fn what_the_grammar_does_not_have_and_is_taken() {
+    let address = |text: &'static str| NameAddr::parse(text.as_bytes()).map(|address| address.uri().is_ok());
+    for text in [
+        "a<sip:b@c>",
+        "a@b (c) [d] J\u{fc}rg <sip:b@c>",
+        "<sip:b@c_d>",
+        "<sip:b@-c..d->",
+        "<sip:#21#@c>",
+        "<sip:b@c;x=>",
+        "<sip:b@c;x=y=z>",
+        "<sip:b@c?x>",
+        "<sip:b@c?=y&>",
+        "<sip:b@[2001:db8:::192.0.2.1]>",
+        "<sip:b@c>;x=",
+        "<sip:b@c>;x=@{}[]/?:=",
+        "\"\u{1}\0\" <sip:b@c>",
+    ] {
+        assert_eq!(address(text), Ok(true), "{text}");
+    }
+    assert!(Via::parse(b"SIP/2.0/UDP a;received=[::1];branch=").is_ok_and(|via| via.received_ip().is_some()));
+    let octets = b"SIP/2.0 200 \0\x7F\r\nVia: SIP/2.0/UDP a\r\nFrom: sip:a@b\r\nTo: sip:a@b\r\nCall-ID: <{\xFF}>\r\nCSeq: 1 X\r\nY: \0\r\n\r\n";
+    assert!(Message::parse(octets).is_ok());
+}

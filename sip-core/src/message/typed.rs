@@ -1,5 +1,8 @@
 //! The headers that are read when they are asked for (RFC 3261 §20). Organization, Server, Subject and User-Agent are text:
 //! [`Message::header`] gives it.
+//!
+//! Of a header that occurs once and is there again an accessor that can tell an error tells it; the others, and Max-Forwards, take
+//! the first row.
 
 use super::ParseError;
 use super::address::NameAddr;
@@ -23,7 +26,7 @@ pub struct MediaType<'a> {
 }
 
 impl<'a> MediaType<'a> {
-    /// The media type that `value` is; `None` when it isn't one.
+    /// The media type that `value` begins with; `None` when it doesn't. Its parameters end at the first that is none.
     #[must_use]
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let kind = run(value, 0, TOKEN);

@@ -127,6 +127,41 @@ fn a_registrar_that_is_gone_does_not_hold_the_calls_up() {
 }
 
 #[test]
+fn a_renewal_that_fails_by_the_old_network_is_repeated_at_once_by_the_new_one() {
+    for status in [503, 0] {
+        let (mut phones, alice, mut wire) = Phones::scripted(7);
+        let register =
+            |phone: &mut sip_testkit::Phone, now| phone.register(now, "sip:192.0.2.9", "sip:a@example.com", 3600);
+        let registration = phones.act(alice, register).unwrap();
+        let first = wire.expect(&phones, "REGISTER");
+        wire.respond(&mut phones, alice, &first, 200, "");
+        let call = phones.call(alice, "sip:wire@192.0.2.9");
+        let invite = wire.expect(&phones, "INVITE");
+        wire.accept(&mut phones, alice, &invite, "x", ANSWER);
+        wire.expect(&phones, "ACK");
+        for address in ["198.51.100.7:5080", "198.51.100.8:5080"] {
+            phones.act(alice, |phone, now| phone.network_changed(now, address)).unwrap();
+            phones.wait(1);
+        }
+        let second = wire.expect(&phones, "REGISTER");
+        if status == 0 {
+            phones.wait(32_000);
+        } else {
+            wire.respond(&mut phones, alice, &second, status, "Retry-After: 600\r\n");
+        }
+        let status = if status == 0 { 408 } else { status };
+        assert_eq!(phones.last(alice), Some(Event::RegistrationFailed { registration, status, retry_after: 1 }));
+        assert!(!phones.events(alice).contains(&Event::RefreshDue { call }), "the binding comes first");
+        phones.wait(1);
+        let third = wire.hear(&phones).pop().unwrap();
+        assert_eq!(third.seq(), second.seq() + 1);
+        assert_eq!(third.header("Contact"), "<sip:alice@198.51.100.8:5080>");
+        wire.respond(&mut phones, alice, &third, 200, "");
+        assert!(phones.events(alice).contains(&Event::RefreshDue { call }));
+    }
+}
+
+#[test]
 fn a_binding_that_is_being_removed_does_not_hold_the_calls_up() {
     for before in [false, true] {
         let (mut phones, alice, mut wire) = Phones::scripted(6);

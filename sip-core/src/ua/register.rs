@@ -242,17 +242,26 @@ impl<O: Octets> Agent<'_, O> {
     /// Decides when to try again; the seconds, 0 for never.
     fn register_failed(&mut self, handle: Handle, status: u16, retry_after: Option<u32>) -> u32 {
         let jitter = self.s.random.below(1000);
-        let moved = self.registrations.get_mut(handle).is_some_and(|entry| core::mem::take(&mut entry.moved));
-        if moved {
+        let for_good = (300..500).contains(&status) && !matches!(status, 408 | 480 | 429) || status >= 600;
+        let Some(entry) = self.registrations.get_mut(handle) else { return 0 };
+        let ends = for_good || entry.removal_due || entry.state == State::Removing;
+        // It went by a network that is no more, so its failure says nothing of the one that there is now.
+        let again = !ends && core::mem::take(&mut entry.again);
+        if !again && core::mem::take(&mut entry.moved) {
             // The calls can't wait for a registrar that is not there.
             self.binding_settled();
         }
         let Some(entry) = self.registrations.get_mut(handle) else { return 0 };
         entry.transaction = TransactionId::NONE;
         entry.keep_alive_at = Instant::ZERO;
-        let for_good = (300..500).contains(&status) && !matches!(status, 408 | 480 | 429) || status >= 600;
-        if for_good || entry.removal_due || entry.state == State::Removing {
+        if ends {
             return 0;
+        }
+        if again {
+            entry.state = State::Waiting;
+            entry.refresh_at = at_once(self.now);
+            self.arm_registration(handle);
+            return 1;
         }
         let doubled =
             FIRST_WAIT.checked_shl(u32::from(entry.failures.min(16))).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);

@@ -1,8 +1,10 @@
 //! The firmware on an emulated board, as its user has it: a console, a cable, and the wire.
 
+use super::defmt::formats;
 use super::{Process, Rig, free_port};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -17,9 +19,12 @@ const SOON: Duration = Duration::from_secs(10);
 pub struct Board {
     process: Process,
     directory: PathBuf,
+    elf: PathBuf,
     port: u16,
     /// Octets of the console that have been looked at.
     seen: usize,
+    /// How often it has said that it starts, as far as that was waited for.
+    starts: usize,
 }
 
 impl Board {
@@ -29,8 +34,9 @@ impl Board {
         let mut command = Command::new(boot);
         command.arg(elf).arg(directory).arg(port.to_string()).args(settings).arg("--").args(qemu);
         let process = Process::start("the firmware", &mut command, limit);
-        let mut board = Self { process, directory: directory.to_path_buf(), port, seen: 0 };
-        board.wait("phone at ");
+        let mut board =
+            Self { process, directory: directory.to_path_buf(), elf: elf.to_path_buf(), port, seen: 0, starts: 0 };
+        board.wait_start();
         board
     }
 
@@ -43,6 +49,16 @@ impl Board {
     /// Types a line on its console.
     pub fn type_line(&mut self, line: &str) {
         self.process.type_line(line);
+    }
+
+    /// Waits until it starts; again, when it is to be reset.
+    ///
+    /// # Panics
+    /// It does not.
+    #[track_caller]
+    pub fn wait_start(&mut self) {
+        self.wait(START);
+        self.starts += 1;
     }
 
     /// Waits for the next line on its console that contains `text`.
@@ -121,8 +137,8 @@ impl Board {
         talk().unwrap_or_else(|error| panic!("no word with QEMU: {error}"))
     }
 
-    /// Ends it. It must not have panicked, and tshark must find nothing wrong with what it sent: only SIP and its
-    /// keep-alives, no message malformed or suspect. Gives the methods and statuses that it sent, in order.
+    /// Ends it. It must not have panicked, nor have been reset by its watchdog unless that was waited for, and tshark must find nothing wrong with what it sent: only SIP and its
+    /// keep-alives, no message malformed or suspect. Its log has to be one of defmt. Gives the methods and statuses that it sent, in order.
     ///
     /// # Panics
     /// Something was wrong.
@@ -132,10 +148,19 @@ impl Board {
         let panicked = self.process.next_line(&mut 0, "panic", Duration::ZERO);
         assert_eq!(panicked, None);
         let _ = self.status();
+        let (mut seen, mut starts) = (0, 0);
+        while self.process.next_line(&mut seen, START, Duration::ZERO).is_some() {
+            starts += 1;
+        }
+        assert_eq!(starts, self.starts, "the firmware was reset");
         let wire = self.directory.join("wire.pcap");
         // QEMU writes what is left when it ends.
         let _ = self.control(&[r#"{"execute":"qmp_capabilities"}"#, r#"{"execute":"quit"}"#]);
         self.process.finish().expect(0);
+        let (elf, log) =
+            (fs::read(&self.elf).expect("the program"), fs::read(self.directory.join("log")).expect("its log"));
+        let logged = formats(&elf, &log);
+        assert!(logged.iter().any(|format| format.contains(r#""tag":"defmt_info""#)), "{logged:?}");
         let faulty = rig.tshark(&[
             "-r",
             &wire.to_string_lossy(),
@@ -168,6 +193,8 @@ impl Board {
     }
 }
 
+/// What it says when it starts.
+const START: &str = "phone at ";
 /// What it sends is SIP, also to a port that is known for something else: a stranger's Via may name any.
 const AS_SIP: &str = "udp.port==1-5060,sip";
 const STREAMS_AS_SIP: &str = "tcp.port==1-65535,sip";

@@ -5,6 +5,7 @@
 #![allow(clippy::must_use_candidate, reason = "a check stands alone or in a chain")]
 
 mod board;
+mod defmt;
 mod kamailio;
 mod phone;
 mod ports;

@@ -104,7 +104,7 @@ fn a_frozen_loop_is_ended_by_the_watchdog() {
     let kamailio = rig.kamailio(&[]);
     let mut board = registered(&rig, &kamailio, 60, &[], &[]);
     board.type_line("freeze");
-    board.wait("phone at ");
+    board.wait_start();
     board.wait("registered for 60 s");
     let _ = board.finish(&rig);
     let _ = kamailio.finish(&[]);

@@ -33,6 +33,8 @@ const TICKETS: usize = 4;
 const WRITES: usize = 4;
 /// For how long a peer may take no octets: 64·T1, when every transaction has given up.
 const STALL: Duration = Duration::from_secs(32);
+/// How soon to ask the stack again whether a connection is open, at first.
+const RETRY: Duration = Duration::from_millis(10);
 /// The answer to a keep-alive (RFC 5626 §4.4.1).
 const PONG: &[u8] = b"\r\n";
 
@@ -53,7 +55,7 @@ pub(crate) struct Connection<K, const B: usize> {
     flow: Flow,
     /// When connecting began; when octets last went either way.
     used: Instant,
-    /// When octets last went out, or had to wait.
+    /// When octets last went out, or had to wait. While connecting, when to ask the stack again.
     moved: Instant,
     tickets: [Ticket; TICKETS],
     waiting: usize,
@@ -166,7 +168,7 @@ impl<K, const B: usize> Connection<K, B> {
         self.socket = Some(socket);
         self.state = State::Connecting;
         self.flow = flow;
-        self.used = io.now;
+        (self.used, self.moved) = (io.now, io.now);
         self.framer = Framer::new(B);
         self.service(io, means, limit);
     }
@@ -218,6 +220,12 @@ impl<K, const B: usize> Connection<K, B> {
     {
         let Some(socket) = self.socket.as_mut() else { return };
         let Some(remote) = self.flow.remote.socket_addr() else { return self.end(io, FlowError::Unreachable) };
+        if io.now < self.moved {
+            return;
+        }
+        // After a sixteenth of what has passed: smoltcp-nal sends another SYN with each question after one was refused.
+        let passed = io.now.since(self.used).as_millis();
+        self.moved = (io.now + RETRY.max(Duration::from_millis(passed / 16))).min(self.used + limit);
         match TcpClientStack::connect(io.stack, socket, remote) {
             Ok(()) => {
                 bump(&mut io.counted.connected);

@@ -90,8 +90,11 @@ fn connecting_takes_its_time_and_idle_comes_back_for_it() {
     bench.adapter.role_mut().connect(7, peer(0), Transport::Tcp);
     let (said, until) = bench.settle();
     assert_eq!((said, until), (vec![], Some(bench.now + Duration::from_millis(10))));
-    bench.said();
-    bench.said();
+    for _ in 0..2 {
+        bench.pass(Duration::from_millis(10));
+        assert_eq!(bench.said(), []);
+    }
+    bench.pass(Duration::from_millis(10));
     let [Said::Connected(seven, flow)] = bench.said()[..] else { panic!() };
     assert_eq!((seven, flow.remote), (ticket(7), peer(0).into()));
     assert_eq!(bench.settle().1, None);
@@ -114,6 +117,22 @@ fn a_connection_that_is_not_answered_fails_in_time() {
 }
 
 #[test]
+fn a_stack_that_connects_is_asked_more_and_more_rarely() {
+    let mut bench = Bench::new(Knobs::EASY);
+    bench.stack.deaf = true;
+    bench.adapter.role_mut().connect(7, peer(0), Transport::Tcp);
+    let mut said = vec![];
+    for _ in 0..8001 {
+        said.extend(bench.said());
+        bench.pass(Duration::from_millis(1));
+    }
+    assert_eq!(said, [Said::NoConnection(ticket(7), FlowError::Unreachable)]);
+    let asked = bench.stack.last().asked;
+    assert!((60..100).contains(&asked), "{asked}");
+    bench.finish();
+}
+
+#[test]
 fn a_refused_connection_fails_at_once_and_the_next_is_tried_anew() {
     let mut bench = Bench::new(Knobs::EASY);
     bench.stack.refusing = true;
@@ -132,7 +151,11 @@ fn one_connection_serves_all_who_ask_for_its_peer() {
     }
     // Four can wait for it.
     assert_eq!(bench.said(), [Said::NoConnection(ticket(5), FlowError::Other)]);
-    let said = (0..20).map(|_| bench.said()).find(|said| !said.is_empty()).expect("connected");
+    let mut again = || {
+        bench.pass(Duration::from_millis(100));
+        bench.said()
+    };
+    let said = (0..40).map(|_| again()).find(|said| !said.is_empty()).expect("connected");
     let flows: Vec<_> =
         said.iter().map(|said| if let Said::Connected(_, flow) = said { *flow } else { panic!() }).collect();
     assert_eq!(flows, [flows[0]; 4]);
@@ -367,6 +390,7 @@ fn when_the_network_goes_every_connection_is_closed_and_told() {
     let mut bench = Bench::new(Knobs { connecting: 1, ..Knobs::EASY });
     bench.adapter.role_mut().connect(1, peer(1), Transport::Tcp);
     bench.said();
+    bench.pass(Duration::from_millis(10));
     let [Said::Connected(_, flow)] = bench.said()[..] else { panic!() };
     bench.adapter.role_mut().connect(2, peer(2), Transport::Tcp);
     bench.said();

@@ -4,7 +4,7 @@ use super::copy::{copy, copy_looking};
 use super::header::HeaderName;
 use super::method::Method;
 use super::parse::MAX_MESSAGE;
-use super::scan::{TOKEN, WIDE, any, is_outside_uri, run, slice};
+use super::scan::{TOKEN, any, is_outside_uri, run, slice};
 use super::via::MAGIC_COOKIE;
 use crate::random::Token;
 use crate::transport::Transport;
@@ -232,13 +232,7 @@ impl<'b> Writer<'b> {
             Some(letter) if self.compact => self.raw(&[letter, b':', b' ']),
             _ => {
                 let (start, length) = row.start();
-                // What is copied beyond its length is written over by what follows.
-                if WIDE && let Some(place) = self.free.first_chunk_mut() {
-                    *place = *start;
-                    self.take(length);
-                } else {
-                    self.raw(slice(start, 0, length));
-                }
+                self.raw(slice(start, 0, length));
             }
         }
     }
@@ -424,6 +418,19 @@ mod tests {
                 assert_eq!(&buffer[..expected.len()], expected.as_bytes());
                 assert!(buffer[expected.len()..].iter().all(|octet| *octet == 0xAA));
             }
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_beyond_what_is_counted() {
+        for length in 1..60 {
+            let mut buffer = [0xAA; 60];
+            let mut w = Writer::new(&mut buffer[..length]);
+            w.value_start(HeaderName::SubscriptionState);
+            let written = w.len();
+            w.value_start(HeaderName::To);
+            let end = if w.len() <= length { w.len() } else { written };
+            assert!(end > length || buffer[end..].iter().all(|octet| *octet == 0xAA), "{length}");
         }
     }
 

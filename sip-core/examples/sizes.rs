@@ -1,20 +1,20 @@
-//! Prints what the parts of a user agent take of the memory, in octets, on this machine.
+//! Prints what the parts of a user agent take of the memory, in octets, on this machine; entries with their links.
 //!
 //! `.ci/bss` reads the same from a build for a microcontroller.
 #![allow(clippy::std_instead_of_core, reason = "a program")]
 
 use sip_core::dialog::Dialog;
-use sip_core::memory::Arrays;
+use sip_core::memory::{Arrays, Links};
 use sip_core::message::Message;
 use sip_core::transaction::Transaction;
 use sip_core::ua::{CallEntry, Event, RegistrationEntry, UserAgent};
 
 fn main() {
     for (what, size) in [
-        ("transaction", size_of::<Transaction>()),
-        ("dialog", size_of::<Dialog>()),
-        ("call", size_of::<CallEntry>()),
-        ("registration", size_of::<RegistrationEntry>()),
+        ("transaction", size_of::<(Links, Transaction)>()),
+        ("dialog", size_of::<(Links, Dialog)>()),
+        ("call", size_of::<(Links, CallEntry)>()),
+        ("registration", size_of::<(Links, RegistrationEntry)>()),
         ("user agent without memory", size_of::<UserAgent<Arrays<0, 0, 0, 0, 0>>>()),
         ("user agent: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8,192 octets", {
             size_of::<UserAgent<Arrays<16, 4, 2, 1, 8192>>>()

@@ -3,7 +3,7 @@
 use core::mem;
 use sip_core::dialog::Dialog;
 use sip_core::error::Capacity;
-use sip_core::memory::{Block, Entry, KeptBlocks, Memory, Octets, Parts, View};
+use sip_core::memory::{Block, Entry, KeptBlocks, Links, Memory, Octets, Parts, Store, View};
 use sip_core::transaction::Transaction;
 use sip_core::ua::{CallEntry, RegistrationEntry};
 
@@ -22,11 +22,17 @@ const OCTETS_PER_ENTRY: usize = 4096;
 /// whatever strangers send.
 #[derive(Debug)]
 pub struct HeapMemory {
-    transactions: Vec<Transaction>,
-    dialogs: Vec<Dialog>,
-    calls: Vec<CallEntry>,
-    registrations: Vec<RegistrationEntry>,
+    transactions: Entries<Transaction>,
+    dialogs: Entries<Dialog>,
+    calls: Entries<CallEntry>,
+    registrations: Entries<RegistrationEntry>,
     octets: Boxes,
+}
+
+type Entries<E> = Store<Vec<Links>, Vec<E>>;
+
+fn entries<E: Entry + Clone>(count: usize) -> Entries<E> {
+    Store::with(vec![Links::ZERO; count], vec![E::ZERO; count])
 }
 
 impl HeapMemory {
@@ -44,10 +50,10 @@ impl HeapMemory {
     pub fn with_capacity(transactions: usize, dialogs: usize, calls: usize, registrations: usize) -> Self {
         let limit = transactions.saturating_add(dialogs).saturating_mul(OCTETS_PER_ENTRY).saturating_add(2 * LONGEST);
         Self {
-            transactions: vec![Transaction::ZERO; transactions],
-            dialogs: vec![Dialog::ZERO; dialogs],
-            calls: vec![CallEntry::ZERO; calls],
-            registrations: vec![RegistrationEntry::ZERO; registrations],
+            transactions: entries(transactions),
+            dialogs: entries(dialogs),
+            calls: entries(calls),
+            registrations: entries(registrations),
             octets: Boxes::new(limit),
         }
     }
@@ -71,20 +77,20 @@ impl Memory for HeapMemory {
 
     fn parts(&mut self) -> Parts<'_, Boxes> {
         Parts {
-            transactions: &mut self.transactions,
-            dialogs: &mut self.dialogs,
-            calls: &mut self.calls,
-            registrations: &mut self.registrations,
+            transactions: self.transactions.table(),
+            dialogs: self.dialogs.table(),
+            calls: self.calls.table(),
+            registrations: self.registrations.table(),
             octets: &mut self.octets,
         }
     }
 
     fn view(&self) -> View<'_, Boxes> {
         View {
-            transactions: &self.transactions,
-            dialogs: &self.dialogs,
-            calls: &self.calls,
-            registrations: &self.registrations,
+            transactions: self.transactions.view(),
+            dialogs: self.dialogs.view(),
+            calls: self.calls.view(),
+            registrations: self.registrations.view(),
             octets: &self.octets,
         }
     }
@@ -274,10 +280,10 @@ mod tests {
     fn the_heap_lends_as_many_entries_as_were_asked_for() {
         let mut memory = HeapMemory::with_capacity(5, 4, 3, 2).with_octets(6);
         let view = memory.view();
-        let counts = (view.transactions.len(), view.dialogs.len(), view.calls.len(), view.registrations.len());
+        let counts = (view.transactions.free(), view.dialogs.free(), view.calls.free(), view.registrations.free());
         assert_eq!((counts, view.octets.free()), ((5, 4, 3, 2), 6));
         assert!(put(memory.parts().octets, b"abcdefg", false).is_err());
-        assert_eq!(HeapMemory::new().view().transactions.len(), TRANSACTIONS);
+        assert_eq!(HeapMemory::new().view().transactions.free(), TRANSACTIONS);
     }
 
     #[test]

@@ -9,50 +9,12 @@ mod hall;
 
 use core::net::SocketAddr;
 use hall::Hall;
-use sip_core::dialog::Dialog;
-use sip_core::memory::{Entry, Memory, Parts, View};
 use sip_core::time::Duration;
-use sip_core::transaction::Transaction;
 use sip_core::transport::Address;
-use sip_core::ua::{self, CallEntry, Content, RegistrationEntry, UserAgent};
-use sip_std_adapter::memory::Boxes;
+use sip_core::ua::{self, Content, UserAgent};
+use sip_std_adapter::memory::HeapMemory;
 use sip_testkit::{Config, Faults, OFFER, World};
 use std::time::Instant;
-
-/// Entries in vectors and octets in boxes.
-struct Vectors {
-    transactions: Vec<Transaction>,
-    dialogs: Vec<Dialog>,
-    calls: Vec<CallEntry>,
-    registrations: Vec<RegistrationEntry>,
-    octets: Boxes,
-}
-
-impl Vectors {
-    fn new(transactions: usize, calls: usize) -> Self {
-        Self {
-            transactions: vec![Transaction::ZERO; transactions],
-            dialogs: vec![Dialog::ZERO; calls],
-            calls: vec![CallEntry::ZERO; calls],
-            registrations: Vec::new(),
-            octets: Boxes::default(),
-        }
-    }
-}
-
-impl Memory for Vectors {
-    type Octets = Boxes;
-
-    fn parts(&mut self) -> Parts<'_, Boxes> {
-        let Self { transactions, dialogs, calls, registrations, octets } = self;
-        Parts { transactions, dialogs, calls, registrations, octets }
-    }
-
-    fn view(&self) -> View<'_, Boxes> {
-        let Self { transactions, dialogs, calls, registrations, octets } = self;
-        View { transactions, dialogs, calls, registrations, octets }
-    }
-}
 
 /// Makes `count` calls within ten seconds, holds them for a minute, ends them within ten more; microseconds per call.
 fn run(count: usize) -> f64 {
@@ -61,7 +23,7 @@ fn run(count: usize) -> f64 {
     let mut world = World::new(config, hall);
     let mut add = |name: &str, text: &str| {
         let identity = format!("sip:{name}@example.com");
-        let mut phone = UserAgent::new(Vectors::new(100_000, 25_000));
+        let mut phone = UserAgent::new(HeapMemory::with_capacity(100_000, 25_000, 25_000, 0));
         phone.start(&ua::Config::new(text, &identity), world.role_seed()).expect("a configuration that can be used");
         world.add(name, Address::from(text.parse::<SocketAddr>().expect("an address")), phone)
     };

@@ -7,7 +7,7 @@ mod identity;
 
 pub use identity::{Identity, IdentityTexts, MAX_ROUTES};
 
-use crate::memory::{Block, Entry, Handle, Links, Octets};
+use crate::memory::{Block, Entry, Handle, Octets};
 use crate::message::Message;
 use crate::random::{HashKey, Key};
 use crate::time::Instant;
@@ -32,7 +32,6 @@ pub enum State {
 /// One dialog, an entry of the [`Memory`](crate::memory::Memory).
 #[derive(Clone, Copy, Debug)]
 pub struct Dialog {
-    links: Links,
     key: Key,
     /// The state.
     pub state: State,
@@ -126,7 +125,6 @@ impl Dialog {
 
 impl Entry for Dialog {
     const ZERO: Self = Self {
-        links: Links::ZERO,
         key: Key::ZERO,
         state: State::Free,
         call: Handle::NONE,
@@ -154,14 +152,6 @@ impl Entry for Dialog {
         bye_due: false,
         remote_seq_known: false,
     };
-
-    fn links(&self) -> &Links {
-        &self.links
-    }
-
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
-    }
 
     fn key(&self, _chain: usize) -> Key {
         self.key

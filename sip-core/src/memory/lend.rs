@@ -1,14 +1,13 @@
 //! What lends a role its entries and octets.
 
-use super::{Entry, Octets, Pool};
+use super::{Links, Octets, Pool, Store, Table, TableRef};
 use crate::dialog::Dialog;
 use crate::transaction::Transaction;
 use crate::ua::{CallEntry, RegistrationEntry};
 
-/// Lends a role its storage: slices of entries, and octets.
+/// Lends a role its storage: tables of entries, and octets.
 ///
-/// Nothing in a role knows how many there are but by the slices' lengths. The entries of a fresh memory are all
-/// [`Entry::ZERO`].
+/// Nothing in a role knows how many there are but by the tables' lengths. The tables of a fresh memory are empty.
 pub trait Memory {
     /// What keeps messages.
     type Octets: Octets;
@@ -24,28 +23,28 @@ pub trait Memory {
 #[derive(Debug)]
 pub struct Parts<'a, O> {
     /// Transactions.
-    pub transactions: &'a mut [Transaction],
+    pub transactions: Table<'a, Transaction>,
     /// Dialogs.
-    pub dialogs: &'a mut [Dialog],
+    pub dialogs: Table<'a, Dialog>,
     /// Calls.
-    pub calls: &'a mut [CallEntry],
+    pub calls: Table<'a, CallEntry>,
     /// Registrations.
-    pub registrations: &'a mut [RegistrationEntry],
+    pub registrations: Table<'a, RegistrationEntry>,
     /// Octets.
     pub octets: &'a mut O,
 }
 
 /// The parts of a [`Memory`], to be read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct View<'a, O> {
     /// Transactions.
-    pub transactions: &'a [Transaction],
+    pub transactions: TableRef<'a, Transaction>,
     /// Dialogs.
-    pub dialogs: &'a [Dialog],
+    pub dialogs: TableRef<'a, Dialog>,
     /// Calls.
-    pub calls: &'a [CallEntry],
+    pub calls: TableRef<'a, CallEntry>,
     /// Registrations.
-    pub registrations: &'a [RegistrationEntry],
+    pub registrations: TableRef<'a, RegistrationEntry>,
     /// Octets.
     pub octets: &'a O,
 }
@@ -74,10 +73,10 @@ pub struct Arrays<
     const REGISTRATIONS: usize,
     const OCTETS: usize,
 > {
-    transactions: [Transaction; TRANSACTIONS],
-    dialogs: [Dialog; DIALOGS],
-    calls: [CallEntry; CALLS],
-    registrations: [RegistrationEntry; REGISTRATIONS],
+    transactions: Store<[Links; TRANSACTIONS], [Transaction; TRANSACTIONS]>,
+    dialogs: Store<[Links; DIALOGS], [Dialog; DIALOGS]>,
+    calls: Store<[Links; CALLS], [CallEntry; CALLS]>,
+    registrations: Store<[Links; REGISTRATIONS], [RegistrationEntry; REGISTRATIONS]>,
     octets: Pool<OCTETS>,
 }
 
@@ -93,10 +92,10 @@ impl<
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            transactions: [Transaction::ZERO; TRANSACTIONS],
-            dialogs: [Dialog::ZERO; DIALOGS],
-            calls: [CallEntry::ZERO; CALLS],
-            registrations: [RegistrationEntry::ZERO; REGISTRATIONS],
+            transactions: Store::new(),
+            dialogs: Store::new(),
+            calls: Store::new(),
+            registrations: Store::new(),
             octets: Pool::new(),
         }
     }
@@ -127,20 +126,20 @@ impl<
 
     fn parts(&mut self) -> Parts<'_, Self::Octets> {
         Parts {
-            transactions: &mut self.transactions,
-            dialogs: &mut self.dialogs,
-            calls: &mut self.calls,
-            registrations: &mut self.registrations,
+            transactions: self.transactions.table(),
+            dialogs: self.dialogs.table(),
+            calls: self.calls.table(),
+            registrations: self.registrations.table(),
             octets: &mut self.octets,
         }
     }
 
     fn view(&self) -> View<'_, Self::Octets> {
         View {
-            transactions: &self.transactions,
-            dialogs: &self.dialogs,
-            calls: &self.calls,
-            registrations: &self.registrations,
+            transactions: self.transactions.view(),
+            dialogs: self.dialogs.view(),
+            calls: self.calls.view(),
+            registrations: self.registrations.view(),
             octets: &self.octets,
         }
     }

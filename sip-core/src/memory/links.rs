@@ -1,4 +1,4 @@
-//! The links that lie inside every entry, and the few that a table has as a whole.
+//! The links that lie beside every entry, and the few that a table has as a whole.
 
 use crate::random::Key;
 use crate::time::Instant;
@@ -17,13 +17,12 @@ impl Link {
     pub(super) const NONE: Self = Self(0);
     const BUCKET: u32 = 1 << 31;
 
-    /// The link to entry `index`; none when the index is not below 2³¹ - 1, where no table reaches.
+    /// The most entries that a table can have: the places above are no links to entries.
+    pub(super) const MOST: usize = Self::BUCKET as usize - 2;
+
+    /// The link to entry `index`, which is below [`MOST`](Self::MOST).
     pub(super) const fn entry(index: usize) -> Self {
-        if index < (Self::BUCKET as usize).saturating_sub(1) {
-            Self((index as u32).wrapping_add(1))
-        } else {
-            Self::NONE
-        }
+        Self((index as u32).wrapping_add(1))
     }
 
     /// The link back to bucket `index`, which only the first of a chain has.
@@ -32,9 +31,9 @@ impl Link {
         Self(number | Self::BUCKET)
     }
 
-    /// The entry that this links to.
+    /// The entry that this links to. For a link back to a bucket it is beyond every table.
     pub(super) const fn to_entry(self) -> Option<usize> {
-        if self.0 == 0 || self.0 & Self::BUCKET != 0 { None } else { Some((self.0 as usize).wrapping_sub(1)) }
+        (self.0 as usize).checked_sub(1)
     }
 
     /// The bucket that this links back to.
@@ -67,11 +66,10 @@ pub struct Links {
     /// The next in the ready list, or in the free list.
     pub(super) next: Link,
     pub(super) prev: Link,
-    /// Counts how often the entry was given out, so that a handle of an earlier owner is known as stale.
-    pub(super) generation: u16,
+    /// Who has the entry.
+    pub(super) tenure: Tenure,
     /// The ready list plus one.
     pub(super) ready: u8,
-    pub(super) live: bool,
 }
 
 impl Links {
@@ -85,10 +83,37 @@ impl Links {
         chain_prev: [Link::NONE; CHAINS],
         next: Link::NONE,
         prev: Link::NONE,
-        generation: 0,
+        tenure: Tenure(0),
         ready: 0,
-        live: false,
     };
+}
+
+/// Whether an entry is in use, and how often it was given out, so that a handle of an earlier owner is known as stale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tenure(u32);
+
+impl Tenure {
+    const IN_USE: u32 = 1 << 16;
+
+    /// The tenure of the owner that has this generation.
+    pub(super) const fn of(generation: u16) -> Self {
+        Self(generation as u32 | Self::IN_USE)
+    }
+
+    /// The one after this, of the next owner.
+    pub(super) const fn next(self) -> Self {
+        Self::of((self.0 as u16).wrapping_add(1))
+    }
+
+    /// The same when it is over.
+    pub(super) const fn ended(self) -> Self {
+        Self(self.0 & !Self::IN_USE)
+    }
+
+    /// The generation of the owner, when there is one.
+    pub(super) const fn generation(self) -> Option<u16> {
+        if self.0 & Self::IN_USE == 0 { None } else { Some(self.0 as u16) }
+    }
 }
 
 /// What a table has besides its entries. All zero is an empty table.
@@ -114,12 +139,6 @@ impl Head {
 pub trait Entry: Sized {
     /// A free entry; it should be all zero, so that an array of them lies in .bss.
     const ZERO: Self;
-
-    /// The links of this entry.
-    fn links(&self) -> &Links;
-
-    /// The links of this entry, to be changed by the table alone.
-    fn links_mut(&mut self) -> &mut Links;
 
     /// The key by which this entry stands in `chain` (0 or 1).
     fn key(&self, chain: usize) -> Key;

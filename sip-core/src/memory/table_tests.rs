@@ -1,34 +1,28 @@
 //! The table against a list of its entries.
 
 use super::*;
+use crate::memory::index::steps;
+use crate::memory::{CHAINS, LISTS, Store};
 use crate::random::{HashKey, Random};
 use proptest::prelude::*;
 use std::collections::VecDeque;
+use std::vec;
 use std::vec::Vec;
 
 struct Item {
-    links: Links,
     keys: [Key; CHAINS],
 }
 
 impl Entry for Item {
-    const ZERO: Self = Self { links: Links::ZERO, keys: [Key::ZERO; CHAINS] };
-
-    fn links(&self) -> &Links {
-        &self.links
-    }
-
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
-    }
+    const ZERO: Self = Self { keys: [Key::ZERO; CHAINS] };
 
     fn key(&self, chain: usize) -> Key {
         self.keys[chain]
     }
 }
 
-fn items(count: usize) -> Vec<Item> {
-    (0..count).map(|_| Item::ZERO).collect()
+fn items(count: usize) -> Store<Vec<Links>, Vec<Item>> {
+    Store::with(vec![Links::ZERO; count], (0..count).map(|_| Item::ZERO).collect())
 }
 
 fn key(number: u64) -> Key {
@@ -71,8 +65,8 @@ struct Model {
 proptest! {
     #[test]
     fn does_what_a_list_does(size in 0..12_usize, steps in prop::collection::vec(step(), 0..200)) {
-        let (mut head, mut entries) = (Head::ZERO, items(size));
-        let mut table = Table::new(&mut head, &mut entries);
+        let mut items = items(size);
+        let mut table = items.table();
         let mut model: Vec<Model> = Vec::new();
         let mut lists: [VecDeque<Handle>; LISTS] = Default::default();
         let mut gone: Vec<Handle> = Vec::new();
@@ -177,8 +171,8 @@ proptest! {
 fn steps_of(count: usize) -> [(u64, u64); 3] {
     let mut random = Random::new([3; 16]);
     let hash = random.hash_key();
-    let (mut head, mut entries) = (Head::ZERO, items(count));
-    let mut table = Table::new(&mut head, &mut entries);
+    let mut items = items(count);
+    let mut table = items.table();
     let mut handles = Vec::new();
     for number in 0..count as u64 {
         let handle = table.insert().unwrap();
@@ -221,12 +215,27 @@ fn find_moves_and_removes_take_logarithmic_steps() {
 }
 
 #[test]
+fn what_one_slice_has_more_than_the_other_stays_unused() {
+    for (links, entries) in [(3, 2), (2, 3), (2, 0), (0, 2)] {
+        let mut store = Store::with(vec![Links::ZERO; links], (0..entries).map(|_| Item::ZERO).collect::<Vec<_>>());
+        let both = links.min(entries);
+        assert_eq!(store.view().free(), both);
+        let mut table = store.table();
+        for left in (0..both).rev() {
+            let handle = table.insert().unwrap();
+            assert!(table.get_mut(handle).is_some());
+            assert_eq!((table.free(), table.capacity()), (left, both));
+        }
+        assert_eq!(table.insert(), None);
+    }
+}
+
+#[test]
 fn zero_is_all_zero() {
-    let Links { deadline, slot, bucket, place, chain_next, chain_prev, next, prev, generation, ready, live } =
-        Links::ZERO;
+    let Links { deadline, slot, bucket, place, chain_next, chain_prev, next, prev, tenure, ready } = Links::ZERO;
     assert_eq!((deadline, slot, bucket, place), Default::default());
     assert_eq!((chain_next, chain_prev, next, prev), Default::default());
-    assert_eq!((generation, ready, live), Default::default());
+    assert_eq!((tenure, ready), Default::default());
     let Head { free, fresh, used, timers, first, last } = Head::ZERO;
     assert_eq!((free, fresh, used, timers, first, last), Default::default());
     assert_eq!(Link::default(), Link::NONE);

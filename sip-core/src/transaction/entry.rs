@@ -2,7 +2,7 @@
 
 use super::{Client, ClientInvite, Server, ServerInvite, Step, Tell, Timers};
 use super::{client, client_invite, server, server_invite};
-use crate::memory::{Block, CHAINS, Entry, Handle, Links};
+use crate::memory::{Block, CHAINS, Entry, Handle};
 use crate::random::Key;
 use crate::time::Instant;
 use crate::transport::{Flow, Sizing};
@@ -236,7 +236,6 @@ pub(super) enum Sends {
 /// A transaction as the table holds it; all zero is a free entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Transaction {
-    pub(super) links: Links,
     pub(super) machine: Machine,
     /// The matching key, and the key of the flow (client) or of merged requests (server).
     pub(super) keys: [Key; CHAINS],
@@ -256,7 +255,6 @@ pub struct Transaction {
 impl Transaction {
     /// A free entry; all zero.
     pub const ZERO: Self = Self {
-        links: Links::ZERO,
         machine: Machine::Free,
         keys: [Key::ZERO; CHAINS],
         user: User::NONE,
@@ -276,14 +274,6 @@ impl Transaction {
 
 impl Entry for Transaction {
     const ZERO: Self = Self::ZERO;
-
-    fn links(&self) -> &Links {
-        &self.links
-    }
-
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
-    }
 
     fn key(&self, chain: usize) -> Key {
         self.keys.get(chain).copied().unwrap_or(Key::ZERO)

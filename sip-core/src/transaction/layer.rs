@@ -4,7 +4,7 @@ use super::entry::{Sends, Transaction, TransactionId, User};
 use super::step::{Output, Step, Tell};
 use super::{Timers, TransactionsRef, key};
 use crate::error::Capacity;
-use crate::memory::{Block, CHAINS, Head, Octets, Table};
+use crate::memory::{Block, CHAINS, Octets, Table};
 use crate::random::{HashKey, Key, Token};
 use crate::time::{Duration, Instant};
 use crate::transport::{DATAGRAM_LIMIT, Flow};
@@ -26,7 +26,6 @@ pub(super) const OTHER: usize = 1;
 /// What the layer has besides its entries and octets.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer {
-    pub(super) head: Head,
     pub(super) timers: Timers,
     pub(super) hash: HashKey,
     /// The keys of the request that was found to be new, for the transaction that may be made of it.
@@ -41,7 +40,6 @@ pub struct Layer {
 impl Layer {
     /// The layer before its start; all zero.
     pub const ZERO: Self = Self {
-        head: Head::ZERO,
         timers: Timers::ZERO,
         hash: HashKey::ZERO,
         fresh: [Key::ZERO; CHAINS],
@@ -103,7 +101,7 @@ pub enum ExpiredKind {
 #[derive(Debug)]
 pub struct Transactions<'a, O> {
     pub(crate) layer: &'a mut Layer,
-    pub(crate) entries: &'a mut [Transaction],
+    pub(crate) table: Table<'a, Transaction>,
     pub(crate) octets: &'a mut O,
 }
 
@@ -111,14 +109,14 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// The layer with its storage. The three must always be used together; octets may also be shared with
     /// other owners of blocks.
     #[must_use]
-    pub const fn new(layer: &'a mut Layer, entries: &'a mut [Transaction], octets: &'a mut O) -> Self {
-        Self { layer, entries, octets }
+    pub const fn new(layer: &'a mut Layer, table: Table<'a, Transaction>, octets: &'a mut O) -> Self {
+        Self { layer, table, octets }
     }
 
     /// The same, to be read.
     #[must_use]
     pub fn view(&self) -> TransactionsRef<'_, O> {
-        TransactionsRef { layer: self.layer, entries: self.entries, octets: self.octets }
+        TransactionsRef { layer: self.layer, table: self.table.view(), octets: self.octets }
     }
 
     /// The next message to send, to be read with [`lend`](Self::lend): urgent ones first, each kind in the
@@ -127,12 +125,12 @@ impl<'a, O: Octets> Transactions<'a, O> {
     pub fn poll_send(&mut self) -> Option<TransactionId> {
         loop {
             self.settle();
-            let mut table = self.table();
+            let table = &mut self.table;
             let handle = table.first(URGENT).or_else(|| table.first(ORDINARY))?;
             table.unlink_ready(handle);
             let id = TransactionId(handle);
             self.hand_out(id);
-            if !self.view().bytes(id).is_empty() {
+            if !self.bytes(id).is_empty() {
                 return Some(id);
             }
         }
@@ -149,16 +147,16 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// Puts a send back, in O(1), until [`flow_writable`](Self::flow_writable). To be called before any other
     /// call that changes the layer.
     pub fn defer(&mut self, id: TransactionId) {
-        self.table().push(id.0, DEFERRED);
+        self.table.push(id.0, DEFERRED);
     }
 
     /// Makes what was deferred for `flow` ready again, ahead of what is ready already and in its old order.
     /// Datagrams share a socket, so for a datagram flow all deferred datagrams are meant.
     pub fn flow_writable(&mut self, flow: Flow) {
         self.settle();
-        let mut next = self.table().view().last(DEFERRED);
+        let mut next = self.table.view().last(DEFERRED);
         while let Some(handle) = next {
-            let mut table = self.table();
+            let table = &mut self.table;
             next = table.view().previous_ready(handle);
             let Some(entry) = table.get(handle) else { break };
             if flow.carries(entry.flow) {
@@ -175,7 +173,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
     #[must_use]
     pub fn poll_parked(&mut self) -> Option<TransactionId> {
         self.settle();
-        let mut table = self.table();
+        let table = &mut self.table;
         let handle = table.first(PARKED)?;
         table.unlink_ready(handle);
         Some(TransactionId(handle))
@@ -186,7 +184,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Expired> {
         loop {
             self.settle();
-            let id = TransactionId(self.table().expired(now)?);
+            let id = TransactionId(self.table.expired(now)?);
             let timers = self.layer.timers;
             let entry = self.entry_mut(id)?;
             let step = entry.machine.handle_timeout(now, &timers);
@@ -209,8 +207,8 @@ impl<'a, O: Octets> Transactions<'a, O> {
     pub fn flow_failed(&mut self, flow: Flow) -> Option<Expired> {
         self.settle();
         let of_flow = key::flow(self.layer.hash, flow);
-        while let Some(handle) = self.table().find(OTHER, of_flow) {
-            self.table().unlink_key(handle, OTHER);
+        while let Some(handle) = self.table.find(OTHER, of_flow) {
+            self.table.unlink_key(handle, OTHER);
             let id = TransactionId(handle);
             let Some(entry) = self.entry_mut(id) else { break };
             let (user, had_final) = (entry.user, entry.machine.has_final());
@@ -221,11 +219,11 @@ impl<'a, O: Octets> Transactions<'a, O> {
                 return Some(Expired { id, user, kind });
             }
         }
-        let mut next = self.table().first(DEFERRED);
+        let mut next = self.table.first(DEFERRED);
         while let Some(handle) = next {
-            next = self.table().next_ready(handle);
-            if self.view().flow(TransactionId(handle)) == flow {
-                self.table().unlink_ready(handle);
+            next = self.table.next_ready(handle);
+            if self.flow(TransactionId(handle)) == flow {
+                self.table.unlink_ready(handle);
                 self.hand_out(TransactionId(handle));
             }
         }
@@ -236,7 +234,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// retransmission is the user's.
     pub fn resend(&mut self, id: TransactionId) {
         self.settle();
-        if !self.view().bytes(id).is_empty() {
+        if !self.bytes(id).is_empty() {
             self.queue(id);
         }
     }
@@ -246,7 +244,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
         let Some(entry) = self.entry_mut(id) else { return };
         entry.machine.limit(now.after(patience));
         let deadline = entry.machine.poll_timeout();
-        self.table().set_timer(id.0, deadline);
+        self.table.set_timer(id.0, deadline);
     }
 
     /// Ends a transaction at once and sends nothing.
@@ -297,13 +295,8 @@ impl<'a, O: Octets> Transactions<'a, O> {
         self.layer.reserved = self.layer.reserved.saturating_sub(entries);
     }
 
-    pub(super) fn table(&mut self) -> Table<'_, Transaction> {
-        Table::new(&mut self.layer.head, self.entries)
-    }
-
     pub(super) fn entry_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
-        let place = self.table().get(id.0).and_then(|_| id.0.index())?;
-        self.entries.get_mut(place)
+        self.table.get_mut(id.0)
     }
 
     /// A new entry, when there is one left.
@@ -311,7 +304,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
         if self.view().free_for(reserved) == 0 {
             return Err(Capacity::Transactions);
         }
-        self.table().insert().map(TransactionId).ok_or(Capacity::Transactions)
+        self.table.insert().map(TransactionId).ok_or(Capacity::Transactions)
     }
 
     /// Does what a machine said, and gives back what its new state does not need.
@@ -320,12 +313,12 @@ impl<'a, O: Octets> Transactions<'a, O> {
         let machine = entry.machine;
         let ended = machine.is_terminated();
         crate::log::line!(trace, "transaction {}: {}", id, machine.state());
-        self.table().set_timer(id.0, machine.poll_timeout());
+        self.table.set_timer(id.0, machine.poll_timeout());
         if machine.is_silent() {
             self.drop_message(id);
         }
         match step.send {
-            Output::Nothing if ended || machine.is_answered() => self.table().unlink_ready(id.0),
+            Output::Nothing if ended || machine.is_answered() => self.table.unlink_ready(id.0),
             Output::Nothing => {}
             Output::Trying if !self.write_trying(id) => {}
             Output::Trying | Output::Request | Output::Ack | Output::Response => self.queue(id),
@@ -336,7 +329,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
     }
 
     fn drop_message(&mut self, id: TransactionId) {
-        self.table().unlink_ready(id.0);
+        self.table.unlink_ready(id.0);
         let block = self.take_message(id);
         self.octets.release(block);
     }
@@ -344,7 +337,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// Puts the transaction into its ready list; where a send waits already, nothing changes.
     pub(super) fn queue(&mut self, id: TransactionId) {
         let Some(list) = self.entry_mut(id).map(|entry| list_of(entry)) else { return };
-        let mut table = self.table();
+        let table = &mut self.table;
         match table.ready_list(id.0) {
             Some(DEFERRED) => {}
             Some(present) if present == list => {}
@@ -360,9 +353,15 @@ impl<'a, O: Octets> Transactions<'a, O> {
 
     /// Frees the transaction that the last call gave out, when it is over and nothing of it waits to be sent.
     pub(super) fn settle(&mut self) {
+        if !self.layer.last.is_none() {
+            self.settle_last();
+        }
+    }
+
+    fn settle_last(&mut self) {
         let id = core::mem::take(&mut self.layer.last);
         let over = self.entry_mut(id).is_some_and(|entry| entry.machine.is_terminated());
-        if over && self.table().ready_list(id.0).is_none() {
+        if over && self.table.ready_list(id.0).is_none() {
             self.free(id);
         }
     }
@@ -373,7 +372,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
         let (message, template) = (entry.message, entry.template);
         self.octets.release(message);
         self.octets.release(template);
-        self.table().remove(id.0);
+        self.table.remove(id.0);
     }
 }
 

@@ -52,9 +52,7 @@ impl<O: Octets> Transactions<'_, O> {
         let until = now.after(self.layer.timers.sixty_four_t1());
         let urgent = matches!(new.method, Method::Bye | Method::Cancel | Method::Ack);
         if let Some(entry) = self.entry_mut(id) {
-            let Transaction { links, .. } = *entry;
             *entry = Transaction {
-                links,
                 machine: Machine::Parked { invite: new.method == Method::Invite, until },
                 message: new.block,
                 user: new.user,
@@ -63,7 +61,7 @@ impl<O: Octets> Transactions<'_, O> {
             };
             entry.set_key(MATCH, matched);
         }
-        self.table().link_key(id.0, MATCH, matched);
+        self.table.link_key(id.0, MATCH, matched);
         if new.flow.is_none() {
             self.park(id, until);
         } else {
@@ -115,16 +113,16 @@ impl<O: Octets> Transactions<'_, O> {
         entry.flow = flow;
         entry.set_key(OTHER, on_flow);
         build::stamp(self.octets.get_mut(message), flow.transport, None);
-        self.table().unlink_ready(id.0);
-        self.table().link_key(id.0, OTHER, on_flow);
+        self.table.unlink_ready(id.0);
+        self.table.link_key(id.0, OTHER, on_flow);
         self.apply(id, Step::send(Output::Request));
     }
 
     /// Puts a transaction among those whose flow has to be found.
     fn park(&mut self, id: TransactionId, until: Instant) {
-        self.table().unlink_ready(id.0);
-        self.table().push(id.0, PARKED);
-        self.table().set_timer(id.0, Some(until));
+        self.table.unlink_ready(id.0);
+        self.table.push(id.0, PARKED);
+        self.table.set_timer(id.0, Some(until));
     }
 
     /// What [`launch`](Self::launch) found of a request that is too large for a datagram, and whether it is going to be
@@ -169,7 +167,7 @@ impl<O: Octets> Transactions<'_, O> {
         let mut step = entry.machine.receive_response(now, status, &timers);
         if step.send == Output::Ack && entry.sends != Sends::Ack && !self.write_ack(id, response) {
             // The next retransmission of the response tries again.
-            self.table().unlink_ready(id.0);
+            self.table.unlink_ready(id.0);
             step.send = Output::Nothing;
         }
         self.apply(id, step);

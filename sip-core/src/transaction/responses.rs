@@ -34,7 +34,7 @@ impl<O: Octets> Transactions<'_, O> {
         let timers = self.layer.timers;
         let is_ack = request.method() == Method::Ack;
         let matched = key::of_request(self.layer.hash, request, false);
-        if let Some(handle) = self.table().find(MATCH, matched) {
+        if let Some(handle) = self.table.find(MATCH, matched) {
             let id = TransactionId(handle);
             let Some(entry) = self.entry_mut(id) else { return ServerMatch::New };
             let user = entry.user;
@@ -44,7 +44,7 @@ impl<O: Octets> Transactions<'_, O> {
         }
         let merged = key::merged(self.layer.hash, request);
         self.layer.fresh = [matched, merged.unwrap_or_default()];
-        let merged = merged.and_then(|merged| self.table().find(OTHER, merged));
+        let merged = merged.and_then(|merged| self.table.find(OTHER, merged));
         if merged.is_some() { ServerMatch::Merged } else { ServerMatch::New }
     }
 
@@ -89,16 +89,15 @@ impl<O: Octets> Transactions<'_, O> {
             Machine::Server(Server::new(now, reliable, &timers))
         };
         if let Some(entry) = self.entry_mut(id) {
-            let Transaction { links, .. } = *entry;
-            *entry = Transaction { links, machine, user, flow, template, ..Transaction::ZERO };
+            *entry = Transaction { machine, user, flow, template, ..Transaction::ZERO };
             entry.set_key(MATCH, matched);
             entry.set_key(OTHER, merged);
         }
-        self.table().link_key(id.0, MATCH, matched);
+        self.table.link_key(id.0, MATCH, matched);
         if merged != Key::ZERO {
-            self.table().link_key(id.0, OTHER, merged);
+            self.table.link_key(id.0, OTHER, merged);
         }
-        self.table().set_timer(id.0, machine.poll_timeout());
+        self.table.set_timer(id.0, machine.poll_timeout());
         Ok(id)
     }
 

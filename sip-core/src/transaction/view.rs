@@ -14,7 +14,7 @@ use core::hash::{Hash, Hasher};
 #[derive(Debug)]
 pub struct TransactionsRef<'a, O> {
     pub(crate) layer: &'a Layer,
-    pub(crate) entries: &'a [Transaction],
+    pub(crate) table: TableRef<'a, Transaction>,
     pub(crate) octets: &'a O,
 }
 
@@ -29,16 +29,12 @@ impl<O> Copy for TransactionsRef<'_, O> {}
 impl<'a, O: Octets> TransactionsRef<'a, O> {
     /// The layer with the storage that it was always used with.
     #[must_use]
-    pub const fn new(layer: &'a Layer, entries: &'a [Transaction], octets: &'a O) -> Self {
-        Self { layer, entries, octets }
-    }
-
-    pub(super) fn table(self) -> TableRef<'a, Transaction> {
-        TableRef::new(&self.layer.head, self.entries)
+    pub const fn new(layer: &'a Layer, table: TableRef<'a, Transaction>, octets: &'a O) -> Self {
+        Self { layer, table, octets }
     }
 
     fn entry(self, id: TransactionId) -> Option<&'a Transaction> {
-        self.table().get(id.0)
+        self.table.get(id.0)
     }
 
     /// The message that the transaction keeps: the request or its ACK (client), the last response (server).
@@ -102,28 +98,28 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
     /// The client transaction that a response belongs to (RFC 3261 §17.1.3). Nothing changes.
     #[must_use]
     pub fn match_response(self, response: &Message<'_>) -> Option<(TransactionId, User)> {
-        let handle = self.table().find(MATCH, key::of_response(self.layer.hash, response)?)?;
-        let entry = self.table().get(handle).filter(|entry| entry.machine.is_client())?;
+        let handle = self.table.find(MATCH, key::of_response(self.layer.hash, response)?)?;
+        let entry = self.table.get(handle).filter(|entry| entry.machine.is_client())?;
         Some((TransactionId(handle), entry.user))
     }
 
     /// The INVITE server transaction that a CANCEL names (RFC 3261 §9.2).
     #[must_use]
     pub fn find_cancelled(self, cancel: &Message<'_>) -> Option<(TransactionId, User)> {
-        let handle = self.table().find(MATCH, key::of_request(self.layer.hash, cancel, true))?;
-        Some((TransactionId(handle), self.table().get(handle)?.user))
+        let handle = self.table.find(MATCH, key::of_request(self.layer.hash, cancel, true))?;
+        Some((TransactionId(handle), self.table.get(handle)?.user))
     }
 
     /// When to call [`Transactions::handle_timeout`].
     #[must_use]
     pub fn next_timeout(self) -> Option<Instant> {
-        self.table().next_deadline()
+        self.table.next_deadline()
     }
 
     /// Transactions alive.
     #[must_use]
     pub fn len(self) -> usize {
-        self.table().len()
+        self.table.len()
     }
 
     /// Whether no transaction is alive.
@@ -136,7 +132,7 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
     #[must_use]
     pub fn free_for(self, reserved: bool) -> usize {
         let aside = if reserved { 0 } else { self.layer.reserved as usize };
-        self.table().free().saturating_sub(aside)
+        self.table.free().saturating_sub(aside)
     }
 
     /// Feeds the state to `hasher`: of each transaction its machine with times relative to `now`, its octets,
@@ -151,13 +147,13 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
             (entry.flow, entry.sends, entry.sizing, canonical(entry.user)).hash(&mut hasher);
             hasher.finish()
         };
-        let sum = self.table().iter().fold(0_u64, |sum, (_, entry)| sum.wrapping_add(of_one(entry)));
+        let sum = self.table.iter().fold(0_u64, |sum, (_, entry)| sum.wrapping_add(of_one(entry)));
         (sum, self.len(), self.layer.reserved).hash(hasher);
         for list in [URGENT, ORDINARY, DEFERRED, PARKED] {
-            let mut next = self.table().first(list);
+            let mut next = self.table.first(list);
             while let Some(handle) = next {
-                self.table().get(handle).map(of_one).hash(hasher);
-                next = self.table().next_ready(handle);
+                self.table.get(handle).map(of_one).hash(hasher);
+                next = self.table.next_ready(handle);
             }
             hasher.write_u8(0);
         }
@@ -166,10 +162,14 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
 
 /// The readouts of [`TransactionsRef`], for who works with the layer.
 impl<O: Octets> Transactions<'_, O> {
+    fn entry(&self, id: TransactionId) -> Option<&Transaction> {
+        self.table.get(id.0)
+    }
+
     /// See [`TransactionsRef::bytes`].
     #[must_use]
     pub fn bytes(&self, id: TransactionId) -> &[u8] {
-        self.view().bytes(id)
+        self.entry(id).map_or(&[], |entry| self.octets.get(entry.message))
     }
 
     /// See [`TransactionsRef::lend`].
@@ -181,31 +181,31 @@ impl<O: Octets> Transactions<'_, O> {
     /// See [`TransactionsRef::user`].
     #[must_use]
     pub fn user(&self, id: TransactionId) -> User {
-        self.view().user(id)
+        self.entry(id).map_or(User::NONE, |entry| entry.user)
     }
 
     /// See [`TransactionsRef::flow`].
     #[must_use]
     pub fn flow(&self, id: TransactionId) -> Flow {
-        self.view().flow(id)
+        self.entry(id).map_or(Flow::NONE, |entry| entry.flow)
     }
 
     /// See [`TransactionsRef::is_client`].
     #[must_use]
     pub fn is_client(&self, id: TransactionId) -> bool {
-        self.view().is_client(id)
+        self.entry(id).is_some_and(|entry| entry.machine.is_client())
     }
 
     /// See [`TransactionsRef::state`].
     #[must_use]
     pub fn state(&self, id: TransactionId) -> Option<State> {
-        self.view().state(id)
+        self.entry(id)?.machine.state()
     }
 
     /// See [`TransactionsRef::has_final`].
     #[must_use]
     pub fn has_final(&self, id: TransactionId) -> bool {
-        self.view().has_final(id)
+        self.entry(id).is_none_or(|entry| entry.machine.has_final())
     }
 
     /// See [`TransactionsRef::match_response`].
@@ -223,19 +223,19 @@ impl<O: Octets> Transactions<'_, O> {
     /// See [`TransactionsRef::next_timeout`].
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.view().next_timeout()
+        self.table.next_deadline()
     }
 
     /// See [`TransactionsRef::len`].
     #[must_use]
     pub fn len(&self) -> usize {
-        self.view().len()
+        self.table.len()
     }
 
     /// See [`TransactionsRef::is_empty`].
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.view().is_empty()
+        self.table.is_empty()
     }
 
     /// See [`TransactionsRef::free_for`].
@@ -247,12 +247,12 @@ impl<O: Octets> Transactions<'_, O> {
     /// See [`TransactionsRef::block`].
     #[must_use]
     pub fn block(&self, id: TransactionId) -> Block {
-        self.view().block(id)
+        self.entry(id).map_or(Block::NONE, |entry| entry.message)
     }
 
     /// See [`TransactionsRef::is_server`].
     #[must_use]
     pub fn is_server(&self, id: TransactionId) -> bool {
-        self.view().is_server(id)
+        self.entry(id).is_some_and(|entry| !entry.machine.is_client())
     }
 }

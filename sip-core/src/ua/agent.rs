@@ -5,7 +5,7 @@ use super::config::Settings;
 use super::entry::{CallEntry, CallState, Owner, RegistrationEntry, Tries};
 use super::event::{Call, Cause, Event};
 use crate::dialog::{self, Dialog};
-use crate::memory::{Handle, Head, Octets, Parts, Table};
+use crate::memory::{Handle, Octets, Parts, Table};
 use crate::random::{HashKey, Random};
 use crate::role::Received;
 use crate::time::{Duration, Instant};
@@ -23,20 +23,6 @@ pub(super) const SEND: usize = 1;
 pub(super) const BLOCKED: usize = 2;
 /// Ready list of dialogs whose next hop has to be looked up.
 pub(super) const LOOK_UP: usize = 3;
-
-/// What makes tables of the entries that a memory lends.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Heads {
-    pub(super) layer: Layer,
-    pub(super) dialogs: Head,
-    pub(super) calls: Head,
-    pub(super) registrations: Head,
-}
-
-impl Heads {
-    pub(super) const ZERO: Self =
-        Self { layer: Layer::ZERO, dialogs: Head::ZERO, calls: Head::ZERO, registrations: Head::ZERO };
-}
 
 /// All else of a user agent that is not lent by its memory.
 #[derive(Clone, Copy, Debug)]
@@ -104,16 +90,16 @@ pub(super) struct Agent<'a, O> {
 }
 
 impl<'a, O: Octets> Agent<'a, O> {
-    pub(super) fn new(now: Instant, heads: &'a mut Heads, state: &'a mut State, parts: Parts<'a, O>) -> Self {
+    pub(super) fn new(now: Instant, layer: &'a mut Layer, state: &'a mut State, parts: Parts<'a, O>) -> Self {
         let Parts { transactions, dialogs, calls, registrations, octets } = parts;
         Self {
             now,
             source: Flow::NONE,
             s: state,
-            layer: Transactions::new(&mut heads.layer, transactions, octets),
-            dialogs: Table::new(&mut heads.dialogs, dialogs),
-            calls: Table::new(&mut heads.calls, calls),
-            registrations: Table::new(&mut heads.registrations, registrations),
+            layer: Transactions::new(layer, transactions, octets),
+            dialogs,
+            calls,
+            registrations,
         }
     }
 

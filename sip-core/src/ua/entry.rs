@@ -1,7 +1,7 @@
 //! The entries of a user agent: calls and registrations, and how a transaction names the one it works for.
 
 use super::event::Cause;
-use crate::memory::{Block, Entry, Handle, Links};
+use crate::memory::{Block, Entry, Handle};
 use crate::random::Key;
 use crate::time::Instant;
 use crate::transaction::{TransactionId, User};
@@ -29,7 +29,6 @@ pub(crate) enum CallState {
 /// One call, an entry of the [`Memory`](crate::memory::Memory).
 #[derive(Clone, Copy, Debug)]
 pub struct CallEntry {
-    links: Links,
     /// Our INVITE's or the peer's first INVITE's transaction.
     pub(super) invite: TransactionId,
     /// The first of the call's dialogs; the chosen one, once there is one.
@@ -76,7 +75,6 @@ impl CallEntry {
 
 impl Entry for CallEntry {
     const ZERO: Self = Self {
-        links: Links::ZERO,
         invite: TransactionId::NONE,
         dialog: Handle::NONE,
         limit_at: Instant::ZERO,
@@ -94,14 +92,6 @@ impl Entry for CallEntry {
         cancelled: false,
         offered: false,
     };
-
-    fn links(&self) -> &Links {
-        &self.links
-    }
-
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
-    }
 
     fn key(&self, _chain: usize) -> Key {
         Key::ZERO
@@ -128,7 +118,6 @@ pub(crate) enum RegistrationState {
 /// One registration, an entry of the [`Memory`](crate::memory::Memory).
 #[derive(Clone, Copy, Debug)]
 pub struct RegistrationEntry {
-    links: Links,
     /// The registrar's URI, then the address of record.
     pub(super) texts: Block,
     /// Header rows of the application for each REGISTER.
@@ -173,7 +162,6 @@ impl RegistrationEntry {
 
 impl Entry for RegistrationEntry {
     const ZERO: Self = Self {
-        links: Links::ZERO,
         texts: Block::NONE,
         rows: Block::NONE,
         registrar: 0,
@@ -196,14 +184,6 @@ impl Entry for RegistrationEntry {
         corrected: false,
         moved: false,
     };
-
-    fn links(&self) -> &Links {
-        &self.links
-    }
-
-    fn links_mut(&mut self) -> &mut Links {
-        &mut self.links
-    }
 
     fn key(&self, _chain: usize) -> Key {
         Key::ZERO

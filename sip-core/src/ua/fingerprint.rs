@@ -3,26 +3,24 @@
 //! Each live entry is hashed for itself, with the entries it points to taken by their content; the hashes are summed, so that
 //! neither the order in which entries were taken nor their generations count.
 
-use super::agent::{Heads, State};
+use super::agent::State;
 use super::entry::{CallEntry, Owner, RegistrationEntry};
 use crate::dialog::Dialog;
-use crate::memory::{Handle, Octets, TableRef, View};
+use crate::memory::{Handle, Octets, View};
 use crate::random::ContentHasher;
 use crate::time::Instant;
-use crate::transaction::{TransactionsRef, User};
+use crate::transaction::{Layer, TransactionsRef, User};
 use core::hash::{Hash, Hasher};
 
 /// Feeds the state of a user agent to `hasher`.
 pub(super) fn write<O: Octets>(
-    heads: &Heads,
+    layer: &Layer,
     state: &State,
     view: &View<'_, O>,
     now: Instant,
     hasher: &mut impl Hasher,
 ) {
-    let calls = TableRef::new(&heads.calls, view.calls);
-    let dialogs = TableRef::new(&heads.dialogs, view.dialogs);
-    let registrations = TableRef::new(&heads.registrations, view.registrations);
+    let View { calls, dialogs, registrations, .. } = *view;
     let content = Content { view, now };
     let sum = |hashes: &mut dyn Iterator<Item = u64>| hashes.fold(0_u64, u64::wrapping_add);
     sum(&mut calls.iter().map(|(_, entry)| content.call(entry))).hash(hasher);
@@ -53,7 +51,7 @@ pub(super) fn write<O: Octets>(
             (tries.total, tries.repeated, named).hash(hasher);
         })
     };
-    TransactionsRef::new(&heads.layer, view.transactions, view.octets).fingerprint(now, hasher, owner);
+    TransactionsRef::new(layer, view.transactions, view.octets).fingerprint(now, hasher, owner);
     (view.octets.get(state.settings.block()), state.settings.former).hash(hasher);
     state.sessions.fingerprint(view.octets, hasher);
     if !state.reply.block.is_none() && !state.reply.offered {

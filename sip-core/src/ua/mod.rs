@@ -39,10 +39,10 @@ use crate::message::{Header, Malformed, Message, Method};
 use crate::random::{Random, Seed};
 use crate::role::{Action, Received, Role, SendId};
 use crate::time::Instant;
-use crate::transaction::{TransactionId, TransactionsRef};
+use crate::transaction::{Layer, TransactionId, TransactionsRef};
 use crate::transport::datagram_limit;
 use crate::transport::{Flow, FlowError, Target, Ticket, Transport};
-use agent::{Agent, BLOCKED, Heads, SEND, State};
+use agent::{Agent, BLOCKED, SEND, State};
 use core::hash::Hasher;
 use way::Asker;
 
@@ -61,7 +61,7 @@ const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
 #[derive(Debug)]
 pub struct UserAgent<M> {
     memory: M,
-    heads: Heads,
+    layer: Layer,
     state: State,
 }
 
@@ -85,29 +85,29 @@ impl<M: Memory> UserAgent<M> {
     /// A user agent before its start.
     #[must_use]
     pub const fn new(memory: M) -> Self {
-        Self { memory, heads: Heads::ZERO, state: State::ZERO }
+        Self { memory, layer: Layer::ZERO, state: State::ZERO }
     }
 
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn agent(&mut self, now: Instant) -> Agent<'_, M::Octets> {
-        Agent::new(now, &mut self.heads, &mut self.state, self.memory.parts())
+        Agent::new(now, &mut self.layer, &mut self.state, self.memory.parts())
     }
 
     fn dialogs(&self) -> TableRef<'_, Dialog> {
-        TableRef::new(&self.heads.dialogs, self.memory.view().dialogs)
+        self.memory.view().dialogs
     }
 
     fn calls(&self) -> TableRef<'_, CallEntry> {
-        TableRef::new(&self.heads.calls, self.memory.view().calls)
+        self.memory.view().calls
     }
 
     fn registrations(&self) -> TableRef<'_, RegistrationEntry> {
-        TableRef::new(&self.heads.registrations, self.memory.view().registrations)
+        self.memory.view().registrations
     }
 
     fn transactions(&self) -> TransactionsRef<'_, M::Octets> {
         let view = self.memory.view();
-        TransactionsRef::new(&self.heads.layer, view.transactions, view.octets)
+        TransactionsRef::new(&self.layer, view.transactions, view.octets)
     }
 
     /// Checks and keeps the configuration.
@@ -468,7 +468,7 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
-        fingerprint::write(&self.heads, &self.state, &self.memory.view(), now, hasher);
+        fingerprint::write(&self.layer, &self.state, &self.memory.view(), now, hasher);
     }
 }
 

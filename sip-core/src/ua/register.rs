@@ -340,8 +340,8 @@ impl<O: Octets> Agent<'_, O> {
     pub(super) fn network_changed(&mut self, sent_by: &str) -> Result<(), Error> {
         self.s.settings = self.s.settings.moved(sent_by, self.layer.octets)?;
         let mut any = false;
-        for index in 0..self.registrations.entries.len() {
-            let Some(handle) = self.registrations.view().handle_at(index) else { continue };
+        for index in 0..self.registrations.capacity() {
+            let Some(handle) = self.registrations.handle_at(index) else { continue };
             let Some(entry) = self.registrations.get_mut(handle) else { continue };
             match entry.state {
                 State::Registering => entry.again = true,
@@ -363,8 +363,8 @@ impl<O: Octets> Agent<'_, O> {
         if self.registrations.is_empty() {
             return;
         }
-        for index in 0..self.registrations.entries.len() {
-            let Some(handle) = self.registrations.view().handle_at(index) else { continue };
+        for index in 0..self.registrations.capacity() {
+            let Some(handle) = self.registrations.handle_at(index) else { continue };
             let Some(entry) = self.registrations.get_mut(handle) else { continue };
             if entry.state == State::Registered && entry.flow == flow {
                 entry.refresh_at = at_once(self.now);
@@ -376,8 +376,7 @@ impl<O: Octets> Agent<'_, O> {
 
     /// A binding was renewed after a change of address, or could not be: after the last one the calls follow.
     fn binding_settled(&mut self) {
-        let others =
-            (0..self.registrations.entries.len()).filter_map(|index| self.registrations.view().handle_at(index));
+        let others = (0..self.registrations.capacity()).filter_map(|index| self.registrations.handle_at(index));
         if !others.filter_map(|handle| self.registrations.get(handle)).any(|entry| entry.moved) {
             self.refresh_calls();
         }
@@ -385,8 +384,8 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Tells the application to send a re-INVITE in each established call.
     fn refresh_calls(&mut self) {
-        for index in 0..self.calls.entries.len() {
-            let Some(handle) = self.calls.view().handle_at(index) else { continue };
+        for index in 0..self.calls.capacity() {
+            let Some(handle) = self.calls.handle_at(index) else { continue };
             let Some(entry) = self.calls.get_mut(handle) else { continue };
             if entry.state == super::entry::CallState::Established {
                 entry.pending.refresh_due = true;

@@ -3,7 +3,7 @@
 
 use super::{CallEntry, RegistrationEntry, UserAgent};
 use crate::dialog::Dialog;
-use crate::memory::Arrays;
+use crate::memory::{Arrays, Links};
 use crate::transaction::Transaction;
 
 /// A phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8,192 octets of kept messages.
@@ -20,10 +20,10 @@ macro_rules! at_most {
 }
 
 at_most! {
-    Transaction: 176, 176;
-    Dialog: 248, 248;
-    CallEntry: 120, 120;
-    RegistrationEntry: 160, 160;
+    (Links, Transaction): 176, 176;
+    (Links, Dialog): 248, 248;
+    (Links, CallEntry): 120, 120;
+    (Links, RegistrationEntry): 160, 160;
     UserAgent<Arrays<0, 0, 0, 0, 0>>: 680, 696;
     Phone: 13_080, 13_096;
 }

@@ -4,7 +4,7 @@
 use core::cell::RefCell;
 use critical_section::Mutex;
 use sip_core::dialog::Dialog;
-use sip_core::memory::Arrays;
+use sip_core::memory::{Arrays, Links};
 use sip_core::transaction::Transaction;
 use sip_core::ua::{CallEntry, RegistrationEntry, UserAgent};
 
@@ -20,14 +20,15 @@ pub static RECEIVE_BUFFER: Mutex<RefCell<[u8; 1500]>> = Mutex::new(RefCell::new(
 /// The control of the check: one octet that is not zero puts the whole into .data.
 pub static CONTROL: Mutex<RefCell<(u8, Phone)>> = Mutex::new(RefCell::new((1, Phone::new(Arrays::new()))));
 
-/// As many octets as a transaction takes; the same for the others.
-pub static SIZE_OF_TRANSACTION: [u8; size_of::<Transaction>()] = [0; size_of::<Transaction>()];
+/// As many octets as a transaction takes with its links; the same for the others.
+pub static SIZE_OF_TRANSACTION: [u8; size_of::<(Links, Transaction)>()] = [0; size_of::<(Links, Transaction)>()];
 /// As many octets as a dialog takes.
-pub static SIZE_OF_DIALOG: [u8; size_of::<Dialog>()] = [0; size_of::<Dialog>()];
+pub static SIZE_OF_DIALOG: [u8; size_of::<(Links, Dialog)>()] = [0; size_of::<(Links, Dialog)>()];
 /// As many octets as a call takes.
-pub static SIZE_OF_CALL: [u8; size_of::<CallEntry>()] = [0; size_of::<CallEntry>()];
+pub static SIZE_OF_CALL: [u8; size_of::<(Links, CallEntry)>()] = [0; size_of::<(Links, CallEntry)>()];
 /// As many octets as a registration takes.
-pub static SIZE_OF_REGISTRATION: [u8; size_of::<RegistrationEntry>()] = [0; size_of::<RegistrationEntry>()];
+pub static SIZE_OF_REGISTRATION: [u8; size_of::<(Links, RegistrationEntry)>()] =
+    [0; size_of::<(Links, RegistrationEntry)>()];
 /// As many octets as the user agent takes.
 pub static SIZE_OF_AGENT: [u8; size_of::<Phone>()] = [0; size_of::<Phone>()];
 /// As many octets as a user agent takes beside its memory.

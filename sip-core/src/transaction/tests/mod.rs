@@ -9,7 +9,7 @@ mod storm;
 use super::{ClientOutcome, Expired, ExpiredKind, Layer, NewClient, ServerMatch, Timers, Transaction, TransactionId};
 use super::{Transactions, User};
 use crate::error::{Capacity, Error};
-use crate::memory::{Block, Octets, Pool};
+use crate::memory::{Block, Links, Octets, Pool, Store};
 use crate::message::{HeaderName, Message, Method, Writer};
 use crate::random::{Random, Token};
 use crate::time::{Duration, Instant};
@@ -29,7 +29,7 @@ fn at(millis: u64) -> Instant {
 /// A layer with its storage and a clock.
 struct Bench {
     layer: Layer,
-    entries: Vec<Transaction>,
+    entries: Store<Vec<Links>, Vec<Transaction>>,
     octets: Pool<6000>,
     now: u64,
 }
@@ -38,11 +38,12 @@ impl Bench {
     fn new(entries: usize) -> Self {
         let mut layer = Layer::ZERO;
         layer.start(Timers::DEFAULT, Random::new([5; 16]).hash_key());
-        Self { layer, entries: vec![Transaction::ZERO; entries], octets: Pool::new(), now: 1000 }
+        let entries = Store::with(vec![Links::ZERO; entries], vec![Transaction::ZERO; entries]);
+        Self { layer, entries, octets: Pool::new(), now: 1000 }
     }
 
     fn work(&mut self) -> Transactions<'_, Pool<6000>> {
-        Transactions::new(&mut self.layer, &mut self.entries, &mut self.octets)
+        Transactions::new(&mut self.layer, self.entries.table(), &mut self.octets)
     }
 
     fn now(&self) -> Instant {

@@ -1,5 +1,5 @@
-//! Connections: two adapters, or one and plain sockets, over 127.0.0.1. What takes long is shown in `tcp.rs`, whose time is
-//! given.
+//! Connections: two adapters, or one and plain sockets, over 127.0.0.1. What takes long is shown in `tcp_tests.rs`, whose
+//! time is given.
 
 use super::tests::{LOCAL, TICKET, adapter, next, settle};
 use super::*;

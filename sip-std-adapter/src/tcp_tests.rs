@@ -1,0 +1,133 @@
+//! Connections whose time the test gives, over 127.0.0.1.
+
+use super::*;
+use mio::{Events, Poll};
+use std::io::{Read, Write};
+
+/// Connections, what they tell the role, and what is counted.
+struct Rig {
+    tcp: Tcp,
+    poll: Poll,
+    inputs: VecDeque<Input>,
+    counted: Statistics,
+}
+
+const TICKET: Ticket = Ticket::new(7);
+
+fn at(seconds: u64) -> Instant {
+    Instant::from_millis(seconds * 1000)
+}
+
+impl Rig {
+    fn new() -> Self {
+        let poll = Poll::new().unwrap();
+        let tcp = Tcp::listen("127.0.0.1:0".parse().unwrap(), poll.registry()).unwrap();
+        Self { tcp, poll, inputs: VecDeque::new(), counted: Statistics::default() }
+    }
+
+    fn dial(&self) -> std::net::TcpStream {
+        let stream = std::net::TcpStream::connect(self.tcp.local).unwrap();
+        stream.set_read_timeout(Some(core::time::Duration::from_secs(5))).unwrap();
+        stream
+    }
+
+    /// Takes what the system has noticed until `done`.
+    fn until(&mut self, now: Instant, done: impl Fn(&Self) -> bool) {
+        let mut events = Events::with_capacity(64);
+        for _ in 0..500 {
+            if done(self) {
+                return;
+            }
+            self.poll.poll(&mut events, Some(core::time::Duration::from_millis(10))).unwrap();
+            for event in &events {
+                self.tcp.notice(event, now, &mut self.inputs, &mut self.counted);
+            }
+            self.expire(now);
+        }
+        panic!("it did not come: {:?}", self.counted);
+    }
+
+    fn expire(&mut self, now: Instant) {
+        self.tcp.expire(now, self.poll.registry(), &mut self.inputs, &mut self.counted);
+    }
+
+    fn receive(&mut self, now: Instant) -> Arrived {
+        self.tcp.receive(now, &mut [0; 2000], &mut self.inputs, &mut self.counted)
+    }
+
+    fn connect(&mut self, now: Instant, to: SocketAddr) -> Dialled {
+        let (inputs, counted) = (&mut self.inputs, &mut self.counted);
+        self.tcp.connect(now, self.poll.registry(), Address::from(to), TICKET, inputs, counted)
+    }
+}
+
+#[test]
+fn who_does_not_answer_in_time_can_not_be_connected_to() {
+    let (mut rig, other) = (Rig::new(), Rig::new());
+    assert!(matches!(rig.connect(at(1), other.tcp.local), Dialled::Waiting));
+    assert_eq!(rig.tcp.next_timeout(), Some(at(1) + PATIENCE));
+    // That the system has connected it meanwhile has not been noticed.
+    rig.expire(at(8));
+    assert!(rig.inputs.is_empty());
+    rig.expire(at(1) + PATIENCE);
+    assert!(matches!(rig.inputs.pop_front(), Some(Input::NotConnected(TICKET, FlowError::Unreachable))));
+    assert_eq!((rig.tcp.count(), rig.tcp.next_timeout()), (0, None));
+}
+
+#[test]
+fn a_peer_that_takes_nothing_for_long_is_given_up() {
+    let mut rig = Rig::new();
+    let mut peer = rig.dial();
+    rig.until(at(1), |rig| rig.tcp.count() == 1);
+    let flow = rig.tcp.connections.values().next().unwrap().flow;
+    let octets = [b'x'; 60_000];
+    while let Sent::Done = rig.tcp.send(at(2), flow, &octets, &mut rig.counted) {}
+    assert_eq!(rig.tcp.next_timeout(), Some(at(2) + STALL));
+    // Progress gives more time.
+    let mut all = vec![0; 4_000_000];
+    peer.read_exact(&mut all[..2_000_000]).unwrap();
+    rig.until(at(20), |rig| rig.tcp.next_timeout() != Some(at(2) + STALL));
+    if let Some(Input::Writable(room)) = rig.inputs.pop_front() {
+        assert_eq!(room, flow);
+        while let Sent::Done = rig.tcp.send(at(20), flow, &octets, &mut rig.counted) {}
+    }
+    assert_eq!(rig.tcp.next_timeout(), Some(at(20) + STALL));
+    rig.expire(at(20) + STALL);
+    assert!(matches!(rig.inputs.pop_front(), Some(Input::Failed(lost, FlowError::Closed)) if lost == flow));
+    assert_eq!((rig.tcp.count(), rig.counted.connections_closed), (0, 1));
+}
+
+#[test]
+fn one_too_many_is_refused_until_one_has_been_silent_for_long() {
+    let mut rig = Rig::new();
+    rig.tcp.limit(2);
+    let (mut first, _second) = (rig.dial(), rig.dial());
+    rig.until(at(1), |rig| rig.tcp.count() == 2);
+    let mut third = rig.dial();
+    rig.until(at(10), |rig| rig.counted.connections_refused == 1);
+    assert_eq!(third.read(&mut [0; 1]).unwrap(), 0);
+    assert!(matches!(rig.connect(at(10), "127.0.0.1:9".parse().unwrap()), Dialled::Failed(FlowError::Other)));
+    // Octets that are no message do not count as life.
+    first.write_all(b"OPTIONS ").unwrap();
+    rig.until(at(20), |rig| !rig.tcp.readable.is_empty());
+    while !matches!(rig.receive(at(20)), Arrived::Nothing) {}
+    let _fourth = rig.dial();
+    rig.until(at(1) + SILENCE, |rig| rig.counted.connections_accepted == 3);
+    assert_eq!((rig.tcp.count(), rig.counted.connections_refused), (2, 1));
+    assert!(matches!(rig.inputs.pop_front(), Some(Input::Failed(_, FlowError::Closed))));
+}
+
+#[test]
+fn a_hundred_connections_at_once_are_all_accepted() {
+    let mut rig = Rig::new();
+    let peers: Vec<_> = (0..100).map(|_| rig.dial()).collect();
+    rig.until(at(1), |rig| rig.tcp.count() == 100);
+    drop(peers);
+    let mut ended = 0;
+    while ended < 100 {
+        rig.until(at(2), |rig| !rig.tcp.readable.is_empty());
+        while !matches!(rig.receive(at(2)), Arrived::Nothing) {}
+        ended = rig.inputs.len();
+    }
+    assert_eq!((rig.tcp.count(), rig.tcp.peers.len(), rig.tcp.next_timeout()), (0, 0, None));
+}

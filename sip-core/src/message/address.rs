@@ -142,7 +142,7 @@ impl<'a> Element<'a> for NameAddr<'a> {
 
     fn fill(&mut self, bytes: &'a [u8], at: usize) -> Option<usize> {
         let start = skip_lws(bytes, at);
-        let mut walk = Walk::new(bytes);
+        let walk = &mut Walk::new(bytes, start);
         let mut display = start;
         let mut from = start;
         let to;
@@ -178,7 +178,7 @@ impl<'a> Element<'a> for NameAddr<'a> {
         (self.uri, self.uri_end) = (within(from), within(to));
         self.params = within(at);
         let tag = &mut self.tag;
-        at = read_params(&mut walk, start, at, &mut self.places, |param| {
+        at = read_params(walk, start, at, &mut self.places, |param| {
             if param.is(bytes, b"tag") {
                 // A second tag, or one that is empty, names no dialog (RFC 3261 §19.3).
                 if !tag.is_none() || !param.has_value() {

@@ -123,12 +123,14 @@ fn next_param<'a>(walk: &mut Walk<'a>, at: usize) -> Result<Next<'a>, ParseError
 pub struct Challenges<'m, 'a> {
     rows: Selected<'m, 'a>,
     row: &'a [u8],
+    /// Where in the row the next challenge begins; at its end or beyond when there is none.
+    at: usize,
     proxy: bool,
 }
 
 impl<'m, 'a> Challenges<'m, 'a> {
     pub(crate) fn new(rows: Selected<'m, 'a>) -> Self {
-        Self { rows, row: b"", proxy: false }
+        Self { rows, row: b"", at: 0, proxy: false }
     }
 }
 
@@ -137,13 +139,13 @@ impl<'a> Iterator for Challenges<'_, 'a> {
 
     fn next(&mut self) -> Option<Challenge<'a>> {
         loop {
-            while self.row.is_empty() {
-                let header = self.rows.next()?;
-                self.proxy = header.name == HeaderName::ProxyAuthenticate;
-                self.row = header.value;
+            while self.at >= self.row.len() {
+                let id;
+                (id, self.at, self.row) = self.rows.next()?;
+                self.proxy = id == HeaderName::ProxyAuthenticate.id();
             }
-            let (found, rest) = challenge(self.row, self.proxy);
-            self.row = rest;
+            let (found, next) = challenge(self.row, self.at, self.proxy);
+            self.at = next;
             if found.is_some() {
                 return found;
             }
@@ -151,15 +153,15 @@ impl<'a> Iterator for Challenges<'_, 'a> {
     }
 }
 
-/// Reads the first challenge of a row; gives it, if it can be read, and what follows it.
+/// Reads the challenge that begins at `at`; gives it, if it can be read, and where the next one begins, or the end.
 ///
 /// Several in one row are more than RFC 3261 §25.1 has, and HTTP (RFC 7235 §4.1) and some servers write them.
-fn challenge(row: &[u8], proxy: bool) -> (Option<Challenge<'_>>, &[u8]) {
-    let walk = &mut Walk::new(row);
-    let start = skip_lws(row, 0);
+fn challenge(row: &[u8], at: usize, proxy: bool) -> (Option<Challenge<'_>>, usize) {
+    let walk = &mut Walk::new(row, at);
+    let start = skip_lws(row, at);
     let end = walk.run(start, TOKEN);
     if end == start {
-        return (None, b"");
+        return (None, row.len());
     }
     let mut found = Challenge {
         scheme: slice(row, start, end),
@@ -175,7 +177,7 @@ fn challenge(row: &[u8], proxy: bool) -> (Option<Challenge<'_>>, &[u8]) {
     let digest = alike(found.scheme, b"Digest");
     let (mut realm, mut nonce) = (false, false);
     let mut at = end;
-    let rest = loop {
+    let next = loop {
         match next_param(walk, at) {
             Ok(Next::Param(param)) => {
                 let value = unquote(param.value);
@@ -194,14 +196,14 @@ fn challenge(row: &[u8], proxy: bool) -> (Option<Challenge<'_>>, &[u8]) {
                 }
                 at = param.end;
             }
-            Ok(Next::Scheme(next)) if at > end => break row.get(next..).unwrap_or_default(),
-            Ok(Next::Scheme(_) | Next::End) => break &b""[..],
+            Ok(Next::Scheme(next)) if at > end => break next,
+            Ok(Next::Scheme(_) | Next::End) => break row.len(),
             // Another scheme may go on as it likes, and is not ours to judge.
-            Err(_) if !digest => break &b""[..],
-            Err(_) => return (None, b""),
+            Err(_) if !digest => break row.len(),
+            Err(_) => return (None, row.len()),
         }
     };
-    ((!digest || (realm && nonce)).then_some(found), rest)
+    ((!digest || (realm && nonce)).then_some(found), next)
 }
 
 /// The credentials of a message.
@@ -214,7 +216,9 @@ impl<'a> Iterator for CredentialRows<'_, 'a> {
     type Item = Credentials<'a>;
 
     fn next(&mut self) -> Option<Credentials<'a>> {
-        self.rows.by_ref().find_map(|header| Credentials::of(&header))
+        self.rows
+            .by_ref()
+            .find_map(|(id, at, row)| Credentials::read(row, at, id == HeaderName::ProxyAuthorization.id()))
     }
 }
 
@@ -227,14 +231,18 @@ impl<'a> Credentials<'a> {
             HeaderName::ProxyAuthorization => true,
             _ => return None,
         };
-        let row = header.value;
-        let walk = &mut Walk::new(row);
-        let end = walk.run(0, TOKEN);
-        if end == 0 {
+        Self::read(header.value, 0, proxy)
+    }
+
+    /// Reads the credentials that begin at `start`.
+    fn read(row: &'a [u8], start: usize, proxy: bool) -> Option<Self> {
+        let walk = &mut Walk::new(row, start);
+        let end = walk.run(start, TOKEN);
+        if end == start {
             return None;
         }
         let mut found = Self {
-            scheme: slice(row, 0, end),
+            scheme: slice(row, start, end),
             username: b"",
             realm: b"",
             nonce: b"",
@@ -298,7 +306,7 @@ impl<'a> AuthenticationInfo<'a> {
     /// # Errors
     /// [`ParseError::Auth`].
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        let walk = &mut Walk::new(value);
+        let walk = &mut Walk::new(value, 0);
         let mut found = Self::default();
         let mut at: usize = 0;
         loop {
@@ -336,12 +344,12 @@ mod tests {
 
     fn all(row: &[u8]) -> Vec<Challenge<'_>> {
         let mut found = Vec::new();
-        let mut rest = row;
-        while !rest.is_empty() {
-            let (challenge, next) = challenge(rest, false);
-            assert!(next.len() < rest.len());
+        let mut at = 0;
+        while at < row.len() {
+            let (challenge, next) = challenge(row, at, false);
+            assert!(next > at);
             found.extend(challenge);
-            rest = next;
+            at = next;
         }
         found
     }

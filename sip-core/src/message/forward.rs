@@ -429,7 +429,7 @@ fn size_of(write: impl FnOnce(&mut Writer<'_>) -> Result<(), ForwardError>) -> R
 
 /// Whether this is a host and perhaps a port (RFC 3261 §25.1 `sent-by`).
 fn is_sent_by(text: &[u8]) -> bool {
-    let Some((_, at)) = host(&mut Walk::new(text), 0) else { return false };
+    let Some((_, at)) = host(&mut Walk::new(text, 0), 0) else { return false };
     let end = if peek(text, at) == b':' { port(text, at.saturating_add(1)).map(|(_, end)| end) } else { Some(at) };
     end == Some(text.len())
 }

@@ -342,42 +342,39 @@ const fn enter(mut index: Index, key: NameKey, id: u8, place: u8) -> Index {
     index
 }
 
-/// The id of the first name under this key's hash that `is` the one, by its place; zero when none is.
+/// The place of the first name under this key's hash that `is` the one; `None` when none is.
 #[cfg_attr(target_pointer_width = "64", inline)]
-fn find_by(key: NameKey, is: impl Fn(usize) -> bool) -> u8 {
+fn find_by(key: NameKey, is: impl Fn(usize) -> bool) -> Option<u8> {
     let mut slot = slot_of(key);
     // Fewer than a third of the slots are taken, so an empty one ends the search.
     loop {
-        let place = usize::from(INDEX.slots.get(slot).copied().unwrap_or(0));
+        let place = usize::from(INDEX.slots.get(slot).copied()?);
         if is(place) {
-            return id_at(place);
+            return INDEX.ids.get(place).copied();
         }
         if place == 0 {
-            return 0;
+            return None;
         }
         slot = slot.wrapping_add(1) % SLOTS;
     }
 }
 
-#[inline]
-fn id_at(place: usize) -> u8 {
-    INDEX.ids.get(place).copied().unwrap_or(0)
-}
-
-/// The id of the name that has this key; zero when none has.
+/// The id of the name that has this key, which is not empty.
 #[cfg_attr(target_pointer_width = "64", inline)]
-fn find_key(key: NameKey) -> u8 {
-    find_by(key, |place| INDEX.keys.get(place).copied().unwrap_or((0, 0)) == key)
+fn find_key(key: NameKey) -> Option<u8> {
+    find_by(key, |place| INDEX.keys.get(place).is_some_and(|known| known.0 == key.0 && known.1 == key.1))
 }
 
 /// The id of a name in any case; zero when it is not known.
 fn find(name: &[u8]) -> u8 {
-    find_by(key_of(name), |place| {
-        NAMES.get(usize::from(id_at(place))).is_some_and(|entry| match name {
+    let is = |place: usize| {
+        let entry = INDEX.ids.get(place).and_then(|id| NAMES.get(usize::from(*id)));
+        entry.is_some_and(|entry| match name {
             [letter] => entry.letter() == Some(letter.to_ascii_lowercase()),
             _ => alike(entry.long(), name),
         })
-    })
+    };
+    find_by(key_of(name), is).unwrap_or(0)
 }
 
 /// One header row: its name and its value.
@@ -462,6 +459,12 @@ impl Row {
         slice(bytes, self.value(), self.end())
     }
 
+    /// The octets up to the end of the value, which is read from its beginning on.
+    #[inline]
+    pub(crate) fn up_to_end(self, bytes: &[u8]) -> &[u8] {
+        slice(bytes, 0, self.end())
+    }
+
     /// The name as it is written.
     pub(crate) fn name_in(self, bytes: &[u8]) -> &[u8] {
         slice(bytes, self.name(), run(bytes, self.name(), TOKEN))
@@ -485,42 +488,37 @@ pub(crate) fn row(bytes: &[u8], at: usize) -> Result<(Row, usize), (ParseError, 
 
 /// The row when it is as most are: a known name of less than sixteen letters with its colon right behind it, at
 /// most one space, a value without white space at its ends, one line, and another line behind it.
-#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 fn plain_row(bytes: &[u8], at: usize) -> Option<(Row, usize)> {
     let rest = bytes.get(at..)?;
     let first = rest.first_chunk()?;
     let colon = Chunk::new(first)?.equal(b':').trailing_zeros() as usize;
-    let mask = KEY_MASKS.get(colon)?;
+    let mask = KEY_MASKS.get(colon.wrapping_sub(1))?;
     let (low, high) = scan::words(first);
-    let id = find_key(((low | LOWER) & mask.0, (high | LOWER) & mask.1));
-    if id == 0 {
-        return None;
-    }
+    let id = find_key(((low | LOWER) & mask.0, (high | LOWER) & mask.1))?;
     // From the name on: with the bit set that makes letters small, CR is the hyphen of a name, and LF is in none.
     let end = scan::control(rest, 0);
-    let [cr, lf, next] = rest.get(end..)?.first_chunk()?;
-    // A line that white space begins goes on with this one; an empty line begins with CR.
-    if u16::from_le_bytes([*cr, *lf]) != u16::from_le_bytes(*b"\r\n") || (*next <= b' ' && *next != b'\r') {
+    let [cr, lf, next] = *rest.get(end..)?.first_chunk()?;
+    // A line that white space begins goes on with this one.
+    if u16::from_le_bytes([cr, lf]) != u16::from_le_bytes(*b"\r\n") || next == b' ' || next == b'\t' {
         return None;
     }
-    let mut value = colon.wrapping_add(1);
-    if peek(rest, value) == b' ' {
-        value = value.wrapping_add(1);
-    }
-    // An empty value has CR where its first octet would be.
-    if peek(rest, value) <= b' ' || peek(rest, end.wrapping_sub(1)) <= b' ' {
+    let line = rest.get(..end)?;
+    let value = colon.wrapping_add(1);
+    let value = value.wrapping_add(usize::from(*line.get(value)? == b' '));
+    if *line.get(value)? <= b' ' || *line.last()? <= b' ' {
         return None;
     }
     let end = at.wrapping_add(end);
     Some((Row::new(at, at.wrapping_add(value), end, id), end.wrapping_add(2)))
 }
 
-/// For each place of the colon the octets of the key that are the name's.
-static KEY_MASKS: [NameKey; 16] = key_masks();
+/// For each length of a name, from one on, the octets of the key that are the name's.
+static KEY_MASKS: [NameKey; 15] = key_masks();
 
-const fn key_masks() -> [NameKey; 16] {
-    let mut masks = [(0, 0); 16];
-    let mut octets: u32 = 0;
+const fn key_masks() -> [NameKey; 15] {
+    let mut masks = [(0, 0); 15];
+    let mut octets: u32 = 8;
     let mut rest: &mut [NameKey] = &mut masks;
     while let [mask, tail @ ..] = rest {
         let bits = !u128::MAX.wrapping_shl(octets);

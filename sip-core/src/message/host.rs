@@ -1,7 +1,7 @@
 //! Hosts and ports (RFC 3261 §25.1 `hostport`, RFC 5118).
 
 use super::ParseError;
-use super::scan::{DIGIT, HEX, HOST, alike, decimal, is, peek, run_of, slice};
+use super::scan::{DIGIT, HEX, HOST, alike, decimal, is, number, peek, run_of, slice};
 use super::uri::hex;
 use super::walk::Walk;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -24,7 +24,7 @@ impl<'a> Host<'a> {
     /// # Errors
     /// When it is neither a name nor an address.
     pub fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
-        match host(&mut Walk::new(text), 0) {
+        match host(&mut Walk::new(text, 0), 0) {
             Some((kind, end)) if end == text.len() => Ok(kind.of(text)),
             _ => Err(ParseError::Uri),
         }
@@ -188,21 +188,8 @@ fn hex_group(digits: &[u8]) -> Option<u16> {
 /// The port that the digits at `at` are; gives it and where it ends.
 #[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn port(bytes: &[u8], at: usize) -> Option<(u16, usize)> {
-    let mut number: u32 = 0;
-    let mut end = at;
-    while let Some(octet) = bytes.get(end) {
-        let digit = octet.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
-        // Below 2¹⁶ before, so below 2³² behind.
-        number = number.wrapping_mul(10).wrapping_add(u32::from(digit));
-        if number > u32::from(u16::MAX) {
-            return None;
-        }
-        end = end.wrapping_add(1);
-    }
-    (end != at).then_some((number as u16, end))
+    let (number, end) = number(bytes, at)?;
+    Some((u16::try_from(number).ok()?, end))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::header::{Header, Row, row};
-use super::scan::{element, peek};
+use super::scan::{peek, skip_lws};
 use super::walk::Walk;
 
 /// A value that can stand in a comma-separated list.
@@ -91,12 +91,13 @@ impl<'m, 'a> Selected<'m, 'a> {
 }
 
 impl<'a> Iterator for Selected<'_, 'a> {
-    type Item = Header<'a>;
+    /// The id, where the value begins, and the octets up to its end.
+    type Item = (u8, usize, &'a [u8]);
 
-    fn next(&mut self) -> Option<Header<'a>> {
+    fn next(&mut self) -> Option<Self::Item> {
         let ids = self.ids;
         let row = self.rows.find(|row| 1u64.wrapping_shl(u32::from(row.id())) & ids != 0)?;
-        Some(row.header_in(self.rows.bytes))
+        Some((row.id(), row.value(), row.up_to_end(self.rows.bytes)))
     }
 }
 
@@ -134,13 +135,34 @@ impl<'m, 'a, 'n> Named<'m, 'a, 'n> {
     }
 
     #[inline(never)]
-    fn next_beyond(&mut self) -> Option<&'a [u8]> {
+    fn next_beyond(&mut self) -> Option<Row> {
         loop {
             let row = next_beyond(self.bytes, &mut self.rest)?;
             if row.id() == self.id && self.has_name(row) {
-                return Some(row.value_in(self.bytes));
+                return Some(row);
             }
         }
+    }
+
+    /// The next row.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    fn next_row(&mut self) -> Option<Row> {
+        while let Some(row) = self.table.get(usize::from(self.next).wrapping_sub(1)) {
+            self.next = row.next();
+            if self.has_name(*row) {
+                return Some(*row);
+            }
+        }
+        if self.rest == 0 { None } else { self.next_beyond() }
+    }
+
+    /// Where the value of the next row begins, and the octets up to its end.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn next_value(&mut self) -> Option<(usize, &'a [u8])> {
+        let row = self.next_row()?;
+        Some((row.value(), row.up_to_end(self.bytes)))
     }
 }
 
@@ -149,13 +171,7 @@ impl<'a> Iterator for Named<'_, 'a, '_> {
 
     #[cfg_attr(target_pointer_width = "64", inline)]
     fn next(&mut self) -> Option<&'a [u8]> {
-        while let Some(row) = self.table.get(usize::from(self.next).wrapping_sub(1)) {
-            self.next = row.next();
-            if self.has_name(*row) {
-                return Some(row.value_in(self.bytes));
-            }
-        }
-        if self.rest == 0 { None } else { self.next_beyond() }
+        self.next_row().map(|row| row.value_in(self.bytes))
     }
 }
 
@@ -173,7 +189,7 @@ impl<'m, 'a, 'n> Values<'m, 'a, 'n> {
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn new(rows: Named<'m, 'a, 'n>) -> Self {
-        Self { rows, row: Walk::new(b""), at: usize::MAX }
+        Self { rows, row: Walk::new(b"", 0), at: usize::MAX }
     }
 }
 
@@ -183,7 +199,8 @@ impl<'a> Iterator for Values<'_, 'a, '_> {
     fn next(&mut self) -> Option<&'a [u8]> {
         loop {
             if self.at > self.row.bytes.len() {
-                (self.row, self.at) = (Walk::new(self.rows.next()?), 0);
+                let (at, row) = self.rows.next_value()?;
+                (self.at, self.row) = (at, Walk::new(row, at));
             }
             let (element, end) = self.row.element(self.at);
             self.at = end.wrapping_add(1);
@@ -200,19 +217,29 @@ impl<'a> Iterator for Values<'_, 'a, '_> {
 #[derive(Clone, Debug)]
 pub struct List<'m, 'a, T> {
     rows: Named<'m, 'a, 'static>,
-    rest: Option<&'a [u8]>,
+    row: &'a [u8],
+    /// Where in the row the next element begins; beyond its end when there is none.
+    at: usize,
     /// What has been parsed before.
     ready: Option<T>,
 }
 
 impl<'m, 'a, T> List<'m, 'a, T> {
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) const fn new(rows: Named<'m, 'a, 'static>) -> Self {
-        Self { rows, rest: None, ready: None }
+        Self { rows, row: b"", at: usize::MAX, ready: None }
     }
 
-    /// A list of which an element has been parsed, and `rest` follows it in its row.
-    pub(crate) const fn after(ready: Option<T>, rest: Option<&'a [u8]>, rows: Named<'m, 'a, 'static>) -> Self {
-        Self { rows, rest, ready }
+    /// The list whose first element has been parsed.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    pub(crate) fn after(first: T, raw: &[u8], rows: Named<'m, 'a, 'static>) -> Self {
+        let mut list = Self::new(rows);
+        if let Some((value, row)) = list.rows.next_value() {
+            list.row = row;
+            list.at = skip_lws(row, value.wrapping_add(raw.len())).wrapping_add(1);
+        }
+        list.ready = Some(first);
+        list
     }
 }
 
@@ -225,18 +252,17 @@ impl<'a, T: Element<'a>> Iterator for List<'_, 'a, T> {
         if let Some(item) = self.ready.take() {
             return Some(Ok(item));
         }
-        let list = match self.rest.take() {
-            Some(rest) => rest,
-            None => self.rows.next()?,
-        };
+        if self.at > self.row.len() {
+            (self.at, self.row) = self.rows.next_value()?;
+        }
         let mut item = T::EMPTY;
-        match item.fill(list, 0) {
+        match item.fill(self.row, self.at) {
             Some(end) => {
-                self.rest = list.get(end.wrapping_add(1)..);
+                self.at = end.wrapping_add(1);
                 Some(Ok(item))
             }
             None => {
-                self.rest = element(list).1;
+                self.at = Walk::new(self.row, self.at).element(self.at).1.wrapping_add(1);
                 Some(Err(T::ERROR))
             }
         }

@@ -77,7 +77,7 @@ impl<'a> Params<'a> {
 
     #[inline(never)]
     fn search(&mut self) -> Option<Place> {
-        let place = next_param(&mut Walk::new(self.bytes), self.at)??;
+        let place = next_param(&mut Walk::new(self.bytes, self.at), self.at)??;
         self.at = place.end;
         Some(place)
     }
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_parameter_without_a_name_is_an_error_and_ends_the_iteration() {
         for text in [&b";"[..], b";;", b";=", b";,", b"; \"\"=a", b";a=\"b"] {
-            assert!(matches!(next_param(&mut Walk::new(text), 0), Some(None)));
+            assert!(matches!(next_param(&mut Walk::new(text, 0), 0), Some(None)));
             assert_eq!(Params::new(text).count(), 0);
         }
     }

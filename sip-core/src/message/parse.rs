@@ -6,16 +6,16 @@ use super::header::{Header, HeaderName, Row, row};
 use super::list::{Element, Headers, Named, Rows, Selected, Values};
 use super::malformed::Malformed;
 use super::method::Method;
-use super::scan::{DIGIT, any, decimal, line, peek, run_of, skip_lws, slice};
-use super::start_line::{self, StartLine};
-use super::uri::Uri;
+use super::scan::{any, decimal, line, number, peek, skip_lws, slice};
+use super::start_line;
+use super::uri::{Parts, Uri};
 use super::via::Via;
 
 /// The most octets that a message may have.
 pub const MAX_MESSAGE: usize = 65_535;
 
 /// How many rows the table holds. Rows beyond are read again from the octets when they are asked for.
-const TABLE: usize = 32;
+const TABLE: usize = 24;
 
 /// How many ids there can be: as many as `present` has bits.
 const IDS: usize = 64;
@@ -36,15 +36,18 @@ impl<'a> CSeq<'a> {
     /// # Errors
     /// When it isn't a number of 32 bits, white space, and a method.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        let end = run_of(value, 0, DIGIT);
-        let number =
-            decimal(slice(value, 0, end)).and_then(|number| u32::try_from(number).ok()).ok_or(ParseError::CSeq)?;
-        let method = skip_lws(value, end);
+        Self::read(value, 0).ok_or(ParseError::CSeq)
+    }
+
+    /// Reads the CSeq from `at` to the end.
+    fn read(bytes: &'a [u8], at: usize) -> Option<Self> {
+        let (number, end) = number(bytes, at)?;
+        let method = skip_lws(bytes, end);
         if method == end {
-            return Err(ParseError::CSeq);
+            return None;
         }
-        let method = Method::parse(slice(value, method, value.len())).ok_or(ParseError::CSeq)?;
-        Ok(Self { number, method })
+        let method = Method::parse(slice(bytes, method, bytes.len()))?;
+        Some(Self { number, method })
     }
 }
 
@@ -53,20 +56,91 @@ impl<'a> CSeq<'a> {
 pub struct Message<'a> {
     bytes: &'a [u8],
     /// The Request-URI; of a response the reason phrase.
-    start: Result<Uri<'a>, &'a [u8]>,
+    start: &'a [u8],
+    call_id: &'a [u8],
+    cseq: CSeq<'a>,
     via: Via<'a>,
     from: NameAddr<'a>,
     to: NameAddr<'a>,
-    call_id: &'a [u8],
-    cseq: CSeq<'a>,
+    /// Of the Request-URI.
+    parts: Parts,
     head: u16,
     /// The status code; zero for a request.
     status: u16,
     index: Index,
 }
 
-/// How many names, the first ones by id, every layer needs.
-const CORE: usize = 6;
+/// Where the rows of a message lie.
+#[derive(Clone, Debug)]
+struct Index {
+    /// A bit for each id that occurs.
+    present: u64,
+    table: [Row; TABLE],
+    /// For each id the number of its first row in the table, counted from one; zero when there is none.
+    first: [u8; IDS],
+    /// Where the rows that did not fit in the table begin; zero when all did.
+    rest: u16,
+    count: u8,
+}
+
+impl Index {
+    /// Reads the rows from `at` to the empty line; gives where the body begins.
+    #[inline(never)]
+    fn read(&mut self, bytes: &[u8], at: usize, core: &mut Core) -> Result<usize, Fault> {
+        let mut at = at;
+        let mut count: usize = 0;
+        let head = loop {
+            if peek(bytes, at) == b'\r' {
+                break line(bytes, at, false)?.next;
+            }
+            let (row, next) = row(bytes, at)?;
+            if let Some(first) = core.rows.get_mut(usize::from(row.id()).wrapping_sub(1)) {
+                if first.is_none() {
+                    *first = row;
+                } else {
+                    core.again(bytes, row);
+                }
+            }
+            if let Some(slot) = self.table.get_mut(count) {
+                *slot = row;
+                count = count.wrapping_add(1);
+            } else {
+                self.go_beyond(at, row);
+            }
+            at = next;
+        };
+        self.count = count as u8;
+        self.link();
+        Ok(head)
+    }
+
+    /// Takes up a row that does not fit in the table.
+    #[cold]
+    #[inline(never)]
+    fn go_beyond(&mut self, at: usize, row: Row) {
+        if self.rest == 0 {
+            self.rest = at as u16;
+        }
+        self.present |= 1_u64.wrapping_shl(u32::from(row.id()));
+    }
+
+    /// Links the rows of each id in the table, from the last one to the first.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    fn link(&mut self) {
+        let mut number = self.count;
+        let mut present = self.present;
+        for row in self.table.get_mut(..usize::from(number)).unwrap_or_default().iter_mut().rev() {
+            let id = usize::from(row.id()) % IDS;
+            if let Some(first) = self.first.get_mut(id) {
+                row.link(*first);
+                *first = number;
+            }
+            present |= 1_u64.wrapping_shl(id as u32);
+            number = number.wrapping_sub(1);
+        }
+        self.present = present;
+    }
+}
 
 const VIA: u8 = HeaderName::Via.id();
 const FROM: u8 = HeaderName::From.id();
@@ -74,122 +148,38 @@ const TO: u8 = HeaderName::To.id();
 const CALL_ID: u8 = HeaderName::CallId.id();
 const CSEQ: u8 = HeaderName::CSeq.id();
 const CONTENT_LENGTH: u8 = HeaderName::ContentLength.id();
-const CORE_IDS: [u8; CORE] = [VIA, FROM, TO, CALL_ID, CSEQ, CONTENT_LENGTH];
 
 /// A bit for each id of those without which there is no message.
 const MANDATORY: u64 = 1 << VIA | 1 << FROM | 1 << TO | 1 << CALL_ID | 1 << CSEQ;
 
-/// What is wrong with the whole though each row is fine, as far as it shows while rows are read.
-type Fault = Option<(ParseError, usize)>;
+/// What is wrong, and where.
+type Fault = (ParseError, usize);
 
-/// Where the rows of a message lie.
-#[derive(Clone, Debug)]
-struct Index {
-    table: [Row; TABLE],
-    /// For each id the number of its first row in the table, counted from one; zero when there is none.
-    first: [u8; IDS],
-    /// The first row of each of the first ids that has none in the table.
-    beyond: [Row; CORE],
-    /// A bit for each id that occurs.
-    present: u64,
-    /// Where the rows that did not fit in the table begin; zero when all did.
-    rest: usize,
-    count: usize,
-    fault: Fault,
+/// The first row of each name that every layer needs, whose ids are the lowest.
+struct Core {
+    rows: [Row; 6],
+    /// What is wrong with the whole though each row is fine.
+    fault: Option<Fault>,
 }
 
-impl Index {
-    const EMPTY: Self = Self {
-        table: [Row::NONE; TABLE],
-        first: [0; IDS],
-        beyond: [Row::NONE; CORE],
-        present: 0,
-        rest: 0,
-        count: 0,
-        fault: None,
-    };
+impl Core {
+    /// The row of this id, if there is one.
+    #[inline]
+    fn row(&self, id: u8) -> Option<Row> {
+        self.rows.get(usize::from(id).wrapping_sub(1)).copied().filter(|row| !row.is_none())
+    }
 
-    /// Reads the rows from `at` to the empty line; gives where the body begins.
+    /// Takes up a row whose name has occurred before.
     #[inline(never)]
-    fn read(&mut self, bytes: &[u8], at: usize) -> Result<usize, (ParseError, usize)> {
-        let mut at = at;
-        let mut present = 0_u64;
-        let mut count: usize = 0;
-        let head = loop {
-            if peek(bytes, at) == b'\r' {
-                break line(bytes, at, false)?.next;
-            }
-            let (row, next) = row(bytes, at)?;
-            let id = usize::from(row.id()) % IDS;
-            let bit = 1_u64.wrapping_shl(id as u32);
-            if let Some(slot) = self.table.get_mut(count) {
-                *slot = row;
-                count = count.wrapping_add(1);
-                if present & bit != 0 {
-                    self.again(bytes, row, count as u8);
-                } else if let Some(first) = self.first.get_mut(id) {
-                    *first = count as u8;
-                }
-            } else {
-                self.go_beyond(bytes, at, row, present & bit != 0);
-            }
-            present |= bit;
-            at = next;
-        };
-        self.count = count;
-        self.present = present;
-        Ok(head)
-    }
-
-    /// The first row of the core header with this id; none when there is none.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    fn core(&self, id: u8) -> Row {
-        let id = usize::from(id);
-        let number = self.first.get(id).copied().unwrap_or(0);
-        match self.table.get(usize::from(number).wrapping_sub(1)) {
-            Some(row) => *row,
-            None => self.beyond.get(id.wrapping_sub(1)).copied().unwrap_or(Row::NONE),
-        }
-    }
-
-    /// Takes up a row whose name occurs again; it has this number in the table.
-    #[inline(never)]
-    fn again(&mut self, bytes: &[u8], row: Row, number: u8) {
-        let mut last = self.first.get(usize::from(row.id())).copied().unwrap_or(0);
-        while let Some(before) = self.table.get_mut(usize::from(last).wrapping_sub(1)) {
-            last = before.next();
-            if last == 0 {
-                before.link(number);
-            }
-        }
-        self.doubled(bytes, row);
-    }
-
-    /// Takes up a row that does not fit in the table.
-    #[cold]
-    #[inline(never)]
-    fn go_beyond(&mut self, bytes: &[u8], at: usize, row: Row, again: bool) {
-        if self.rest == 0 {
-            self.rest = at;
-        }
-        if again {
-            self.doubled(bytes, row);
-        } else if let Some(first) = self.beyond.get_mut(usize::from(row.id()).wrapping_sub(1)) {
-            *first = row;
-        }
-    }
-
-    /// Notes that a core header occurs again.
-    fn doubled(&mut self, bytes: &[u8], row: Row) {
+    fn again(&mut self, bytes: &[u8], row: Row) {
         let error = match row.id() {
             FROM => ParseError::DoubledFrom,
             TO => ParseError::DoubledTo,
             CALL_ID => ParseError::DoubledCallId,
             CSEQ => ParseError::DoubledCSeq,
             CONTENT_LENGTH => {
-                let first = self.core(CONTENT_LENGTH);
-                match (decimal(first.value_in(bytes)), decimal(row.value_in(bytes))) {
+                let first = self.row(CONTENT_LENGTH).and_then(|first| decimal(first.value_in(bytes)));
+                match (first, decimal(row.value_in(bytes))) {
                     (Some(one), Some(other)) if one == other => return,
                     // RFC 4475 §3.3.9: two different lengths are no length.
                     (Some(_), Some(_)) => ParseError::ConflictingContentLength,
@@ -205,45 +195,16 @@ impl Index {
     }
 }
 
-/// Whether a value is what its header has to be.
-type IsFine = fn(&[u8]) -> bool;
-
-/// What is wrong when a core header is missing: first what breaks the grammar in those that are there.
+/// What is wrong when mandatory headers are missing, these being there, a bit for each id.
 #[cold]
-#[inline(never)]
-fn incomplete(bytes: &[u8], index: &Index, head: usize) -> (ParseError, usize) {
-    let core = CORE_IDS.map(|id| index.core(id));
-    let checks: [(IsFine, ParseError); CORE] = [
-        (|value| Via::read(value, 0).is_ok(), ParseError::Via),
-        (|value| NameAddr::parse(value).is_ok(), ParseError::From),
-        (|value| NameAddr::parse(value).is_ok(), ParseError::To),
-        (is_call_id, ParseError::CallId),
-        (|value| CSeq::parse(value).is_ok(), ParseError::CSeq),
-        (|value| decimal(value).is_some(), ParseError::ContentLength),
-    ];
-    for (row, (is_fine, error)) in core.iter().zip(checks) {
-        if !row.is_none() && !is_fine(row.value_in(bytes)) {
-            return (error, row.value());
-        }
-    }
-    if let Some(fault) = index.fault {
-        return fault;
-    }
-    let missing = match core.map(|row| !row.is_none()) {
-        [false, ..] => ParseError::MissingVia,
-        [_, false, ..] => ParseError::MissingFrom,
-        [_, _, false, ..] => ParseError::MissingTo,
-        [_, _, _, false, ..] => ParseError::MissingCallId,
+fn missing(present: u64) -> ParseError {
+    match (!present & MANDATORY).trailing_zeros() as u8 {
+        VIA => ParseError::MissingVia,
+        FROM => ParseError::MissingFrom,
+        TO => ParseError::MissingTo,
+        CALL_ID => ParseError::MissingCallId,
         _ => ParseError::MissingCSeq,
-    };
-    (missing, head)
-}
-
-/// Reads the one address that the row's value is; whether it is one.
-#[cfg_attr(target_pointer_width = "64", inline)]
-fn fill_address<'a>(address: &mut NameAddr<'a>, bytes: &'a [u8], row: Row) -> bool {
-    let value = row.value_in(bytes);
-    address.fill(value, 0) == Some(value.len())
+    }
 }
 
 /// Whether this can be a Call-ID. Any visible characters are taken: it is only compared and sent back.
@@ -253,6 +214,7 @@ fn is_call_id(value: &[u8]) -> bool {
 }
 
 /// How many octets of CRLF stand before the message (RFC 3261 §7.5).
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn leading_line_ends(bytes: &[u8]) -> usize {
     let mut at: usize = 0;
     while bytes.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
@@ -270,81 +232,97 @@ impl<'a> Message<'a> {
     /// # Errors
     /// With what a 400 needs. A response that fails is to be dropped.
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed<'a>> {
         let skipped = leading_line_ends(datagram);
         let bytes = datagram.get(skipped..).unwrap_or_default();
-        let mut message = Self {
+        let mut parsed = Ok(Self {
             bytes,
-            start: Err(b""),
+            start: b"",
+            call_id: b"",
+            cseq: CSeq { number: 0, method: Method::Invite },
             via: Via::EMPTY,
             from: NameAddr::EMPTY,
             to: NameAddr::EMPTY,
-            call_id: b"",
-            cseq: CSeq { number: 0, method: Method::Invite },
+            parts: Parts::NONE,
             head: 0,
             status: 0,
-            index: Index::EMPTY,
-        };
-        match message.fill() {
-            Ok(()) => Ok(message),
-            Err((error, at)) => Err(Malformed::new(bytes, skipped, error, at)),
+            index: Index { present: 0, table: [Row::NONE; TABLE], first: [0; IDS], rest: 0, count: 0 },
+        });
+        // Filled where it will lie: it is large.
+        if let Ok(message) = &mut parsed
+            && let Err((error, at)) = message.fill()
+        {
+            parsed = Err(Malformed::new(bytes, skipped, error, at));
         }
+        parsed
     }
 
     /// Reads the octets.
-    fn fill(&mut self) -> Result<(), (ParseError, usize)> {
+    #[inline(never)]
+    fn fill(&mut self) -> Result<(), Fault> {
         let bytes = self.bytes;
         if bytes.len() > MAX_MESSAGE {
             return Err((ParseError::TooLarge, MAX_MESSAGE));
         }
         let start_line = line(bytes, 0, false)?;
-        let start = start_line::parse(slice(bytes, 0, start_line.end)).map_err(|error| (error, 0))?;
-        let index = &mut self.index;
-        let head = index.read(bytes, start_line.next)?;
-        if index.present & MANDATORY != MANDATORY {
-            return Err(incomplete(bytes, index, head));
-        }
-        let fail = |error, row: Row| Err((error, row.value()));
-        let row = index.core(VIA);
-        if self.via.fill(row.value_in(bytes), 0).is_none() {
-            return fail(ParseError::Via, row);
-        }
-        let row = index.core(FROM);
-        if !fill_address(&mut self.from, bytes, row) {
-            return fail(ParseError::From, row);
-        }
-        let row = index.core(TO);
-        if !fill_address(&mut self.to, bytes, row) {
-            return fail(ParseError::To, row);
-        }
-        let row = index.core(CALL_ID);
-        self.call_id = row.value_in(bytes);
-        if !is_call_id(self.call_id) {
-            return fail(ParseError::CallId, row);
-        }
-        let row = index.core(CSEQ);
-        let Ok(cseq) = CSeq::parse(row.value_in(bytes)) else { return fail(ParseError::CSeq, row) };
-        self.cseq = cseq;
-        let mut end = Some(bytes.len());
-        let row = index.core(CONTENT_LENGTH);
-        if !row.is_none() {
-            let Some(length) = decimal(row.value_in(bytes)) else { return fail(ParseError::ContentLength, row) };
-            end = usize::try_from(length).ok().and_then(|length| head.checked_add(length));
-        }
-        if let Some(fault) = index.fault {
+        let start = start_line::parse(slice(bytes, 0, start_line.end), &mut self.parts).map_err(|error| (error, 0))?;
+        (self.start, self.status) = (start.text, start.status);
+        let mut core = Core { rows: [Row::NONE; 6], fault: None };
+        let head = self.index.read(bytes, start_line.next, &mut core)?;
+        self.head = head as u16;
+        self.fill_core(&core)?;
+        if let Some(fault) = core.fault {
             return Err(fault);
         }
-        let Some(bytes) = end.and_then(|end| bytes.get(..end)) else {
-            return Err((ParseError::Body, bytes.len()));
-        };
-        self.bytes = bytes;
-        self.head = head as u16;
-        match start {
-            StartLine::Request { method, .. } if method != cseq.method => return Err((ParseError::CSeqMethod, head)),
-            StartLine::Request { uri, .. } => self.start = Ok(uri),
-            StartLine::Status { status, reason } => (self.start, self.status) = (Err(reason), status),
+        if self.index.present & MANDATORY != MANDATORY {
+            return Err((missing(self.index.present), head));
+        }
+        if let Some(row) = core.row(CONTENT_LENGTH) {
+            let length = decimal(row.value_in(bytes)).and_then(|length| usize::try_from(length).ok());
+            let body = length.and_then(|length| bytes.get(..head.checked_add(length)?));
+            self.bytes = body.ok_or((ParseError::Body, bytes.len()))?;
+        }
+        if self.status == 0 && start.method != self.cseq.method {
+            return Err((ParseError::CSeqMethod, head));
         }
         Ok(())
+    }
+
+    /// Reads the values of the headers that every layer needs, as far as they are there.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    fn fill_core(&mut self, core: &Core) -> Result<(), Fault> {
+        let bytes = self.bytes;
+        let fail = |error, row: Row| Err((error, row.value()));
+        if let Some(row) = core.row(VIA)
+            && self.via.fill(row.up_to_end(bytes), row.value()).is_none()
+        {
+            return fail(ParseError::Via, row);
+        }
+        if let Some(row) = core.row(FROM)
+            && self.from.fill(row.up_to_end(bytes), row.value()) != Some(row.end())
+        {
+            return fail(ParseError::From, row);
+        }
+        if let Some(row) = core.row(TO)
+            && self.to.fill(row.up_to_end(bytes), row.value()) != Some(row.end())
+        {
+            return fail(ParseError::To, row);
+        }
+        if let Some(row) = core.row(CALL_ID) {
+            self.call_id = row.value_in(bytes);
+            if !is_call_id(self.call_id) {
+                return fail(ParseError::CallId, row);
+            }
+        }
+        if let Some(row) = core.row(CSEQ) {
+            let Some(cseq) = CSeq::read(row.up_to_end(bytes), row.value()) else { return fail(ParseError::CSeq, row) };
+            self.cseq = cseq;
+        }
+        match core.row(CONTENT_LENGTH) {
+            Some(row) if decimal(row.value_in(bytes)).is_none() => fail(ParseError::ContentLength, row),
+            _ => Ok(()),
+        }
     }
 
     /// The octets of the message, without what stood before or behind it.
@@ -386,28 +364,19 @@ impl<'a> Message<'a> {
     /// The reason phrase of a response; empty for a request.
     #[must_use]
     pub const fn reason(&self) -> &'a [u8] {
-        match self.start {
-            Ok(_) => b"",
-            Err(reason) => reason,
-        }
+        if self.is_request() { b"" } else { self.start }
     }
 
     /// The Request-URI as it is written; `None` for a response.
     #[must_use]
     pub const fn request_uri(&self) -> Option<&'a [u8]> {
-        match &self.start {
-            Ok(uri) => Some(uri.raw()),
-            Err(_) => None,
-        }
+        if self.is_request() { Some(self.start) } else { None }
     }
 
     /// The Request-URI in its parts; `None` for a response.
     #[must_use]
     pub const fn uri(&self) -> Option<Uri<'a>> {
-        match self.start {
-            Ok(uri) => Some(uri),
-            Err(_) => None,
-        }
+        if self.is_request() { Some(Uri::of(self.start, self.parts)) } else { None }
     }
 
     /// The first Via.
@@ -459,7 +428,8 @@ impl<'a> Message<'a> {
     }
 
     pub(crate) fn rows(&self) -> Rows<'_, 'a> {
-        Rows::new(self.bytes, self.index.table.get(..self.index.count).unwrap_or_default(), self.index.rest)
+        let table = self.index.table.get(..usize::from(self.index.count)).unwrap_or_default();
+        Rows::new(self.bytes, table, usize::from(self.index.rest))
     }
 
     /// The rows when one of these ids, a bit for each, is among them, else none.
@@ -518,7 +488,7 @@ impl<'a> Message<'a> {
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn named<'n>(&self, id: u8, name: &'n [u8]) -> Named<'_, 'a, 'n> {
         let first = self.index.first.get(usize::from(id)).copied().unwrap_or(0);
-        let rest = if self.has(id) { self.index.rest } else { 0 };
+        let rest = if self.has(id) { usize::from(self.index.rest) } else { 0 };
         Named::new(self.bytes, &self.index.table, rest, first, (id, name))
     }
 

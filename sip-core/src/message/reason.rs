@@ -77,7 +77,7 @@ fn warning(element: &[u8]) -> Option<Warning<'_>> {
     if code.len() != 3 || agent.is_empty() || peek(rest, at) != b'"' {
         return None;
     }
-    let end = Walk::new(rest).quoted(at)?;
+    let end = Walk::new(rest, at).quoted(at)?;
     if skip_lws(rest, end) != rest.len() {
         return None;
     }

@@ -253,27 +253,32 @@ pub(crate) fn trim_end(bytes: &[u8]) -> &[u8] {
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
     let mut number: u64 = 0;
-    // Nineteen digits can't overflow.
-    let (first, rest) = if WIDE { digits.split_at_checked(19).unwrap_or((digits, b"")) } else { (&b""[..], digits) };
-    for octet in first {
-        let digit = octet.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
-    }
-    for octet in rest {
+    for octet in digits {
         let digit = octet.wrapping_sub(b'0');
         if digit > 9 {
             return None;
         }
         number = number.saturating_mul(10).saturating_add(u64::from(digit));
     }
-    Some(number)
+    if digits.is_empty() { None } else { Some(number) }
+}
+
+/// The number of 32 bits whose digits begin at `at`, and where they end; `None` when there are none, or more than fit.
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(crate) fn number(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
+    let mut number: u32 = 0;
+    let mut end = at;
+    while let Some(octet) = bytes.get(end) {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number.checked_mul(10)?.checked_add(u32::from(digit))?;
+        end = end.wrapping_add(1);
+    }
+    (end != at).then_some((number, end))
 }
 
 /// As [`decimal`], `u32::MAX` when the number is larger.
@@ -411,7 +416,7 @@ pub(crate) fn stands<const N: usize>(bytes: &[u8], at: usize, literal: &[u8; N])
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn element(list: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let (first, end) = Walk::new(list).element(0);
+    let (first, end) = Walk::new(list, 0).element(0);
     (first, list.get(end.wrapping_add(1)..))
 }
 
@@ -494,7 +499,7 @@ mod tests {
         for (text, end) in
             [(&b"\""[..], None), (b"\"\"", Some(2)), (b"\"\\", None), (b"\"\\\"", None), (b"\"a\"", Some(3))]
         {
-            assert_eq!(Walk::new(text).quoted(0), end);
+            assert_eq!(Walk::new(text, 0).quoted(0), end);
         }
         for (text, inside) in [(&b""[..], &b""[..]), (b"\"", b"\""), (b"\"\"", b""), (b"x", b"x")] {
             assert_eq!(unquote(text), inside);

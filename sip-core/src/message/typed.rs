@@ -90,23 +90,18 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn vias(&self) -> List<'_, 'a, Via<'a>> {
         // The first one was read when the message was.
-        let mut rows = self.known_rows(HeaderName::Via.id());
         let top = self.top_via();
-        let rest = rows.next().and_then(|row| {
-            let comma = skip_lws(row, top.raw().len());
-            row.get(comma.wrapping_add(1)..)
-        });
-        List::after(Some(top), rest, rows)
+        List::after(top, top.raw(), self.known_rows(HeaderName::Via.id()))
     }
 
     /// Every Contact; nothing for `Contact: *`.
     #[must_use]
     pub fn contacts(&self) -> List<'_, 'a, NameAddr<'a>> {
         let mut rows = self.known_rows(HeaderName::Contact.id());
-        match rows.next() {
-            Some(b"*") if rows.clone().next().is_none() => List::new(rows),
-            first => List::after(None, first, rows),
+        if self.contact_is_wildcard() {
+            rows.next();
         }
+        List::new(rows)
     }
 
     /// Whether the one Contact is `*`, which stands for all bindings (RFC 3261 §10.2.2).

@@ -49,12 +49,12 @@ pub(crate) struct Parts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Kind {
+    /// The URI breaks the grammar of its scheme.
+    Broken,
     Sip,
     Sips,
     Tel,
     Other,
-    /// The URI breaks the grammar of its scheme.
-    Broken,
 }
 
 impl Parts {
@@ -77,9 +77,14 @@ impl Parts {
         self.kind != Kind::Broken
     }
 
+    /// Whether there are header components behind a `?`.
+    pub(crate) const fn has_headers(&self) -> bool {
+        !self.headers.is_none()
+    }
+
     /// Reads the URI that begins at `from`; gives where it ends.
     #[cfg_attr(target_pointer_width = "64", inline)]
-    pub(crate) fn fill(&mut self, walk: Walk<'_>, from: usize) -> Option<usize> {
+    pub(crate) fn fill(&mut self, walk: &mut Walk<'_>, from: usize) -> Option<usize> {
         let end = if stands(walk.bytes, from, b"sip:") {
             self.kind = Kind::Sip;
             self.read_sip(walk, from, from.wrapping_add(4))
@@ -91,8 +96,7 @@ impl Parts {
 
     /// Reads a URI whose scheme is not just `sip`.
     #[inline(never)]
-    fn read_scheme(&mut self, walk: Walk<'_>, from: usize) -> Option<usize> {
-        let mut walk = walk;
+    fn read_scheme(&mut self, walk: &mut Walk<'_>, from: usize) -> Option<usize> {
         let colon = walk.run(from, SCHEME);
         if peek(walk.bytes, colon) != b':' || !is(peek(walk.bytes, from), ALPHA) {
             return None;
@@ -112,8 +116,7 @@ impl Parts {
     }
 
     /// Reads what follows the colon of a SIP URI; gives where it ends.
-    fn read_sip(&mut self, walk: Walk<'_>, from: usize, start: usize) -> Option<usize> {
-        let mut walk = walk;
+    fn read_sip(&mut self, walk: &mut Walk<'_>, from: usize, start: usize) -> Option<usize> {
         let bytes = walk.bytes;
         let within = |begin: usize, end: usize| Span::new(begin.wrapping_sub(from), end.wrapping_sub(from));
         let mut at = start;
@@ -133,7 +136,7 @@ impl Parts {
             }
             at = end.wrapping_add(1);
         }
-        let (kind, end) = host(&mut walk, at)?;
+        let (kind, end) = host(walk, at)?;
         self.host = within(at, end);
         self.host_kind = kind;
         at = end;
@@ -167,8 +170,7 @@ impl Parts {
     }
 
     /// Reads what follows the colon of any other URI; gives where it ends.
-    fn read_opaque(&mut self, walk: Walk<'_>, from: usize, start: usize) -> Option<usize> {
-        let mut walk = walk;
+    fn read_opaque(&mut self, walk: &mut Walk<'_>, from: usize, start: usize) -> Option<usize> {
         let end = walk.run(start, URI);
         if start == end {
             return None;
@@ -192,7 +194,7 @@ impl<'a> Uri<'a> {
     /// When it has no scheme, white space in it, breaks the grammar of a SIP URI, or has more than 65,535 octets.
     pub fn parse(raw: &'a [u8]) -> Result<Self, ParseError> {
         let mut uri = Self { raw, parts: Parts::NONE };
-        match uri.parts.fill(Walk::new(raw), 0) {
+        match uri.parts.fill(&mut Walk::new(raw, 0), 0) {
             Some(end) if end == raw.len() => Ok(uri),
             _ => Err(ParseError::Uri),
         }

@@ -9,7 +9,7 @@ use super::walk::Walk;
 
 /// Whether nothing but well-formed parameters stands from `at` on.
 pub(super) fn are_params(bytes: &[u8], at: usize) -> bool {
-    let end = read_params(&mut Walk::new(bytes), 0, at, &mut Places::default(), |_| Some(()));
+    let end = read_params(&mut Walk::new(bytes, at), 0, at, &mut Places::default(), |_| Some(()));
     end.and_then(|end| element_end(bytes, end)) == Some(bytes.len())
 }
 

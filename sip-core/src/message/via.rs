@@ -180,7 +180,7 @@ impl<'a> Element<'a> for Via<'a> {
 
     fn fill(&mut self, bytes: &'a [u8], at: usize) -> Option<usize> {
         let start = skip_lws(bytes, at);
-        let walk = &mut Walk::new(bytes);
+        let walk = &mut Walk::new(bytes, start);
         let within = |from: usize, to: usize| Span::new(from.wrapping_sub(start), to.wrapping_sub(start));
         let from = if stands(bytes, start, b"SIP/2.0/") { start.wrapping_add(8) } else { protocol(bytes, start)? };
         let from = skip_lws(bytes, from);

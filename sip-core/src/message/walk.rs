@@ -1,41 +1,26 @@
 //! A value that is walked through from its front to its end.
 
-use super::chunk::{self, Chunk};
+use super::chunk::Ahead;
 use super::scan::{HEX, PLAIN, is, peek, skip_lws, slice, trim_end};
 
-/// Octets, and a map of which of the next sixty-four of them are unusual, so that a run of usual ones is one step
-/// however long it is.
+/// Octets, and what is known of the next ones, so that a run of usual octets is one step however long it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Walk<'a> {
     pub(crate) bytes: &'a [u8],
-    /// Where the map begins.
-    from: usize,
-    /// A bit for each octet from there on that is unusual or lies beyond the end, the lowest for the first.
-    unusual: u64,
+    ahead: Ahead,
 }
 
 impl<'a> Walk<'a> {
+    /// A walk through `bytes` that begins at `at`.
     #[cfg_attr(target_pointer_width = "64", inline)]
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, from: 0, unusual: chunk::unusual(bytes, 0) }
+    pub(crate) fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, ahead: Ahead::new(bytes, at) }
     }
 
     /// The first place at or after `at` that is unusual or the end.
-    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn next_unusual(&mut self, at: usize) -> usize {
-        if !Chunk::EXISTS {
-            return at;
-        }
-        let ahead = at.wrapping_sub(self.from);
-        if ahead < 64 {
-            let found = self.unusual.wrapping_shr(ahead as u32);
-            if found != 0 {
-                return at.wrapping_add(found.trailing_zeros() as usize);
-            }
-        }
-        let found;
-        (self.from, self.unusual, found) = look_on(self.bytes, at);
-        found
+        self.ahead.next(self.bytes, at)
     }
 
     /// As [`run`](super::scan::run).
@@ -119,18 +104,5 @@ impl<'a> Walk<'a> {
                 _ => at = at.wrapping_add(1),
             }
         }
-    }
-}
-
-/// Looks for the first unusual octet, or the end, at or after `at`; gives where the map begins that shows it, the map, and it.
-#[inline(never)]
-fn look_on(bytes: &[u8], at: usize) -> (usize, u64, usize) {
-    let mut from = at;
-    loop {
-        let unusual = chunk::unusual(bytes, from);
-        if unusual != 0 {
-            return (from, unusual, from.wrapping_add(unusual.trailing_zeros() as usize));
-        }
-        from = from.wrapping_add(64);
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct IndexRef<'a> {
 pub(super) fn place(links: &[Links], handle: Handle) -> Option<usize> {
     let index = handle.index()?;
     let links = links.get(index)?;
-    (links.tenure == Tenure::of(handle.generation)).then_some(index)
+    (links.tenure == Tenure::of(handle.generation())).then_some(index)
 }
 
 impl<'a> IndexRef<'a> {
@@ -109,7 +109,7 @@ impl Index<'_> {
     pub(super) fn insert(&mut self) -> Option<Handle> {
         let link = if self.head.free.is_none() {
             let index = self.head.fresh as usize;
-            if index >= self.links.len() {
+            if index >= self.links.len().min(Handle::MOST) {
                 return None;
             }
             self.head.fresh = self.head.fresh.saturating_add(1);

@@ -144,49 +144,64 @@ pub trait Entry: Sized {
     fn key(&self, chain: usize) -> Key;
 }
 
-/// Names an entry: its place, and which of the owners it had. The zero value is none.
+/// Names an entry: its place, and which of the owners it had, each in half of a word. The zero value is none.
+///
+/// With pointers of 32 bits a table so has 65,535 entries at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Handle {
-    pub(super) number: u32,
-    pub(super) generation: u16,
-}
+pub struct Handle(usize);
+
+/// The bits of half a word.
+const HALF: u32 = usize::BITS / 2;
 
 impl Handle {
     /// No entry.
-    pub const NONE: Self = Self { number: 0, generation: 0 };
+    pub const NONE: Self = Self(0);
+
+    /// The most entries that can be named.
+    pub(super) const MOST: usize = (1 << HALF) - 1;
 
     /// The handle made of its two parts, as [`number`](Self::number) and [`generation`](Self::generation) give them.
     #[must_use]
     pub const fn from_parts(number: u32, generation: u16) -> Self {
-        Self { number, generation }
+        Self(number as usize & Self::MOST | (generation as usize) << HALF)
+    }
+
+    /// The handle with these [`bits`](Self::bits).
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits as usize)
+    }
+
+    /// The handle as a number of 48 bits.
+    pub(crate) const fn bits(self) -> u64 {
+        self.0 as u64
     }
 
     /// The place of the entry plus one; zero for none.
     #[must_use]
     pub const fn number(self) -> u32 {
-        self.number
+        (self.0 & Self::MOST) as u32
     }
 
     /// Which of the owners of that place is meant.
     #[must_use]
     pub const fn generation(self) -> u16 {
-        self.generation
+        (self.0 >> HALF) as u16
     }
 
     /// The place of the entry in its slice.
     #[must_use]
     pub const fn index(self) -> Option<usize> {
-        Link(self.number).to_entry()
+        Link(self.number()).to_entry()
     }
 
     /// Whether this is the zero value.
     #[must_use]
     pub const fn is_none(self) -> bool {
-        self.number == 0
+        self.0 == 0
     }
 
     pub(super) const fn new(link: Link, generation: u16) -> Self {
-        Self { number: link.0, generation }
+        Self::from_parts(link.0, generation)
     }
 }

@@ -139,11 +139,11 @@ proptest! {
                     let mut found = Vec::new();
                     let mut next = table.find(chain, key(number));
                     while let Some(handle) = next {
-                        found.push(handle.number);
+                        found.push(handle.number());
                         next = table.find_next(handle, chain);
                     }
                     let named = |item: &&Model| item.keys[chain] == Some(number);
-                    let mut expected: Vec<_> = model.iter().filter(named).map(|item| item.handle.number).collect();
+                    let mut expected: Vec<_> = model.iter().filter(named).map(|item| item.handle.number()).collect();
                     found.sort_unstable();
                     expected.sort_unstable();
                     prop_assert_eq!(found, expected);

@@ -220,34 +220,37 @@ pub(super) struct Tries {
     pub(super) repeated: u8,
 }
 
+/// The bits of a [`User`] that name an entry, or count.
+const NUMBER: u64 = (1 << 48) - 1;
+
 impl Owner {
     pub(super) fn user(self, tries: Tries) -> User {
-        let (kind, handle) = match self {
-            Self::Nobody => (1, Handle::NONE),
-            Self::Invite(call) => (2, call),
-            Self::Reinvite(dialog) => (3, dialog),
-            Self::Bye(dialog) => (4, dialog),
-            Self::Register(registration) => (5, registration),
-            Self::Application(number) => (6, Handle::from_parts(number, 0)),
-            Self::Incoming => (7, Handle::NONE),
-            Self::Settled(bits) => (8, Handle::from_parts(bits, 0)),
+        let (kind, number) = match self {
+            Self::Nobody => (1, 0),
+            Self::Invite(call) => (2, call.bits()),
+            Self::Reinvite(dialog) => (3, dialog.bits()),
+            Self::Bye(dialog) => (4, dialog.bits()),
+            Self::Register(registration) => (5, registration.bits()),
+            Self::Application(number) => (6, u64::from(number)),
+            Self::Incoming => (7, 0),
+            Self::Settled(bits) => (8, u64::from(bits)),
         };
         let tries = u64::from(tries.total.min(15)) << 4 | u64::from(tries.repeated.min(15));
-        User::new(kind << 56 | tries << 48 | u64::from(handle.generation()) << 32 | u64::from(handle.number()))
+        User::new(kind << 56 | tries << 48 | number)
     }
 
     pub(super) fn of(user: User) -> (Self, Tries) {
         let bits = user.bits();
-        let handle = Handle::from_parts(bits as u32, (bits >> 32) as u16);
+        let handle = Handle::from_bits(bits & NUMBER);
         let tries = Tries { total: (bits >> 52) as u8 & 15, repeated: (bits >> 48) as u8 & 15 };
         let owner = match bits >> 56 {
             2 => Self::Invite(handle),
             3 => Self::Reinvite(handle),
             4 => Self::Bye(handle),
             5 => Self::Register(handle),
-            6 => Self::Application(handle.number()),
+            6 => Self::Application(bits as u32),
             7 => Self::Incoming,
-            8 => Self::Settled(handle.number()),
+            8 => Self::Settled(bits as u32),
             _ => Self::Nobody,
         };
         (owner, tries)

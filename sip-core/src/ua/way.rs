@@ -149,7 +149,7 @@ impl<O: Octets> Agent<'_, O> {
             return Step::Again;
         }
         entry.lookup = Lookup::Asked;
-        Step::LookUp(Asker::Dialog(dialog), Ticket::new(TICKET_DIALOG | number_of(dialog)))
+        Step::LookUp(Asker::Dialog(dialog), Ticket::new(TICKET_DIALOG | dialog.bits()))
     }
 
     fn transaction_question(&mut self, id: TransactionId) -> Step {
@@ -163,7 +163,7 @@ impl<O: Octets> Agent<'_, O> {
             self.layer.launch(self.now, id, flow);
             return Step::Again;
         }
-        Step::LookUp(Asker::Transaction(id), Ticket::new(TICKET_TRANSACTION | number_of(id.0)))
+        Step::LookUp(Asker::Transaction(id), Ticket::new(TICKET_TRANSACTION | id.0.bits()))
     }
 
     /// What the application knows a request by; `None` for those that it has not asked for.
@@ -302,15 +302,10 @@ impl Asker {
     /// The asker that a ticket names.
     pub(super) fn of(ticket: Ticket) -> Self {
         let bits = ticket.number();
-        let handle = Handle::from_parts(bits as u32, (bits >> 32) as u16);
+        let handle = Handle::from_bits(bits & (TICKET_TRANSACTION - 1));
         if bits & TICKET_DIALOG != 0 { Self::Dialog(handle) } else { Self::Transaction(TransactionId(handle)) }
     }
 }
 
 const TICKET_TRANSACTION: u64 = 1 << 48;
 const TICKET_DIALOG: u64 = 1 << 49;
-
-/// A handle as the low bits of a ticket.
-fn number_of(handle: Handle) -> u64 {
-    u64::from(handle.generation()) << 32 | u64::from(handle.number())
-}

@@ -125,11 +125,13 @@ impl<'a, O: Octets> Agent<'a, O> {
     }
 
     /// 64·T1: how long a transaction, or the wait for an ACK, lasts.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn patience(&self) -> Duration {
         self.s.settings.timers.t1.times(64)
     }
 
     /// Ends a call by a message: its entry is free, the event is the message's.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn end_now(&mut self, call: Handle, cause: Cause, status: u16) -> Received<Event> {
         self.wind_up(call);
         self.calls.remove(call);

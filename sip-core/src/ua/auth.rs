@@ -205,6 +205,7 @@ impl<O: Octets> Agent<'_, O> {
     /// For each realm the topmost challenge of a supported algorithm counts (RFC 8760 §2.4); an unknown one is passed over. A
     /// nonce that is called stale, or that differs from the one answered, is worth another try; the same nonce again means a
     /// wrong password. On success the new transaction has the same owner and the sessions used are returned.
+    #[inline(never)]
     pub(super) fn authenticate(
         &mut self,
         id: TransactionId,

@@ -96,21 +96,21 @@ impl<'a> Config<'a> {
         if self.path_mtu != 0 && self.path_mtu < SMALLEST_MTU {
             return Err(ConfigError::Invalid("path_mtu: 576 to 65,535, or zero"));
         }
-        for (text, what) in [
-            (self.user_agent, "user_agent: one line"),
-            (self.methods, "methods: one line"),
-            (self.supported, "supported: one line"),
-            (self.accept, "accept: one line"),
-        ] {
-            if text.bytes().any(|octet| octet < b' ' || octet == 0x7f) {
-                return Err(ConfigError::Invalid(what));
-            }
-        }
-        Ok(())
+        one_line(self.user_agent, "user_agent: one line")?;
+        one_line(self.methods, "methods: one line")?;
+        one_line(self.supported, "supported: one line")?;
+        one_line(self.accept, "accept: one line")
     }
 }
 
+#[inline(never)]
+fn one_line(text: &str, otherwise: &'static str) -> Result<(), ConfigError> {
+    let control = text.bytes().any(|octet| octet < b' ' || octet == 0x7f);
+    if control { Err(ConfigError::Invalid(otherwise)) } else { Ok(()) }
+}
+
 /// Whether `text` can stand as a host and port in Via and Contact.
+#[inline(never)]
 pub(super) fn is_host_port(text: &str) -> bool {
     let mut room = [0; 300];
     let mut writer = Writer::new(&mut room);
@@ -118,7 +118,7 @@ pub(super) fn is_host_port(text: &str) -> bool {
     writer.raw(text.as_bytes());
     let length = writer.finish().unwrap_or(0);
     let uri = Uri::parse(room.get(..length).unwrap_or_default());
-    !text.contains(['/', ';', '?', '@', ' ']) && uri.is_ok_and(|uri| uri.is_sip() && uri.user().is_none())
+    !text.bytes().any(|octet| b"/;?@ ".contains(&octet)) && uri.is_ok_and(|uri| uri.is_sip() && uri.user().is_none())
 }
 
 const TEXTS: usize = 8;
@@ -221,6 +221,7 @@ impl Settings {
     }
 
     /// One text out of the octets of [`block`](Self::block).
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn text<'k>(&self, kept: &'k [u8], text: Text) -> &'k [u8] {
         let index = text as usize;
         let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);

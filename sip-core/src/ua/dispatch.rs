@@ -28,7 +28,7 @@ impl<O: Octets> Agent<'_, O> {
     #[inline(never)]
     pub(super) fn receive_response(&mut self, response: &Message<'_>) -> Received<Event> {
         // More than one Via was misrouted (§8.1.3.3).
-        if response.vias().count() != 1 {
+        if response.values(HeaderName::Via).nth(1).is_some() {
             return Received::Stray;
         }
         let Some((id, user)) = self.layer.match_response(response) else { return Received::Stray };

@@ -25,6 +25,7 @@ const LONGEST: usize = 54;
 impl<O: Octets> Agent<'_, O> {
     /// Compares the Via of a 2xx to REGISTER with what it says of the request's source, and takes the latter for our
     /// address when they differ.
+    #[inline(never)]
     pub(super) fn learn_address(&mut self, handle: Handle, response: &Message<'_>) {
         let settings = self.s.settings;
         let Some(entry) = self.registrations.get_mut(handle) else { return };

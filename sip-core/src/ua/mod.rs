@@ -383,7 +383,7 @@ impl<M: Memory> Role for UserAgent<M> {
         agent.source = flow;
         let received =
             if message.is_request() { agent.receive_request(message) } else { agent.receive_response(message) };
-        if received == Received::Stray {
+        if matches!(received, Received::Stray) {
             log::line!(debug, "stray: {}", message);
             self.state.statistics.strays = self.state.statistics.strays.saturating_add(1);
         }

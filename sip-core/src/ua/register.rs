@@ -190,6 +190,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// The lifetime that a 200 grants to our Contact (§10.2.4).
+    #[inline(never)]
     fn granted(&self, response: &Message<'_>, wanted: u32) -> u32 {
         let settings = self.s.settings;
         let mut room = [0; 256];
@@ -241,7 +242,7 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Decides when to try again; the seconds, 0 for never.
     fn register_failed(&mut self, handle: Handle, status: u16, retry_after: Option<u32>) -> u32 {
-        let jitter = self.s.random.below(1000);
+        let jitter = self.s.random.below(1000) as u32;
         let for_good = (300..500).contains(&status) && !matches!(status, 408 | 480 | 429) || status >= 600;
         let Some(entry) = self.registrations.get_mut(handle) else { return 0 };
         let ends = for_good || entry.removal_due || entry.state == State::Removing;
@@ -268,11 +269,11 @@ impl<O: Octets> Agent<'_, O> {
         entry.failures = entry.failures.saturating_add(1);
         entry.state = State::Waiting;
         // Between half and all of the wait, so that a thousand phones don't come back in one second.
-        let spread = u64::from(doubled).saturating_mul(500_u64.saturating_add(jitter / 2));
-        let wait = retry_after.map_or(spread, |seconds| u64::from(seconds.clamp(1, LONGEST_WAIT)).saturating_mul(1000));
-        entry.refresh_at = self.now + Duration::from_millis(wait);
+        let spread = doubled.saturating_mul(jitter.saturating_add(1000) / 2);
+        let wait = retry_after.map_or(spread, |seconds| seconds.clamp(1, LONGEST_WAIT).saturating_mul(1000));
+        entry.refresh_at = self.now + Duration::from_millis(u64::from(wait));
         self.arm_registration(handle);
-        u32::try_from(wait.div_ceil(1000)).unwrap_or(LONGEST_WAIT)
+        wait.div_ceil(1000)
     }
 
     /// A registration's timer: refresh, retry or keep-alive.

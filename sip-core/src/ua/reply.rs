@@ -49,6 +49,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Answers a request with nothing but a status.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn reply_bare(&mut self, request: &Message<'_>, status: u16) {
         self.reply(request, status, &[]);
     }
@@ -91,6 +92,7 @@ impl<O: Octets> Agent<'_, O> {
         Received::Nothing
     }
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn keep_reply(&mut self, flow: Flow, written: Result<Block, Error>) {
         match written {
             Ok(block) => {
@@ -102,6 +104,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Forgets the reply; one that was never sent is counted.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn drop_reply(&mut self) {
         let reply = &mut self.s.reply;
         if reply.block.is_none() {

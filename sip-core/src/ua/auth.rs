@@ -89,6 +89,11 @@ impl Sessions {
         made: 0,
     };
 
+    /// Where the session of this number is; none for 0, and when its challenge is forgotten.
+    fn place(&self, number: u32) -> Option<usize> {
+        self.sessions.iter().position(|session| number != 0 && session.number == number)
+    }
+
     /// The credential for a realm: the one given for it, or else the one given for any.
     fn credential_for<O: Octets>(&self, realm: &[u8], octets: &O) -> Option<u8> {
         let find = |wanted: &dyn Fn(&[u8]) -> bool| {
@@ -114,38 +119,45 @@ impl Sessions {
     }
 }
 
-/// One row to be written: a session and the count it goes out with.
-#[derive(Clone, Copy)]
-struct Row {
-    session: Session,
-    credential: Credential,
-}
-
-/// The rows of credentials for one request, ready to be written any number of times.
+/// The credentials for one request, ready to be written any number of times.
 pub(super) struct Answers {
-    rows: heapless::Vec<Row, MAX_ANSWERS>,
+    /// The sessions to answer; 0 is none.
+    sessions: [u32; MAX_ANSWERS],
     cnonce: Token,
 }
 
 impl Answers {
-    /// No rows.
-    pub(super) const NONE: Self = Self { rows: heapless::Vec::new(), cnonce: Token::ZERO };
+    /// No credentials.
+    pub(super) const NONE: Self = Self { sessions: [0; MAX_ANSWERS], cnonce: Token::ZERO };
+
+    /// The sessions that are answered.
+    fn of<'s>(&self, store: &'s Sessions) -> impl Iterator<Item = &'s Session> {
+        self.sessions.into_iter().filter_map(|number| store.place(number).and_then(|place| store.sessions.get(place)))
+    }
 
     /// Whether there is a row for the realm of these credentials.
-    fn has(&self, kept: &impl KeptBlocks, given: &Credentials<'_>) -> bool {
-        self.rows.iter().any(|Row { session, .. }| {
-            session.proxy == given.proxy && session.terms(kept.get(session.block)).realm == given.realm
-        })
+    fn has(&self, store: &Sessions, kept: &impl KeptBlocks, given: &Credentials<'_>) -> bool {
+        self.of(store)
+            .any(|session| session.proxy == given.proxy && session.terms(kept.get(session.block)).realm == given.realm)
     }
 
     /// Writes the Authorization and Proxy-Authorization rows for a request.
-    pub(super) fn write(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>, method: Method<'_>, uri: &[u8]) {
-        for row in &self.rows {
-            let terms = row.session.terms(kept.get(row.session.block));
-            let texts = kept.get(row.credential.block);
-            let (_, rest) = texts.split_at_checked(usize::from(row.credential.realm)).unwrap_or_default();
-            let (username, password) = rest.split_at_checked(usize::from(row.credential.username)).unwrap_or_default();
-            let (secret, nc, cnonce) = (Secret::Password(password), row.session.count, self.cnonce.as_bytes());
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(super) fn write(
+        &self,
+        store: &Sessions,
+        kept: &impl KeptBlocks,
+        writer: &mut Writer<'_>,
+        method: Method<'_>,
+        uri: &[u8],
+    ) {
+        for session in self.of(store) {
+            let Some(credential) = store.credentials.get(usize::from(session.credential)) else { continue };
+            let terms = session.terms(kept.get(session.block));
+            let texts = kept.get(credential.block);
+            let (_, rest) = texts.split_at_checked(usize::from(credential.realm)).unwrap_or_default();
+            let (username, password) = rest.split_at_checked(usize::from(credential.username)).unwrap_or_default();
+            let (secret, nc, cnonce) = (Secret::Password(password), session.count, self.cnonce.as_bytes());
             let answer = Answer { username, secret, method, uri, nc, cnonce };
             // The algorithm is one that was found supported when the challenge came.
             let _ = write_authorization(writer, &terms, &answer);
@@ -184,20 +196,13 @@ impl<O: Octets> Agent<'_, O> {
 
     /// The rows for a request that answers these sessions once more; each answer takes the next nonce count.
     pub(super) fn answers(&mut self, sessions: [u32; 2]) -> Answers {
-        let cnonce = self.s.random.token();
-        let mut rows = heapless::Vec::new();
+        let store = &mut self.s.sessions;
         for number in sessions {
-            let store = &mut self.s.sessions;
-            let Some(session) = store.sessions.iter_mut().find(|session| number != 0 && session.number == number)
-            else {
-                continue;
-            };
-            session.count = session.count.saturating_add(1);
-            let Some(credential) = store.credentials.get(usize::from(session.credential)) else { continue };
-            // As many rows as there are sessions to answer.
-            let _ = rows.push(Row { session: *session, credential: *credential });
+            if let Some(session) = store.place(number).and_then(|place| store.sessions.get_mut(place)) {
+                session.count = session.count.saturating_add(1);
+            }
         }
-        Answers { rows, cnonce }
+        Answers { sessions, cnonce: self.s.random.token() }
     }
 
     /// Sends a challenged request again with credentials, if there are any that were not refused already.
@@ -357,10 +362,11 @@ impl<O: Octets> Agent<'_, O> {
             cseq = dialog.local_seq;
         }
         let branch = self.s.random.token();
+        let sessions = &self.s.sessions;
         let block = self.layer.octets.write(size, reserved, |kept, writer| {
             let request = Kept::new(kept.get(old));
             let edit = build::Resend { branch: branch.as_bytes(), cseq, drop: again.drop() };
-            build::resend(writer, &request, &edit, |writer| again.write(kept, writer, &request));
+            build::resend(writer, &request, &edit, |writer| again.write(sessions, kept, writer, &request));
         });
         Some(Rewritten { block: block.ok()?, branch })
     }
@@ -384,7 +390,7 @@ impl Again<'_> {
         ROWS.get(..if self.expires.is_some() { 3 } else { 2 }).unwrap_or_default()
     }
 
-    fn write(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>, request: &Kept<'_>) {
+    fn write(&self, store: &Sessions, kept: &impl KeptBlocks, writer: &mut Writer<'_>, request: &Kept<'_>) {
         if let Some(seconds) = self.expires {
             writer.value_start(HeaderName::Expires);
             writer.number(u64::from(seconds));
@@ -393,11 +399,11 @@ impl Again<'_> {
         // Answers to realms whose challenge is forgotten stay as they are.
         for header in request.headers() {
             let Some(given) = Credentials::of(&header) else { continue };
-            if !self.answers.has(kept, &given) {
+            if !self.answers.has(store, kept, &given) {
                 writer.header(header.name, header.value);
             }
         }
-        self.answers.write(kept, writer, request.method(), request.request_uri());
+        self.answers.write(store, kept, writer, request.method(), request.request_uri());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writing requests outside of dialogs, and what responses and requests of a user agent have in common.
 
-use super::agent::Agent;
+use super::agent::{Agent, State};
 use super::auth::Answers;
 use super::config::{Settings, Text};
 use super::content::Content;
@@ -39,8 +39,8 @@ pub(super) enum Parties<'a> {
 }
 
 impl Settings {
-    /// Writes a request up to CSeq and its credentials.
-    pub(super) fn write_head(&self, kept: &impl KeptBlocks, writer: &mut Writer<'_>, head: &Head<'_>) {
+    /// Writes a request up to CSeq; gives its Request-URI.
+    fn write_head<'k>(&self, kept: &'k impl KeptBlocks, writer: &mut Writer<'_>, head: &Head<'k>) -> &'k [u8] {
         let texts = kept.get(self.block());
         let (uri, to, from) = match head.parties {
             Parties::Given { target, from: b"" } => (target, target, self.text(texts, Text::Identity)),
@@ -78,7 +78,7 @@ impl Settings {
         writer.text(b" ");
         writer.text(head.method.as_bytes());
         writer.end();
-        head.answers.write(kept, writer, head.method, uri);
+        uri
     }
 }
 
@@ -124,9 +124,10 @@ impl<O: Octets> Agent<'_, O> {
         rows: &[Row<'_>],
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
-        let settings = &self.s.settings;
+        let State { settings, sessions, .. } = &*self.s;
         let block = self.layer.octets.write(content.room(), false, |kept, writer| {
-            settings.write_head(kept, writer, head);
+            let uri = settings.write_head(kept, writer, head);
+            head.answers.write(sessions, kept, writer, head.method, uri);
             settings.write_rest(kept, writer, rows, content);
         })?;
         let user = owner.user(Tries::default());

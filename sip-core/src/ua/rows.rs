@@ -1,6 +1,6 @@
 //! The rows that a user agent adds behind the head of a message, and how it ends: each message is a list of them.
 
-use super::agent::Agent;
+use super::agent::{Agent, State};
 use super::auth::Answers;
 use super::config::{Settings, Text};
 use super::content::Content;
@@ -170,13 +170,13 @@ impl<O: Octets> Agent<'_, O> {
         rows: &[Row<'_>],
         content: &Content<'_>,
     ) -> Result<Block, Error> {
-        let settings = &self.s.settings;
+        let State { settings, sessions, .. } = &*self.s;
         let transport = if head.flow.is_none() { settings.transport } else { head.flow.transport };
         self.layer.octets.write(content.room(), reserved, |kept, writer| {
             let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
             let texts = head.identity.texts(kept.get(head.identity.block));
             texts.write_head(writer, head.method, head.seq, transport, sent_by, head.branch);
-            head.answers.write(kept, writer, head.method, texts.request_uri());
+            head.answers.write(sessions, kept, writer, head.method, texts.request_uri());
             settings.write_rest(kept, writer, rows, content);
         })
     }

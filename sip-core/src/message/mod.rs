@@ -35,6 +35,7 @@ mod moment;
 mod outbound;
 mod params;
 mod parse;
+mod phrase;
 mod preference;
 mod reason;
 mod refer;
@@ -67,6 +68,7 @@ pub use method::Method;
 pub use moment::{Date, Timestamp};
 pub use params::{Param, Params};
 pub use parse::{CSeq, MAX_MESSAGE, Message};
+pub use phrase::reason_phrase;
 pub use preference::Preference;
 pub use reason::{Reason, RetryAfter, Warning};
 pub use refer::Replaces;
@@ -77,7 +79,7 @@ pub use stream::{Framer, Framing, frame};
 pub use typed::MediaType;
 pub use uri::{Scheme, Uri, UriParams, unescape_uri};
 pub use via::{MAGIC_COOKIE, Via};
-pub use writer::{WriteError, Writer, reason_phrase};
+pub use writer::{WriteError, Writer};
 
 #[cfg(test)]
 mod build_tests;

@@ -59,8 +59,8 @@ impl Token {
     #[must_use]
     pub fn new(bits: u64) -> Self {
         let mut text = [0; 16];
-        for (pair, octet) in text.as_chunks_mut().0.iter_mut().zip(bits.to_be_bytes()) {
-            *pair = [octet >> 4, octet & 15].map(|digit| digit.wrapping_add(if digit < 10 { b'0' } else { b'a' - 10 }));
+        for (place, half) in text.as_chunks_mut().0.iter_mut().zip([bits >> 32, bits & u64::from(u32::MAX)]) {
+            *place = spell(half).to_be_bytes();
         }
         Self(text)
     }
@@ -276,6 +276,18 @@ const fn lower_case(word: u64) -> u64 {
     let from_a = low.wrapping_add((0x80 - b'A' as u64) * ONES);
     let beyond_z = low.wrapping_add((0x7f - b'Z' as u64) * ONES);
     word | ((from_a ^ beyond_z) & !word & HIGH) >> 2
+}
+
+/// The digits of eight hexadecimal ones' worth of bits, an octet each, all at once.
+const fn spell(bits: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let pairs = (bits | bits << 16) & 0x0000_FFFF_0000_FFFF;
+    let octets = (pairs | pairs << 8) & 0x00FF_00FF_00FF_00FF;
+    let digits = (octets | octets << 4) & (15 * ONES);
+    // Ten and more carry into the fifth bit.
+    let letters = digits.wrapping_add(6 * ONES) >> 4 & ONES;
+    let gap = (b'a' - b'9' - 1) as u64;
+    digits.wrapping_add(b'0' as u64 * ONES).wrapping_add(letters.wrapping_mul(gap))
 }
 
 fn halves(seed: Seed) -> (u64, u64) {

@@ -42,7 +42,8 @@ impl<O: Octets> Transactions<'_, O> {
             self.apply(id, step);
             return if step.tell == Tell::Ack { ServerMatch::Ack2xx(id, user) } else { ServerMatch::Absorbed(id) };
         }
-        let merged = key::merged(self.layer.hash, request);
+        // Where there is nothing to find, the second key can wait for a transaction to be made.
+        let merged = if self.view().is_empty() { None } else { key::merged(self.layer.hash, request) };
         self.layer.fresh = [matched, merged.unwrap_or_default()];
         let merged = merged.and_then(|merged| self.table.find(OTHER, merged));
         if merged.is_some() { ServerMatch::Merged } else { ServerMatch::New }
@@ -77,7 +78,10 @@ impl<O: Octets> Transactions<'_, O> {
         })?;
         let id = self.insert(reserved).inspect_err(|_| self.octets.release(template))?;
         let (timers, reliable) = (self.layer.timers, flow.transport.is_reliable());
-        let [matched, merged] = self.layer.fresh;
+        let [matched, mut merged] = self.layer.fresh;
+        if merged == Key::ZERO {
+            merged = key::merged(self.layer.hash, request).unwrap_or_default();
+        }
         debug_assert_eq!(
             matched,
             key::of_request(self.layer.hash, request, false),
@@ -117,6 +121,19 @@ impl<O: Octets> Transactions<'_, O> {
         reserved: bool,
         rest: impl Fn(&O::Kept<'_>, &mut Writer<'_>),
     ) -> Result<(), Error> {
+        self.respond_by(now, id, status, reason, reserved, &rest)
+    }
+
+    /// As [`respond`](Self::respond), with what writes called rather than copied in, so that this code is there once.
+    fn respond_by(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        status: u16,
+        reason: Option<&[u8]>,
+        reserved: bool,
+        rest: &dyn Fn(&O::Kept<'_>, &mut Writer<'_>),
+    ) -> Result<(), Error> {
         self.settle();
         if !(100..700).contains(&status) {
             return Err(Error::Invalid("status"));
@@ -140,11 +157,11 @@ impl<O: Octets> Transactions<'_, O> {
     /// Ends a server transaction with a final response of nothing but a status; when there is no room even for that, without one.
     pub fn finish(&mut self, now: Instant, id: TransactionId, status: u16) {
         let bare = |_: &O::Kept<'_>, writer: &mut Writer<'_>| writer.finish_without_body();
-        let mut finished = self.respond(now, id, status, None, true, bare);
+        let mut finished = self.respond_by(now, id, status, None, true, &bare);
         if matches!(finished, Err(Error::Capacity(_))) {
             // The provisional response makes way.
             self.release_message(id);
-            finished = self.respond(now, id, status, None, true, bare);
+            finished = self.respond_by(now, id, status, None, true, &bare);
         }
         if matches!(finished, Err(Error::Capacity(_))) {
             self.abandon(id);
@@ -153,7 +170,7 @@ impl<O: Octets> Transactions<'_, O> {
 
     /// Writes the 100 that the layer sends by itself; false when there is no room, which does no harm.
     pub(super) fn write_trying(&mut self, id: TransactionId) -> bool {
-        self.write_response(id, 100, None, false, |_, writer| writer.finish_without_body()).is_ok()
+        self.write_response(id, 100, None, false, &|_, writer| writer.finish_without_body()).is_ok()
     }
 
     fn write_response(
@@ -162,7 +179,7 @@ impl<O: Octets> Transactions<'_, O> {
         status: u16,
         reason: Option<&[u8]>,
         reserved: bool,
-        rest: impl Fn(&O::Kept<'_>, &mut Writer<'_>),
+        rest: &dyn Fn(&O::Kept<'_>, &mut Writer<'_>),
     ) -> Result<(), Error> {
         let template = self.entry_mut(id).ok_or(Error::Gone)?.template;
         let want = self.octets.get(template).len().saturating_add(64);

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::memory::{Block, Octets};
+use crate::message::scan::find;
 use crate::message::{HeaderName, Message, Method, NameAddr, Uri, Writer, unfold};
 use crate::random::Token;
 use crate::transport::Transport;
@@ -42,14 +43,23 @@ impl Identity {
     pub const ZERO: Self =
         Self { block: Block::NONE, call_id: 0, local: 0, remote: 0, target: 0, routes: 0, first_route: 0 };
 
-    /// Keeps the texts of the dialog that `message`, an INVITE or a response to ours, makes.
+    /// Keeps the texts of the dialog that `message`, an INVITE or a response to ours, makes. Gives the URI of their
+    /// [next hop](IdentityTexts::next_hop) too.
     ///
     /// `local_tag` is the tag that our responses bear; it is empty when `message` is a response.
-    pub(crate) fn keep<O: Octets>(message: &Message<'_>, local_tag: &[u8], octets: &mut O) -> Result<Self, Error> {
-        let target = remote_target(message).ok_or(Error::Invalid("Contact"))?;
+    pub(crate) fn keep<'a, O: Octets>(
+        message: &Message<'a>,
+        local_tag: &[u8],
+        octets: &mut O,
+    ) -> Result<(Self, Option<Uri<'a>>), Error> {
+        let (target, uri) = remote_target(message).ok_or(Error::Invalid("Contact"))?;
+        let mut next_hop = Some(uri);
         let mut routes = heapless::Vec::<&[u8], MAX_ROUTES>::new();
         for route in message.record_routes() {
             let route = route.map_err(|_| Error::Invalid("Record-Route"))?;
+            if routes.is_empty() || !message.is_request() {
+                next_hop = route.uri().ok();
+            }
             routes.push(route.raw()).map_err(|_| Error::Invalid("Record-Route"))?;
         }
         if !message.is_request() {
@@ -84,7 +94,7 @@ impl Identity {
         let length = |end: usize, start: usize| u16::try_from(end.saturating_sub(start)).unwrap_or(u16::MAX);
         let [a, b, c, d, e] = sizes;
         let first_route = if routes.is_empty() { 0 } else { length(first_end, d) };
-        Ok(Self {
+        let identity = Self {
             block,
             call_id: length(a, 0),
             local: length(b, a),
@@ -92,12 +102,13 @@ impl Identity {
             target: length(d, c),
             routes: length(e, d),
             first_route,
-        })
+        };
+        Ok((identity, next_hop))
     }
 
     /// Replaces the remote target, when `message` brings a new one (RFC 3261 §12.2.1.2, §12.2.2). Tells whether it did.
     pub(crate) fn refresh<O: Octets>(&mut self, message: &Message<'_>, octets: &mut O) -> Result<bool, Error> {
-        let Some(target) = contact_uri(message) else { return Ok(false) };
+        let Some((target, _)) = contact_uri(message) else { return Ok(false) };
         let old = self.block;
         let same = self.texts(octets.get(old)).target == target;
         if same {
@@ -201,33 +212,35 @@ impl<'k> IdentityTexts<'k> {
     }
 }
 
-/// The URI of the first Contact, when it is one that requests can be sent to; without headers, which a Request-URI has not
-/// (RFC 3261 §19.1.1).
-fn contact_uri<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
+/// The URI of the first Contact, when it is one that requests can be sent to: its text without headers, which a Request-URI has
+/// not (RFC 3261 §19.1.1), and its parts.
+fn contact_uri<'a>(message: &Message<'a>) -> Option<(&'a [u8], Uri<'a>)> {
     without_headers(&message.contacts().next()?.ok()?)
 }
 
 /// The remote target that a message gives a new dialog; a peer of RFC 2543 that sends no Contact is reached at its From or To
 /// (RFC 2543 §6.13).
-fn remote_target<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
-    if message.header(HeaderName::Contact).is_some() {
-        return contact_uri(message);
+fn remote_target<'a>(message: &Message<'a>) -> Option<(&'a [u8], Uri<'a>)> {
+    match contact_uri(message) {
+        None if message.header(HeaderName::Contact).is_none() => {
+            without_headers(&if message.is_request() { message.from() } else { message.to() })
+        }
+        found => found,
     }
-    without_headers(&if message.is_request() { message.from() } else { message.to() })
 }
 
-fn without_headers<'a>(address: &NameAddr<'a>) -> Option<&'a [u8]> {
+fn without_headers<'a>(address: &NameAddr<'a>) -> Option<(&'a [u8], Uri<'a>)> {
     let uri = address.uri().ok()?;
     let end = match uri.headers().len() {
         0 => uri.raw().len(),
         length => uri.raw().len().saturating_sub(length).saturating_sub(1),
     };
-    uri.raw().get(..end).filter(|_| uri.is_sip())
+    Some((uri.raw().get(..end)?, uri)).filter(|(_, uri)| uri.is_sip())
 }
 
 /// Writes a value that came from the wire; folds inside it become spaces.
 fn write_unfolded(writer: &mut Writer<'_>, value: &[u8]) {
-    if value.contains(&b'\r') {
+    if find(value, 0, b'\r') < value.len() {
         for octet in unfold(value) {
             writer.raw(&[octet]);
         }

@@ -5,7 +5,7 @@ use super::auth::Answers;
 use super::content::Content;
 use super::entry::{Owner, Tries};
 use super::rows::{DialogHead, Row};
-use super::way::dialog_flow;
+use super::way::hop_flow;
 use crate::dialog::{Identity, Lookup};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
@@ -22,9 +22,8 @@ impl<O: Octets> Agent<'_, O> {
         if !self.spares(call, needed) {
             return Err(Capacity::Octets { needed }.into());
         }
-        let identity = Identity::keep(message, local_tag, self.layer.octets)?;
-        let preferred = self.s.settings.transport;
-        let direct = dialog_flow(&identity.texts(self.layer.octets.get(identity.block)), preferred);
+        let (identity, next_hop) = Identity::keep(message, local_tag, self.layer.octets)?;
+        let direct = hop_flow(next_hop, self.s.settings.transport);
         let hash = self.s.hash;
         let key = if message.is_request() {
             let to_tag = message.to_tag().unwrap_or(local_tag);
@@ -81,7 +80,8 @@ impl<O: Octets> Agent<'_, O> {
         let Some(entry) = table.get_mut(dialog) else { return Err(Error::Gone) };
         entry.source = self.source;
         if entry.identity.refresh(message, octets)? {
-            entry.flow = dialog_flow(&entry.identity.texts(octets.get(entry.identity.block)), preferred);
+            let texts = entry.identity.texts(octets.get(entry.identity.block));
+            entry.flow = hop_flow(texts.next_hop(), preferred);
         }
         Ok(())
     }

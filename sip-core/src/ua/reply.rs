@@ -5,7 +5,7 @@ use super::auth::Answers;
 use super::content::Content;
 use super::event::Event;
 use super::rows::{DialogHead, Row};
-use super::way::dialog_flow;
+use super::way::hop_flow;
 use crate::dialog::Identity;
 use crate::error::Error;
 use crate::memory::{Block, Octets};
@@ -80,8 +80,9 @@ impl<O: Octets> Agent<'_, O> {
     /// Acknowledges the 2xx of a dialog that is over already: its BYE was sent, or came (RFC 3261 §13.2.2.4, §15).
     pub(super) fn acknowledge_alone(&mut self, response: &Message<'_>) -> Received<Event> {
         // Without room the peer repeats its 2xx.
-        let Ok(identity) = Identity::keep(response, b"", self.layer.octets) else { return Received::Nothing };
-        let direct = dialog_flow(&identity.texts(self.layer.octets.get(identity.block)), self.s.settings.transport);
+        let kept = Identity::keep(response, b"", self.layer.octets);
+        let Ok((identity, next_hop)) = kept else { return Received::Nothing };
+        let direct = hop_flow(next_hop, self.s.settings.transport);
         let flow = if direct.is_none() || direct.needs_connection() { self.source } else { direct };
         self.drop_reply();
         let (seq, branch) = (response.cseq().number, self.s.random.token());

@@ -10,7 +10,7 @@ use super::config::Text;
 use super::entry::Owner;
 use super::event::{Call, Event, Origin, OutgoingRequest, Registration};
 use super::{Step, UserAgent};
-use crate::dialog::{Dialog, IdentityTexts, Lookup};
+use crate::dialog::{Dialog, Lookup};
 use crate::memory::{Handle, Memory, Octets};
 use crate::message::scan::alike;
 use crate::message::{HeaderName, Host, Kept, NameAddr, Scheme, Uri, build};
@@ -46,8 +46,8 @@ pub(super) fn uri_flow(uri: &Uri<'_>, preferred: Transport) -> Flow {
 }
 
 /// The flow to where a dialog's next request goes; none when that has to be looked up.
-pub(super) fn dialog_flow(texts: &IdentityTexts<'_>, preferred: Transport) -> Flow {
-    texts.next_hop().map_or(Flow::NONE, |uri| uri_flow(&uri, preferred))
+pub(super) fn hop_flow(next_hop: Option<Uri<'_>>, preferred: Transport) -> Flow {
+    next_hop.map_or(Flow::NONE, |uri| uri_flow(&uri, preferred))
 }
 
 impl Dialog {

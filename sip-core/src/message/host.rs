@@ -1,7 +1,7 @@
 //! Hosts and ports (RFC 3261 §25.1 `hostport`, RFC 5118).
 
 use super::ParseError;
-use super::scan::{DIGIT, HEX, HOST, alike, decimal, is, number, peek, run_of, slice};
+use super::scan::{DIGIT, HEX, HOST, alike, is, number, peek, run_of, slice};
 use super::uri::hex;
 use super::walk::Walk;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -107,16 +107,25 @@ fn reference(bytes: &[u8], at: usize) -> Option<(HostKind, usize)> {
 
 /// Four numbers of one to three digits, leading zeros read as decimal (RFC 3261 §25.1 `IPv4address`).
 pub(crate) fn v4(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0u8; 4];
-    let mut parts = text.split(|octet| *octet == b'.');
-    for octet in &mut octets {
-        let part = parts.next()?;
-        if part.len() > 3 {
-            return None;
+    let (mut address, mut number, mut digits, mut dots) = (0_u32, 0_u32, 0_u32, 0_u32);
+    for octet in text {
+        let digit = octet.wrapping_sub(b'0');
+        if digit <= 9 {
+            number = number.wrapping_mul(10).wrapping_add(u32::from(digit));
+            digits = digits.wrapping_add(1);
+            if digits > 3 || number > 255 {
+                return None;
+            }
+        } else {
+            dots = dots.wrapping_add(1);
+            if *octet != b'.' || digits == 0 || dots > 3 {
+                return None;
+            }
+            address = address << 8 | number;
+            (number, digits) = (0, 0);
         }
-        *octet = u8::try_from(decimal(part)?).ok()?;
     }
-    parts.next().is_none().then(|| Ipv4Addr::from(octets))
+    (dots == 3 && digits > 0).then(|| Ipv4Addr::from(address << 8 | number))
 }
 
 /// An IPv6 address in brackets.

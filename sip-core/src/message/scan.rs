@@ -112,7 +112,7 @@ pub(crate) fn is(octet: u8, class: u16) -> bool {
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn alike(one: &[u8], other: &[u8]) -> bool {
-    one.eq_ignore_ascii_case(other)
+    (WIDE && one == other) || one.eq_ignore_ascii_case(other)
 }
 
 /// The octet at `at`; NUL, which is in no class, beyond the end.

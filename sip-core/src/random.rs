@@ -32,8 +32,9 @@ impl Random {
     }
 
     /// A number below `bound`, zero when `bound` is zero.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.bits().checked_rem(bound).unwrap_or(0)
+    pub fn below(&mut self, bound: u32) -> u32 {
+        // Random bits as a fraction of the bound, which takes no division.
+        ((self.bits() >> 32).wrapping_mul(u64::from(bound)) >> 32) as u32
     }
 
     /// Sixteen characters of `[0-9a-f]`, 64 random bits: a tag, or what follows the magic cookie of a branch.

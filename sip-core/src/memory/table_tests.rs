@@ -179,14 +179,14 @@ fn steps_of(count: usize) -> [(u64, u64); 3] {
         let key = hash.hasher().number(number).finish();
         table.get_mut(handle).unwrap().keys[0] = key;
         table.link_key(handle, 0, key);
-        table.set_timer(handle, Some(Instant::from_millis(random.below(100_000))));
+        table.set_timer(handle, Some(Instant::from_millis(u64::from(random.below(100_000)))));
         handles.push((handle, key));
     }
     let mut measured = [(0, 0); 3];
     let rounds = 20_000;
     for _ in 0..rounds {
-        let (handle, key) = handles[random.below(count as u64) as usize];
-        let deadline = Instant::from_millis(random.below(100_000));
+        let (handle, key) = handles[random.below(count as u32) as usize];
+        let deadline = Instant::from_millis(u64::from(random.below(100_000)));
         steps::take();
         assert_eq!(table.find(0, key), Some(handle));
         let find = steps::take();

@@ -122,17 +122,19 @@ impl<'b> Writer<'b> {
 
     /// Writes a number in decimal.
     pub fn number(&mut self, number: u64) {
-        let mut length: usize = 1;
+        let mut digits = [0; 20];
+        let mut start = digits.len();
         let mut rest = number;
-        while rest >= 10 {
-            rest /= 10;
-            length = length.wrapping_add(1);
+        for place in digits.iter_mut().rev() {
+            let digit;
+            (rest, digit) = tenth(rest);
+            *place = b'0' | digit;
+            start = start.wrapping_sub(1);
+            if rest == 0 {
+                break;
+            }
         }
-        let mut rest = number;
-        for digit in self.take(length).unwrap_or_default().iter_mut().rev() {
-            *digit = b'0' | (rest % 10) as u8;
-            rest /= 10;
-        }
+        self.raw(digits.get(start..).unwrap_or_default());
     }
 
     /// Writes the request line.
@@ -304,6 +306,17 @@ impl fmt::Write for Writer<'_> {
     }
 }
 
+/// A tenth of the number, and its last digit, by 32-bit arithmetic: on a microcontroller a division of 64 bits is a function
+/// that would be there for this alone.
+fn tenth(number: u64) -> (u64, u8) {
+    let (high, low) = ((number >> 32) as u32, number as u32);
+    // 2³² is ten times 429,496,729 and six.
+    let carried = high % 10;
+    let rest = (low % 10).wrapping_add(carried.wrapping_mul(6));
+    let low = (low / 10).wrapping_add(carried.wrapping_mul(429_496_729)).wrapping_add(rest / 10);
+    (u64::from(high / 10) << 32 | u64::from(low), (rest % 10) as u8)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,5 +433,18 @@ mod tests {
         let mut w = Writer::new(&mut buffer);
         w.raw(&[b'a'; MAX_MESSAGE + 1]);
         assert_eq!(w.finish(), Err(WriteError::TooLarge { needed: MAX_MESSAGE + 1 }));
+    }
+
+    #[test]
+    fn numbers_are_written_in_decimal() {
+        let near = |number: u64| [number.wrapping_sub(1), number, number.wrapping_add(1)];
+        let powers = (0..20).map(|power| 10_u64.pow(power)).chain((0..64).map(|power| 1 << power));
+        for number in powers.flat_map(near) {
+            let mut buffer = [0; 20];
+            let mut w = Writer::new(&mut buffer);
+            w.number(number);
+            let length = w.finish().unwrap();
+            assert_eq!(core::str::from_utf8(&buffer[..length]), Ok(&*format!("{number}")));
+        }
     }
 }

@@ -283,7 +283,7 @@ impl<O: Octets> Agent<'_, O> {
             _ => 481,
         };
         if refusal > 0 {
-            let retry = [Row::Seconds(HeaderName::RetryAfter, self.s.random.below(11) as u32)];
+            let retry = [Row::Seconds(HeaderName::RetryAfter, self.s.random.below(11))];
             self.settle(invite, refusal, b"", false, if refusal == 500 { &retry } else { &[] });
             return Received::Nothing;
         }

@@ -242,7 +242,7 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Decides when to try again; the seconds, 0 for never.
     fn register_failed(&mut self, handle: Handle, status: u16, retry_after: Option<u32>) -> u32 {
-        let jitter = self.s.random.below(1000) as u32;
+        let jitter = self.s.random.below(500);
         let for_good = (300..500).contains(&status) && !matches!(status, 408 | 480 | 429) || status >= 600;
         let Some(entry) = self.registrations.get_mut(handle) else { return 0 };
         let ends = for_good || entry.removal_due || entry.state == State::Removing;
@@ -269,7 +269,7 @@ impl<O: Octets> Agent<'_, O> {
         entry.failures = entry.failures.saturating_add(1);
         entry.state = State::Waiting;
         // Between half and all of the wait, so that a thousand phones don't come back in one second.
-        let spread = doubled.saturating_mul(jitter.saturating_add(1000) / 2);
+        let spread = doubled.saturating_mul(jitter.saturating_add(500));
         let wait = retry_after.map_or(spread, |seconds| seconds.clamp(1, LONGEST_WAIT).saturating_mul(1000));
         entry.refresh_at = self.now + Duration::from_millis(u64::from(wait));
         self.arm_registration(handle);

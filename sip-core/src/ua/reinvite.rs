@@ -126,7 +126,7 @@ impl<O: Octets> Agent<'_, O> {
         let table = &mut self.dialogs;
         let Some(entry) = table.get_mut(dialog) else { return false };
         let units = if entry.is_callee { wait } else { wait.saturating_add(211) };
-        entry.retry_at = self.now + Duration::from_millis(units.saturating_mul(10).max(1));
+        entry.retry_at = self.now + Duration::from_millis(u64::from(units.saturating_mul(10).max(1)));
         entry.invite = TransactionId::NONE;
         self.layer.octets.release(core::mem::replace(&mut entry.retry, copy));
         self.arm_dialog(dialog);

@@ -13,7 +13,7 @@ struct Net {
     flight: BTreeMap<(u64, u64), (bool, Vec<u8>)>,
     sent: u64,
     /// Datagrams lost, of a hundred.
-    loss: u64,
+    loss: u32,
 }
 
 impl Net {
@@ -22,7 +22,7 @@ impl Net {
         for _ in 0..copies {
             if self.random.below(100) >= self.loss {
                 self.sent += 1;
-                let delay = 1 + self.random.below(800);
+                let delay = 1 + u64::from(self.random.below(800));
                 self.flight.insert((now + delay, self.sent), (to_caller, bytes.to_vec()));
             }
         }
@@ -36,7 +36,7 @@ impl Net {
 }
 
 /// Runs one transaction of each kind; gives how often each ended, by a final response or an expiry.
-fn run(seed: u64, loss: u64) -> [u32; 2] {
+fn run(seed: u64, loss: u32) -> [u32; 2] {
     let mut bytes: Seed = [1; 16];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let mut net = Net { random: Random::new(bytes), flight: BTreeMap::new(), sent: 0, loss };
@@ -81,8 +81,8 @@ fn run(seed: u64, loss: u64) -> [u32; 2] {
                 // A request that comes again after its transaction ended is a new one, as in the field.
                 let Ok(id) = callee.work().server(at(next), PEER, &message, b"b", User(8), false) else { continue };
                 let failure = 300 + net.random.below(400) as u16;
-                answers.insert(next + net.random.below(3000), (id, 180));
-                answers.insert(next + 3000 + net.random.below(3000), (id, failure));
+                answers.insert(next + u64::from(net.random.below(3000)), (id, 180));
+                answers.insert(next + 3000 + u64::from(net.random.below(3000)), (id, failure));
             }
         }
     }

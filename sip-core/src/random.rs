@@ -38,6 +38,7 @@ impl Random {
     }
 
     /// Sixteen characters of `[0-9a-f]`, 64 random bits: a tag, or what follows the magic cookie of a branch.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn token(&mut self) -> Token {
         Token::new(self.bits())
     }
@@ -58,6 +59,7 @@ impl Token {
 
     /// The token that spells `bits`.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn new(bits: u64) -> Self {
         let mut text = [0; 16];
         for (place, half) in text.as_chunks_mut().0.iter_mut().zip([bits >> 32, bits & u64::from(u32::MAX)]) {

@@ -27,6 +27,7 @@ impl Instant {
 
     /// The moment `duration` later; the last there is, when that lies beyond it.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub const fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.0))
     }

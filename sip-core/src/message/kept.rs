@@ -22,6 +22,7 @@ pub struct Kept<'a> {
 impl<'a> Kept<'a> {
     /// The request that these octets are; of octets that are none, nothing is found.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, rows: line(bytes, 0, false).map_or(0, |found| found.next) }
     }
@@ -52,6 +53,7 @@ impl<'a> Kept<'a> {
 
     /// The value of the first row of this name; empty when there is none.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn header(&self, name: HeaderName<'_>) -> &'a [u8] {
         self.header_rows(name).next().unwrap_or_default()
     }

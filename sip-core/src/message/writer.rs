@@ -267,6 +267,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Ends a message that has no body.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn finish_without_body(&mut self) {
         self.raw(if self.compact { b"l: 0\r\n\r\n" } else { b"Content-Length: 0\r\n\r\n" });
     }

@@ -32,6 +32,12 @@ impl Instant {
         Self(self.0.saturating_add(duration.0))
     }
 
+    /// The earliest of those that are not zero, which stands for never.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn earliest(of: &[Self]) -> Option<Self> {
+        of.iter().copied().filter(|at| *at != Self::ZERO).min()
+    }
+
     /// The time from `earlier` to this moment; zero when `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

@@ -102,7 +102,7 @@ pub(crate) enum Lookup {
 impl Dialog {
     /// Whether this side made the INVITE transaction that waits.
     pub(crate) fn earliest_deadline(&self) -> Option<Instant> {
-        [self.resend_at, self.give_up_at, self.retry_at].into_iter().filter(|at| *at != Instant::ZERO).min()
+        Instant::earliest(&[self.resend_at, self.give_up_at, self.retry_at])
     }
 
     /// The key under which the dialog is found.

@@ -2,7 +2,7 @@
 
 use super::auth::Sessions;
 use super::config::Settings;
-use super::entry::{CallEntry, CallState, Owner, RegistrationEntry, Tries};
+use super::entry::{CallEntry, CallState, Owner, RegistrationEntry};
 use super::event::{Call, Cause, Event};
 use crate::dialog::{self, Dialog};
 use crate::memory::{Handle, Octets, Parts, Table};
@@ -179,7 +179,7 @@ impl<'a, O: Octets> Agent<'a, O> {
             && self.layer.is_client(invite)
         {
             // What the peer still sends of its 2xx is acknowledged, and no more.
-            self.layer.set_user(invite, settled.user(Tries::default()));
+            self.layer.set_user(invite, settled.new_user());
         }
         while let Some(entry) = self.dialogs.get(dialog) {
             let next = entry.next;
@@ -203,7 +203,7 @@ impl<'a, O: Octets> Agent<'a, O> {
         let layer = &mut self.layer;
         if layer.is_client(invite) {
             // A 2xx is still acknowledged.
-            layer.set_user(invite, Owner::Settled(bits).user(Tries::default()));
+            layer.set_user(invite, Owner::Settled(bits).new_user());
             layer.limit(self.now, invite, patience);
         } else if layer.is_server(invite) && !layer.has_final(invite) {
             layer.finish(self.now, invite, 487);

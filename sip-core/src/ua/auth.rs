@@ -392,9 +392,7 @@ impl Again<'_> {
 
     fn write(&self, store: &Sessions, kept: &impl KeptBlocks, writer: &mut Writer<'_>, request: &Kept<'_>) {
         if let Some(seconds) = self.expires {
-            writer.value_start(HeaderName::Expires);
-            writer.number(u64::from(seconds));
-            writer.end();
+            writer.header_number(HeaderName::Expires, u64::from(seconds));
         }
         // Answers to realms whose challenge is forgotten stay as they are.
         for header in request.headers() {

@@ -8,7 +8,7 @@ use super::event::{Call, Cause, Event, IncomingRequest, OutgoingRequest};
 use super::rows::Row;
 use crate::error::Error;
 use crate::memory::{Handle, Octets};
-use crate::message::scan::alike;
+use crate::message::scan::{alike, trim};
 use crate::message::{HeaderName, Message, Method, Scheme};
 use crate::role::Received;
 use crate::transaction::{ClientOutcome, Expired, ExpiredKind, ServerMatch, TransactionId};
@@ -269,7 +269,7 @@ impl<O: Octets> Agent<'_, O> {
     /// Gives a request to the application.
     fn hand_over(&mut self, request: &Message<'_>, call: Option<Call>) -> Received<Event> {
         let tag = self.s.random.token();
-        let user = Owner::Incoming.user(super::entry::Tries::default());
+        let user = Owner::Incoming.new_user();
         match self.layer.server(self.now, self.source, request, tag.as_bytes(), user, false) {
             Ok(id) => Received::Event(Event::Request { request: IncomingRequest(id), call }),
             Err(_) => {
@@ -452,10 +452,10 @@ impl<O: Octets> Agent<'_, O> {
 
 /// Whether a comma-separated list holds a method; case counts (RFC 3261 §7.1).
 fn lists(list: &[u8], method: &[u8]) -> bool {
-    list.split(|octet| *octet == b',').any(|item| item.trim_ascii() == method)
+    list.split(|octet| *octet == b',').any(|item| trim(item) == method)
 }
 
 /// Whether a comma-separated list holds an option tag, in any case (RFC 3261 §7.3.1).
 pub(super) fn names(list: &[u8], tag: &[u8]) -> bool {
-    list.split(|octet| *octet == b',').any(|item| alike(item.trim_ascii(), tag))
+    list.split(|octet| *octet == b',').any(|item| alike(trim(item), tag))
 }

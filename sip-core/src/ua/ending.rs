@@ -2,7 +2,7 @@
 
 use super::agent::Agent;
 use super::content::Content;
-use super::entry::{CallState, Owner, Tries};
+use super::entry::{CallState, Owner};
 use super::event::Cause;
 use crate::dialog::State;
 use crate::error::Error;
@@ -77,7 +77,7 @@ impl<O: Octets> Agent<'_, O> {
         });
         if let Ok(block) = written {
             // Without room for the CANCEL the INVITE ends by its limit.
-            let user = Owner::Nobody.user(Tries::default());
+            let user = Owner::Nobody.new_user();
             let _ = self.send_request(NewClient { block, flow, method: Method::Cancel, branch, user, reserved: true });
         }
     }
@@ -114,7 +114,7 @@ impl<O: Octets> Agent<'_, O> {
     pub(super) fn send_bye(&mut self, dialog: Handle) -> Result<(), Error> {
         let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
         let rows = self.calls.get(call).map_or(Block::NONE, |entry| entry.farewell);
-        self.send_in_dialog(dialog, Method::Bye, Owner::Bye(dialog), rows, &Content::NONE)?;
+        self.send_in_dialog(dialog, Method::Bye, Owner::Bye(dialog).new_user(), rows, &Content::NONE)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.state = State::Terminating;
             entry.retry_at = Instant::ZERO;

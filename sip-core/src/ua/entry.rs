@@ -69,7 +69,7 @@ pub(super) struct Pending {
 
 impl CallEntry {
     pub(super) fn earliest_deadline(&self) -> Option<Instant> {
-        [self.limit_at, self.repeat_at].into_iter().filter(|at| *at != Instant::ZERO).min()
+        Instant::earliest(&[self.limit_at, self.repeat_at])
     }
 }
 
@@ -156,7 +156,7 @@ pub struct RegistrationEntry {
 
 impl RegistrationEntry {
     pub(super) fn earliest_deadline(&self) -> Option<Instant> {
-        [self.refresh_at, self.keep_alive_at].into_iter().filter(|at| *at != Instant::ZERO).min()
+        Instant::earliest(&[self.refresh_at, self.keep_alive_at])
     }
 }
 
@@ -224,6 +224,11 @@ pub(super) struct Tries {
 const NUMBER: u64 = (1 << 48) - 1;
 
 impl Owner {
+    /// The owner of a request that was not sent before.
+    pub(super) fn new_user(self) -> User {
+        self.user(Tries::default())
+    }
+
     pub(super) fn user(self, tries: Tries) -> User {
         let (kind, number) = match self {
             Self::Nobody => (1, 0),

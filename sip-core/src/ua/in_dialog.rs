@@ -3,7 +3,6 @@
 use super::agent::Agent;
 use super::auth::Answers;
 use super::content::Content;
-use super::entry::{Owner, Tries};
 use super::rows::{DialogHead, Row};
 use super::way::hop_flow;
 use crate::dialog::{Identity, Lookup};
@@ -11,7 +10,7 @@ use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::{HeaderName, Message, Method};
 use crate::time::Instant;
-use crate::transaction::{NewClient, TransactionId};
+use crate::transaction::{NewClient, TransactionId, User};
 use crate::transport::Sizing;
 
 impl<O: Octets> Agent<'_, O> {
@@ -164,7 +163,7 @@ impl<O: Octets> Agent<'_, O> {
         &mut self,
         dialog: Handle,
         method: Method<'_>,
-        owner: Owner,
+        user: User,
         rows: Block,
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
@@ -183,7 +182,6 @@ impl<O: Octets> Agent<'_, O> {
         };
         let head = DialogHead { identity, method, seq, branch, flow, answers };
         let block = self.write_in_dialog(&head, reserved, rows, content)?;
-        let user = owner.user(Tries::default());
         let id = self.send_request(NewClient { block, flow, method, branch, user, reserved })?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.local_seq = seq;

@@ -3,7 +3,7 @@
 use super::agent::{Agent, BLOCKED, SEND};
 use super::config::Text;
 use super::content::Content;
-use super::entry::{CallState, Owner, Tries};
+use super::entry::{CallState, Owner};
 use super::event::{Call, Cause, Event};
 use super::rows::Row;
 use crate::dialog::State;
@@ -64,7 +64,7 @@ impl<O: Octets> Agent<'_, O> {
         let tag = self.s.random.token();
         let dialog = self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog);
         self.bind_dialog(dialog, invite, tag.as_bytes())?;
-        let user = Owner::Invite(call).user(Tries::default());
+        let user = Owner::Invite(call).new_user();
         let id = self.layer.server(self.now, self.source, invite, tag.as_bytes(), user, false)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.invite = id;
@@ -223,7 +223,7 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Answers a request in a transaction, which knows its repetitions, or without one when there is no room.
     fn settle(&mut self, request: &Message<'_>, status: u16, tag: &[u8], reserved: bool, rows: &[Row<'_>]) {
-        let user = Owner::Nobody.user(Tries::default());
+        let user = Owner::Nobody.new_user();
         if let Ok(id) = self.layer.server(self.now, self.source, request, tag, user, reserved) {
             if self.respond_with(id, status, reserved, rows, &Content::NONE).is_ok() {
                 return;
@@ -287,7 +287,7 @@ impl<O: Octets> Agent<'_, O> {
             self.settle(invite, refusal, b"", false, if refusal == 500 { &retry } else { &[] });
             return Received::Nothing;
         }
-        let user = Owner::Reinvite(dialog).user(Tries::default());
+        let user = Owner::Reinvite(dialog).new_user();
         let Ok(id) = self.layer.server(self.now, self.source, invite, b"", user, false) else {
             self.refuse_for_room(invite);
             return Received::Nothing;

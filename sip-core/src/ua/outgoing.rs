@@ -62,7 +62,7 @@ impl<O: Octets> Agent<'_, O> {
             answers: &Answers::NONE,
         };
         let rows = [Row::Contact, Row::Abilities, Row::Agent(HeaderName::UserAgent)];
-        self.send_outside(&head, flow, Owner::Invite(call), &rows, content)
+        self.send_outside(&head, flow, Owner::Invite(call).new_user(), &rows, content)
     }
 
     /// Takes a call entry, its dialog, and the room that its hang-up will need.

@@ -101,7 +101,7 @@ impl<O: Octets> Agent<'_, O> {
             proxied: false,
             answers: &self.answers(sessions),
         };
-        let id = self.send_outside(&head, flow, Owner::Register(handle), rows, &Content::NONE)?;
+        let id = self.send_outside(&head, flow, Owner::Register(handle).new_user(), rows, &Content::NONE)?;
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.seq = seq;
             entry.transaction = id;

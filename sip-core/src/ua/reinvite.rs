@@ -3,7 +3,7 @@
 use super::agent::Agent;
 use super::auth::Again;
 use super::content::Content;
-use super::entry::{CallState, Owner, Tries};
+use super::entry::{CallState, Owner};
 use super::event::{Call, Cause, Event};
 use crate::dialog::State;
 use crate::error::Error;
@@ -26,7 +26,8 @@ impl<O: Octets> Agent<'_, O> {
         if state != CallState::Established || busy || layer.is_client(invite) || layer.is_server(invite) {
             return Err(Error::State);
         }
-        let invite = self.send_in_dialog(dialog, Method::Invite, Owner::Reinvite(dialog), Block::NONE, content)?;
+        let invite =
+            self.send_in_dialog(dialog, Method::Invite, Owner::Reinvite(dialog).new_user(), Block::NONE, content)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.invite = invite;
         }
@@ -140,7 +141,7 @@ impl<O: Octets> Agent<'_, O> {
         let busy = entry.state != State::Confirmed || self.layer.is_server(waiting);
         let sent = if busy { None } else { self.rewrite(old, false, &Again::NOTHING) };
         self.layer.octets.release(old);
-        let user = Owner::Reinvite(dialog).user(Tries::default());
+        let user = Owner::Reinvite(dialog).new_user();
         let method = Method::Invite;
         let sent = sent.and_then(|new| {
             let client = NewClient { block: new.block, flow, method, branch: new.branch, user, reserved: false };

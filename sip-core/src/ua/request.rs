@@ -4,14 +4,14 @@ use super::agent::{Agent, State};
 use super::auth::Answers;
 use super::config::{Settings, Text};
 use super::content::Content;
-use super::entry::{Owner, Tries};
+use super::entry::Owner;
 use super::event::OutgoingRequest;
 use super::rows::Row;
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Uri, Writer};
 use crate::random::Token;
-use crate::transaction::{NewClient, TransactionId};
+use crate::transaction::{NewClient, TransactionId, User};
 use crate::transport::{Flow, Transport};
 
 /// The head of a request outside of a dialog (RFC 3261 §8.1.1).
@@ -73,11 +73,7 @@ impl Settings {
         write_address(writer, to);
         writer.end();
         writer.header(HeaderName::CallId, head.call_id.as_bytes());
-        writer.value_start(HeaderName::CSeq);
-        writer.number(u64::from(head.seq));
-        writer.text(b" ");
-        writer.text(head.method.as_bytes());
-        writer.end();
+        writer.cseq(head.seq, head.method);
         uri
     }
 }
@@ -120,7 +116,7 @@ impl<O: Octets> Agent<'_, O> {
         &mut self,
         head: &Head<'_>,
         flow: Flow,
-        owner: Owner,
+        user: User,
         rows: &[Row<'_>],
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
@@ -130,7 +126,6 @@ impl<O: Octets> Agent<'_, O> {
             head.answers.write(sessions, kept, writer, head.method, uri);
             settings.write_rest(kept, writer, rows, content);
         })?;
-        let user = owner.user(Tries::default());
         let (method, branch) = (head.method, head.branch);
         self.send_request(NewClient { block, flow, method, branch, user, reserved: false })
     }
@@ -168,7 +163,7 @@ impl<O: Octets> Agent<'_, O> {
             answers: &Answers::NONE,
         };
         let rows = [Row::Contact, Row::Agent(HeaderName::UserAgent)];
-        self.send_outside(&head, flow, Owner::Application(number), &rows, content)?;
+        self.send_outside(&head, flow, Owner::Application(number).new_user(), &rows, content)?;
         Ok(OutgoingRequest(number))
     }
 
@@ -186,7 +181,7 @@ impl<O: Octets> Agent<'_, O> {
             return Err(Error::State);
         }
         let number = self.next_request();
-        self.send_in_dialog(dialog, method, Owner::Application(number), Block::NONE, content)?;
+        self.send_in_dialog(dialog, method, Owner::Application(number).new_user(), Block::NONE, content)?;
         Ok(OutgoingRequest(number))
     }
 

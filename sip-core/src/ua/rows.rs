@@ -101,11 +101,7 @@ impl Settings {
                     }
                     writer.end();
                 }
-                Row::Seconds(name, seconds) => {
-                    writer.value_start(name);
-                    writer.number(u64::from(seconds));
-                    writer.end();
-                }
+                Row::Seconds(name, seconds) => writer.header_number(name, u64::from(seconds)),
                 Row::CredentialsOf(block) => {
                     for header in Kept::new(kept.get(block)).headers() {
                         if matches!(header.name, HeaderName::Authorization | HeaderName::ProxyAuthorization) {

@@ -17,6 +17,8 @@ import sys
 INDIRECT = [
     # What keeps a message calls back what writes it.
     (r"::write_by$", r"(ua|transaction|dialog)::.*\{closure|::call_once"),
+    # What keeps a response calls back what follows its head.
+    (r"::write_response::\{closure", r"::(respond_with|finish|write_trying)::\{closure"),
     # What is wrong with a message: one check for each header.
     (r"::incomplete$", r"parse::incomplete::\{closure|::is_call_id$|::call_once"),
     # Headers that occur once: one function reads each value.

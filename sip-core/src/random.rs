@@ -1,6 +1,7 @@
 //! Branches, tags, Call-IDs and hash keys, all from one seed that the caller gives.
 
 use core::hash::Hasher;
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// Sixteen octets of entropy from the caller, the one source of every random value in a role.
 ///
@@ -28,7 +29,7 @@ impl Random {
     /// The next 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.drawn = self.drawn.wrapping_add(1);
-        KeyHasher::new(self.key, 0).number(self.drawn).finish_short()
+        self.key.hasher().number(self.drawn).finish().low
     }
 
     /// A number below `bound`, zero when `bound` is zero.
@@ -95,36 +96,17 @@ impl HashKey {
     /// A hasher of 128 bits under this key: enough that its result stands for the octets themselves.
     #[must_use]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    pub const fn hasher(self) -> KeyHasher {
-        KeyHasher::new(self, 0xee)
+    pub fn hasher(self) -> KeyHasher {
+        KeyHasher(SipHasher13::new_with_keys(self.low, self.high))
     }
 }
 
 /// Collects the parts of a key; a part's length is hashed with it, so that parts can't run into each other.
 ///
-/// It is SipHash-1-3 with a result of 128 bits. It takes whole words only, which is what the hash is quick at: the last word of
-/// a part is filled up with zeros.
-#[derive(Clone, Debug)]
-pub struct KeyHasher {
-    v0: u64,
-    v1: u64,
-    v2: u64,
-    v3: u64,
-    words: u64,
-}
+/// It takes whole words only, which is what the hash is quick at: the last word of a part is filled up with zeros.
+pub struct KeyHasher(SipHasher13);
 
 impl KeyHasher {
-    /// A hasher of 64 bits, or with 0xee of 128.
-    const fn new(key: HashKey, wide: u64) -> Self {
-        Self {
-            v0: key.low ^ 0x736f_6d65_7073_6575,
-            v1: key.high ^ 0x646f_7261_6e64_6f6d ^ wide,
-            v2: key.low ^ 0x6c79_6765_6e65_7261,
-            v3: key.high ^ 0x7465_6462_7974_6573,
-            words: 0,
-        }
-    }
-
     /// Adds one part.
     #[inline]
     #[must_use]
@@ -151,23 +133,9 @@ impl KeyHasher {
 
     /// The key.
     #[must_use]
-    pub fn finish(mut self) -> Key {
-        let low = self.close(0xee);
-        self.v1 ^= 0xdd;
-        Key { low, high: self.rounds() }
-    }
-
-    /// The hash of 64 bits.
-    fn finish_short(mut self) -> u64 {
-        self.close(0xff)
-    }
-
-    /// Takes the end in; `mark` says of which kind it is. Gives the first word of the result.
-    fn close(&mut self, mark: u64) -> u64 {
-        // The length in octets, in the highest one.
-        self.word(self.words << 59);
-        self.v2 ^= mark;
-        self.rounds()
+    pub fn finish(self) -> Key {
+        let hash = self.0.finish128();
+        Key { low: hash.h1, high: hash.h2 }
     }
 
     /// Adds the length and the octets, eight at a time.
@@ -191,44 +159,17 @@ impl KeyHasher {
 
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    const fn word(&mut self, word: u64) {
-        self.v3 ^= word;
-        self.round();
-        self.v0 ^= word;
-        self.words = self.words.wrapping_add(1);
-    }
-
-    /// Three rounds more, and the state as one word.
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    fn rounds(&mut self) -> u64 {
-        for _ in 0..3 {
-            self.round();
-        }
-        self.v0 ^ self.v1 ^ self.v2 ^ self.v3
-    }
-
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    const fn round(&mut self) {
-        self.v0 = self.v0.wrapping_add(self.v1);
-        self.v2 = self.v2.wrapping_add(self.v3);
-        self.v1 = self.v1.rotate_left(13) ^ self.v0;
-        self.v3 = self.v3.rotate_left(16) ^ self.v2;
-        self.v0 = self.v0.rotate_left(32).wrapping_add(self.v3);
-        self.v2 = self.v2.wrapping_add(self.v1);
-        self.v3 = self.v3.rotate_left(21) ^ self.v0;
-        self.v1 = self.v1.rotate_left(17) ^ self.v2;
-        self.v2 = self.v2.rotate_left(32);
+    fn word(&mut self, word: u64) {
+        self.0.write_u64(word);
     }
 }
 
 /// A hasher for fingerprints, under no key: it hashes what a role holds, which is no secret of its own process.
-#[derive(Clone, Debug)]
 pub(crate) struct ContentHasher(KeyHasher);
 
 impl ContentHasher {
-    pub(crate) const fn new() -> Self {
-        Self(KeyHasher::new(HashKey::ZERO, 0))
+    pub(crate) fn new() -> Self {
+        Self(HashKey::ZERO.hasher())
     }
 }
 
@@ -238,7 +179,7 @@ impl Hasher for ContentHasher {
     }
 
     fn finish(&self) -> u64 {
-        self.0.clone().finish_short()
+        self.0.0.finish128().h1
     }
 }
 
@@ -306,25 +247,6 @@ mod tests {
     fn a_token_spells_its_bits() {
         assert_eq!(Token::new(0x0123_4567_89ab_cdef).as_bytes(), b"0123456789abcdef");
         assert_eq!(Token::new(0).as_bytes(), b"0000000000000000");
-    }
-
-    #[test]
-    fn the_hash_is_siphash() {
-        use siphasher::sip::SipHasher13;
-        use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher128};
-        let key = HashKey { low: 0x0706_0504_0302_0100, high: 0x0f0e_0d0c_0b0a_0908 };
-        let mut reference =
-            (SipHasher13::new_with_keys(key.low, key.high), SipHasher128::new_with_keys(key.low, key.high));
-        let (mut short, mut wide) = (KeyHasher::new(key, 0), key.hasher());
-        for number in 0..100_u64 {
-            assert_eq!(short.clone().finish_short(), reference.0.finish());
-            let expected = reference.1.finish128();
-            assert_eq!(wide.clone().finish(), Key { low: expected.h1, high: expected.h2 });
-            let word = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            reference.0.write_u64(word);
-            reference.1.write_u64(word);
-            (short, wide) = (short.number(word), wide.number(word));
-        }
     }
 
     #[test]

@@ -82,6 +82,7 @@ impl Duration {
 
     /// This span `times` over.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub const fn times(self, times: u64) -> Self {
         Self(self.0.saturating_mul(times))
     }

@@ -26,13 +26,8 @@ impl Direction {
     /// The direction that an attribute of this name sets.
     #[must_use]
     pub fn parse(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"sendrecv" => Self::SendRecv,
-            b"sendonly" => Self::SendOnly,
-            b"recvonly" => Self::RecvOnly,
-            b"inactive" => Self::Inactive,
-            _ => return None,
-        })
+        let directions = [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive];
+        directions.into_iter().find(|direction| direction.name().as_bytes() == name)
     }
 
     /// The name of the attribute.

@@ -1,7 +1,7 @@
 //! Lines, fields and the small pieces that every line shares (RFC 8866 §9).
 
 use super::SdpError;
-use crate::message::scan::decimal;
+use crate::message::scan::{decimal, decimal_u32};
 
 /// Whether the octets are a `token`: at least one, none of them a separator, a control or beyond ASCII.
 pub(super) fn is_token(octets: &[u8]) -> bool {
@@ -29,9 +29,13 @@ pub(super) fn next_line(rest: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// What stands before the first such octet, and what follows it; `None` for the rest without one.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(super) fn cut(octets: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
-    let mut parts = octets.splitn(2, |octet| *octet == at);
-    (parts.next().unwrap_or_default(), parts.next())
+    let found = octets.iter().position(|octet| *octet == at);
+    let Some((before, [_, after @ ..])) = found.and_then(|place| octets.split_at_checked(place)) else {
+        return (octets, None);
+    };
+    (before, Some(after))
 }
 
 /// Cuts the first field off, spaces before it skipped; `None` when there is no field.
@@ -57,8 +61,9 @@ pub(super) fn number(digits: &[u8], max: u64) -> Result<u64, SdpError> {
 }
 
 /// The number that `digits` spells, at most 65,535.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(super) fn number_u16(digits: &[u8]) -> Result<u16, SdpError> {
-    decimal(digits).and_then(|number| u16::try_from(number).ok()).ok_or(SdpError::Number)
+    decimal_u32(digits).and_then(|number| u16::try_from(number).ok()).ok_or(SdpError::Number)
 }
 
 /// The number that `digits` spells, at most 4,294,967,295.
@@ -68,8 +73,8 @@ pub(super) fn number_u32(digits: &[u8]) -> Result<u32, SdpError> {
 
 /// The payload type that `digits` spell, at most 127.
 pub(super) fn payload_type(digits: &[u8]) -> Result<u8, SdpError> {
-    let number = decimal(digits).and_then(|number| u8::try_from(number).ok());
-    number.filter(|number| *number < 128).ok_or(SdpError::PayloadType)
+    let number = decimal_u32(digits).filter(|number| *number < 128);
+    number.map(|number| number as u8).ok_or(SdpError::PayloadType)
 }
 
 /// The lines of one part of a description that was parsed: their types and values.

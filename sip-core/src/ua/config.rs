@@ -1,8 +1,8 @@
 //! What the application decides before the start, and how the user agent keeps it.
 
 use crate::digest::Algorithm;
-use crate::error::ConfigError;
-use crate::memory::{Block, Octets};
+use crate::error::{ConfigError, Error};
+use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Uri, Writer};
 use crate::time::Duration;
 use crate::transaction::Timers;
@@ -77,7 +77,7 @@ impl<'a> Config<'a> {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if !is_host_port(self.sent_by) {
+        if !is_host_port(self.sent_by.as_bytes()) {
             return Err(ConfigError::Invalid("sent_by: host or host:port, IPv6 in brackets"));
         }
         if Uri::parse(self.identity.as_bytes()).is_err() {
@@ -111,14 +111,14 @@ fn one_line(text: &str, otherwise: &'static str) -> Result<(), ConfigError> {
 
 /// Whether `text` can stand as a host and port in Via and Contact.
 #[inline(never)]
-pub(super) fn is_host_port(text: &str) -> bool {
+fn is_host_port(text: &[u8]) -> bool {
     let mut room = [0; 300];
     let mut writer = Writer::new(&mut room);
     writer.raw(b"sip:");
-    writer.raw(text.as_bytes());
+    writer.raw(text);
     let length = writer.finish().unwrap_or(0);
     let uri = Uri::parse(room.get(..length).unwrap_or_default());
-    !text.bytes().any(|octet| b"/;?@ ".contains(&octet)) && uri.is_ok_and(|uri| uri.is_sip() && uri.user().is_none())
+    !text.iter().any(|octet| b"/;?@ ".contains(octet)) && uri.is_ok_and(|uri| uri.is_sip() && uri.user().is_none())
 }
 
 const TEXTS: usize = 8;
@@ -200,24 +200,24 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The same settings under another `sent_by`.
-    pub(super) fn moved<O: Octets>(&self, sent_by: &str, octets: &mut O) -> Result<Self, crate::error::Error> {
+    /// Takes another `sent_by`.
+    #[inline(never)]
+    pub(super) fn move_to<O: Octets>(&mut self, sent_by: &[u8], octets: &mut O) -> Result<(), Error> {
         if !is_host_port(sent_by) {
-            return Err(crate::error::Error::Invalid("sent_by: host or host:port, IPv6 in brackets"));
+            return Err(Error::Invalid("sent_by: host or host:port, IPv6 in brackets"));
         }
-        let mut settings = *self;
-        let [first, ..] = self.ends;
+        let (old, [first, ..]) = (self.texts, self.ends);
+        let room = octets.get(old).len().saturating_add(sent_by.len());
+        self.texts = octets.write(room, true, |kept, writer| {
+            writer.raw(sent_by);
+            writer.raw(kept.get(old).get(usize::from(first)..).unwrap_or_default());
+        })?;
         let length = u16::try_from(sent_by.len()).unwrap_or(u16::MAX);
-        for end in &mut settings.ends {
+        for end in &mut self.ends {
             *end = end.saturating_sub(first).saturating_add(length);
         }
-        let old = self.texts;
-        settings.texts = octets.write(usize::from(u16::MAX).min(512), true, |kept, writer| {
-            writer.raw(sent_by.as_bytes());
-            writer.raw(crate::memory::KeptBlocks::get(kept, old).get(usize::from(first)..).unwrap_or_default());
-        })?;
         octets.release(old);
-        Ok(settings)
+        Ok(())
     }
 
     /// One text out of the octets of [`block`](Self::block).

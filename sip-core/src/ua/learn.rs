@@ -14,6 +14,7 @@ use super::agent::Agent;
 use super::config::{Settings, Text};
 use crate::memory::{Handle, Octets};
 use crate::message::build::write_ip;
+use crate::message::scan::alike;
 use crate::message::{HeaderName, Message, Writer};
 use crate::time::Instant;
 use crate::transport::{Address, Transport};
@@ -27,14 +28,14 @@ impl<O: Octets> Agent<'_, O> {
     /// address when they differ.
     #[inline(never)]
     pub(super) fn learn_address(&mut self, handle: Handle, response: &Message<'_>) {
-        let settings = self.s.settings;
+        let settings = &mut self.s.settings;
         let Some(entry) = self.registrations.get_mut(handle) else { return };
         let corrected = core::mem::take(&mut entry.corrected);
         if corrected || !settings.learns || entry.again || entry.removal_due {
             return;
         }
         let by = response.top_via().transport();
-        if !by.eq_ignore_ascii_case(settings.transport.name().as_bytes()) {
+        if !alike(by, settings.transport.name().as_bytes()) {
             // The Contact names another transport, whose port this one tells nothing of.
             return;
         }
@@ -43,11 +44,11 @@ impl<O: Octets> Agent<'_, O> {
         let mut writer = Writer::new(&mut room);
         write_address(&mut writer, seen);
         let length = writer.finish().unwrap_or(0);
-        let Ok(text) = core::str::from_utf8(room.get(..length).unwrap_or_default()) else { return };
         // Without room for the few octets the old address stays, as good as it was.
-        let Ok(moved) = settings.moved(text, self.layer.octets) else { return };
-        self.s.settings = moved;
-        self.s.settings.former = own;
+        if settings.move_to(room.get(..length).unwrap_or_default(), self.layer.octets).is_err() {
+            return;
+        }
+        settings.former = own;
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.corrected = true;
             entry.moved = true;

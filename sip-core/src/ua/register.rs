@@ -10,7 +10,7 @@ use super::rows::Row;
 use super::way::uri_flow;
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
-use crate::message::{Header, HeaderName, Message, Method, Uri};
+use crate::message::{Header, HeaderName, Message, Method, Uri, Writer};
 use crate::random::Token;
 use crate::role::Received;
 use crate::time::{Duration, Instant};
@@ -192,18 +192,15 @@ impl<O: Octets> Agent<'_, O> {
     /// The lifetime that a 200 grants to our Contact (§10.2.4).
     #[inline(never)]
     fn granted(&self, response: &Message<'_>, wanted: u32) -> u32 {
-        let settings = self.s.settings;
+        let settings = &self.s.settings;
         let mut room = [0; 256];
-        let mut writer = crate::message::Writer::new(&mut room);
-        let texts = self.layer.octets.get(settings.block());
-        settings.write_contact_uri(texts, &mut writer);
+        let mut writer = Writer::new(&mut room);
+        settings.write_contact_uri(self.layer.octets.get(settings.block()), &mut writer);
         let length = writer.finish().unwrap_or(0);
-        let own = Uri::parse(room.get(..length).unwrap_or_default()).ok();
-        let ours = response
-            .contacts()
-            .filter_map(Result::ok)
-            .find(|contact| own.is_some_and(|own| contact.uri().is_ok_and(|uri| same_user_and_place(&uri, &own))));
-        ours.and_then(|contact| contact.expires()).or_else(|| response.expires()).unwrap_or(wanted).max(1)
+        let own = Uri::parse(room.get(..length).unwrap_or_default());
+        let ours = |uri: Uri<'_>| own.as_ref().is_ok_and(|own| same_user_and_place(&uri, own));
+        let contact = response.contacts().flatten().find(|contact| contact.uri().is_ok_and(ours));
+        contact.and_then(|contact| contact.expires()).or_else(|| response.expires()).unwrap_or(wanted).max(1)
     }
 
     /// The registrar refused: for good, or to be tried again.
@@ -339,7 +336,7 @@ impl<O: Octets> Agent<'_, O> {
 
     /// The address of this host has changed: every registration is renewed from the new one, then the calls.
     pub(super) fn network_changed(&mut self, sent_by: &str) -> Result<(), Error> {
-        self.s.settings = self.s.settings.moved(sent_by, self.layer.octets)?;
+        self.s.settings.move_to(sent_by.as_bytes(), self.layer.octets)?;
         let mut any = false;
         for index in 0..self.registrations.capacity() {
             let Some(handle) = self.registrations.handle_at(index) else { continue };

@@ -88,6 +88,7 @@ fn receive(phone: &mut Phone, handles: &mut Handles, now: Instant, from: u32, oc
 }
 
 /// Where the peer takes its audio, if the body says so.
+#[inline(never)]
 fn audio_port(body: &[u8]) -> u16 {
     let Ok(session) = sdp::Session::parse(body) else { return 0 };
     let audio = session.media().find(|media| media.kind() == b"audio" && media.direction().receives());

@@ -198,9 +198,16 @@ impl<O: Octets> Agent<'_, O> {
         settings.write_contact_uri(self.layer.octets.get(settings.block()), &mut writer);
         let length = writer.finish().unwrap_or(0);
         let own = Uri::parse(room.get(..length).unwrap_or_default());
-        let ours = |uri: Uri<'_>| own.as_ref().is_ok_and(|own| same_user_and_place(&uri, own));
-        let contact = response.contacts().flatten().find(|contact| contact.uri().is_ok_and(ours));
-        contact.and_then(|contact| contact.expires()).or_else(|| response.expires()).unwrap_or(wanted).max(1)
+        let mut granted = None;
+        for contact in response.contacts() {
+            if let (Ok(contact), Ok(own)) = (&contact, &own)
+                && contact.uri().is_ok_and(|uri| same_user_and_place(&uri, own))
+            {
+                granted = contact.expires();
+                break;
+            }
+        }
+        granted.or_else(|| response.expires()).unwrap_or(wanted).max(1)
     }
 
     /// The registrar refused: for good, or to be tried again.

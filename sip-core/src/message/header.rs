@@ -88,10 +88,10 @@ impl Name {
         Self { start: padded, length: start.len() as u8, compact }
     }
 
-    /// The long name, a colon and a space, followed by what is not to be read, and how many octets they are.
+    /// The long name, a colon and a space.
     #[inline]
-    pub(crate) const fn start(&self) -> (&[u8; LONGEST_START], usize) {
-        (&self.start, self.length as usize)
+    pub(crate) fn start(&self) -> &[u8] {
+        slice(&self.start, 0, self.length as usize)
     }
 
     const fn long(&self) -> &[u8] {

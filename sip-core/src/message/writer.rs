@@ -4,7 +4,7 @@ use super::copy::{copy, copy_looking};
 use super::header::HeaderName;
 use super::method::Method;
 use super::parse::MAX_MESSAGE;
-use super::scan::{TOKEN, any, is_outside_uri, run, slice};
+use super::scan::{TOKEN, any, is_outside_uri, run};
 use super::via::MAGIC_COOKIE;
 use crate::random::Token;
 use crate::transport::Transport;
@@ -225,18 +225,20 @@ impl<'b> Writer<'b> {
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn value_start(&mut self, name: HeaderName<'_>) {
-        if let HeaderName::Other(name) = name {
-            self.token(name);
-            return self.raw(b": ");
+        match name.row() {
+            Some(row) if !self.compact && name.id() != 0 => self.raw(row.start()),
+            _ => self.other_start(name),
         }
-        let Some(row) = name.row() else { return };
-        match row.letter() {
-            Some(letter) if self.compact => self.raw(&[letter, b':', b' ']),
-            _ => {
-                let (start, length) = row.start();
-                self.raw(slice(start, 0, length));
-            }
+    }
+
+    /// Begins a row of an unknown name or of a compact one.
+    #[inline(never)]
+    fn other_start(&mut self, name: HeaderName<'_>) {
+        match name.compact() {
+            Some(letter) if self.compact => self.raw(&[letter]),
+            _ => self.token(name.as_bytes()),
         }
+        self.raw(b": ");
     }
 
     /// Ends a row.

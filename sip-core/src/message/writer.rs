@@ -4,7 +4,7 @@ use super::copy::{copy, copy_looking};
 use super::header::HeaderName;
 use super::method::Method;
 use super::parse::MAX_MESSAGE;
-use super::scan::{TOKEN, any, is_outside_uri, run};
+use super::scan::{TOKEN, WIDE, any, is_outside_uri, run};
 use super::via::MAGIC_COOKIE;
 use crate::random::Token;
 use crate::transport::Transport;
@@ -309,9 +309,12 @@ impl fmt::Write for Writer<'_> {
     }
 }
 
-/// A tenth of the number, and its last digit, by 32-bit arithmetic: on a microcontroller a division of 64 bits is a function
-/// that would be there for this alone.
+/// A tenth of the number, and its last digit; by 32-bit arithmetic on a microcontroller, where a division of 64 bits is a
+/// function that would be there for this alone.
 fn tenth(number: u64) -> (u64, u8) {
+    if WIDE {
+        return (number / 10, (number % 10) as u8);
+    }
     let (high, low) = ((number >> 32) as u32, number as u32);
     // 2³² is ten times 429,496,729 and six.
     let carried = high % 10;

@@ -25,13 +25,13 @@ pub struct Pool<const N: usize> {
     octets: [u8; N],
     /// The end of the blocks.
     tail: usize,
-    /// Slots in the table, the free ones included.
-    slots: u32,
+    /// The octets of the table, the free slots included.
+    table: usize,
     /// The number of the first free slot; zero is none.
     free_slot: u32,
     /// Live blocks.
     blocks: u32,
-    /// The octets of live blocks.
+    /// The octets of live blocks and of their headers.
     live: usize,
     /// Octets that an ordinary `keep` leaves free.
     reserved: usize,
@@ -43,13 +43,14 @@ impl<const N: usize> Pool<N> {
     /// An empty pool.
     #[must_use]
     pub const fn new() -> Self {
-        Self { octets: [0; N], tail: 0, slots: 0, free_slot: 0, blocks: 0, live: 0, reserved: 0, last: 0 }
+        Self { octets: [0; N], tail: 0, table: 0, free_slot: 0, blocks: 0, live: 0, reserved: 0, last: 0 }
     }
 
     const SIZE: usize = if N < FREE as usize { N } else { FREE as usize - 1 };
 
+    /// Where the table begins.
     fn table(&self) -> usize {
-        Self::SIZE.saturating_sub((self.slots as usize).saturating_mul(SLOT))
+        Self::SIZE.saturating_sub(self.table)
     }
 
     /// What one more block takes from the table.
@@ -58,7 +59,8 @@ impl<const N: usize> Pool<N> {
     }
 
     fn slot(&self, number: u32) -> Option<(u32, u16)> {
-        if number > self.slots { None } else { read(&self.octets, slot_at(Self::SIZE, number)?) }
+        let at = slot_at(Self::SIZE, number).filter(|at| *at >= self.table())?;
+        read(&self.octets, at)
     }
 
     fn set_slot(&mut self, number: u32, place: u32, len: u16) {
@@ -81,14 +83,16 @@ impl<const N: usize> Pool<N> {
         let length = u16::try_from(len).map_err(|_| Capacity::MessageSize { needed: len })?;
         let start = self.tail.saturating_add(HEADER);
         let end = start.saturating_add(len);
-        let cost = len.saturating_add(HEADER).saturating_add(self.slot_cost());
+        let taken = len.saturating_add(HEADER);
         let floor = if reserved { 0 } else { self.reserved };
-        if end.saturating_add(self.slot_cost()) > self.table() || cost.saturating_add(floor) > self.free() {
+        // The octets lie in one piece before the slot, and what is free in all leaves the reserve.
+        let needed = end.max(self.live.saturating_add(taken).saturating_add(floor));
+        if needed.saturating_add(self.slot_cost()) > self.table() {
             return Err(full);
         }
         let number = if self.free_slot == 0 {
-            self.slots = self.slots.saturating_add(1);
-            self.slots
+            self.table = self.table.saturating_add(SLOT);
+            (self.table / SLOT) as u32
         } else {
             let number = self.free_slot;
             let (next, _) = self.slot(number).ok_or(full)?;
@@ -100,7 +104,7 @@ impl<const N: usize> Pool<N> {
         self.last = self.tail.saturating_add(1);
         self.tail = end;
         self.blocks = self.blocks.saturating_add(1);
-        self.live = self.live.saturating_add(len);
+        self.live = self.live.saturating_add(taken);
         Ok(Block::from_number(number))
     }
 
@@ -131,11 +135,11 @@ impl<const N: usize> Pool<N> {
             from = from.saturating_add(held);
         }
         self.tail = to;
-        while self.slot(self.slots).is_some_and(|(place, _)| place & FREE != 0) {
-            self.slots = self.slots.saturating_sub(1);
+        while self.table > 0 && read(&self.octets, self.table()).is_some_and(|(place, _)| place & FREE != 0) {
+            self.table = self.table.saturating_sub(SLOT);
         }
         self.free_slot = 0;
-        for number in (1..=self.slots).rev() {
+        for number in (1..=(self.table / SLOT) as u32).rev() {
             if self.slot(number).is_some_and(|(place, _)| place & FREE != 0) {
                 self.set_slot(number, FREE | self.free_slot, 0);
                 self.free_slot = number;
@@ -161,15 +165,12 @@ impl<const N: usize> Default for Pool<N> {
 pub struct PoolBlocks<'a> {
     front: &'a [u8],
     table: &'a [u8],
-    slots: u32,
 }
 
 impl KeptBlocks for PoolBlocks<'_> {
     fn get(&self, block: Block) -> &[u8] {
         let place = || {
-            let number = block.number();
-            let at = if number > self.slots { None } else { slot_at(self.table.len(), number) }?;
-            let (place, len) = read(self.table, at)?;
+            let (place, len) = read(self.table, slot_at(self.table.len(), block.number())?)?;
             let start = place as usize;
             self.front.get(start..start.saturating_add(usize::from(len)))
         };
@@ -196,12 +197,11 @@ impl<const N: usize> Octets for Pool<N> {
             self.compact();
         }
         let (room, gap) = (self.room(), self.table().saturating_sub(self.tail));
-        let slots = self.slots;
         let used = self.octets.get_mut(..Self::SIZE).unwrap_or_default();
         let (front, rest) = used.split_at_mut_checked(self.tail).unwrap_or_default();
         let (gap, table) = rest.split_at_mut_checked(gap).unwrap_or_default();
         let room = gap.get_mut(HEADER..HEADER.saturating_add(room)).unwrap_or_default();
-        (PoolBlocks { front, table, slots }, room)
+        (PoolBlocks { front, table }, room)
     }
 
     fn keep(&mut self, len: usize) -> Result<Block, Capacity> {
@@ -240,10 +240,10 @@ impl<const N: usize> Octets for Pool<N> {
         }
         self.set_slot(block.number(), FREE | self.free_slot, 0);
         self.free_slot = block.number();
-        self.live = self.live.saturating_sub(len);
+        self.live = self.live.saturating_sub(len.saturating_add(HEADER));
         self.blocks = self.blocks.saturating_sub(1);
         if self.blocks == 0 {
-            self.slots = 0;
+            self.table = 0;
             self.free_slot = 0;
         }
     }
@@ -262,14 +262,12 @@ impl<const N: usize> Octets for Pool<N> {
     }
 
     fn used(&self) -> usize {
-        let overhead = (self.blocks as usize).saturating_mul(Self::OVERHEAD);
-        self.live.saturating_add(overhead)
+        self.live.saturating_add((self.blocks as usize).saturating_mul(SLOT))
     }
 
     fn free(&self) -> usize {
         // A free slot between others stays in the table: the next block has it for nothing, no octets can lie there.
-        let idle = self.slots.saturating_sub(self.blocks) as usize;
-        Self::SIZE.saturating_sub(self.used()).saturating_sub(idle.saturating_mul(SLOT))
+        self.table().saturating_sub(self.live)
     }
 }
 

@@ -96,8 +96,8 @@ proptest! {
 fn a_new_pool_is_all_zero() {
     let pool = Pool::<64>::new();
     assert_eq!(pool.octets, [0; 64]);
-    let Pool { tail, slots, free_slot, blocks, live, reserved, last, .. } = pool;
-    assert_eq!((tail, slots, free_slot, blocks, live, reserved, last), (0, 0, 0, 0, 0, 0, 0));
+    let Pool { tail, table, free_slot, blocks, live, reserved, last, .. } = pool;
+    assert_eq!((tail, table, free_slot, blocks, live, reserved, last), (0, 0, 0, 0, 0, 0, 0));
 }
 
 #[test]

@@ -118,6 +118,35 @@ fn next_param<'a>(walk: &mut Walk<'a>, at: usize) -> Result<Next<'a>, ParseError
     Ok(Next::Param(AuthParam { name: slice(bytes, start, end), value: slice(bytes, from, to), end: after }))
 }
 
+/// The parameters of a challenge, of credentials, and of Authentication-Info.
+const CHALLENGE: &[&[u8]] = &[b"realm", b"nonce", b"opaque", b"algorithm", b"stale", b"qop"];
+const CREDENTIALS: &[&[u8]] =
+    &[b"username", b"realm", b"nonce", b"uri", b"response", b"algorithm", b"cnonce", b"opaque", b"qop", b"nc"];
+const INFO: &[&[u8]] = &[b"nextnonce", b"qop", b"rspauth", b"cnonce", b"nc"];
+
+/// Reads parameters from `at` on and moves it behind the last one. Each of these names has its value, the last one where it
+/// occurs again and without quotes, put in its place. Gives where the scheme begins that ended them; `None` at the end.
+fn read_values<'a>(
+    walk: &mut Walk<'a>,
+    at: &mut usize,
+    names: &[&[u8]],
+    values: &mut [Option<&'a [u8]>],
+) -> Result<Option<usize>, ParseError> {
+    loop {
+        match next_param(walk, *at)? {
+            Next::Param(param) => {
+                let known = names.iter().position(|name| name.len() == param.name.len() && alike(name, param.name));
+                if let Some(value) = known.and_then(|known| values.get_mut(known)) {
+                    *value = Some(unquote(param.value));
+                }
+                *at = param.end;
+            }
+            Next::Scheme(start) => return Ok(Some(start)),
+            Next::End => return Ok(None),
+        }
+    }
+}
+
 /// The challenges of a message.
 #[derive(Clone, Debug)]
 pub struct Challenges<'m, 'a> {
@@ -163,47 +192,30 @@ fn challenge(row: &[u8], at: usize, proxy: bool) -> (Option<Challenge<'_>>, usiz
     if end == start {
         return (None, row.len());
     }
-    let mut found = Challenge {
-        scheme: slice(row, start, end),
-        realm: b"",
-        nonce: b"",
-        opaque: None,
-        algorithm: Algorithm::Md5,
-        qop: false,
-        qop_auth: false,
-        stale: false,
+    let scheme = slice(row, start, end);
+    let digest = alike(scheme, b"Digest");
+    let mut at = end;
+    let mut values = [None; 6];
+    let next = match read_values(walk, &mut at, CHALLENGE, &mut values) {
+        Ok(Some(next)) if at > end => next,
+        Err(_) if digest => return (None, row.len()),
+        // Another scheme may go on as it likes, and is not ours to judge.
+        _ => row.len(),
+    };
+    let [realm, nonce, opaque, algorithm, stale, qop] = values;
+    let offers_auth = |qop: &[u8]| qop.split(|octet| *octet == b',').any(|one| alike(trim(one), b"auth"));
+    let found = Challenge {
+        scheme,
+        realm: realm.unwrap_or_default(),
+        nonce: nonce.unwrap_or_default(),
+        opaque,
+        algorithm: algorithm.map_or(Algorithm::Md5, Algorithm::parse),
+        qop: qop.is_some(),
+        qop_auth: qop.is_some_and(offers_auth),
+        stale: stale.is_some_and(|stale| alike(stale, b"true")),
         proxy,
     };
-    let digest = alike(found.scheme, b"Digest");
-    let (mut realm, mut nonce) = (false, false);
-    let mut at = end;
-    let next = loop {
-        match next_param(walk, at) {
-            Ok(Next::Param(param)) => {
-                let value = unquote(param.value);
-                match param.name {
-                    name if alike(name, b"realm") => (found.realm, realm) = (value, true),
-                    name if alike(name, b"nonce") => (found.nonce, nonce) = (value, true),
-                    name if alike(name, b"opaque") => found.opaque = Some(value),
-                    name if alike(name, b"algorithm") => found.algorithm = Algorithm::parse(value),
-                    name if alike(name, b"stale") => found.stale = alike(value, b"true"),
-                    name if alike(name, b"qop") => {
-                        found.qop = true;
-                        found.qop_auth =
-                            value.split(|octet| *octet == b',').any(|one| trim(one).eq_ignore_ascii_case(b"auth"));
-                    }
-                    _ => {}
-                }
-                at = param.end;
-            }
-            Ok(Next::Scheme(next)) if at > end => break next,
-            Ok(Next::Scheme(_) | Next::End) => break row.len(),
-            // Another scheme may go on as it likes, and is not ours to judge.
-            Err(_) if !digest => break row.len(),
-            Err(_) => return (None, row.len()),
-        }
-    };
-    ((!digest || (realm && nonce)).then_some(found), next)
+    ((!digest || (realm.is_some() && nonce.is_some())).then_some(found), next)
 }
 
 /// The credentials of a message.
@@ -241,45 +253,28 @@ impl<'a> Credentials<'a> {
         if end == start {
             return None;
         }
-        let mut found = Self {
-            scheme: slice(row, start, end),
-            username: b"",
-            realm: b"",
-            nonce: b"",
-            uri: b"",
-            response: b"",
-            algorithm: Algorithm::Md5,
-            cnonce: None,
-            opaque: None,
-            qop: None,
-            nc: None,
-            proxy,
-        };
-        let digest = alike(found.scheme, b"Digest");
+        let scheme = slice(row, start, end);
+        let mut values = [None; 10];
         let mut at = end;
-        loop {
-            match next_param(walk, at) {
-                Ok(Next::Param(param)) => {
-                    let value = unquote(param.value);
-                    match param.name {
-                        name if alike(name, b"username") => found.username = value,
-                        name if alike(name, b"realm") => found.realm = value,
-                        name if alike(name, b"nonce") => found.nonce = value,
-                        name if alike(name, b"uri") => found.uri = value,
-                        name if alike(name, b"response") => found.response = value,
-                        name if alike(name, b"algorithm") => found.algorithm = Algorithm::parse(value),
-                        name if alike(name, b"cnonce") => found.cnonce = Some(value),
-                        name if alike(name, b"opaque") => found.opaque = Some(value),
-                        name if alike(name, b"qop") => found.qop = Some(value),
-                        name if alike(name, b"nc") => found.nc = Some(value),
-                        _ => {}
-                    }
-                    at = param.end;
-                }
-                Ok(Next::End) => return Some(found),
-                Ok(Next::Scheme(_)) | Err(_) => return (!digest).then_some(found),
-            }
+        let read = read_values(walk, &mut at, CREDENTIALS, &mut values);
+        if read != Ok(None) && alike(scheme, b"Digest") {
+            return None;
         }
+        let [username, realm, nonce, uri, response, algorithm, cnonce, opaque, qop, nc] = values;
+        Some(Self {
+            scheme,
+            username: username.unwrap_or_default(),
+            realm: realm.unwrap_or_default(),
+            nonce: nonce.unwrap_or_default(),
+            uri: uri.unwrap_or_default(),
+            response: response.unwrap_or_default(),
+            algorithm: algorithm.map_or(Algorithm::Md5, Algorithm::parse),
+            cnonce,
+            opaque,
+            qop,
+            nc,
+            proxy,
+        })
     }
 }
 
@@ -306,27 +301,13 @@ impl<'a> AuthenticationInfo<'a> {
     /// # Errors
     /// [`ParseError::Auth`].
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        let walk = &mut Walk::new(value, 0);
-        let mut found = Self::default();
-        let mut at: usize = 0;
-        loop {
-            match next_param(walk, at)? {
-                Next::Param(param) => {
-                    let slot = match param.name {
-                        name if alike(name, b"nextnonce") => &mut found.next_nonce,
-                        name if alike(name, b"qop") => &mut found.qop,
-                        name if alike(name, b"rspauth") => &mut found.response_auth,
-                        name if alike(name, b"cnonce") => &mut found.cnonce,
-                        name if alike(name, b"nc") => &mut found.nc,
-                        _ => &mut None,
-                    };
-                    *slot = Some(unquote(param.value));
-                    at = param.end;
-                }
-                Next::End if at > 0 => return Ok(found),
-                Next::Scheme(_) | Next::End => return Err(ParseError::Auth),
-            }
+        let mut at = 0;
+        let mut values = [None; 5];
+        if read_values(&mut Walk::new(value, 0), &mut at, INFO, &mut values)?.is_some() || at == 0 {
+            return Err(ParseError::Auth);
         }
+        let [next_nonce, qop, response_auth, cnonce, nc] = values;
+        Ok(Self { next_nonce, qop, response_auth, cnonce, nc })
     }
 }
 

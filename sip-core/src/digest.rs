@@ -41,6 +41,7 @@ impl Algorithm {
 
     /// The name; empty for an unknown one.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub const fn as_bytes(self) -> &'static [u8] {
         match self {
             Self::Md5 => b"MD5",

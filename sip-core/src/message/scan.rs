@@ -112,7 +112,8 @@ pub(crate) fn is(octet: u8, class: u16) -> bool {
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn alike(one: &[u8], other: &[u8]) -> bool {
-    (WIDE && one == other) || one.eq_ignore_ascii_case(other)
+    // Most are written alike: whole words are compared first.
+    one.len() == other.len() && ((WIDE && one == other) || one.eq_ignore_ascii_case(other))
 }
 
 /// The octet at `at`; NUL, which is in no class, beyond the end.
@@ -158,13 +159,15 @@ impl Span {
     }
 
     /// The piece, empty when there is none.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         slice(bytes, usize::from(self.from), usize::from(self.to))
     }
 
     /// The piece, if there is one.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn get(self, bytes: &[u8]) -> Option<&[u8]> {
         if self.is_none() { None } else { Some(self.of(bytes)) }
     }

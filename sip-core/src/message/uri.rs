@@ -380,14 +380,15 @@ fn same(one: &[u8], other: &[u8], ignore_case: bool) -> bool {
         return true;
     }
     let (mut one, mut other) = (Unescaped { rest: one }, Unescaped { rest: other });
-    let folded = |(octet, escaped): (u8, bool)| {
+    let folded = |text: &mut Unescaped<'_>| {
+        let (octet, escaped) = text.next()?;
         let octet = if ignore_case { octet.to_ascii_lowercase() } else { octet };
-        (octet, escaped && b";/?:@&=+$,%".contains(&octet))
+        Some((octet, escaped && b";/?:@&=+$,%".contains(&octet)))
     };
     loop {
-        match (one.next(), other.next()) {
+        match (folded(&mut one), folded(&mut other)) {
             (None, None) => return true,
-            (Some(one), Some(other)) if folded(one) == folded(other) => {}
+            (one, other) if one == other => {}
             _ => return false,
         }
     }

@@ -268,25 +268,86 @@ impl PartialEq for HeaderName<'_> {
 
 impl Eq for HeaderName<'_> {}
 
+const SLOTS: usize = 128;
+
+/// The ids of the long names by their hash, each in the first slot from there on that is free; zero in the others.
+static IDS: [u8; SLOTS] = ids();
+
+/// The ids of the compact forms by their letter; zero for a letter that is none.
+static LETTERS: [u8; 26] = letters();
+
+/// The slot where a name is looked for first.
+const fn hash(name: &[u8]) -> usize {
+    let mut hash: u32 = 0;
+    let mut rest = name;
+    while let [octet, tail @ ..] = rest {
+        hash = (hash ^ (*octet | 0x20) as u32).wrapping_mul(0x9E37_79B1);
+        rest = tail;
+    }
+    (hash >> 25) as usize
+}
+
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn ids() -> [u8; SLOTS] {
+    let mut ids = [0; SLOTS];
+    let mut id: u8 = 1;
+    while id < Id::End as u8 {
+        let mut slot = hash(NAMES[id as usize].long());
+        while ids[slot] != 0 {
+            slot = slot.wrapping_add(1) % SLOTS;
+        }
+        ids[slot] = id;
+        id = id.wrapping_add(1);
+    }
+    ids
+}
+
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn letters() -> [u8; 26] {
+    let mut letters = [0; 26];
+    let mut id: u8 = 1;
+    while id < Id::End as u8 {
+        if let Some(letter) = NAMES[id as usize].letter() {
+            letters[letter.wrapping_sub(b'a') as usize] = id;
+        }
+        id = id.wrapping_add(1);
+    }
+    letters
+}
+
+/// The id of a name in any case; zero when it is not known.
+fn find(name: &[u8]) -> u8 {
+    if let [letter] = name {
+        return LETTERS.get(usize::from((letter | 0x20).wrapping_sub(b'a'))).copied().unwrap_or(0);
+    }
+    let mut slot = hash(name);
+    // Half of the slots are free, so that one ends the search.
+    loop {
+        let id = IDS.get(slot).copied().unwrap_or(0);
+        if id == 0 || NAMES.get(usize::from(id)).is_none_or(|known| alike(known.long(), name)) {
+            return id;
+        }
+        slot = slot.wrapping_add(1) % SLOTS;
+    }
+}
+
 /// The first sixteen octets of a name, letters in lower case, as two words.
 type NameKey = (u64, u64);
 
 const LOWER: u64 = 0x2020_2020_2020_2020;
-const SLOTS: usize = 256;
+const KEY_SLOTS: usize = 256;
 /// The long names and the letters, and the first entry, which stands for none.
 const KEYS: usize = 1 + Id::End as usize + 15;
 
-/// How many keys are kept: they are compared where names are read sixteen octets at once.
-const KEPT: usize = if Chunk::EXISTS { KEYS } else { 0 };
-
-struct Index {
-    /// Where in the other two a hash leads; zero for nowhere.
-    slots: [u8; SLOTS],
-    keys: [NameKey; KEPT],
+/// The names by their keys, where sixteen octets are read at once.
+struct Keys {
+    /// Where in the other two a key leads; zero for nowhere.
+    slots: [u8; KEY_SLOTS],
+    keys: [NameKey; KEYS],
     ids: [u8; KEYS],
 }
 
-static INDEX: Index = index();
+static BY_KEY: Keys = keys();
 
 const fn key_of(name: &[u8]) -> NameKey {
     let (mut low, mut high) = (0u64, 0u64);
@@ -310,71 +371,51 @@ const fn slot_of(key: NameKey) -> usize {
     ((key.0 ^ key.1.rotate_left(7)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as usize
 }
 
-const fn index() -> Index {
-    let mut index = Index { slots: [0; SLOTS], keys: [(0, 0); KEPT], ids: [0; KEYS] };
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn keys() -> Keys {
+    let mut keys = Keys { slots: [0; KEY_SLOTS], keys: [(0, 0); KEYS], ids: [0; KEYS] };
     let (mut id, mut next): (u8, u8) = (1, 1);
-    let [_, names @ ..] = &NAMES;
-    let mut rest: &[Name] = names;
-    while let [entry, tail @ ..] = rest {
-        index = enter(index, key_of(entry.long()), id, next);
+    while id < Id::End as u8 {
+        let name = &NAMES[id as usize];
+        keys = enter(keys, key_of(name.long()), id, next);
         next = next.wrapping_add(1);
-        if let Some(letter) = entry.letter() {
-            index = enter(index, key_of(&[letter]), id, next);
+        if let Some(letter) = name.letter() {
+            keys = enter(keys, key_of(&[letter]), id, next);
             next = next.wrapping_add(1);
         }
         id = id.wrapping_add(1);
-        rest = tail;
     }
-    index
+    keys
 }
 
 #[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
-const fn enter(mut index: Index, key: NameKey, id: u8, place: u8) -> Index {
+const fn enter(mut keys: Keys, key: NameKey, id: u8, place: u8) -> Keys {
     let mut slot = slot_of(key);
-    while index.slots[slot] != 0 {
-        slot = slot.wrapping_add(1) % SLOTS;
+    while keys.slots[slot] != 0 {
+        slot = slot.wrapping_add(1) % KEY_SLOTS;
     }
-    index.slots[slot] = place;
-    if Chunk::EXISTS {
-        index.keys[place as usize] = key;
-    }
-    index.ids[place as usize] = id;
-    index
+    keys.slots[slot] = place;
+    keys.keys[place as usize] = key;
+    keys.ids[place as usize] = id;
+    keys
 }
 
-/// The place of the first name under this key's hash that `is` the one; `None` when none is.
-#[cfg_attr(target_pointer_width = "64", inline)]
-fn find_by(key: NameKey, is: impl Fn(usize) -> bool) -> Option<u8> {
+/// The id of the name that has this key, which is not empty.
+#[inline]
+fn find_key(key: NameKey) -> Option<u8> {
     let mut slot = slot_of(key);
-    // Fewer than a third of the slots are taken, so an empty one ends the search.
+    // Fewer than a third of the slots are taken, so that a free one ends the search.
     loop {
-        let place = usize::from(INDEX.slots.get(slot).copied()?);
-        if is(place) {
-            return INDEX.ids.get(place).copied();
+        let place = usize::from(BY_KEY.slots.get(slot).copied()?);
+        let known = BY_KEY.keys.get(place)?;
+        if known.0 == key.0 && known.1 == key.1 {
+            return BY_KEY.ids.get(place).copied();
         }
         if place == 0 {
             return None;
         }
-        slot = slot.wrapping_add(1) % SLOTS;
+        slot = slot.wrapping_add(1) % KEY_SLOTS;
     }
-}
-
-/// The id of the name that has this key, which is not empty.
-#[cfg_attr(target_pointer_width = "64", inline)]
-fn find_key(key: NameKey) -> Option<u8> {
-    find_by(key, |place| INDEX.keys.get(place).is_some_and(|known| known.0 == key.0 && known.1 == key.1))
-}
-
-/// The id of a name in any case; zero when it is not known.
-fn find(name: &[u8]) -> u8 {
-    let is = |place: usize| {
-        let entry = INDEX.ids.get(place).and_then(|id| NAMES.get(usize::from(*id)));
-        entry.is_some_and(|entry| match name {
-            [letter] => entry.letter() == Some(letter.to_ascii_lowercase()),
-            _ => alike(entry.long(), name),
-        })
-    };
-    find_by(key_of(name), is).unwrap_or(0)
 }
 
 /// One header row: its name and its value.

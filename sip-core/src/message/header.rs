@@ -27,6 +27,9 @@ macro_rules! headers {
         ];
 
         impl<'a> HeaderName<'a> {
+            /// How many ids there are, that of unknown names counted.
+            pub(crate) const IDS: usize = Id::End as usize;
+
             /// The number of a known name; zero for others.
             #[inline]
             pub(crate) const fn id(self) -> u8 {

@@ -81,11 +81,11 @@ impl<'a> Iterator for Headers<'_, 'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Selected<'m, 'a> {
     rows: Rows<'m, 'a>,
-    ids: u64,
+    ids: [u8; 2],
 }
 
 impl<'m, 'a> Selected<'m, 'a> {
-    pub(crate) const fn new(rows: Rows<'m, 'a>, ids: u64) -> Self {
+    pub(crate) const fn new(rows: Rows<'m, 'a>, ids: [u8; 2]) -> Self {
         Self { rows, ids }
     }
 }
@@ -96,7 +96,7 @@ impl<'a> Iterator for Selected<'_, 'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let ids = self.ids;
-        let row = self.rows.find(|row| 1u64.wrapping_shl(u32::from(row.id())) & ids != 0)?;
+        let row = self.rows.find(|row| ids.contains(&row.id()))?;
         Some((row.id(), row.value(), row.up_to_end(self.rows.bytes)))
     }
 }

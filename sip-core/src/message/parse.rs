@@ -17,8 +17,8 @@ pub const MAX_MESSAGE: usize = 65_535;
 /// How many rows the table holds. Rows beyond are read again from the octets when they are asked for.
 const TABLE: usize = 24;
 
-/// How many ids there can be: as many as `present` has bits.
-const IDS: usize = 64;
+/// How many ids there is room for: a power of two.
+const IDS: usize = HeaderName::IDS.next_power_of_two();
 
 /// CSeq: the number and method of a request (RFC 3261 §20.16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub struct Message<'a> {
 /// Where the rows of a message lie.
 #[derive(Clone, Debug)]
 struct Index {
-    /// A bit for each id that occurs.
+    /// The [bits](bit) of the ids that occur.
     present: u64,
     table: [Row; TABLE],
     /// For each id the number of its first row in the table, counted from one; zero when there is none.
@@ -121,7 +121,7 @@ impl Index {
         if self.rest == 0 {
             self.rest = at as u16;
         }
-        self.present |= 1_u64.wrapping_shl(u32::from(row.id()));
+        self.present |= bit(row.id());
     }
 
     /// Links the rows of each id in the table, from the last one to the first.
@@ -130,12 +130,11 @@ impl Index {
         let mut number = self.count;
         let mut present = self.present;
         for row in self.table.get_mut(..usize::from(number)).unwrap_or_default().iter_mut().rev() {
-            let id = usize::from(row.id()) % IDS;
-            if let Some(first) = self.first.get_mut(id) {
+            if let Some(first) = self.first.get_mut(usize::from(row.id()) % IDS) {
                 row.link(*first);
                 *first = number;
             }
-            present |= 1_u64.wrapping_shl(id as u32);
+            present |= bit(row.id());
             number = number.wrapping_sub(1);
         }
         self.present = present;
@@ -149,8 +148,11 @@ const CALL_ID: u8 = HeaderName::CallId.id();
 const CSEQ: u8 = HeaderName::CSeq.id();
 const CONTENT_LENGTH: u8 = HeaderName::ContentLength.id();
 
-/// A bit for each id of those without which there is no message.
-const MANDATORY: u64 = 1 << VIA | 1 << FROM | 1 << TO | 1 << CALL_ID | 1 << CSEQ;
+/// A bit that says that an id may occur: those that are 64 apart share one.
+#[inline]
+const fn bit(id: u8) -> u64 {
+    1_u64.wrapping_shl(id as u32)
+}
 
 /// What is wrong, and where.
 type Fault = (ParseError, usize);
@@ -167,6 +169,25 @@ impl Core {
     #[inline]
     fn row(&self, id: u8) -> Option<Row> {
         self.rows.get(usize::from(id).wrapping_sub(1)).copied().filter(|row| !row.is_none())
+    }
+
+    /// Whether every mandatory header is there.
+    #[inline]
+    const fn is_complete(&self) -> bool {
+        let [via, from, to, call_id, cseq, _] = self.rows;
+        !(via.is_none() | from.is_none() | to.is_none() | call_id.is_none() | cseq.is_none())
+    }
+
+    /// Which mandatory header is missing first.
+    #[cold]
+    fn missing(&self) -> ParseError {
+        match self.rows.map(Row::is_none) {
+            [true, ..] => ParseError::MissingVia,
+            [_, true, ..] => ParseError::MissingFrom,
+            [_, _, true, ..] => ParseError::MissingTo,
+            [_, _, _, true, ..] => ParseError::MissingCallId,
+            _ => ParseError::MissingCSeq,
+        }
     }
 
     /// Takes up a row whose name has occurred before.
@@ -192,18 +213,6 @@ impl Core {
         if self.fault.is_none_or(|(known, _)| error.is_syntax() && !known.is_syntax()) {
             self.fault = Some((error, row.name()));
         }
-    }
-}
-
-/// What is wrong when mandatory headers are missing, these being there, a bit for each id.
-#[cold]
-fn missing(present: u64) -> ParseError {
-    match (!present & MANDATORY).trailing_zeros() as u8 {
-        VIA => ParseError::MissingVia,
-        FROM => ParseError::MissingFrom,
-        TO => ParseError::MissingTo,
-        CALL_ID => ParseError::MissingCallId,
-        _ => ParseError::MissingCSeq,
     }
 }
 
@@ -275,8 +284,8 @@ impl<'a> Message<'a> {
         if let Some(fault) = core.fault {
             return Err(fault);
         }
-        if self.index.present & MANDATORY != MANDATORY {
-            return Err((missing(self.index.present), head));
+        if !core.is_complete() {
+            return Err((core.missing(), head));
         }
         if let Some(row) = core.row(CONTENT_LENGTH) {
             let length = decimal(row.value_in(bytes)).and_then(|length| usize::try_from(length).ok());
@@ -432,15 +441,11 @@ impl<'a> Message<'a> {
         Rows::new(self.bytes, table, usize::from(self.index.rest))
     }
 
-    /// The rows when one of these ids, a bit for each, is among them, else none.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    fn rows_with(&self, ids: u64) -> Rows<'_, 'a> {
-        if self.index.present & ids == 0 { Rows::new(b"", &[], 0) } else { self.rows() }
-    }
-
-    /// The rows of these ids, a bit for each.
-    pub(crate) fn rows_of(&self, ids: u64) -> Selected<'_, 'a> {
-        Selected::new(self.rows_with(ids), ids)
+    /// The rows of these two ids.
+    pub(crate) fn rows_of(&self, ids: [u8; 2]) -> Selected<'_, 'a> {
+        let [one, other] = ids;
+        let rows = if self.may_have(one) || self.may_have(other) { self.rows() } else { Rows::new(b"", &[], 0) };
+        Selected::new(rows, ids)
     }
 
     /// All header rows, in order.
@@ -458,13 +463,13 @@ impl<'a> Message<'a> {
     /// The value of the first row of a known name.
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn first(&self, id: u8) -> Option<&'a [u8]> {
-        if self.has(id) { self.named(id, b"").next() } else { None }
+        if self.may_have(id) { self.named(id, b"").next() } else { None }
     }
 
-    /// Whether a row of this id is there.
+    /// Whether a row of this id is there; of a few ids, whether it may be.
     #[cfg_attr(target_pointer_width = "64", inline)]
-    pub(crate) const fn has(&self, id: u8) -> bool {
-        self.index.present & 1u64.wrapping_shl(id as u32) != 0
+    const fn may_have(&self, id: u8) -> bool {
+        self.index.present & bit(id) != 0
     }
 
     /// The values of all rows of this name, each whole.
@@ -488,7 +493,7 @@ impl<'a> Message<'a> {
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn named<'n>(&self, id: u8, name: &'n [u8]) -> Named<'_, 'a, 'n> {
         let first = self.index.first.get(usize::from(id)).copied().unwrap_or(0);
-        let rest = if self.has(id) { usize::from(self.index.rest) } else { 0 };
+        let rest = if self.may_have(id) { usize::from(self.index.rest) } else { 0 };
         Named::new(self.bytes, &self.index.table, rest, first, (id, name))
     }
 

@@ -82,8 +82,8 @@ impl<'a> MediaType<'a> {
     }
 }
 
-const AUTHENTICATE: u64 = 1 << HeaderName::WwwAuthenticate.id() | 1 << HeaderName::ProxyAuthenticate.id();
-const AUTHORIZATION: u64 = 1 << HeaderName::Authorization.id() | 1 << HeaderName::ProxyAuthorization.id();
+const AUTHENTICATE: [u8; 2] = [HeaderName::WwwAuthenticate.id(), HeaderName::ProxyAuthenticate.id()];
+const AUTHORIZATION: [u8; 2] = [HeaderName::Authorization.id(), HeaderName::ProxyAuthorization.id()];
 
 impl<'a> Message<'a> {
     /// Every Via, topmost first.
@@ -168,7 +168,7 @@ impl<'a> Message<'a> {
     /// Content-Length; `None` without it. It was compared with the octets when they were parsed.
     #[must_use]
     pub fn content_length(&self) -> Option<usize> {
-        self.has(HeaderName::ContentLength.id()).then(|| self.body().len())
+        self.first(HeaderName::ContentLength.id()).map(|_| self.body().len())
     }
 
     /// The methods of Allow (RFC 3261 §20.5); elements that are no token are left out.

@@ -262,7 +262,7 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Answers OPTIONS (§11.2).
     fn describe(&mut self, request: &Message<'_>) {
-        let rows = [Row::Contact, Row::Abilities, Row::Accept, Row::Agent(HeaderName::Server)];
+        let rows = [Row::Contact, Row::Abilities, Row::Accept, Row::Server];
         self.reply(request, 200, &rows);
     }
 
@@ -293,7 +293,7 @@ impl<O: Octets> Agent<'_, O> {
         if !self.layer.is_server(request.0) {
             return Err(Error::Gone);
         }
-        self.respond_with(request.0, status, true, &[Row::Agent(HeaderName::Server)], content)
+        self.respond_with(request.0, status, true, &[Row::Server], content)
     }
 
     /// Works off calls', dialogs' and registrations' timers; the transactions' are worked off as events are polled.

@@ -8,7 +8,7 @@ use super::way::hop_flow;
 use crate::dialog::{Identity, Lookup};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
-use crate::message::{HeaderName, Message, Method};
+use crate::message::{Message, Method};
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId, User};
 use crate::transport::Sizing;
@@ -174,7 +174,7 @@ impl<O: Octets> Agent<'_, O> {
         let (identity, flow, sessions) = (entry.identity, entry.flow, entry.sessions);
         let seq = entry.local_seq.saturating_add(1);
         let answers = &self.answers(sessions);
-        let all = [Row::Abilities, Row::Contact, Row::Agent(HeaderName::UserAgent), Row::Kept(rows)];
+        let all = [Row::Abilities, Row::Contact, Row::UserAgent, Row::Kept(rows)];
         let rows = match method {
             Method::Invite => &all[..],
             Method::Bye => all.get(2..).unwrap_or_default(),

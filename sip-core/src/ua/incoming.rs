@@ -75,7 +75,7 @@ impl<O: Octets> Agent<'_, O> {
     /// Answers 503 with Retry-After, without a transaction.
     pub(super) fn refuse_for_room(&mut self, request: &Message<'_>) {
         self.count_refused();
-        self.reply(request, 503, &[Row::Seconds(HeaderName::RetryAfter, self.s.settings.retry_after)]);
+        self.reply(request, 503, &[Row::RetryAfter(self.s.settings.retry_after)]);
     }
 
     fn count_refused(&mut self) {
@@ -134,7 +134,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     fn respond_invite(&mut self, invite: TransactionId, status: u16, content: &Content<'_>) -> Result<(), Error> {
-        let all = [Row::Abilities, Row::Contact, Row::Agent(HeaderName::Server)];
+        let all = [Row::Abilities, Row::Contact, Row::Server];
         let rows = all.get(usize::from(status < 200)..).unwrap_or_default();
         self.respond_with(invite, status, true, rows, content)
     }
@@ -283,7 +283,7 @@ impl<O: Octets> Agent<'_, O> {
             _ => 481,
         };
         if refusal > 0 {
-            let retry = [Row::Seconds(HeaderName::RetryAfter, self.s.random.below(11))];
+            let retry = [Row::RetryAfter(self.s.random.below(11))];
             self.settle(invite, refusal, b"", false, if refusal == 500 { &retry } else { &[] });
             return Received::Nothing;
         }

@@ -10,7 +10,7 @@ use super::rows::Row;
 use crate::dialog::{Identity, State};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
-use crate::message::{HeaderName, Message, Method};
+use crate::message::{Message, Method};
 use crate::role::Received;
 use crate::time::Instant;
 use crate::transaction::TransactionId;
@@ -61,7 +61,7 @@ impl<O: Octets> Agent<'_, O> {
             proxied: true,
             answers: &Answers::NONE,
         };
-        let rows = [Row::Contact, Row::Abilities, Row::Agent(HeaderName::UserAgent)];
+        let rows = [Row::Contact, Row::Abilities, Row::UserAgent];
         self.send_outside(&head, flow, Owner::Invite(call).new_user(), &rows, content)
     }
 

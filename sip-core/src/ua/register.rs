@@ -10,7 +10,7 @@ use super::rows::Row;
 use super::way::uri_flow;
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
-use crate::message::{Header, HeaderName, Message, Method, Uri, Writer};
+use crate::message::{Header, Message, Method, Uri, Writer};
 use crate::random::Token;
 use crate::role::Received;
 use crate::time::{Duration, Instant};
@@ -77,16 +77,9 @@ impl<O: Octets> Agent<'_, O> {
         let (texts, kept, registrar, sessions) = (entry.texts, entry.rows, entry.registrar, entry.sessions);
         let expires = if entry.state == State::Removing { 0 } else { entry.wanted };
         let (seq, call_id) = (entry.seq.saturating_add(1), Token::new(entry.call_id));
-        let all = [
-            Row::FormerContact,
-            Row::Contact,
-            Row::Seconds(HeaderName::Expires, expires),
-            Row::Abilities,
-            Row::Agent(HeaderName::UserAgent),
-            Row::Kept(kept),
-        ];
         let former = entry.corrected && !self.s.settings.former.is_none();
-        let rows = all.get(usize::from(!former)..).unwrap_or_default();
+        let former = if former { Row::FormerContact } else { Row::Kept(Block::NONE) };
+        let rows = [Row::Contact, former, Row::Expires(expires), Row::Abilities, Row::UserAgent, Row::Kept(kept)];
         let transport = self.s.settings.transport;
         let uri = self.layer.octets.get(texts).get(..usize::from(registrar)).and_then(|uri| Uri::parse(uri).ok());
         let flow = uri.map_or(Flow::NONE, |uri| uri_flow(&uri, transport));
@@ -101,7 +94,7 @@ impl<O: Octets> Agent<'_, O> {
             proxied: false,
             answers: &self.answers(sessions),
         };
-        let id = self.send_outside(&head, flow, Owner::Register(handle).new_user(), rows, &Content::NONE)?;
+        let id = self.send_outside(&head, flow, Owner::Register(handle).new_user(), &rows, &Content::NONE)?;
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.seq = seq;
             entry.transaction = id;

@@ -162,7 +162,7 @@ impl<O: Octets> Agent<'_, O> {
             proxied: true,
             answers: &Answers::NONE,
         };
-        let rows = [Row::Contact, Row::Agent(HeaderName::UserAgent)];
+        let rows = [Row::Contact, Row::UserAgent];
         self.send_outside(&head, flow, Owner::Application(number).new_user(), &rows, content)?;
         Ok(OutgoingRequest(number))
     }

@@ -26,14 +26,18 @@ pub(super) enum Row<'a> {
     FormerContact,
     /// Allow and, when there is something to name, Supported.
     Abilities,
-    /// User-Agent or Server, when one is configured.
-    Agent(HeaderName<'static>),
+    /// User-Agent, when one is configured.
+    UserAgent,
+    /// Server, likewise.
+    Server,
     /// Accept and Accept-Encoding: the bodies that an INVITE may bring.
     Accept,
     /// Unsupported: what the request requires and the application does not support.
     Unsupported(&'a Message<'a>),
-    /// A number of seconds: Expires, Retry-After.
-    Seconds(HeaderName<'static>, u32),
+    /// Expires, in seconds.
+    Expires(u32),
+    /// Retry-After, in seconds.
+    RetryAfter(u32),
     /// The credentials of a kept request, as they are.
     CredentialsOf(Block),
     /// Rows that are kept as they are written.
@@ -84,7 +88,8 @@ impl Settings {
                     writer.end();
                     write_some(writer, HeaderName::Supported, self.text(texts, Text::Supported));
                 }
-                Row::Agent(name) => write_some(writer, name, self.text(texts, Text::UserAgent)),
+                Row::UserAgent => write_some(writer, HeaderName::UserAgent, self.text(texts, Text::UserAgent)),
+                Row::Server => write_some(writer, HeaderName::Server, self.text(texts, Text::UserAgent)),
                 Row::Accept => {
                     writer.header(HeaderName::Accept, self.text(texts, Text::Accept));
                     writer.header(HeaderName::AcceptEncoding, b"identity");
@@ -101,7 +106,8 @@ impl Settings {
                     }
                     writer.end();
                 }
-                Row::Seconds(name, seconds) => writer.header_number(name, u64::from(seconds)),
+                Row::Expires(seconds) => writer.header_number(HeaderName::Expires, u64::from(seconds)),
+                Row::RetryAfter(seconds) => writer.header_number(HeaderName::RetryAfter, u64::from(seconds)),
                 Row::CredentialsOf(block) => {
                     for header in Kept::new(kept.get(block)).headers() {
                         if matches!(header.name, HeaderName::Authorization | HeaderName::ProxyAuthorization) {

@@ -169,6 +169,8 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
     ///
     /// # Errors
     /// The error of the stack that was classified as [`Fault::Dead`].
+    // Inlined into a main that never returns, what it keeps for one message would lie on the stack for ever.
+    #[inline(never)]
     pub fn poll<'b>(
         &mut self,
         stack: &mut S,
@@ -359,16 +361,19 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
     }
 
     fn take<'b>(&mut self, now: Instant, flow: Flow, octets: &'b [u8]) -> Turn<'b, R::Event> {
-        match Message::parse(octets) {
-            Ok(message) => match self.role.receive(now, flow, &message) {
-                Received::Event(event) => return Turn::Message { event, message, flow },
-                Received::Nothing => {}
-                Received::Stray => bump(&mut self.statistics.strays),
-            },
+        let parsed = Message::parse(octets);
+        let received = match &parsed {
+            Ok(message) => self.role.receive(now, flow, message),
             Err(failure) => {
                 bump(&mut self.statistics.malformed);
-                self.role.receive_malformed(now, flow, &failure);
+                self.role.receive_malformed(now, flow, failure);
+                Received::Nothing
             }
+        };
+        match (received, parsed) {
+            (Received::Event(event), Ok(message)) => return Turn::Message { event, message, flow },
+            (Received::Stray, _) => bump(&mut self.statistics.strays),
+            _ => {}
         }
         Turn::Again
     }

@@ -101,16 +101,16 @@ fn main() -> ! {
         let now = clock.now();
         watchdog.feed();
         // Frames in and out.
-        let moved = stack.poll().unwrap_or(false);
+        let moved = network::poll(stack);
         let polled = clock.cycles();
         // At most one message in, everything that is due out.
         match adapter.poll(stack, now, message) {
-            Ok(Turn::Message { event, message, .. }) => {
+            Ok(Turn::Message { event, ref message, .. }) => {
                 if matches!(event, Event::Incoming { .. }) {
                     spent.invite = clock.cycles() - polled;
                 }
                 defmt::info!("{} by {}", event, message);
-                phone.event(adapter.role_mut(), now, &settings, (event, Some(&message)), &mut console);
+                phone.event(adapter.role_mut(), now, &settings, (event, Some(message)), &mut console);
             }
             Ok(Turn::Event(event)) => {
                 defmt::info!("{}", event);

@@ -85,12 +85,6 @@ impl Memory {
         let mut device = Device::new(mac, &mut self.frames);
         let mut config = Config::new(address);
         config.random_seed = seed;
-        let mut interface = Interface::new(config, &mut device, Instant::ZERO);
-        interface.update_ip_addrs(|addresses| {
-            // There is room for one.
-            let _ = addresses.push(IpCidr::new(settings.address.into(), settings.prefix));
-        });
-        let _ = interface.routes_mut().add_default_ipv4_route(settings.gateway);
         let mut sockets = SocketSet::new(&mut self.sockets.write([SocketStorage::EMPTY; SOCKETS])[..]);
         sockets.add(udp::Socket::new(self.incoming.buffer(), self.outgoing.buffer()));
         #[cfg(feature = "tcp")]
@@ -102,10 +96,25 @@ impl Memory {
                 tcp::SocketBuffer::new(&mut sent[..]),
             ));
         }
+        let interface = Interface::new(config, &mut device, Instant::ZERO);
         let stack = self.stack.write(NetworkStack::new(interface, device, sockets, clock));
+        let interface = stack.interface_mut();
+        interface.update_ip_addrs(|addresses| {
+            // There is room for one.
+            let _ = addresses.push(IpCidr::new(settings.address.into(), settings.prefix));
+        });
+        let _ = interface.routes_mut().add_default_ipv4_route(settings.gateway);
         stack.seed_random_port(&seed.to_le_bytes());
         stack
     }
+}
+
+/// Moves frames in and out; whether there were any.
+///
+/// Inlined into `main`, which never returns, its packets would lie on the stack for ever.
+#[inline(never)]
+pub(crate) fn poll(stack: &mut Stack) -> bool {
+    stack.poll().unwrap_or(false)
 }
 
 /// Forgets who the neighbours are, because the network may be another one.

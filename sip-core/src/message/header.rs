@@ -498,7 +498,8 @@ impl Row {
     }
 
     /// The value.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn value_in(self, bytes: &[u8]) -> &[u8] {
         slice(bytes, self.value(), self.end())
     }

@@ -236,6 +236,7 @@ fn place(walk: &mut Walk<'_>, at: usize) -> Option<Place> {
 ///
 /// Gives the place of the comma or of the end.
 #[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn element_end(bytes: &[u8], at: usize) -> Option<usize> {
     let at = skip_lws(bytes, at);
     (at >= bytes.len() || peek(bytes, at) == b',').then_some(at)

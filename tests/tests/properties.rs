@@ -93,6 +93,17 @@ fn the_uris_of_the_corpus_are_compared() {
     }
 }
 
+/// A value without quotes that ends in a backslash stood in quotes when it was written again, and took the rest with it.
+#[test]
+fn a_backslash_without_quotes_is_no_part_of_credentials() {
+    for value in [
+        &b"Digest username=\"a\", realm=\"r\", nonce=\"n\", uri=\"/\", response=\"0\", nc=1\\"[..],
+        b"Digest realm=r\\, nonce=n",
+    ] {
+        (0..FAMILIES.len()).for_each(|family| properties::header(family, value));
+    }
+}
+
 #[test]
 fn spoilt_messages_do_no_harm() {
     let samples = corpus();

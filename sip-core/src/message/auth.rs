@@ -107,15 +107,16 @@ fn next_param<'a>(walk: &mut Walk<'a>, at: usize) -> Result<Next<'a>, ParseError
         return Ok(Next::Scheme(start));
     }
     let from = skip_lws(bytes, equal.wrapping_add(1));
-    let to = match peek(bytes, from) {
-        b'"' => walk.quoted(from).ok_or(ParseError::Auth)?,
-        _ => walk.run(from, VALUE),
-    };
+    let quoted = peek(bytes, from) == b'"';
+    let to = if quoted { walk.quoted(from).ok_or(ParseError::Auth)? } else { walk.run(from, VALUE) };
+    let value = slice(bytes, from, to);
     let after = skip_lws(bytes, to);
-    if after < bytes.len() && peek(bytes, after) != b',' {
+    let ends = after >= bytes.len() || peek(bytes, after) == b',';
+    // Without quotes a backslash escapes nothing; in the quotes of an answer to the challenge it would.
+    if !ends || !quoted && value.contains(&b'\\') {
         return Err(ParseError::Auth);
     }
-    Ok(Next::Param(AuthParam { name: slice(bytes, start, end), value: slice(bytes, from, to), end: after }))
+    Ok(Next::Param(AuthParam { name: slice(bytes, start, end), value, end: after }))
 }
 
 /// The parameters of a challenge, of credentials, and of Authentication-Info.
@@ -384,6 +385,7 @@ mod tests {
             b"Digest realm=",
             b"Digest realm=\"",
             b"Digest realm=\"\\",
+            b"Digest realm=\"r\", nonce=n\\",
             b"Digest realm=\"r\" nonce=\"n\"",
             b"Digest realm=\"r\"",
             b"\"",

@@ -8,10 +8,10 @@
 //! misunderstood: a display name without white space before its bracket (RFC 4475 §3.1.1.6), in one without quotes any
 //! character that does not end it (letters beyond ASCII, say), `received` in brackets (RFC 5118 §4.5), three colons before
 //! an embedded IPv4 address (RFC 5118 §4.10), `_` in host names and hyphens and dots anywhere in them, `#` in user parts, any
-//! visible character in parameter values and Call-IDs, `=` and nothing at all as the value of a parameter, header components
-//! of a URI without name or value, controls other than CR and LF in values and reason phrases, several challenges in one row,
-//! and the missing branches and tags of RFC 2543. It refuses CR or
-//! LF alone, doubled mandatory headers and conflicting lengths, on which two parsers could disagree.
+//! visible character in parameter values and Call-IDs (in those of challenges and credentials all but `\`), `=` and nothing at
+//! all as the value of a parameter, header components of a URI without name or value, controls other than CR and LF in values
+//! and reason phrases, several challenges in one row, and the missing branches and tags of RFC 2543. It refuses CR or LF
+//! alone, doubled mandatory headers and conflicting lengths, on which two parsers could disagree.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod address;

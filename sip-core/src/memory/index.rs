@@ -109,7 +109,7 @@ impl Index<'_> {
     pub(super) fn insert(&mut self) -> Option<Handle> {
         let link = if self.head.free.is_none() {
             let index = self.head.fresh as usize;
-            if index >= self.links.len().min(Handle::MOST) {
+            if index >= self.links.len() {
                 return None;
             }
             self.head.fresh = self.head.fresh.saturating_add(1);

@@ -17,8 +17,8 @@ impl Link {
     pub(super) const NONE: Self = Self(0);
     const BUCKET: u32 = 1 << 31;
 
-    /// The most entries that a table can have: the places above are no links to entries.
-    pub(super) const MOST: usize = Self::BUCKET as usize - 2;
+    /// The most entries that can be linked: the places above are no links to entries.
+    const MOST: usize = Self::BUCKET as usize - 2;
 
     /// The link to entry `index`, which is below [`MOST`](Self::MOST).
     pub(super) const fn entry(index: usize) -> Self {
@@ -158,13 +158,16 @@ impl Handle {
     /// No entry.
     pub const NONE: Self = Self(0);
 
-    /// The most entries that can be named.
-    pub(super) const MOST: usize = (1 << HALF) - 1;
+    /// The bits of the number.
+    const NUMBER: usize = (1 << HALF) - 1;
+
+    /// The most entries that a table can have: all of them can be named and linked.
+    pub(super) const MOST: usize = if Self::NUMBER < Link::MOST { Self::NUMBER } else { Link::MOST };
 
     /// The handle made of its two parts, as [`number`](Self::number) and [`generation`](Self::generation) give them.
     #[must_use]
     pub const fn from_parts(number: u32, generation: u16) -> Self {
-        Self(number as usize & Self::MOST | (generation as usize) << HALF)
+        Self(number as usize & Self::NUMBER | (generation as usize) << HALF)
     }
 
     /// The handle with these [`bits`](Self::bits).
@@ -172,7 +175,7 @@ impl Handle {
         Self(bits as usize)
     }
 
-    /// The handle as a number of 48 bits.
+    /// The handle as a number of at most 48 bits.
     pub(crate) const fn bits(self) -> u64 {
         self.0 as u64
     }
@@ -180,7 +183,7 @@ impl Handle {
     /// The place of the entry plus one; zero for none.
     #[must_use]
     pub const fn number(self) -> u32 {
-        (self.0 & Self::MOST) as u32
+        (self.0 & Self::NUMBER) as u32
     }
 
     /// Which of the owners of that place is meant.

@@ -31,7 +31,7 @@ impl<'a, E: Entry> TableRef<'a, E> {
     /// The table that the three parts make up; they must always be used together.
     #[must_use]
     pub fn new(head: &'a Head, links: &'a [Links], entries: &'a [E]) -> Self {
-        let length = links.len().min(entries.len()).min(Link::MOST);
+        let length = links.len().min(entries.len()).min(Handle::MOST);
         let links = links.get(..length).unwrap_or_default();
         Self { index: IndexRef { head, links }, entries }
     }
@@ -138,12 +138,12 @@ impl<'a, E: Entry> TableRef<'a, E> {
 
 impl<'a, E: Entry> Table<'a, E> {
     /// The table that the three parts make up; they must always be used together. What the longer slice has more than the
-    /// other stays unused.
+    /// other stays unused, and so does what a [`Handle`] can't name.
     ///
     /// Zeroed slices beside [`Head::ZERO`] are an empty table.
     #[must_use]
     pub fn new(head: &'a mut Head, links: &'a mut [Links], entries: &'a mut [E]) -> Self {
-        let length = links.len().min(entries.len()).min(Link::MOST);
+        let length = links.len().min(entries.len()).min(Handle::MOST);
         let links = links.get_mut(..length).unwrap_or_default();
         Self { index: Index { head, links }, entries }
     }

@@ -216,7 +216,7 @@ impl<R: Role> Adapter<R> {
     pub fn poll<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Turn<'b, R::Event>> {
         let now = self.now();
         self.idle = false;
-        self.unlooked += 1;
+        self.unlooked = self.unlooked.saturating_add(1);
         if self.blocked.is_some() || self.tcp.is_some() && self.unlooked >= LOOK {
             self.collect(Some(Duration::ZERO))?;
         }
@@ -241,8 +241,8 @@ impl<R: Role> Adapter<R> {
         }
     }
 
-    /// Sleeps until the moment `until` (`None`: without limit), until a datagram can be read or deferred ones can be
-    /// sent, until a name is found, or until a [`Waker`] calls; it may also return early.
+    /// Sleeps until the moment `until` (`None`: without limit), until the socket or a connection has something or has room
+    /// for what was put back, until a name is found, or until a [`Waker`] calls; it may also return early.
     ///
     /// Returns at once unless the last [`poll`](Adapter::poll) ended with [`Turn::Idle`] and the role was not touched
     /// since, so nothing that is ready is slept over.

@@ -4,8 +4,23 @@
 //! That the old address is gone is simulated by nobody listening to it; sockets are the adapters'.
 
 use sip_core::error::Error;
-use sip_core::ua::{Content, Event};
-use sip_testkit::{ANSWER, OFFER, Phones};
+use sip_core::ua::{Call, Content, Event, Registration};
+use sip_testkit::{ANSWER, NodeId, OFFER, Phones, Wire};
+
+/// A phone with a binding and an established call; the scripted peer is its registrar and in the call.
+fn registered_in_call(seed: u64) -> (Phones, NodeId, Wire, Registration, Call) {
+    let (mut phones, alice, mut wire) = Phones::scripted(seed);
+    let register =
+        |phone: &mut sip_testkit::Phone, now| phone.register(now, "sip:192.0.2.9", "sip:a@example.com", 3600);
+    let registration = phones.act(alice, register).unwrap();
+    let first = wire.expect(&phones, "REGISTER");
+    wire.respond(&mut phones, alice, &first, 200, "");
+    let call = phones.call(alice, "sip:wire@192.0.2.9");
+    let invite = wire.expect(&phones, "INVITE");
+    wire.accept(&mut phones, alice, &invite, "x", ANSWER);
+    wire.expect(&phones, "ACK");
+    (phones, alice, wire, registration, call)
+}
 
 #[test]
 fn the_binding_is_renewed_and_then_each_call_is_to_be_refreshed() {
@@ -104,16 +119,7 @@ fn an_address_that_is_none_changes_nothing() {
 #[test]
 fn a_registrar_that_is_gone_does_not_hold_the_calls_up() {
     for status in [403, 503, 0] {
-        let (mut phones, alice, mut wire) = Phones::scripted(5);
-        let register =
-            |phone: &mut sip_testkit::Phone, now| phone.register(now, "sip:192.0.2.9", "sip:a@example.com", 3600);
-        phones.act(alice, register).unwrap();
-        let first = wire.expect(&phones, "REGISTER");
-        wire.respond(&mut phones, alice, &first, 200, "");
-        let call = phones.call(alice, "sip:wire@192.0.2.9");
-        let invite = wire.expect(&phones, "INVITE");
-        wire.accept(&mut phones, alice, &invite, "x", ANSWER);
-        wire.expect(&phones, "ACK");
+        let (mut phones, alice, mut wire, _, call) = registered_in_call(5);
         phones.act(alice, |phone, now| phone.network_changed(now, "198.51.100.7:5080")).unwrap();
         phones.wait(1);
         let again = wire.expect(&phones, "REGISTER");
@@ -129,16 +135,7 @@ fn a_registrar_that_is_gone_does_not_hold_the_calls_up() {
 #[test]
 fn a_renewal_that_fails_by_the_old_network_is_repeated_at_once_by_the_new_one() {
     for status in [503, 0] {
-        let (mut phones, alice, mut wire) = Phones::scripted(7);
-        let register =
-            |phone: &mut sip_testkit::Phone, now| phone.register(now, "sip:192.0.2.9", "sip:a@example.com", 3600);
-        let registration = phones.act(alice, register).unwrap();
-        let first = wire.expect(&phones, "REGISTER");
-        wire.respond(&mut phones, alice, &first, 200, "");
-        let call = phones.call(alice, "sip:wire@192.0.2.9");
-        let invite = wire.expect(&phones, "INVITE");
-        wire.accept(&mut phones, alice, &invite, "x", ANSWER);
-        wire.expect(&phones, "ACK");
+        let (mut phones, alice, mut wire, registration, call) = registered_in_call(7);
         for address in ["198.51.100.7:5080", "198.51.100.8:5080"] {
             phones.act(alice, |phone, now| phone.network_changed(now, address)).unwrap();
             phones.wait(1);
@@ -164,16 +161,7 @@ fn a_renewal_that_fails_by_the_old_network_is_repeated_at_once_by_the_new_one() 
 #[test]
 fn a_binding_that_is_being_removed_does_not_hold_the_calls_up() {
     for before in [false, true] {
-        let (mut phones, alice, mut wire) = Phones::scripted(6);
-        let register =
-            |phone: &mut sip_testkit::Phone, now| phone.register(now, "sip:192.0.2.9", "sip:a@example.com", 3600);
-        let registration = phones.act(alice, register).unwrap();
-        let first = wire.expect(&phones, "REGISTER");
-        wire.respond(&mut phones, alice, &first, 200, "");
-        let call = phones.call(alice, "sip:wire@192.0.2.9");
-        let invite = wire.expect(&phones, "INVITE");
-        wire.accept(&mut phones, alice, &invite, "x", ANSWER);
-        wire.expect(&phones, "ACK");
+        let (mut phones, alice, _wire, registration, call) = registered_in_call(6);
         let changed = |phone: &mut sip_testkit::Phone, now| phone.network_changed(now, "198.51.100.7:5080");
         if !before {
             phones.act(alice, changed).unwrap();

@@ -12,11 +12,11 @@
 
 use super::agent::Agent;
 use super::config::{Settings, Text};
+use super::register::at_once;
 use crate::memory::{Handle, Octets};
 use crate::message::build::write_ip;
 use crate::message::scan::alike;
 use crate::message::{HeaderName, Message, Writer};
-use crate::time::Instant;
 use crate::transport::{Address, Transport};
 use core::net::IpAddr;
 
@@ -52,7 +52,7 @@ impl<O: Octets> Agent<'_, O> {
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.corrected = true;
             entry.moved = true;
-            entry.refresh_at = self.now.max(Instant::from_millis(1));
+            entry.refresh_at = at_once(self.now);
         }
         self.arm_registration(handle);
     }

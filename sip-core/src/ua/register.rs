@@ -412,7 +412,7 @@ impl<O: Octets> Agent<'_, O> {
 }
 
 /// A deadline that is due; not zero, which stands for never.
-fn at_once(now: Instant) -> Instant {
+pub(super) fn at_once(now: Instant) -> Instant {
     now.max(Instant::from_millis(1))
 }
 

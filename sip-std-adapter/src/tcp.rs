@@ -16,7 +16,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 
 /// The listener's token. Those of connections follow: this and the connection's number, which begins with one.
-pub(crate) const LISTENER: Token = Token(2);
+const LISTENER: Token = Token(2);
 
 /// Connections at most unless the application says otherwise: half of the descriptors that a process commonly may have.
 const MOST: usize = 512;

@@ -72,7 +72,7 @@ macro_rules! headers {
 }
 
 /// As many octets as the longest known name has with a colon and a space.
-pub(crate) const LONGEST_START: usize = 22;
+const LONGEST_START: usize = 22;
 
 /// How rows of one name begin.
 pub(crate) struct Name {

@@ -224,7 +224,7 @@ fn is_call_id(value: &[u8]) -> bool {
 
 /// How many octets of CRLF stand before the message (RFC 3261 §7.5).
 #[cfg_attr(target_pointer_width = "64", inline)]
-pub(crate) fn leading_line_ends(bytes: &[u8]) -> usize {
+fn leading_line_ends(bytes: &[u8]) -> usize {
     let mut at: usize = 0;
     while bytes.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
         at = at.wrapping_add(2);
@@ -240,8 +240,8 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     /// With what a 400 needs. A response that fails is to be dropped.
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed<'a>> {
         let skipped = leading_line_ends(datagram);
         let bytes = datagram.get(skipped..).unwrap_or_default();
@@ -473,8 +473,8 @@ impl<'a> Message<'a> {
     }
 
     /// The values of all rows of this name, each whole.
-    #[cfg_attr(target_pointer_width = "64", inline)]
     #[must_use]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn header_rows<'n>(&self, name: HeaderName<'n>) -> Named<'_, 'a, 'n> {
         let id = name.lookup();

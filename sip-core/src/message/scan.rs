@@ -347,7 +347,7 @@ pub(crate) fn control(bytes: &[u8], from: usize) -> usize {
     while let Some(word) = word(bytes, at) {
         let found = below(word, 32);
         if found != 0 {
-            return at.wrapping_add(first_of(found, 0));
+            return at.wrapping_add((found.trailing_zeros() / 8) as usize);
         }
         at = at.wrapping_add(8);
     }
@@ -362,12 +362,6 @@ pub(crate) fn control(bytes: &[u8], from: usize) -> usize {
 pub(crate) fn words(chunk: &[u8; 16]) -> (u64, u64) {
     let both = u128::from_le_bytes(*chunk);
     (both as u64, (both >> 64) as u64)
-}
-
-/// The index of the octet that the lowest bit of two masks marks.
-#[inline]
-pub(crate) const fn first_of(low: u64, high: u64) -> usize {
-    (if low != 0 { low.trailing_zeros() / 8 } else { (high.trailing_zeros() / 8).wrapping_add(8) }) as usize
 }
 
 /// The end of a line and the start of the next.

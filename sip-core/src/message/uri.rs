@@ -218,8 +218,8 @@ impl<'a> Uri<'a> {
     }
 
     /// The scheme.
-    #[cfg_attr(target_pointer_width = "64", inline)]
     #[must_use]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn scheme(&self) -> Scheme<'a> {
         match self.parts.kind {
             Kind::Sip => Scheme::Sip,

@@ -335,7 +335,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
     }
 
     /// Puts the transaction into its ready list; where a send waits already, nothing changes.
-    pub(super) fn queue(&mut self, id: TransactionId) {
+    fn queue(&mut self, id: TransactionId) {
         let Some(list) = self.entry_mut(id).map(|entry| list_of(entry)) else { return };
         let table = &mut self.table;
         match table.ready_list(id.0) {

@@ -192,7 +192,7 @@ impl<O: Octets> Agent<'_, O> {
 }
 
 /// Refuses methods whose transactions the core makes itself.
-pub(super) fn check_method(method: Method<'_>) -> Result<(), Error> {
+fn check_method(method: Method<'_>) -> Result<(), Error> {
     match method {
         Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Register => {
             Err(Error::Invalid("method: the core sends this one itself"))

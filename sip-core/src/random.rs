@@ -222,7 +222,7 @@ const fn lower_case(word: u64) -> u64 {
     word | ((from_a ^ beyond_z) & !word & HIGH) >> 2
 }
 
-/// The digits of eight hexadecimal ones' worth of bits, an octet each, all at once.
+/// The eight hexadecimal digits of 32 bits, an octet each with the last digit lowest, all at once.
 const fn spell(bits: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     let pairs = (bits | bits << 16) & 0x0000_FFFF_0000_FFFF;

@@ -7,7 +7,7 @@ use sip_core::memory::{Block, Entry, KeptBlocks, Links, Memory, Octets, Parts, S
 use sip_core::transaction::Transaction;
 use sip_core::ua::{CallEntry, RegistrationEntry};
 
-/// Transactions of [`HeapMemory::new`]: 100 calls a second, whose INVITE and BYE linger for 32 s each.
+/// Transactions of [`HeapMemory::new`]: 128 calls a second, whose INVITE and BYE linger for 32 s each.
 const TRANSACTIONS: usize = 8192;
 const CALLS: usize = 2048;
 const DIALOGS: usize = 4096;

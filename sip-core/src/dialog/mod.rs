@@ -100,7 +100,7 @@ pub(crate) enum Lookup {
 }
 
 impl Dialog {
-    /// Whether this side made the INVITE transaction that waits.
+    /// When the first of its timers fires.
     pub(crate) fn earliest_deadline(&self) -> Option<Instant> {
         Instant::earliest(&[self.resend_at, self.give_up_at, self.retry_at])
     }

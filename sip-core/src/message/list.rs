@@ -77,7 +77,7 @@ impl<'a> Iterator for Headers<'_, 'a> {
     }
 }
 
-/// The rows whose ids have their bit set in a mask.
+/// The rows of two ids, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Selected<'m, 'a> {
     rows: Rows<'m, 'a>,

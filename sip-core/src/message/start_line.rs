@@ -21,7 +21,7 @@ pub(crate) struct StartLine<'a> {
 }
 
 /// Whether the line is meant as a status line.
-pub(crate) fn is_status(line: &[u8]) -> bool {
+fn is_status(line: &[u8]) -> bool {
     line.get(..4).is_some_and(|start| alike(start, b"SIP/"))
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn is_request(line: &[u8]) -> bool {
     !is_status(line) && line.windows(5).any(|part| alike(part, b" SIP/"))
 }
 
-/// The octets before the first space of a request line.
+/// The token with which a request line begins: its method.
 pub(crate) fn method_of(line: &[u8]) -> &[u8] {
     slice(line, 0, run(line, 0, TOKEN))
 }

@@ -1,8 +1,8 @@
 //! The headers that are read when they are asked for (RFC 3261 §20). Organization, Server, Subject and User-Agent are text:
 //! [`Message::header`] gives it.
 //!
-//! Of a header that occurs once and is there again an accessor that can tell an error tells it; the others, and Max-Forwards, take
-//! the first row.
+//! When a header that may occur once is there twice, an accessor that gives a `Result` gives an error; the others, and the one of
+//! Max-Forwards, take the first row.
 
 use super::ParseError;
 use super::address::NameAddr;

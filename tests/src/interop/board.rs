@@ -137,8 +137,9 @@ impl Board {
         talk().unwrap_or_else(|error| panic!("no word with QEMU: {error}"))
     }
 
-    /// Ends it. It must not have panicked, nor have been reset by its watchdog unless that was waited for, and tshark must find nothing wrong with what it sent: only SIP and its
-    /// keep-alives, no message malformed or suspect. Its log has to be one of defmt. Gives the methods and statuses that it sent, in order.
+    /// Ends it. It must not have panicked, nor have been reset by its watchdog unless that was waited for, and tshark must find
+    /// nothing wrong with what it sent: only SIP and its keep-alives, no message malformed or suspect. Its log has to be one of
+    /// defmt. Gives the methods and statuses that it sent, in order.
     ///
     /// # Panics
     /// Something was wrong.

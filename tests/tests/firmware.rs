@@ -1,7 +1,8 @@
 //! The firmware of `sip-embedded-adapter/firmware` on an emulated board, at real peers.
 //!
-//! Covers registration with digest, calls in both directions with SIPp and PJSIP, hold, the same over TCP, the registrar's restart and
-//! silence, a cable that is pulled out, and the abuse that a phone has to outlive. tshark judges what the board sent.
+//! Covers registration with digest, calls in both directions with SIPp and PJSIP, hold, the same over TCP, the registrar's
+//! restart and silence, a cable that is pulled out, and the abuse that a phone has to outlive. tshark judges what the board
+//! sent.
 //! `sip-embedded-adapter/firmware/run` builds the firmware, names it in `SIP_FIRMWARE`, and runs this; without it these
 //! tests are ignored.
 #![cfg(unix)]

@@ -93,7 +93,7 @@ fn the_uris_of_the_corpus_are_compared() {
     }
 }
 
-/// A value without quotes that ends in a backslash stood in quotes when it was written again, and took the rest with it.
+/// Without quotes a backslash escapes nothing; in the quotes with which a value is written again it would.
 #[test]
 fn a_backslash_without_quotes_is_no_part_of_credentials() {
     for value in [

@@ -4,14 +4,20 @@
 //! (top Via, From, To, Call-ID, CSeq, Content-Length). Every other header is read when it is asked for, by the
 //! same functions. All that is handed out borrows the octets; nothing is copied.
 //!
-//! It takes what the field sends and the grammar of RFC 3261 §25.1 does not have where no reading of it can be
-//! misunderstood: a display name without white space before its bracket (RFC 4475 §3.1.1.6), in one without quotes any
-//! character that does not end it (letters beyond ASCII, say), `received` in brackets (RFC 5118 §4.5), three colons before
-//! an embedded IPv4 address (RFC 5118 §4.10), `_` in host names and hyphens and dots anywhere in them, `#` in user parts, any
-//! visible character in parameter values and Call-IDs (in those of challenges and credentials all but `\`), `=` and nothing at
-//! all as the value of a parameter, header components of a URI without name or value, controls other than CR and LF in values
-//! and reason phrases, several challenges in one row, and the missing branches and tags of RFC 2543. It refuses CR or LF
-//! alone, doubled mandatory headers and conflicting lengths, on which two parsers could disagree.
+//! It takes what the field sends and the grammar of RFC 3261 §25.1 does not have, where no reading of it can be
+//! misunderstood:
+//! - a display name without white space before its bracket (RFC 4475 §3.1.1.6), and in one without quotes any character that
+//!   does not end it (letters beyond ASCII, say);
+//! - `received` in brackets (RFC 5118 §4.5), and three colons before an embedded IPv4 address (RFC 5118 §4.10);
+//! - `_` in host names, hyphens and dots anywhere in them, and `#` in user parts;
+//! - any visible character in parameter values and Call-IDs (in the values of challenges and credentials all but `\`);
+//! - `=` in the value of a parameter, and a value that is empty;
+//! - header components of a URI without name or value;
+//! - controls other than CR and LF in values and reason phrases;
+//! - several challenges in one row;
+//! - the missing branches and tags of RFC 2543.
+//!
+//! It refuses CR or LF alone, doubled mandatory headers and conflicting lengths, on which two parsers could disagree.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod address;

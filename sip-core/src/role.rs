@@ -31,7 +31,8 @@ pub trait Role {
     /// The connection asked for by [`Action::Connect`] could not be opened.
     fn connect_failed(&mut self, now: Instant, ticket: Ticket, error: FlowError);
 
-    /// The flow does not carry messages: a send failed, ICMP said so, or the connection closed.
+    /// The flow does not carry messages: a send failed, ICMP said so, or the connection closed. With
+    /// [`FlowError::TooLarge`] it does not carry the one that was to be sent, and lives on.
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError);
 
     /// What was put back by [`defer`](Role::defer) for this flow may be offered again, and what was put back for others that

@@ -373,7 +373,8 @@ impl<K, const B: usize> Connection<K, B> {
     fn too_large<S: TcpClientStack<TcpSocket = K>>(&mut self, io: &mut Io<'_, S>) -> Arrival {
         log::line!(warn, "a message on connection {} is larger than its buffer", self.flow.connection);
         bump(&mut io.counted.oversized);
-        self.end(io, FlowError::TooLarge);
+        // That a message was too large would say that the others still get through.
+        self.end(io, FlowError::Closed);
         Arrival::TooLarge(self.flow)
     }
 

@@ -310,11 +310,11 @@ fn a_message_larger_than_the_buffer_ends_its_connection() {
     let mut bench = Bench::new(Knobs::EASY);
     let flow = bench.open(peer(1));
     bench.stack.last().back.extend([b'x'; 700]);
-    assert_eq!(bench.said(), [Said::Lost(flow, FlowError::TooLarge)]);
+    assert_eq!(bench.said(), [Said::Lost(flow, FlowError::Closed)]);
     // As soon as its length is known.
     let flow_2 = bench.open(peer(1));
     bench.stack.last().back.extend(b"BYE sip:a SIP/2.0\r\nContent-Length: 601\r\n\r\n");
-    assert_eq!(bench.said(), [Said::Lost(flow_2, FlowError::TooLarge)]);
+    assert_eq!(bench.said(), [Said::Lost(flow_2, FlowError::Closed)]);
     // The caller's buffer counts too.
     let flow_3 = bench.open(peer(1));
     bench.stack.last().back.extend(request(1));

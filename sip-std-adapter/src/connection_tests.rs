@@ -4,7 +4,10 @@
 use super::tests::{LOCAL, TICKET, adapter, next, settle};
 use super::*;
 use crate::echo::{Echo, Said, request};
+use crate::memory::HeapMemory;
+use sip_core::message::{HeaderName, Writer, response_head};
 use sip_core::transport::Address;
+use sip_core::ua::{Config, Event, UserAgent};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Mutex;
@@ -185,8 +188,8 @@ fn a_message_that_the_buffer_cannot_hold_ends_the_connection() {
                 _ => assert!(adapter.now() < end),
             }
         };
-        assert!(matches!(lost, Said::Lost(_, FlowError::TooLarge)), "{row}");
-        assert_eq!(adapter.statistics().oversized, 1);
+        assert!(matches!(lost, Said::Lost(_, FlowError::Closed)), "{row}");
+        assert_eq!((adapter.statistics().oversized, adapter.connections()), (1, 0));
     }
 }
 
@@ -318,4 +321,44 @@ fn a_port_is_taken_for_both_or_for_none() {
     let refused = Adapter::bind(Echo::default(), address).err().unwrap();
     assert_eq!(refused.kind(), ErrorKind::AddrInUse);
     assert!(Adapter::bind_udp(Echo::default(), address).is_ok());
+}
+
+/// Takes a request from a connection, answers 200, and then sends the head of a message that is too large.
+fn answer_and_overdo(mut stream: &TcpStream) {
+    let (mut octets, mut filled) = ([0; 4096], 0);
+    while !octets[..filled].ends_with(b"\r\n\r\n") {
+        filled += stream.read(&mut octets[filled..]).unwrap();
+    }
+    let request = Message::parse(&octets[..filled]).unwrap();
+    let mut room = [0; 2048];
+    let mut writer = Writer::new(&mut room);
+    writer.status_line(200, b"OK");
+    response_head(&mut writer, &request, Address::from(stream.peer_addr().unwrap()), Some(b"r"));
+    writer.header_number(HeaderName::Expires, 600);
+    writer.finish_without_body();
+    let length = writer.finish().unwrap();
+    stream.write_all(&room[..length]).unwrap();
+    stream.write_all(b"OPTIONS sip:bob@example.com SIP/2.0\r\nContent-Length: 65536\r\n\r\n").unwrap();
+}
+
+#[test]
+fn a_registration_outlives_a_message_too_large_on_its_connection() {
+    let (registrar, to) = listener();
+    let registrar = std::thread::spawn(move || [(); 2].map(|()| answer_and_overdo(&registrar.accept().unwrap().0)));
+    let mut phone = UserAgent::new(HeapMemory::with_capacity(8, 2, 1, 1));
+    let config = Config::new("127.0.0.1:5060", "sip:bob@example.com");
+    phone.start(&Config { transport: Transport::Tcp, learn_address: false, ..config }, [1; 16]).unwrap();
+    let mut adapter = Adapter::bind(phone, LOCAL.parse().unwrap()).unwrap();
+    adapter.with(|phone, now| phone.register(now, &format!("sip:{to}"), "sip:bob@example.com", 600)).unwrap();
+    let (mut registered, mut buffer) = (0, vec![0; 65_536]);
+    let end = adapter.now() + sip_core::time::Duration::from_secs(5);
+    while registered < 2 {
+        assert!(adapter.now() < end, "registered {registered} times");
+        match adapter.poll(&mut buffer).unwrap() {
+            Turn::Message { event: Event::Registered { .. }, .. } => registered += 1,
+            Turn::Idle(until) => adapter.wait(Some(until.unwrap_or(end).min(end))).unwrap(),
+            _ => {}
+        }
+    }
+    registrar.join().unwrap();
 }

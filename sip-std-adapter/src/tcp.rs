@@ -310,6 +310,7 @@ impl Tcp {
                 Arrival::KeepAlive => counted.keep_alives += 1,
                 Arrival::Part => {}
                 Arrival::End(end) => {
+                    // That a message was too large would say that the others still get through.
                     let error = match end {
                         End::Lost(error) => error,
                         End::Broken => {
@@ -318,7 +319,7 @@ impl Tcp {
                         }
                         End::TooLarge => {
                             counted.oversized += 1;
-                            FlowError::TooLarge
+                            FlowError::Closed
                         }
                     };
                     self.end(number, error, inputs, counted);

@@ -247,7 +247,7 @@ pub enum FlowError {
     Unreachable,
     /// The connection was closed or reset.
     Closed,
-    /// The message is larger than the transport carries.
+    /// One message is larger than the transport carries; others it still carries.
     TooLarge,
     /// The adapter does not carry this transport.
     Unsupported,

@@ -201,5 +201,7 @@ const AS_SIP: &str = "udp.port==1-5060,sip";
 const STREAMS_AS_SIP: &str = "tcp.port==1-65535,sip";
 /// What the board sent.
 const OURS: &str = "ip.src == 10.0.2.15 && (udp.srcport == 5060 || tcp.len > 0)";
-/// What is wrong in the eyes of tshark; an empty line for a keep-alive (RFC 5626 §3.5.1) is not.
-const FAULTY: &str = "(!sip && !(data.data == 0d:0a:0d:0a) || _ws.malformed || _ws.expert.severity >= 0x600000)";
+/// What is wrong in the eyes of tshark. An empty line for a keep-alive (RFC 5626 §3.5.1) is not, nor is a user that begins with a
+/// plus sign and is no telephone number, which an answer repeats as it came.
+const FAULTY: &str = "(!sip && !(data.data == 0d:0a:0d:0a) || _ws.malformed || _ws.expert.severity >= 0x600000) \
+    && !e164.country_code.non_decimal";

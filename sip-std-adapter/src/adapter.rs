@@ -44,8 +44,8 @@ const WAKER: Token = Token(1);
 
 /// One role over one UDP socket and, at the same port, connections over TCP.
 ///
-/// Created by [`bind`](Adapter::bind) or [`bind_udp`](Adapter::bind_udp), driven by [`poll`](Adapter::poll) and [`wait`](Adapter::wait) or by
-/// [`run`](Adapter::run). Everything happens inside these calls, on the caller's thread.
+/// Created by [`bind`](Adapter::bind) or [`bind_udp`](Adapter::bind_udp), driven by [`poll`](Adapter::poll) and
+/// [`wait`](Adapter::wait) or by [`run`](Adapter::run). Everything happens inside these calls, on the caller's thread.
 pub struct Adapter<R: Role> {
     role: R,
     udp: Udp,

@@ -1,4 +1,5 @@
-//! What crashed other stacks: each parser or printer fault that is known from public advisories and trackers has a test with a name.
+//! What crashed other stacks: each parser or printer fault that is known from public advisories and trackers has a test with a
+//! name.
 //!
 //! [`ROWS`] is the list: where it happened, what the trigger was, which test has it. The tests that no other place has are in this
 //! file. Faults of TLS, STUN and DNS libraries, of XML bodies and of memory management have nothing here that could repeat them.

@@ -301,8 +301,8 @@ fn branched_via(w: &mut Writer<'_>, via: Via<'_>, branch: &[u8]) {
 /// Overwrites the transport in the top Via of a request of ours, and its branch when one is given: the sixteen
 /// characters behind the magic cookie.
 ///
-/// The Via has to be the first row, as [`Writer::via`] writes it, its name long or compact. Gives whether it was; nothing has changed
-/// when it was not.
+/// The Via has to be the first row, as [`Writer::via`] writes it, its name long or compact. Gives whether it was; nothing has
+/// changed when it was not.
 pub fn stamp(bytes: &mut [u8], transport: Transport, branch: Option<&[u8; 16]>) -> bool {
     const ROWS: [&[u8]; 2] = [b"\r\nVia: SIP/2.0/", b"\r\nv: SIP/2.0/"];
     const BRANCH: &[u8] = b";branch=z9hG4bK";

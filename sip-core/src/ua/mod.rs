@@ -184,7 +184,8 @@ impl<M: Memory> UserAgent<M> {
         self.agent(now).acknowledge(call.0, content)
     }
 
-    /// Ends a call as its state asks: CANCEL, a refusal (486; 603 would end the search at every other phone too), or BYE. [`Event::Ended`] follows.
+    /// Ends a call as its state asks: CANCEL, a refusal (486; 603 would end the search at every other phone too), or BYE.
+    /// [`Event::Ended`] follows.
     ///
     /// # Errors
     /// The call has ended.

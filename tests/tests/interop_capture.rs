@@ -14,10 +14,14 @@ use std::thread;
 /// The messages of a plain call. Whether a 100 precedes the 180 is up to the callee.
 const CALL: [&str; 6] = ["INVITE", "180", "200", "ACK", "BYE", "200"];
 
+/// Some of the ports that are free here are another protocol's to tshark.
+const AS_SIP: [&str; 2] = ["-d", "udp.port==1024-65535,sip"];
+
 /// The methods and statuses in a capture, in order, without 100.
 fn decode(rig: &Rig, file: &str) -> Vec<String> {
-    let rows = rig.tshark(&["-r", file, "-T", "fields", "-e", "sip.Method", "-e", "sip.Status-Code"]);
-    let faulty = rig.tshark(&["-r", file, "-Y", "!sip || _ws.malformed || _ws.expert.severity >= 0x600000"]);
+    let tshark = |more: &[&str]| rig.tshark(&[&["-r", file], &AS_SIP[..], more].concat());
+    let rows = tshark(&["-T", "fields", "-e", "sip.Method", "-e", "sip.Status-Code"]);
+    let faulty = tshark(&["-Y", "!sip || _ws.malformed || _ws.expert.severity >= 0x600000"]);
     assert_eq!(faulty, "", "not SIP, malformed or suspect:\n{rows}");
     rows.lines().map(|row| row.replace('\t', "")).filter(|message| message != "100").collect()
 }

@@ -206,9 +206,7 @@ impl Tcp {
         match sent {
             Sent::Done => {
                 counted.messages_out += 1;
-                if connection.is_blocked() && connection.deadline.is_none() {
-                    self.set_deadline(flow.connection, Some(now + STALL));
-                }
+                self.expect_progress(flow.connection, now);
             }
             Sent::Failed(_) => _ = self.remove(flow.connection, counted),
             Sent::Blocked | Sent::Lost => {}
@@ -301,9 +299,7 @@ impl Tcp {
             connection.queued = false;
             let flow = connection.flow;
             let arrival = connection.receive(now, buffer);
-            if connection.is_blocked() && connection.deadline.is_none() {
-                self.set_deadline(number, Some(now + STALL));
-            }
+            self.expect_progress(number, now);
             match arrival {
                 Arrival::Nothing => continue,
                 Arrival::Message(_) => counted.messages_in += 1,
@@ -425,6 +421,13 @@ impl Tcp {
             State::Connecting => counted.connects_failed += 1,
         }
         Some(connection)
+    }
+
+    /// Gives the peer of a connection on which octets have begun to wait its time to take some.
+    fn expect_progress(&mut self, number: u32, now: Instant) {
+        if self.connections.get(&number).is_some_and(|one| one.is_blocked() && one.deadline.is_none()) {
+            self.set_deadline(number, Some(now + STALL));
+        }
     }
 
     fn set_deadline(&mut self, number: u32, deadline: Option<Instant>) {

@@ -12,7 +12,7 @@ use sip_core::role::Role;
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
 use sip_embedded_adapter::{Adapter, Fault, Operation, Query, Turn};
-use sip_testkit::interop::free_port;
+use sip_lab::interop::free_port;
 use std::collections::VecDeque;
 use std::net::UdpSocket;
 

@@ -12,7 +12,7 @@ use sip_core::time::Instant;
 use sip_core::transport::Transport;
 use sip_core::ua::{Call, Cause, Config, Content, Event, Origin, Registration};
 use sip_embedded_adapter::{Adapter, Tcp, Turn};
-use sip_testkit::interop::{Peer, Rig, free_port};
+use sip_lab::interop::{Peer, Rig, free_port};
 use sip_testkit::{ANSWER, OFFER, Phone};
 use std::thread;
 use std_embedded_nal::Stack;

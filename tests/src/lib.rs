@@ -28,10 +28,7 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "the kit runs on std alone")]
 
 mod config;
-pub mod corpus;
 mod hosts;
-#[cfg(unix)]
-pub mod interop;
 mod ladder;
 mod layout;
 mod network;
@@ -39,7 +36,6 @@ mod pcap;
 mod phones;
 #[cfg(test)]
 mod ping;
-pub mod properties;
 mod report;
 mod schedule;
 mod short;

@@ -1,7 +1,7 @@
-//! What happens to a user agent, step by step: see [`sip_testkit::properties::agent`].
+//! What happens to a user agent, step by step: see [`sip_lab::properties::agent`].
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sip_testkit::properties::{Step, agent};
+use sip_lab::properties::{Step, agent};
 
 fuzz_target!(|steps: Vec<Step>| agent(&steps));

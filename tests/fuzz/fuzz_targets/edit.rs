@@ -1,5 +1,5 @@
-//! A message behind what is made of it: see [`sip_testkit::properties::edit`], [`sip_testkit::properties::forward`] and
-//! [`sip_testkit::properties::forward_back`].
+//! A message behind what is made of it: see [`sip_lab::properties::edit`], [`sip_lab::properties::forward`] and
+//! [`sip_lab::properties::forward_back`].
 #![no_main]
 
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -7,7 +7,7 @@ use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use sip_core::message::Message;
 use sip_core::transport::Address;
-use sip_testkit::properties::{Edit, Edits, edit, forward, forward_back};
+use sip_lab::properties::{Edit, Edits, edit, forward, forward_back};
 
 fn wanted(input: &mut Unstructured<'_>) -> Result<Edit> {
     let (family, ip, port) = (input.arbitrary::<u8>()?, input.arbitrary::<u32>()?, input.arbitrary::<u16>()?);

@@ -1,9 +1,9 @@
-//! A stream behind the lengths of the pieces in which it comes and the cap: see [`sip_testkit::properties::stream`].
+//! A stream behind the lengths of the pieces in which it comes and the cap: see [`sip_lab::properties::stream`].
 #![no_main]
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use sip_testkit::properties::stream;
+use sip_lab::properties::stream;
 
 fuzz_target!(|input: &[u8]| {
     let mut input = Unstructured::new(input);

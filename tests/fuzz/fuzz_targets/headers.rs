@@ -1,8 +1,8 @@
-//! The value of a header, chosen by the first octet: see [`sip_testkit::properties::header`].
+//! The value of a header, chosen by the first octet: see [`sip_lab::properties::header`].
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sip_testkit::properties::header;
+use sip_lab::properties::header;
 
 fuzz_target!(|input: &[u8]| {
     if let [family, value @ ..] = input {

@@ -1,7 +1,7 @@
-//! A datagram: see [`sip_testkit::properties::message`].
+//! A datagram: see [`sip_lab::properties::message`].
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sip_testkit::properties::message;
+use sip_lab::properties::message;
 
 fuzz_target!(|datagram: &[u8]| message(datagram));

@@ -1,10 +1,10 @@
 //! Two URIs with a line end between them, behind four octets that choose how the first one is changed: see
-//! [`sip_testkit::properties::uri`].
+//! [`sip_lab::properties::uri`].
 #![no_main]
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use sip_testkit::properties::{Change, uri, uris};
+use sip_lab::properties::{Change, uri, uris};
 
 fn change(input: &mut Unstructured<'_>) -> Result<Change> {
     let (kind, upper, place) = (input.arbitrary::<u8>()?, input.arbitrary::<bool>()?, input.arbitrary::<u16>()?);

@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 use serde_json::json;
-use sip_testkit::interop::{Peer, Rig, free_port};
+use sip_lab::interop::{Peer, Rig, free_port};
 use std::thread;
 
 #[test]

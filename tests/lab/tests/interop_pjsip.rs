@@ -4,7 +4,7 @@
 #![cfg(unix)]
 
 use serde_json::{Value, json};
-use sip_testkit::interop::{Peer, Rig, free_port};
+use sip_lab::interop::{Peer, Rig, free_port};
 
 fn rig() -> Option<Rig> {
     Rig::new(&[Peer::Pjsip])

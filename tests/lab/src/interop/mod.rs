@@ -78,7 +78,7 @@ fn target_directory() -> PathBuf {
 
 /// The directory of the scenarios and scripts.
 fn peers_directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers")
 }
 
 /// Whether the long form of the tests is asked for: `SIP_INTEROP_FULL=1`.

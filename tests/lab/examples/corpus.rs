@@ -1,8 +1,8 @@
 //! Writes each message of the corpus, torture included, into a file of its own, to seed a fuzzer or to feed another stack.
 //!
-//! `cargo run -p sip-testkit --example corpus -- FOLDER`
+//! `cargo run -p sip-lab --example corpus -- FOLDER`
 
-use sip_testkit::corpus::{corpus, torture};
+use sip_lab::corpus::{corpus, torture};
 use std::path::PathBuf;
 use std::process::ExitCode;
 

@@ -2,7 +2,7 @@
 
 use super::{LIMIT, firmware, rig, settings};
 use core::time::Duration;
-use sip_testkit::interop::{Board, Kamailio, Peer, Rig, free_port};
+use sip_lab::interop::{Board, Kamailio, Peer, Rig, free_port};
 
 const PATIENT: Duration = Duration::from_secs(60);
 

@@ -1,12 +1,12 @@
 //! Writes what the fuzz targets start from: the messages of the corpus, and what each target takes of them.
 //!
-//! `cargo run -p sip-testkit --example seeds -- OUT [FOLDER...]` makes a folder for each target in OUT, from the corpus and from
+//! `cargo run -p sip-lab --example seeds -- OUT [FOLDER...]` makes a folder for each target in OUT, from the corpus and from
 //! the files of further folders.
 
 use core::hash::{Hash, Hasher};
 use sip_core::message::{HeaderName, Message};
-use sip_testkit::corpus::corpus;
-use sip_testkit::properties::FAMILIES;
+use sip_lab::corpus::corpus;
+use sip_lab::properties::FAMILIES;
 use std::hash::DefaultHasher;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 use serde_json::json;
-use sip_testkit::interop::{LIMIT, Peer, Process, Rig, free_port};
+use sip_lab::interop::{LIMIT, Peer, Process, Rig, free_port};
 use std::fs;
 use std::process::Command;
 use std::thread;

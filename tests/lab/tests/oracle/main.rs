@@ -3,7 +3,7 @@
 //!
 //! Compared are the Request-URI and all headers that `rsip` types: each part, octet for octet, and the parameters in their order.
 //! Case is not compared where it means nothing: names of parameters, schemes, transports, algorithms and hosts. The headers of
-//! extensions have no other parser here; [`properties::FAMILIES`](sip_testkit::properties::FAMILIES) has them written and read
+//! extensions have no other parser here; [`properties::FAMILIES`](sip_lab::properties::FAMILIES) has them written and read
 //! again.
 //!
 //! Where both differ the RFC decides. What the other parser gets wrong, or does not take at all, is in a table with the section
@@ -14,7 +14,7 @@ mod sip;
 
 use sip_core::message::Message;
 use sip_core::sdp::Session;
-use sip_testkit::corpus::corpus;
+use sip_lab::corpus::corpus;
 use std::collections::BTreeMap;
 
 /// The parts of a value: which one, and what it is.
@@ -172,7 +172,7 @@ fn a_field_that_is_read_wrong_is_found() {
 /// parsers read all of them.
 #[test]
 fn the_messages_of_the_benchmarks_are_read_the_same() {
-    let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/data");
+    let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/data");
     let mut folders = vec![(samples, &["invite.sip", "ok.sip", "options.sip", "register.sip"][..])];
     match std::env::var_os("SIP_BENCH_DIR") {
         Some(folder) => folders.push((folder.into(), &["A.sip", "B.sip", "C.sip"])),

@@ -2,7 +2,7 @@
 
 use super::{registered, rig};
 use core::time::Duration;
-use sip_testkit::interop::{Peer, Process, free_port};
+use sip_lab::interop::{Peer, Process, free_port};
 use std::net::UdpSocket;
 
 const PATIENT: Duration = Duration::from_secs(60);

@@ -11,7 +11,7 @@ use sip_core::role::{Action, Role};
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow};
 use sip_core::ua::{Config, UserAgent};
-use sip_testkit::corpus::{Sample, torture};
+use sip_lab::corpus::{Sample, torture};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 use serde_json::{Value, json};
-use sip_testkit::interop::{LIMIT, Peer, Rig, free_port, full};
+use sip_lab::interop::{LIMIT, Peer, Rig, free_port, full};
 
 fn rig() -> Option<Rig> {
     Rig::new(&[Peer::Sipp])

@@ -1,7 +1,6 @@
 //! A user agent that strangers, peers and its own application drive in any order.
 
 use super::shown;
-use crate::phones::{ANSWER, OFFER, Phone};
 use arbitrary::Arbitrary;
 use core::net::Ipv4Addr;
 use sip_core::memory::Arrays;
@@ -10,6 +9,7 @@ use sip_core::role::{Action, Received, Role};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
 use sip_core::ua::{Call, Config, Content, Event, IncomingRequest, Occupancy, Origin, Registration, UserAgent};
+use sip_testkit::{ANSWER, OFFER, Phone};
 
 /// More actions than any input may cause: what waits for a flow that becomes writable, or timers at once, included.
 const ACTIONS: usize = 120;

@@ -1,6 +1,6 @@
 //! Messages of our own writing, in families: what tests, fuzz targets and benches read.
 //!
-//! A family is a text file in `tests/corpus`. A line that begins with `# ` gives a message its name; what stands before the first
+//! A family is a text file in `tests/lab/corpus`. A line that begins with `# ` gives a message its name; what stands before the first
 //! such line says what the family is about. Behind the name stand, a line each:
 //! - marks, which begin with `!`: `!bare` has the message taken as it stands; others are for whoever reads them ([`Sample::mark`]);
 //! - the start line and the header rows, continuation lines with them;

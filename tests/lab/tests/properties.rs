@@ -1,4 +1,4 @@
-//! The properties of `sip_testkit::properties` over the corpus, over random octets, and over what fuzzing has found.
+//! The properties of `sip_lab::properties` over the corpus, over random octets, and over what fuzzing has found.
 //!
 //! The fuzz targets in `tests/fuzz` hold the same properties against inputs that they search for; a fault that they find
 //! gets a test with its name here or beside what was at fault.
@@ -8,8 +8,8 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use fastrand::Rng;
 use sip_core::message::Message;
 use sip_core::transport::Address;
-use sip_testkit::corpus::corpus;
-use sip_testkit::properties::{self, Change, Edit, FAMILIES, Step};
+use sip_lab::corpus::corpus;
+use sip_lab::properties::{self, Change, Edit, FAMILIES, Step};
 
 const SOURCES: [Address; 3] = [
     Address::NONE,

@@ -1,7 +1,7 @@
 //! What `firmware/size` reads from the running phone.
 
 use super::{registered, rig};
-use sip_testkit::interop::Peer;
+use sip_lab::interop::Peer;
 
 /// Instructions in the cycles of the board's 25 MHz clock when QEMU gives an instruction 2^10 ns: 40 ns a cycle.
 fn instructions(cycles: u64) -> u64 {

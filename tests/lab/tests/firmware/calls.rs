@@ -2,7 +2,7 @@
 
 use super::{board, registered, rig};
 use core::time::Duration;
-use sip_testkit::interop::{Peer, free_port};
+use sip_lab::interop::{Peer, free_port};
 
 #[test]
 #[ignore = "run by sip-embedded-adapter/firmware/run"]

@@ -10,14 +10,14 @@ use sip_core::message::{
 };
 use sip_core::sdp::Session;
 use sip_core::transport::Address;
-use sip_testkit::corpus::corpus;
+use sip_lab::corpus::corpus;
 
 /// Where it happened, the trigger, the file of the test and its name.
 const ROWS: &[(&str, &str, &str, &str)] = &[
     (
         "PJSIP CVE-2022-24763, 12306eaf9",
         "nesting without end",
-        "tests/tests/abuse/nesting.rs",
+        "tests/lab/tests/abuse/nesting.rs",
         "nesting_takes_no_stack",
     ),
     (
@@ -29,19 +29,19 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     (
         "PJSIP GHSA-x5pq-qrp4-fmrj, #2017, GHSA-pjx6-7vrm-3w6f",
         "multipart cut short, empty, without parts",
-        "tests/tests/field_notes.rs",
+        "tests/lab/tests/field_notes.rs",
         "multipart_bodies_are_carried_whole",
     ),
     (
         "PJSIP acc03b57c",
         "many Service-Route rows",
-        "tests/tests/field_notes.rs",
+        "tests/lab/tests/field_notes.rs",
         "service_routes_around_the_size_of_the_table",
     ),
     (
         "PJSIP d6a0e7f76",
         "a header printed at the buffer's end",
-        "tests/tests/abuse/main.rs",
+        "tests/lab/tests/abuse/main.rs",
         "printed_into_every_buffer_size",
     ),
     (
@@ -73,7 +73,7 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     (
         "PJSIP c83ead125",
         "bodies at the borders of their number of digits",
-        "tests/tests/field_notes.rs",
+        "tests/lab/tests/field_notes.rs",
         "bodies_of_every_number_of_digits",
     ),
     ("Kamailio CVE-2018-14767", "two To, an empty tag", "sip-core/src/message/tests.rs", "two_to_and_an_empty_tag"),
@@ -82,21 +82,21 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     (
         "Kamailio #2044, #2503, #4204",
         "an INVITE without line ends",
-        "tests/tests/field_notes.rs",
+        "tests/lab/tests/field_notes.rs",
         "an_invite_without_line_ends",
     ),
     ("Kamailio #4920", "a Call-ID of 256 octets", "sip-core/src/message/tests.rs", "call_id_of_256"),
     (
         "Kamailio #4886",
         "a Request-URI without user",
-        "tests/tests/field_notes.rs",
+        "tests/lab/tests/field_notes.rs",
         "a_request_uri_without_user_is_written_again",
     ),
     ("Kamailio #4930", "a fold and a NUL", "sip-core/src/message/tests.rs", "a_fold_and_a_nul"),
     (
         "Kamailio d7a7f22b84",
         "a multipart boundary written again",
-        "tests/tests/field_notes.rs",
+        "tests/lab/tests/field_notes.rs",
         "multipart_bodies_are_carried_whole",
     ),
     (
@@ -109,11 +109,16 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     ("OpenSIPS #78", "a negative Content-Length", "sip-core/src/message/tests.rs", "content_length_negative"),
     ("OpenSIPS #78", "a Content-Length of two numbers", "sip-core/src/message/tests.rs", "content_length_two_numbers"),
     ("OpenSIPS #78", "a Content-Length of 33 bits", "sip-core/src/message/tests.rs", "content_length_of_33_bits"),
-    ("Sofia CVE-2022-31001", "a method at the end of the octets", "tests/tests/abuse/main.rs", "cut_at_every_octet"),
+    (
+        "Sofia CVE-2022-31001",
+        "a method at the end of the octets",
+        "tests/lab/tests/abuse/main.rs",
+        "cut_at_every_octet",
+    ),
     (
         "Sofia CVE-2022-31002",
         "a percent sign at the end of a URI",
-        "tests/tests/field_notes.rs",
+        "tests/lab/tests/field_notes.rs",
         "a_percent_sign_at_the_end",
     ),
     ("Sofia CVE-2022-31003", "line ends of a session description", "sip-core/src/sdp/tests.rs", "cut_at_every_byte"),
@@ -145,8 +150,13 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
         "sip-core/src/message/scan.rs",
         "a_quoted_string_of_no_one_or_two_octets",
     ),
-    ("belle-sip #24", "a parameter of one letter, unquoted", "tests/tests/field_notes.rs", "unquoting_what_is_short"),
-    ("belle-sip 74233464", "a From without tag", "tests/tests/field_notes.rs", "a_from_without_tag_is_answered"),
+    (
+        "belle-sip #24",
+        "a parameter of one letter, unquoted",
+        "tests/lab/tests/field_notes.rs",
+        "unquoting_what_is_short",
+    ),
+    ("belle-sip 74233464", "a From without tag", "tests/lab/tests/field_notes.rs", "a_from_without_tag_is_answered"),
     (
         "belle-sip c8090cb6",
         "a challenge without algorithm",
@@ -162,7 +172,7 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     (
         "libosip2 CVE-2017-7853, CVE-2022-41550, CVE-2016-10324 to 10326",
         "bodies and messages printed",
-        "tests/tests/abuse/main.rs",
+        "tests/lab/tests/abuse/main.rs",
         "written_again_it_means_the_same",
     ),
     (
@@ -183,7 +193,7 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
         "sip-core/src/message/stream.rs",
         "lengths_that_break_the_stream",
     ),
-    ("sipgo GHSA-c623-f998-8hhv", "a request without To", "tests/tests/abuse/main.rs", "each_header_deleted"),
+    ("sipgo GHSA-c623-f998-8hhv", "a request without To", "tests/lab/tests/abuse/main.rs", "each_header_deleted"),
     (
         "sipgo GHSA-pg59-5vwg-4jxq",
         "a Content-Length of 2^32 - 1",
@@ -203,10 +213,10 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
         "sip-core/src/message/stream.rs",
         "lengths_that_break_the_stream",
     ),
-    ("sipsorcery PR1758", "a read of no octets", "tests/tests/field_notes.rs", "no_octets_are_not_progress"),
-    ("JAIN 9777fc06", "a parser that calls itself", "tests/tests/abuse/nesting.rs", "nesting_takes_no_stack"),
-    ("HP Poly CVE-2026-0826", "an over-long a=candidate", "tests/tests/field_notes.rs", "an_over_long_candidate"),
-    ("phoneblock PR492", "a long To in a BYE", "tests/tests/field_notes.rs", "a_long_to_in_a_bye"),
+    ("sipsorcery PR1758", "a read of no octets", "tests/lab/tests/field_notes.rs", "no_octets_are_not_progress"),
+    ("JAIN 9777fc06", "a parser that calls itself", "tests/lab/tests/abuse/nesting.rs", "nesting_takes_no_stack"),
+    ("HP Poly CVE-2026-0826", "an over-long a=candidate", "tests/lab/tests/field_notes.rs", "an_over_long_candidate"),
+    ("phoneblock PR492", "a long To in a BYE", "tests/lab/tests/field_notes.rs", "a_long_to_in_a_bye"),
     ("sngrep #267", "a CSeq of 37 bits", "sip-core/src/message/tests.rs", "cseq_of_37_bits"),
     ("sngrep #541", "an empty Warning", "sip-core/src/message/tests.rs", "an_empty_warning"),
     ("sngrep #512", "a Call-ID of 4,096 octets", "sip-core/src/message/tests.rs", "call_id_of_4096"),
@@ -214,7 +224,7 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
 
 #[test]
 fn every_row_has_its_test() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace");
     for (place, trigger, file, test) in ROWS {
         let source = std::fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         let tests = [format!("fn {test}("), format!("    {test} ")];

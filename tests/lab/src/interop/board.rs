@@ -30,7 +30,7 @@ pub struct Board {
 impl Board {
     pub(super) fn start(directory: &Path, elf: &Path, limit: Duration, settings: &[&str], qemu: &[&str]) -> Self {
         let port = free_port();
-        let boot = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sip-embedded-adapter/firmware/boot");
+        let boot = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sip-embedded-adapter/firmware/boot");
         let mut command = Command::new(boot);
         command.arg(elf).arg(directory).arg(port.to_string()).args(settings).arg("--").args(qemu);
         let process = Process::start("the firmware", &mut command, limit);

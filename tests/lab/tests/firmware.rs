@@ -19,7 +19,7 @@ mod registrar;
 mod tcp;
 
 use core::time::Duration;
-use sip_testkit::interop::{Board, Kamailio, Peer, Rig};
+use sip_lab::interop::{Board, Kamailio, Peer, Rig};
 use std::env;
 use std::path::PathBuf;
 

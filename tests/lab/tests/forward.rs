@@ -7,8 +7,8 @@ use core::net::Ipv4Addr;
 use proptest::prelude::*;
 use sip_core::message::{ForwardError, ForwardRequest, ForwardResponse, HeaderName, Message};
 use sip_core::transport::Address;
-use sip_testkit::corpus::{Sample, corpus};
-use sip_testkit::properties::{Edits, forward, forward_back};
+use sip_lab::corpus::{Sample, corpus};
+use sip_lab::properties::{Edits, forward, forward_back};
 use std::sync::LazyLock;
 
 static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(corpus);

@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 use serde_json::{Value, json};
-use sip_testkit::interop::{Kamailio, Peer, Phone, Rig};
+use sip_lab::interop::{Kamailio, Peer, Phone, Rig};
 use std::thread;
 
 /// MD5, which goes without an algorithm parameter, and SHA-256.
@@ -18,7 +18,7 @@ fn rig() -> Option<Rig> {
 }
 
 /// Runs `phone register` to its end.
-fn register(rig: &Rig, at: &Kamailio, user: &str, password: &str, more: &[&str]) -> sip_testkit::interop::PhoneResult {
+fn register(rig: &Rig, at: &Kamailio, user: &str, password: &str, more: &[&str]) -> sip_lab::interop::PhoneResult {
     let (address, aor) = (at.address(), at.uri(user));
     let fixed = ["register", "--registrar", &address, "--aor", &aor, "--user", user, "--password", password];
     rig.phone(&[&fixed[..], more].concat()).finish()

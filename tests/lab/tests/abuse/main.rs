@@ -28,7 +28,7 @@ use sip_core::message::{
     Writer, frame, response_head,
 };
 use sip_core::transport::Address;
-use sip_testkit::corpus::{Sample, corpus};
+use sip_lab::corpus::{Sample, corpus};
 use std::sync::LazyLock;
 
 static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(corpus);

@@ -4,11 +4,11 @@
 
 use core::hint::black_box;
 use core::net::{Ipv4Addr, SocketAddr};
-use sip_core::memory::Arrays;
 use sip_core::message::{HeaderName, Message, Method, Writer};
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow};
+use sip_core::ua::Arrays;
 use sip_core::ua::{Config, Content, Event, UserAgent};
 
 /// Longer than any transaction over datagrams lasts.

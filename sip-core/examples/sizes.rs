@@ -4,9 +4,10 @@
 #![allow(clippy::std_instead_of_core, reason = "a program")]
 
 use sip_core::dialog::Dialog;
-use sip_core::memory::{Arrays, Links};
+use sip_core::memory::Links;
 use sip_core::message::Message;
 use sip_core::transaction::Transaction;
+use sip_core::ua::Arrays;
 use sip_core::ua::{CallEntry, Event, RegistrationEntry, UserAgent};
 
 fn main() {

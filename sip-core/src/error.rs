@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// A limit of the [`Memory`](crate::memory::Memory) that was reached.
+/// A limit of the [`Memory`](crate::ua::Memory) that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Capacity {

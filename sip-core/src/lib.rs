@@ -24,7 +24,7 @@
 //! called while the message is still borrowed.
 //!
 //! ```
-//! use sip_core::memory::Arrays;
+//! use sip_core::ua::Arrays;
 //! use sip_core::message::Message;
 //! use sip_core::role::{Action, Received, Role};
 //! use sip_core::time::Instant;

@@ -7,9 +7,9 @@
 #![allow(clippy::std_instead_of_alloc, reason = "tests run on std")]
 
 use core::time::Duration;
-use sip_core::memory::Arrays;
 use sip_core::time::Instant;
 use sip_core::transport::Transport;
+use sip_core::ua::Arrays;
 use sip_core::ua::{Call, Cause, Config, Content, Event, Origin, Registration};
 use sip_embedded_adapter::{Adapter, Tcp, Turn};
 use sip_lab::interop::{Peer, Rig, free_port};

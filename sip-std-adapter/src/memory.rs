@@ -3,9 +3,9 @@
 use core::mem;
 use sip_core::dialog::Dialog;
 use sip_core::error::Capacity;
-use sip_core::memory::{Block, Entry, KeptBlocks, Links, Memory, Octets, Parts, Store, View};
+use sip_core::memory::{Block, Entry, KeptBlocks, Links, Octets, Store};
 use sip_core::transaction::Transaction;
-use sip_core::ua::{CallEntry, RegistrationEntry};
+use sip_core::ua::{CallEntry, Memory, Parts, RegistrationEntry, View};
 
 /// Transactions of [`HeapMemory::new`]: 128 calls a second, whose INVITE and BYE linger for 32 s each.
 const TRANSACTIONS: usize = 8192;

@@ -1,9 +1,9 @@
 //! A world of user agents, as most tests want it.
 
 use crate::{Config, Events, NodeId, Wire, World};
-use sip_core::memory::Arrays;
 use sip_core::time::Duration;
 use sip_core::transport::Address;
+use sip_core::ua::Arrays;
 use sip_core::ua::{self, Call, Cause, Content, Event, UserAgent};
 use std::net::SocketAddr;
 

@@ -3,11 +3,11 @@
 //! Covers what the design asks of a full user agent: each call keeps the room for its own hang-up, whoever asks for it. Ordinary
 //! lack of room is in capacity.rs; garbage is in garbage.rs.
 
-use sip_core::memory::Arrays;
 use sip_core::message::Message;
 use sip_core::role::Role;
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow};
+use sip_core::ua::Arrays;
 use sip_core::ua::{Cause, Config, Content, UserAgent};
 use sip_testkit::{ANSWER, NodeId, OFFER, Phones, Wire};
 

@@ -5,11 +5,11 @@
 
 use core::hash::Hasher;
 use sip_core::error::{Capacity, Error};
-use sip_core::memory::Arrays;
 use sip_core::message::{Header, HeaderName, Message, Method};
 use sip_core::role::{Action, Role};
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow};
+use sip_core::ua::Arrays;
 use sip_core::ua::{Call, Cause, Config, Content, Event, IncomingRequest, Statistics, UserAgent};
 use sip_testkit::{ANSWER, Heard, NodeId, OFFER, Phones, Wire};
 

@@ -9,11 +9,11 @@ mod hall;
 use core::net::SocketAddr;
 use fastrand::Rng;
 use hall::Hall;
-use sip_core::memory::Arrays;
 use sip_core::message::Message;
 use sip_core::role::Role;
 use sip_core::time::Duration;
 use sip_core::transport::{Address, Flow};
+use sip_core::ua::Arrays;
 use sip_core::ua::{self, Call, Content, Registration, UserAgent};
 use sip_testkit::{Config, Faults, NodeId, OFFER, Phone, World, run_seeds};
 

@@ -176,9 +176,9 @@ fn a_binding_that_is_being_removed_does_not_hold_the_calls_up() {
 
 #[test]
 fn with_two_bindings_the_calls_are_told_once_after_both() {
-    use sip_core::memory::Arrays;
     use sip_core::role::{Action, Received, Role};
     use sip_core::time::Instant;
+    use sip_core::ua::Arrays;
     use sip_core::ua::{Config, UserAgent};
     let now = Instant::from_millis(1000);
     let mut phone = UserAgent::new(Arrays::<16, 4, 2, 2, 8192>::new());

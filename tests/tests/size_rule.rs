@@ -249,7 +249,7 @@ fn a_hang_up_while_the_connection_opens_leaves_nothing() {
 
 #[test]
 fn an_mtu_that_no_path_has_is_refused() {
-    let mut phone = sip_core::ua::UserAgent::new(sip_core::memory::Arrays::<4, 2, 1, 1, 2048>::new());
+    let mut phone = sip_core::ua::UserAgent::new(sip_core::ua::Arrays::<4, 2, 1, 1, 2048>::new());
     let mut config = sip_core::ua::Config::new("192.0.2.1:5060", "sip:alice@example.com");
     config.path_mtu = 575;
     assert!(phone.start(&config, [1; 16]).is_err());

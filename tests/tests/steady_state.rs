@@ -8,10 +8,10 @@ mod hall;
 use core::net::SocketAddr;
 use hall::Hall;
 use sip_core::error::Error;
-use sip_core::memory::{Arrays, Memory};
 use sip_core::time::Duration;
 use sip_core::transport::Address;
 use sip_core::ua::{self, Content, UserAgent};
+use sip_core::ua::{Arrays, Memory};
 use sip_testkit::{Config, Faults, NodeId, OFFER, Phone, World};
 
 fn add<M: Memory>(world: &mut World<UserAgent<M>, Hall>, name: &str, address: &str, memory: M) -> NodeId {

@@ -4,11 +4,11 @@
 //! one is tested with each adapter.
 
 use core::net::SocketAddr;
-use sip_core::memory::Arrays;
 use sip_core::message::Message;
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow};
+use sip_core::ua::Arrays;
 use sip_core::ua::{Config, Content, Event, UserAgent};
 use sip_testkit::{ANSWER, Heard, OFFER, Phone, Wire};
 

@@ -4,9 +4,9 @@
 //! is a bound that the test holds; run with `--nocapture` to have them printed.
 
 use core::net::SocketAddr;
-use sip_core::memory::Arrays;
 use sip_core::time::Duration;
 use sip_core::transport::Address;
+use sip_core::ua::Arrays;
 use sip_core::ua::{Call, Config as Settings, Content, Event, Occupancy, UserAgent};
 use sip_testkit::{Config, Events, NodeId, Phones, World};
 

@@ -29,7 +29,7 @@ pub enum State {
     Terminating,
 }
 
-/// One dialog, an entry of the [`Memory`](crate::memory::Memory).
+/// One dialog, an entry of the [`Memory`](crate::ua::Memory).
 #[derive(Clone, Copy, Debug)]
 pub struct Dialog {
     key: Key,

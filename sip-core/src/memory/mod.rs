@@ -6,14 +6,12 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod index;
-mod lend;
 mod links;
 mod octets;
 mod pool;
 mod store;
 mod table;
 
-pub use lend::{Arrays, Memory, Parts, View};
 pub use links::{CHAINS, Entry, Handle, Head, LISTS, Links};
 pub use octets::{Block, KeptBlocks, Octets};
 pub use pool::{Pool, PoolBlocks};

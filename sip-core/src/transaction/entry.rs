@@ -124,6 +124,15 @@ impl Machine {
         }
     }
 
+    /// Whether a response of this status is news to the user.
+    pub(super) fn accepts_response(&self, status: u16) -> bool {
+        match self {
+            Self::ClientInvite(_) if (200..300).contains(&status) => true,
+            Self::ClientInvite(_) | Self::Client(_) => !self.has_final(),
+            Self::Free | Self::Parked { .. } | Self::ServerInvite(_) | Self::Server(_) => false,
+        }
+    }
+
     /// Whether the present state never sends, so that no message has to be kept.
     pub(super) fn is_silent(&self) -> bool {
         match self {

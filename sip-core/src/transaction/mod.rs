@@ -24,6 +24,7 @@ mod responses;
 pub mod server;
 pub mod server_invite;
 mod step;
+mod storage;
 mod timers;
 mod view;
 
@@ -36,6 +37,7 @@ pub use responses::ServerMatch;
 pub use server::Server;
 pub use server_invite::ServerInvite;
 pub use step::{Output, Step, Tell};
+pub use storage::{Arrays, Storage};
 pub use timers::{TRYING_AFTER, Timer, Timers};
 pub use view::TransactionsRef;
 

@@ -89,6 +89,13 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
         self.entry(id)?.machine.state()
     }
 
+    /// Whether a response of this status is news to the user of a client transaction: any until the final one, and each 2xx to
+    /// an INVITE, for its repetitions and other forks (RFC 6026 §7.2).
+    #[must_use]
+    pub fn accepts(self, id: TransactionId, status: u16) -> bool {
+        self.entry(id).is_some_and(|entry| entry.machine.accepts_response(status))
+    }
+
     /// Whether a final response was received (client) or given (server), or the transaction has ended.
     #[must_use]
     pub fn has_final(self, id: TransactionId) -> bool {
@@ -200,6 +207,12 @@ impl<O: Octets> Transactions<'_, O> {
     #[must_use]
     pub fn state(&self, id: TransactionId) -> Option<State> {
         self.entry(id)?.machine.state()
+    }
+
+    /// See [`TransactionsRef::accepts`].
+    #[must_use]
+    pub fn accepts(&self, id: TransactionId, status: u16) -> bool {
+        self.view().accepts(id, status)
     }
 
     /// See [`TransactionsRef::has_final`].

@@ -3,8 +3,9 @@
 //! A **credential** is what the application gave for a realm; a **session** is a realm's last challenge, kept so that later
 //! requests of the same call or registration carry an answer at once, with the next nonce count.
 
-use super::agent::Agent;
-use super::entry::{Owner, Tries};
+use super::context::Context;
+use super::usage::invite::InviteTransaction;
+use super::usage::{Tries, UsageId};
 use crate::digest::{Algorithm, Answer, Secret, Terms, write_authorization};
 use crate::error::Error;
 use crate::memory::{Block, KeptBlocks, Octets};
@@ -165,30 +166,30 @@ impl Answers {
     }
 }
 
-impl<O: Octets> Agent<'_, O> {
+impl<O: Octets> Context<'_, O> {
     /// Keeps a credential for a realm, empty for any; one for the same realm is replaced.
     pub(super) fn add_credentials(&mut self, realm: &[u8], username: &[u8], password: &[u8]) -> Result<(), Error> {
         let length = |text: &[u8]| u16::try_from(text.len()).map_err(|_| Error::Invalid("credentials"));
         let (realm_length, username_length, _) = (length(realm)?, length(username)?, length(password)?);
-        let octets = &*self.layer.octets;
+        let octets = &*self.transactions.octets;
         let same = |credential: &Credential| {
             !credential.block.is_none()
                 && octets.get(credential.block).get(..usize::from(credential.realm)) == Some(realm)
         };
-        let credentials = &self.s.sessions.credentials;
+        let credentials = &self.core.sessions.credentials;
         let place = credentials
             .iter()
             .position(same)
             .or_else(|| credentials.iter().position(|credential| credential.block.is_none()))
             .ok_or(Error::Invalid("more credentials than a user agent keeps"))?;
         let size = realm.len().saturating_add(username.len()).saturating_add(password.len());
-        let block = self.layer.octets.write(size, false, |_, writer| {
+        let block = self.transactions.octets.write(size, false, |_, writer| {
             for text in [realm, username, password] {
                 writer.raw(text);
             }
         })?;
-        if let Some(credential) = self.s.sessions.credentials.get_mut(place) {
-            self.layer.octets.release(credential.block);
+        if let Some(credential) = self.core.sessions.credentials.get_mut(place) {
+            self.transactions.octets.release(credential.block);
             *credential = Credential { block, realm: realm_length, username: username_length };
         }
         Ok(())
@@ -196,13 +197,13 @@ impl<O: Octets> Agent<'_, O> {
 
     /// The rows for a request that answers these sessions once more; each answer takes the next nonce count.
     pub(super) fn answers(&mut self, sessions: [u32; 2]) -> Answers {
-        let store = &mut self.s.sessions;
+        let store = &mut self.core.sessions;
         for number in sessions {
             if let Some(session) = store.place(number).and_then(|place| store.sessions.get_mut(place)) {
                 session.count = session.count.saturating_add(1);
             }
         }
-        Answers { sessions, cnonce: self.s.random.token() }
+        Answers { sessions, cnonce: self.core.random.token() }
     }
 
     /// Sends a challenged request again with credentials, if there are any that were not refused already.
@@ -214,7 +215,7 @@ impl<O: Octets> Agent<'_, O> {
     pub(super) fn authenticate(
         &mut self,
         id: TransactionId,
-        owner: Owner,
+        owner: UsageId,
         tries: Tries,
         response: &Message<'_>,
     ) -> Option<(TransactionId, [u32; MAX_ANSWERS])> {
@@ -237,11 +238,11 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Adds the sessions of other realms that a request answered: they go along with their next nonce count.
     fn add_given(&mut self, id: TransactionId, sessions: &mut [u32; MAX_ANSWERS], taken: usize) {
-        let block = self.layer.block(id);
+        let block = self.transactions.block(id);
         let mut free = taken;
-        for given in credentials(self.layer.octets.get(block)) {
-            let known = self.s.sessions.sessions.iter().find(|session| {
-                let terms = session.terms(self.layer.octets.get(session.block));
+        for given in credentials(self.transactions.octets.get(block)) {
+            let known = self.core.sessions.sessions.iter().find(|session| {
+                let terms = session.terms(self.transactions.octets.get(session.block));
                 session.number != 0
                     && (session.proxy, terms.realm, terms.nonce) == (given.proxy, given.realm, given.nonce)
             });
@@ -263,19 +264,21 @@ impl<O: Octets> Agent<'_, O> {
         tries: Tries,
         response: &Message<'m>,
     ) -> Option<(heapless::Vec<(Challenge<'m>, u8), MAX_ANSWERS>, bool)> {
-        let block = self.layer.block(id);
-        let request = self.layer.octets.get(block);
+        let block = self.transactions.block(id);
+        let request = self.transactions.octets.get(block);
         let mut chosen = heapless::Vec::<(Challenge<'m>, u8), MAX_ANSWERS>::new();
         let mut repeated = false;
         for challenge in response.challenges() {
-            let weakest = self.s.settings.minimum_algorithm.strength();
+            let weakest = self.core.settings.minimum_algorithm.strength();
             let known = challenge.is_supported() && challenge.algorithm.strength() >= weakest;
             let taken =
                 chosen.iter().any(|(other, _)| other.proxy == challenge.proxy && other.realm == challenge.realm);
             if !known || taken {
                 continue;
             }
-            let Some(credential) = self.s.sessions.credential_for(challenge.realm, self.layer.octets) else { continue };
+            let Some(credential) = self.core.sessions.credential_for(challenge.realm, self.transactions.octets) else {
+                continue;
+            };
             if let Some(previous) = credentials(request).find(|given| answers(&challenge, given)) {
                 if !challenge.stale && (previous.nonce == challenge.nonce || tries.repeated > 0) {
                     return None;
@@ -291,8 +294,8 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Remembers a challenge as its realm's last; the number of its session.
     fn keep_session(&mut self, challenge: &Challenge<'_>, credential: u8) -> Result<u32, Error> {
-        let store = &self.s.sessions;
-        let octets = &*self.layer.octets;
+        let store = &self.core.sessions;
+        let octets = &*self.transactions.octets;
         let same = |session: &Session| {
             session.number != 0
                 && session.proxy == challenge.proxy
@@ -305,15 +308,15 @@ impl<O: Octets> Agent<'_, O> {
         let (realm, nonce, opaque) = (challenge.realm, challenge.nonce, challenge.opaque.unwrap_or_default());
         let length = |text: &[u8]| u16::try_from(text.len()).unwrap_or(u16::MAX);
         let size = realm.len().saturating_add(nonce.len()).saturating_add(opaque.len());
-        let block = self.layer.octets.write(size, false, |_, writer| {
+        let block = self.transactions.octets.write(size, false, |_, writer| {
             for text in [realm, nonce, opaque] {
                 writer.raw(text);
             }
         })?;
-        let number = self.s.sessions.made.wrapping_add(1).max(1);
-        self.s.sessions.made = number;
-        if let Some(session) = self.s.sessions.sessions.get_mut(place) {
-            self.layer.octets.release(session.block);
+        let number = self.core.sessions.made.wrapping_add(1).max(1);
+        self.core.sessions.made = number;
+        if let Some(session) = self.core.sessions.sessions.get_mut(place) {
+            self.transactions.octets.release(session.block);
             *session = Session {
                 number,
                 block,
@@ -335,12 +338,12 @@ impl<O: Octets> Agent<'_, O> {
         &mut self,
         id: TransactionId,
         method: Method<'_>,
-        (owner, tries): (Owner, Tries),
+        (owner, tries): (UsageId, Tries),
         again: &Again<'_>,
     ) -> Option<TransactionId> {
-        let (block, flow) = (self.layer.block(id), self.layer.flow(id));
+        let (block, flow) = (self.transactions.block(id), self.transactions.flow(id));
         // Only a BYE may use what the calls have reserved.
-        let reserved = matches!(owner, Owner::Bye(_));
+        let reserved = matches!(owner, UsageId::Invite(InviteTransaction::Bye(_)));
         let new = self.rewrite(block, reserved, again)?;
         let user = owner.user(tries);
         self.send_request(NewClient { block: new.block, flow, method, branch: new.branch, user, reserved }).ok()
@@ -349,11 +352,11 @@ impl<O: Octets> Agent<'_, O> {
     /// Writes a kept request again with a new branch and the next CSeq of its dialog.
     pub(super) fn rewrite(&mut self, old: Block, reserved: bool, again: &Again<'_>) -> Option<Rewritten> {
         let (key, mut cseq, size) = {
-            let bytes = self.layer.octets.get(old);
+            let bytes = self.transactions.octets.get(old);
             let request = Kept::new(bytes);
             let tag = |name| NameAddr::parse(request.header(name)).ok().and_then(|address| address.tag());
             let (local, remote) = (tag(HeaderName::From)?, tag(HeaderName::To).unwrap_or_default());
-            let key = crate::dialog::key(self.s.hash, request.header(HeaderName::CallId), local, remote);
+            let key = crate::dialog::key(self.core.hash, request.header(HeaderName::CallId), local, remote);
             (key, request.cseq().saturating_add(1), bytes.len().saturating_add(512))
         };
         let dialog = self.dialogs.find(0, key);
@@ -361,9 +364,9 @@ impl<O: Octets> Agent<'_, O> {
             dialog.local_seq = dialog.local_seq.max(cseq.saturating_sub(1)).saturating_add(1);
             cseq = dialog.local_seq;
         }
-        let branch = self.s.random.token();
-        let sessions = &self.s.sessions;
-        let block = self.layer.octets.write(size, reserved, |kept, writer| {
+        let branch = self.core.random.token();
+        let sessions = &self.core.sessions;
+        let block = self.transactions.octets.write(size, reserved, |kept, writer| {
             let request = Kept::new(kept.get(old));
             let edit = build::Resend { branch: branch.as_bytes(), cseq, drop: again.drop() };
             build::resend(writer, &request, &edit, |writer| again.write(sessions, kept, writer, &request));

@@ -3,10 +3,14 @@
 //! Each live entry is hashed for itself, with the entries it points to taken by their content; the hashes are summed, so that
 //! neither the order in which entries were taken nor their generations count.
 
-use super::agent::State;
-use super::entry::{CallEntry, Owner, RegistrationEntry};
+use super::View;
+use super::context::Core;
+use super::usage::UsageId;
+use super::usage::invite::{CallEntry, InviteTransaction};
+use super::usage::registration::RegistrationEntry;
+use super::usage::request::RequestTransaction;
 use crate::dialog::Dialog;
-use crate::memory::{Handle, Octets, View};
+use crate::memory::{Handle, Octets};
 use crate::random::ContentHasher;
 use crate::time::Instant;
 use crate::transaction::{Layer, TransactionsRef, User};
@@ -15,7 +19,7 @@ use core::hash::{Hash, Hasher};
 /// Feeds the state of a user agent to `hasher`.
 pub(super) fn write<O: Octets>(
     layer: &Layer,
-    state: &State,
+    state: &Core,
     view: &View<'_, O>,
     now: Instant,
     hasher: &mut impl Hasher,
@@ -34,17 +38,17 @@ pub(super) fn write<O: Octets>(
     .hash(hasher);
     sum(&mut registrations.iter().map(|(_, entry)| content.registration(entry))).hash(hasher);
     let owner = |user: User| {
-        let (owner, tries) = Owner::of(user);
+        let (owner, tries) = UsageId::of(user);
         let named = match owner {
-            Owner::Nobody => 0,
-            Owner::Incoming => 1,
-            Owner::Application(_) => 2,
-            Owner::Settled(_) => 6,
-            Owner::Invite(call) => calls.get(call).map_or(3, |entry| content.call(entry)),
-            Owner::Reinvite(dialog) | Owner::Bye(dialog) => {
+            UsageId::None => 0,
+            UsageId::Request(RequestTransaction::Incoming) => 1,
+            UsageId::Request(RequestTransaction::Outgoing(_)) => 2,
+            UsageId::Invite(InviteTransaction::LateFork(_)) => 6,
+            UsageId::Invite(InviteTransaction::Initial(call)) => calls.get(call).map_or(3, |entry| content.call(entry)),
+            UsageId::Invite(InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog)) => {
                 dialogs.get(dialog).map_or(4, |entry| content.dialog(entry))
             }
-            Owner::Register(handle) => registrations.get(handle).map_or(5, |entry| content.registration(entry)),
+            UsageId::Registration(handle) => registrations.get(handle).map_or(5, |entry| content.registration(entry)),
         };
         one(|hasher| {
             core::mem::discriminant(&owner).hash(hasher);
@@ -81,8 +85,8 @@ impl<O: Octets> Content<'_, '_, O> {
     fn call(&self, entry: &CallEntry) -> u64 {
         one(|hasher| {
             (entry.state, entry.cause, entry.status, entry.reinvite_status, entry.pending).hash(hasher);
-            (self.left(entry.limit_at), self.left(entry.repeat_at), entry.reserved).hash(hasher);
-            (self.view.octets.get(entry.farewell), entry.provisional, entry.hangup, entry.cancelled, entry.offered)
+            (self.left(entry.ring_deadline), self.left(entry.repeat_at), entry.reserved).hash(hasher);
+            (self.view.octets.get(entry.end_headers), entry.provisional, entry.hangup, entry.cancelled, entry.offered)
                 .hash(hasher);
             (entry.dialog == Handle::NONE, entry.sessions != [0; 2]).hash(hasher);
         })

@@ -3,38 +3,34 @@
 //! [`UserAgent`] is a [`Role`]. What the application does is a method that takes the time and may fail before anything has
 //! changed; what the network does is an input; what comes of both is read from [`Role::poll_action`].
 
-mod agent;
 mod auth;
 mod config;
 mod content;
+mod context;
 mod dispatch;
-mod ending;
-mod entry;
 mod event;
 mod fingerprint;
-mod in_dialog;
-mod incoming;
-mod learn;
-mod outgoing;
-mod register;
-mod reinvite;
+mod headers;
+mod memory;
+mod outside;
 mod reply;
-mod request;
-mod rows;
 mod size;
+mod usage;
 mod way;
 
-pub use agent::Statistics;
 pub use auth::MAX_CREDENTIALS;
 pub use config::Config;
 pub use content::{Body, Content};
-pub use entry::{CallEntry, RegistrationEntry};
+pub use context::Statistics;
 pub use event::{Call, Cause, Event, IncomingRequest, Origin, OutgoingRequest, Registration};
+pub use memory::{Arrays, Memory, Parts, View};
+pub use usage::invite::CallEntry;
+pub use usage::registration::RegistrationEntry;
 
 use crate::dialog::Dialog;
 use crate::error::{ConfigError, Error};
 use crate::log;
-use crate::memory::{Handle, Memory, Octets, TableRef};
+use crate::memory::{Handle, Octets, TableRef};
 use crate::message::{Header, Malformed, Message, Method};
 use crate::random::{Random, Seed};
 use crate::role::{Action, Received, Role, SendId};
@@ -42,7 +38,7 @@ use crate::time::Instant;
 use crate::transaction::{Layer, TransactionId, TransactionsRef};
 use crate::transport::datagram_limit;
 use crate::transport::{Flow, FlowError, Target, Ticket, Transport};
-use agent::{Agent, BLOCKED, SEND, State};
+use context::{BLOCKED, Context, Core, SEND};
 use core::hash::Hasher;
 use way::Asker;
 
@@ -62,18 +58,18 @@ const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
 pub struct UserAgent<M> {
     memory: M,
     layer: Layer,
-    state: State,
+    core: Core,
 }
 
 impl<M: Memory> UserAgent<M> {
-    /// As many octets as it takes, its memory included when that is [`Arrays`](crate::memory::Arrays): nothing is taken
+    /// As many octets as it takes, its memory included when that is [`Arrays`](crate::ua::Arrays): nothing is taken
     /// beside it but stack.
     ///
     /// With pointers of 32 bits `Arrays<T, D, C, R, O>` make 680 + 176·T + 232·D + 112·C + 160·R + O, with 64 bits
     /// 696 + 176·T + 248·D + 120·C + 160·R + O, rounded up to a multiple of 8.
     ///
     /// ```
-    /// use sip_core::memory::Arrays;
+    /// use sip_core::ua::Arrays;
     /// use sip_core::ua::UserAgent;
     ///
     /// type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
@@ -85,12 +81,12 @@ impl<M: Memory> UserAgent<M> {
     /// A user agent before its start.
     #[must_use]
     pub const fn new(memory: M) -> Self {
-        Self { memory, layer: Layer::ZERO, state: State::ZERO }
+        Self { memory, layer: Layer::ZERO, core: Core::ZERO }
     }
 
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    fn agent(&mut self, now: Instant) -> Agent<'_, M::Octets> {
-        Agent::new(now, &mut self.layer, &mut self.state, self.memory.parts())
+    fn context(&mut self, now: Instant) -> Context<'_, M::Octets> {
+        Context::new(now, &mut self.layer, &mut self.core, self.memory.parts())
     }
 
     fn dialogs(&self) -> TableRef<'_, Dialog> {
@@ -116,18 +112,18 @@ impl<M: Memory> UserAgent<M> {
     /// [`ConfigError::Invalid`] names the field that can't be used; [`ConfigError::Capacity`] says that the memory is too
     /// small; a second start is [`ConfigError::AlreadyStarted`].
     pub fn start(&mut self, config: &Config<'_>, seed: Seed) -> Result<(), ConfigError> {
-        if self.state.started {
+        if self.core.started {
             return Err(ConfigError::AlreadyStarted);
         }
-        let agent = self.agent(Instant::ZERO);
-        agent.s.settings = config::Settings::keep(config, agent.layer.octets)?;
-        agent.layer.octets.reserve(reply::RESERVED_OCTETS)?;
-        agent.s.random = Random::new(seed);
-        agent.s.hash = agent.s.random.hash_key();
-        let key = agent.s.random.hash_key();
-        agent.layer.layer.start(config.timers, key);
-        agent.layer.layer.set_datagram_limit(datagram_limit(config.path_mtu));
-        agent.s.started = true;
+        let context = self.context(Instant::ZERO);
+        context.core.settings = config::Settings::keep(config, context.transactions.octets)?;
+        context.transactions.octets.reserve(reply::RESERVED_OCTETS)?;
+        context.core.random = Random::new(seed);
+        context.core.hash = context.core.random.hash_key();
+        let key = context.core.random.hash_key();
+        context.transactions.layer.start(config.timers, key);
+        context.transactions.layer.set_datagram_limit(datagram_limit(config.path_mtu));
+        context.core.started = true;
         Ok(())
     }
 
@@ -139,7 +135,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// There are [`MAX_CREDENTIALS`] already, or no octets are free.
     pub fn add_credentials(&mut self, realm: &str, username: &str, password: &str) -> Result<(), Error> {
-        self.agent(Instant::ZERO).add_credentials(realm.as_bytes(), username.as_bytes(), password.as_bytes())
+        self.context(Instant::ZERO).add_credentials(realm.as_bytes(), username.as_bytes(), password.as_bytes())
     }
 
     /// Calls `target`, a SIP URI; `from` is a URI or a name-addr, or empty for the configured identity.
@@ -149,7 +145,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// A URI or header is not in its form, or a capacity is reached. Nothing was sent.
     pub fn call(&mut self, now: Instant, target: &str, from: &str, content: &Content<'_>) -> Result<Call, Error> {
-        self.agent(now).invite(target, from, content)
+        self.context(now).invite(target, from, content)
     }
 
     /// Sends a provisional response, 101 to 199, to the peer's INVITE.
@@ -157,7 +153,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended, or its INVITE is answered already.
     pub fn ring(&mut self, now: Instant, call: Call, status: u16, content: &Content<'_>) -> Result<(), Error> {
-        self.agent(now).ring(call.0, status, content)
+        self.context(now).ring(call.0, status, content)
     }
 
     /// Answers the peer's INVITE or re-INVITE with 200.
@@ -165,7 +161,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended, no INVITE waits, or the body does not fit.
     pub fn answer(&mut self, now: Instant, call: Call, content: &Content<'_>) -> Result<(), Error> {
-        self.agent(now).answer(call.0, content)
+        self.context(now).answer(call.0, content)
     }
 
     /// Refuses the peer's INVITE or re-INVITE with `status`, 300 to 699. A refused re-INVITE leaves the call as it was.
@@ -173,7 +169,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended, or no INVITE waits.
     pub fn reject(&mut self, now: Instant, call: Call, status: u16, content: &Content<'_>) -> Result<(), Error> {
-        self.agent(now).reject(call.0, status, content)
+        self.context(now).reject(call.0, status, content)
     }
 
     /// Sends the ACK that waits for our answer to the peer's offer ([`Event::Answered`] with `answer_due`).
@@ -181,7 +177,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended, or no ACK waits.
     pub fn acknowledge(&mut self, now: Instant, call: Call, content: &Content<'_>) -> Result<(), Error> {
-        self.agent(now).acknowledge(call.0, content)
+        self.context(now).acknowledge(call.0, content)
     }
 
     /// Ends a call as its state asks: CANCEL, a refusal (486; 603 would end the search at every other phone too), or BYE.
@@ -198,7 +194,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended, or a header is one of the core's own, not in its form, or does not fit.
     pub fn hang_up_with(&mut self, now: Instant, call: Call, headers: &[Header<'_>]) -> Result<(), Error> {
-        self.agent(now).hang_up(call.0, headers)
+        self.context(now).hang_up(call.0, headers)
     }
 
     /// Sends a re-INVITE with a new offer; [`Event::Reinvited`] tells the outcome.
@@ -208,7 +204,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The call has ended or is not established, or another INVITE is under way in it.
     pub fn reinvite(&mut self, now: Instant, call: Call, content: &Content<'_>) -> Result<(), Error> {
-        self.agent(now).reinvite(call.0, content)
+        self.context(now).reinvite(call.0, content)
     }
 
     /// Sends a request of the application outside of any dialog (OPTIONS, MESSAGE, …).
@@ -222,7 +218,7 @@ impl<M: Memory> UserAgent<M> {
         target: &str,
         content: &Content<'_>,
     ) -> Result<OutgoingRequest, Error> {
-        self.agent(now).request(method, target, content)
+        self.context(now).request(method, target, content)
     }
 
     /// Sends a request of the application inside a call's dialog (INFO, MESSAGE, …).
@@ -236,7 +232,7 @@ impl<M: Memory> UserAgent<M> {
         method: Method<'_>,
         content: &Content<'_>,
     ) -> Result<OutgoingRequest, Error> {
-        self.agent(now).request_in_call(call.0, method, content)
+        self.context(now).request_in_call(call.0, method, content)
     }
 
     /// Answers a request that [`Event::Request`] brought.
@@ -250,7 +246,7 @@ impl<M: Memory> UserAgent<M> {
         status: u16,
         content: &Content<'_>,
     ) -> Result<(), Error> {
-        self.agent(now).respond(request, status, content)
+        self.context(now).respond(request, status, content)
     }
 
     /// Binds this user agent's Contact to `aor` at `registrar`, both SIP URIs, for `expires` seconds, and keeps it bound.
@@ -273,7 +269,7 @@ impl<M: Memory> UserAgent<M> {
         expires: u32,
         headers: &[Header<'_>],
     ) -> Result<Registration, Error> {
-        self.agent(now).register(registrar, aor, expires, headers)
+        self.context(now).register(registrar, aor, expires, headers)
     }
 
     /// Removes a binding; [`Event::Unregistered`] follows, from the registrar's silence too.
@@ -281,7 +277,7 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// The registration is gone, or there is no room for the REGISTER.
     pub fn unregister(&mut self, now: Instant, registration: Registration) -> Result<(), Error> {
-        self.agent(now).unregister(registration.0)
+        self.context(now).unregister(registration.0)
     }
 
     /// This host has another address now: Via and Contact change to `sent_by`, every binding is renewed, and then each
@@ -290,13 +286,13 @@ impl<M: Memory> UserAgent<M> {
     /// # Errors
     /// `sent_by` is not a host with or without a port, or does not fit.
     pub fn network_changed(&mut self, now: Instant, sent_by: &str) -> Result<(), Error> {
-        self.agent(now).network_changed(sent_by)
+        self.context(now).network_changed(sent_by)
     }
 
     /// What strangers made this user agent drop or refuse.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.state.statistics
+        self.core.statistics
     }
 
     /// How much of the memory is taken.
@@ -309,36 +305,36 @@ impl<M: Memory> UserAgent<M> {
             calls: self.calls().len(),
             registrations: self.registrations().len(),
             octets: view.octets.used(),
-            reserved: if self.state.started { reply::RESERVED_OCTETS } else { 0 }
-                .saturating_add(self.state.set_aside as usize),
+            reserved: if self.core.started { reply::RESERVED_OCTETS } else { 0 }
+                .saturating_add(self.core.reserved_octets as usize),
         }
     }
 
     /// The next action as a copy: what to do, without the octets to do it with.
     fn next_step(&mut self, now: Instant) -> Option<Step> {
-        let mut agent = self.agent(now);
-        if let Some(event) = agent.next_event() {
+        let mut context = self.context(now);
+        if let Some(event) = context.next_event() {
             return Some(Step::Event(event));
         }
-        if agent.s.reply.offered && !agent.s.reply.blocked {
-            agent.drop_reply();
+        if context.core.reply.offered && !context.core.reply.blocked {
+            context.drop_reply();
         }
-        if !agent.s.reply.block.is_none() && !agent.s.reply.offered {
-            agent.s.reply.offered = true;
+        if !context.core.reply.block.is_none() && !context.core.reply.offered {
+            context.core.reply.offered = true;
             return Some(Step::SendReply);
         }
-        if let Some(dialog) = agent.dialogs.first(SEND) {
-            agent.dialogs.unlink_ready(dialog);
+        if let Some(dialog) = context.dialogs.first(SEND) {
+            context.dialogs.unlink_ready(dialog);
             return Some(Step::SendAck(dialog));
         }
-        if let Some(id) = agent.layer.poll_send() {
+        if let Some(id) = context.transactions.poll_send() {
             return Some(Step::SendTransaction(id));
         }
-        if let Some(registration) = agent.registrations.first(SEND) {
-            agent.registrations.unlink_ready(registration);
+        if let Some(registration) = context.registrations.first(SEND) {
+            context.registrations.unlink_ready(registration);
             return Some(Step::SendKeepAlive(registration));
         }
-        agent.next_question()
+        context.next_question()
     }
 }
 
@@ -377,68 +373,68 @@ impl<M: Memory> Role for UserAgent<M> {
     type Event = Event;
 
     fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received<Event> {
-        if !self.state.started {
+        if !self.core.started {
             return Received::Stray;
         }
-        let mut agent = self.agent(now);
-        agent.source = flow;
+        let mut context = self.context(now);
+        context.source = flow;
         let received =
-            if message.is_request() { agent.receive_request(message) } else { agent.receive_response(message) };
+            if message.is_request() { context.receive_request(message) } else { context.receive_response(message) };
         if matches!(received, Received::Stray) {
             log::line!(debug, "stray: {}", message);
-            self.state.statistics.strays = self.state.statistics.strays.saturating_add(1);
+            self.core.statistics.strays = self.core.statistics.strays.saturating_add(1);
         }
         received
     }
 
     fn receive_malformed(&mut self, now: Instant, flow: Flow, failure: &Malformed<'_>) {
         log::line!(debug, "malformed: {}", failure);
-        self.state.statistics.malformed = self.state.statistics.malformed.saturating_add(1);
-        if self.state.started && failure.answerable() {
-            let mut agent = self.agent(now);
-            agent.source = flow;
-            agent.reply_malformed(failure);
+        self.core.statistics.malformed = self.core.statistics.malformed.saturating_add(1);
+        if self.core.started && failure.answerable() {
+            let mut context = self.context(now);
+            context.source = flow;
+            context.reply_malformed(failure);
         }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.agent(now).handle_timeout();
+        self.context(now).handle_timeout();
     }
 
     fn flow_connected(&mut self, now: Instant, ticket: Ticket, flow: Flow) {
-        self.agent(now).connected(Asker::of(ticket), flow);
+        self.context(now).connected(Asker::of(ticket), flow);
     }
 
     fn connect_failed(&mut self, now: Instant, ticket: Ticket, _error: FlowError) {
-        self.agent(now).connect_failed(Asker::of(ticket));
+        self.context(now).connect_failed(Asker::of(ticket));
     }
 
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError) {
         // One message that is too large says nothing of the others; its own timer ends its transaction.
         if error != FlowError::TooLarge {
-            self.agent(now).flow_failed(flow);
+            self.context(now).flow_failed(flow);
         }
     }
 
     fn flow_writable(&mut self, now: Instant, flow: Flow) {
-        self.agent(now).flow_writable(flow);
+        self.context(now).flow_writable(flow);
     }
 
     fn resolved(&mut self, now: Instant, ticket: Ticket, targets: &[Target]) {
         let usable = targets.iter().find(|target| target.transport != Transport::None);
         let flow = usable.copied().map_or(Flow::NONE, Flow::to);
-        self.agent(now).resolved(Asker::of(ticket), flow);
+        self.context(now).resolved(Asker::of(ticket), flow);
     }
 
     fn poll_action(&mut self, now: Instant) -> Option<Action<'_, Event>> {
-        if !self.state.started {
+        if !self.core.started {
             return None;
         }
         loop {
             match self.next_step(now)? {
                 Step::Again => {}
                 Step::LookUp(asker, ticket) if self.question(asker, ticket).is_none() => {
-                    self.agent(now).resolved(asker, Flow::NONE);
+                    self.context(now).resolved(asker, Flow::NONE);
                 }
                 step => return self.lend(step),
             }
@@ -447,11 +443,11 @@ impl<M: Memory> Role for UserAgent<M> {
 
     fn defer(&mut self, id: SendId) {
         let handle = Handle::from_parts(id.index, id.generation);
-        let mut agent = self.agent(Instant::ZERO);
+        let mut context = self.context(Instant::ZERO);
         match id.table {
-            TRANSACTION => agent.layer.defer(TransactionId(handle)),
-            DIALOG => agent.dialogs.push(handle, BLOCKED),
-            REPLY if agent.s.reply.generation == id.generation => agent.s.reply.blocked = true,
+            TRANSACTION => context.transactions.defer(TransactionId(handle)),
+            DIALOG => context.dialogs.push(handle, BLOCKED),
+            REPLY if context.core.reply.generation == id.generation => context.core.reply.blocked = true,
             _ => {}
         }
     }
@@ -469,7 +465,7 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
-        fingerprint::write(&self.layer, &self.state, &self.memory.view(), now, hasher);
+        fingerprint::write(&self.layer, &self.core, &self.memory.view(), now, hasher);
     }
 }
 
@@ -485,7 +481,7 @@ impl<M: Memory> UserAgent<M> {
         match step {
             Step::Event(event) => Some(Action::Event(event)),
             Step::SendReply => {
-                let reply = &self.state.reply;
+                let reply = &self.core.reply;
                 let id = SendId { table: REPLY, index: 0, generation: reply.generation };
                 Some(Action::Send { id, flow: reply.flow, bytes: view.octets.get(reply.block) })
             }

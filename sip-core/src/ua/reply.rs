@@ -1,10 +1,10 @@
 //! The one stateless reply (RFC 3261 §8.2.7): written, sent once and forgotten.
 
-use super::agent::Agent;
 use super::auth::Answers;
 use super::content::Content;
+use super::context::Context;
 use super::event::Event;
-use super::rows::{DialogHead, Row};
+use super::headers::{DialogHead, Field};
 use super::way::hop_flow;
 use crate::dialog::Identity;
 use crate::error::Error;
@@ -34,13 +34,13 @@ impl Reply {
         Self { block: Block::NONE, flow: Flow::NONE, offered: false, blocked: false, generation: 0 };
 }
 
-impl<O: Octets> Agent<'_, O> {
+impl<O: Octets> Context<'_, O> {
     /// Answers a request without a transaction.
-    pub(super) fn reply(&mut self, request: &Message<'_>, status: u16, rows: &[Row<'_>]) {
+    pub(super) fn reply(&mut self, request: &Message<'_>, status: u16, rows: &[Field<'_>]) {
         self.drop_reply();
-        let tag = request.to_tag().is_none().then(|| self.layer.stateless_tag());
-        let (source, settings) = (self.source.remote, &self.s.settings);
-        let written = self.layer.octets.write(request.bytes().len(), true, |kept, writer| {
+        let tag = request.to_tag().is_none().then(|| self.transactions.stateless_tag());
+        let (source, settings) = (self.source.remote, &self.core.settings);
+        let written = self.transactions.octets.write(request.bytes().len(), true, |kept, writer| {
             writer.status_line(status, reason_phrase(status).as_bytes());
             build::response_head(writer, request, source, tag.as_ref().map(Token::as_bytes));
             settings.write_rest(kept, writer, rows, &Content::NONE);
@@ -57,9 +57,9 @@ impl<O: Octets> Agent<'_, O> {
     /// Answers a request that could not be parsed, as far as it can be read.
     pub(super) fn reply_malformed(&mut self, failure: &Malformed<'_>) {
         self.drop_reply();
-        let tag = self.s.random.token();
+        let tag = self.core.random.token();
         let source = self.source.remote;
-        let written = self.layer.octets.write(512, true, |_, writer| {
+        let written = self.transactions.octets.write(512, true, |_, writer| {
             writer.status_line(failure.status(), failure.reason().as_bytes());
             build::malformed_head(writer, failure, source, Some(tag.as_bytes()));
             writer.finish_without_body();
@@ -80,16 +80,16 @@ impl<O: Octets> Agent<'_, O> {
     /// Acknowledges the 2xx of a dialog that is over already: its BYE was sent, or came (RFC 3261 §13.2.2.4, §15).
     pub(super) fn acknowledge_alone(&mut self, response: &Message<'_>) -> Received<Event> {
         // Without room the peer repeats its 2xx.
-        let kept = Identity::keep(response, b"", self.layer.octets);
+        let kept = Identity::keep(response, b"", self.transactions.octets);
         let Ok((identity, next_hop)) = kept else { return Received::Nothing };
-        let direct = hop_flow(next_hop, self.s.settings.transport);
+        let direct = hop_flow(next_hop, self.core.settings.transport);
         let flow = if direct.is_none() || direct.needs_connection() { self.source } else { direct };
         self.drop_reply();
-        let (seq, branch) = (response.cseq().number, self.s.random.token());
+        let (seq, branch) = (response.cseq().number, self.core.random.token());
         let head = DialogHead { identity, method: Method::Ack, seq, branch, flow, answers: &Answers::NONE };
         let written = self.write_in_dialog(&head, true, &[], &Content::NONE);
         self.keep_reply(flow, written);
-        self.layer.octets.release(identity.block);
+        self.transactions.octets.release(identity.block);
         Received::Nothing
     }
 
@@ -97,24 +97,24 @@ impl<O: Octets> Agent<'_, O> {
     fn keep_reply(&mut self, flow: Flow, written: Result<Block, Error>) {
         match written {
             Ok(block) => {
-                let generation = self.s.reply.generation.wrapping_add(1);
-                self.s.reply = Reply { block, flow, generation, ..Reply::ZERO };
+                let generation = self.core.reply.generation.wrapping_add(1);
+                self.core.reply = Reply { block, flow, generation, ..Reply::ZERO };
             }
-            Err(_) => self.s.statistics.replies_dropped = self.s.statistics.replies_dropped.saturating_add(1),
+            Err(_) => self.core.statistics.replies_dropped = self.core.statistics.replies_dropped.saturating_add(1),
         }
     }
 
     /// Forgets the reply; one that was never sent is counted.
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn drop_reply(&mut self) {
-        let reply = &mut self.s.reply;
+        let reply = &mut self.core.reply;
         if reply.block.is_none() {
             return;
         }
         if !reply.offered {
-            self.s.statistics.replies_dropped = self.s.statistics.replies_dropped.saturating_add(1);
+            self.core.statistics.replies_dropped = self.core.statistics.replies_dropped.saturating_add(1);
         }
-        self.layer.octets.release(reply.block);
+        self.transactions.octets.release(reply.block);
         reply.block = Block::NONE;
     }
 }

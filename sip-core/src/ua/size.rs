@@ -1,9 +1,10 @@
 //! What a user agent may take of the memory, asserted when it is compiled: a field that makes an entry larger shows here.
 //! `.ci/bss` and the example `sizes` print what each takes.
 
+use super::Arrays;
 use super::{CallEntry, RegistrationEntry, UserAgent};
 use crate::dialog::Dialog;
-use crate::memory::{Arrays, Links};
+use crate::memory::Links;
 use crate::transaction::Transaction;
 
 /// A phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8,192 octets of kept messages.

@@ -5,13 +5,16 @@
 //! connection that it would not need otherwise. Dialogs keep where their peer is and not the connection to it: that is
 //! asked for each time, so one that was closed meanwhile is opened again.
 
-use super::agent::{Agent, LOOK_UP, SEND};
+use super::Memory;
 use super::config::Text;
-use super::entry::Owner;
+use super::context::{Context, LOOK_UP, SEND};
 use super::event::{Call, Event, Origin, OutgoingRequest, Registration};
+use super::usage::UsageId;
+use super::usage::invite::InviteTransaction;
+use super::usage::request::RequestTransaction;
 use super::{Step, UserAgent};
 use crate::dialog::{Dialog, Lookup};
-use crate::memory::{Handle, Memory, Octets};
+use crate::memory::{Handle, Octets};
 use crate::message::scan::alike;
 use crate::message::{HeaderName, Host, Kept, NameAddr, Scheme, Uri, build};
 use crate::role::Action;
@@ -71,11 +74,11 @@ impl Dialog {
     }
 }
 
-impl<O: Octets> Agent<'_, O> {
+impl<O: Octets> Context<'_, O> {
     /// The flow for a request outside of a dialog to `uri`: to the proxy when there is one; none when it is not yet known.
     pub(super) fn flow_to(&self, uri: &Uri<'_>) -> Flow {
-        let settings = &self.s.settings;
-        let proxy = settings.text(self.layer.octets.get(settings.block()), Text::Proxy);
+        let settings = &self.core.settings;
+        let proxy = settings.text(self.transactions.octets.get(settings.block()), Text::Proxy);
         match Uri::parse(proxy) {
             Ok(proxy) => uri_flow(&proxy, settings.transport),
             Err(_) => uri_flow(uri, settings.transport),
@@ -84,10 +87,10 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Puts a dialog's ACK among what is to be sent, or asks for the way first.
     pub(super) fn offer_ack(&mut self, dialog: Handle) {
-        let limit = self.layer.layer.datagram_limit();
+        let limit = self.transactions.layer.datagram_limit();
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
         if entry.flow.transport == Transport::Udp && !entry.ack_sizing.is_oversize() {
-            entry.ack_sizing = Sizing::fit(self.layer.octets, entry.ack, limit);
+            entry.ack_sizing = Sizing::fit(self.transactions.octets, entry.ack, limit);
         }
         let list = if entry.flow.is_none() || entry.ack_needs_connection() {
             if entry.lookup != Lookup::None {
@@ -117,7 +120,7 @@ impl<O: Octets> Agent<'_, O> {
         match self.next_lookup() {
             Some(dialog) => Some(self.dialog_question(dialog)),
             None => {
-                let id = self.layer.poll_parked()?;
+                let id = self.transactions.poll_parked()?;
                 Some(self.transaction_question(id))
             }
         }
@@ -132,8 +135,8 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     fn dialog_question(&mut self, dialog: Handle) -> Step {
-        let limit = self.layer.layer.datagram_limit();
-        let ack = self.dialogs.get(dialog).map_or(0, |entry| self.layer.octets.get(entry.ack).len());
+        let limit = self.transactions.layer.datagram_limit();
+        let ack = self.dialogs.get(dialog).map_or(0, |entry| self.transactions.octets.get(entry.ack).len());
         let Some(entry) = self.dialogs.get_mut(dialog) else { return Step::Again };
         entry.lookup = Lookup::None;
         let call = entry.call;
@@ -153,30 +156,32 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     fn transaction_question(&mut self, id: TransactionId) -> Step {
-        let user = self.layer.user(id);
-        if let Some((sizes, by_datagram)) = self.layer.take_oversize(id) {
-            let of = self.origin(Owner::of(user).0);
+        let user = self.transactions.user(id);
+        if let Some((sizes, by_datagram)) = self.transactions.take_oversize(id) {
+            let of = self.origin(UsageId::of(user).0);
             return of.map_or(Step::Again, |of| Step::Event(Event::Oversize { of, sizes, by_datagram }));
         }
-        let flow = self.layer.flow(id);
+        let flow = self.transactions.flow(id);
         if !flow.is_none() && !flow.needs_connection() {
-            self.layer.launch(self.now, id, flow);
+            self.transactions.launch(self.now, id, flow);
             return Step::Again;
         }
         Step::LookUp(Asker::Transaction(id), Ticket::new(TICKET_TRANSACTION | id.0.bits()))
     }
 
     /// What the application knows a request by; `None` for those that it has not asked for.
-    fn origin(&self, owner: Owner) -> Option<Origin> {
+    fn origin(&self, owner: UsageId) -> Option<Origin> {
         match owner {
-            Owner::Invite(call) => Some(Origin::Call(Call(call))),
-            Owner::Reinvite(dialog) | Owner::Bye(dialog) => {
+            UsageId::Invite(InviteTransaction::Initial(call)) => Some(Origin::Call(Call(call))),
+            UsageId::Invite(InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog)) => {
                 let call = self.dialogs.get(dialog)?.call;
                 (!call.is_none()).then_some(Origin::Call(Call(call)))
             }
-            Owner::Register(registration) => Some(Origin::Registration(Registration(registration))),
-            Owner::Application(number) => Some(Origin::Request(OutgoingRequest(number))),
-            Owner::Nobody | Owner::Incoming | Owner::Settled(_) => None,
+            UsageId::Registration(registration) => Some(Origin::Registration(Registration(registration))),
+            UsageId::Request(RequestTransaction::Outgoing(number)) => Some(Origin::Request(OutgoingRequest(number))),
+            UsageId::None
+            | UsageId::Request(RequestTransaction::Incoming)
+            | UsageId::Invite(InviteTransaction::LateFork(_)) => None,
         }
     }
 
@@ -189,7 +194,7 @@ impl<O: Octets> Agent<'_, O> {
                 self.ack_reached(dialog);
             }
             Asker::Transaction(id) if flow.is_none() => self.lost_way(id),
-            Asker::Transaction(id) => self.layer.launch(self.now, id, flow),
+            Asker::Transaction(id) => self.transactions.launch(self.now, id, flow),
         }
     }
 
@@ -201,7 +206,7 @@ impl<O: Octets> Agent<'_, O> {
                 entry.ack_connection = flow.connection;
                 self.ack_reached(dialog);
             }
-            Asker::Transaction(id) => self.layer.launch(self.now, id, flow),
+            Asker::Transaction(id) => self.transactions.launch(self.now, id, flow),
         }
     }
 
@@ -220,7 +225,7 @@ impl<O: Octets> Agent<'_, O> {
                 }
             }
             Asker::Transaction(id) => {
-                if !self.layer.connection_failed(id) {
+                if !self.transactions.connection_failed(id) {
                     self.lost_way(id);
                 }
             }
@@ -234,15 +239,15 @@ impl<O: Octets> Agent<'_, O> {
         let transport = entry.ack_flow().transport;
         let (ack, answer_due) = (entry.ack, entry.answer_due);
         if !ack.is_none() && !answer_due {
-            build::stamp(self.layer.octets.get_mut(ack), transport, None);
+            build::stamp(self.transactions.octets.get_mut(ack), transport, None);
             self.offer_ack(dialog);
         }
     }
 
     /// A request that waits for its flow can have none; its owner is told as events are polled.
     fn lost_way(&mut self, id: TransactionId) {
-        while !self.s.lost.is_none() && self.expire_transactions().is_some() {}
-        self.s.lost = id;
+        while !self.core.lost.is_none() && self.expire_transactions().is_some() {}
+        self.core.lost = id;
     }
 }
 
@@ -283,7 +288,7 @@ impl<M: Memory> UserAgent<M> {
         if !wanted.is_none() {
             return Some(Action::Connect { ticket, target: wanted.target(), server_name: host });
         }
-        let transport = uri_transport(&uri, self.state.settings.transport);
+        let transport = uri_transport(&uri, self.core.settings.transport);
         let secure = matches!(uri.scheme(), Scheme::Sips);
         let named = uri.transport().is_some() || secure;
         let transport = if named { transport } else { Transport::None };

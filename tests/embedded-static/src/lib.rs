@@ -4,8 +4,9 @@
 use core::cell::RefCell;
 use critical_section::Mutex;
 use sip_core::dialog::Dialog;
-use sip_core::memory::{Arrays, Links};
+use sip_core::memory::Links;
 use sip_core::transaction::Transaction;
+use sip_core::ua::Arrays;
 use sip_core::ua::{CallEntry, RegistrationEntry, UserAgent};
 
 /// A phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8,192 octets of kept messages.

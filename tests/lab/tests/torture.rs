@@ -5,11 +5,11 @@
 //! the corpus. What a registrar or proxy would do is not covered.
 
 use core::net::SocketAddr;
-use sip_core::memory::Arrays;
 use sip_core::message::{Malformed, Message};
 use sip_core::role::{Action, Role};
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow};
+use sip_core::ua::Arrays;
 use sip_core::ua::{Config, UserAgent};
 use sip_lab::corpus::{Sample, torture};
 use std::collections::BTreeMap;

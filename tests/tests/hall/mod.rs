@@ -1,8 +1,8 @@
 //! Users for long and large tests: they answer what comes, at once, and count.
 
-use sip_core::memory::Memory;
 use sip_core::message::{Header, HeaderName, Message, Method};
 use sip_core::time::Instant;
+use sip_core::ua::Memory;
 use sip_core::ua::{Call, Content, Event, UserAgent};
 use sip_testkit::{ANSWER, NodeId, User};
 

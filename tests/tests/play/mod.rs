@@ -16,9 +16,9 @@ pub(crate) use script::{Script, Settings};
 
 use core::net::SocketAddr;
 use fastrand::Rng;
-use sip_core::memory::Arrays;
 use sip_core::time::Duration;
 use sip_core::transport::{Address, SMALLEST_MTU, Target, Transport};
+use sip_core::ua::Arrays;
 use sip_core::ua::{self, Cause, UserAgent};
 use sip_testkit::{Config, Faults, NodeId, Watched, World};
 

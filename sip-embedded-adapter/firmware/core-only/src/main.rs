@@ -8,7 +8,7 @@ mod mailbox;
 
 use mailbox::{MAILBOX, ROOM};
 use panic_never as _;
-use sip_core::memory::Arrays;
+use sip_core::ua::Arrays;
 use sip_core::message::{Header, HeaderName, Message, Method};
 use sip_core::role::{Action, Received, Role};
 use sip_core::sdp;

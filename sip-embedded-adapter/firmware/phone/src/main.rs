@@ -17,7 +17,7 @@ use desk_phone::console::{Command, LineReader};
 use desk_phone::phone::{Phone, say};
 use desk_phone::settings::Settings;
 use semihosting::experimental::{env, random};
-use sip_core::memory::Arrays;
+use sip_core::ua::Arrays;
 use sip_core::time::{Duration, Instant};
 use sip_core::ua::{Event, UserAgent};
 use sip_embedded_adapter::{Adapter, Statistics, Turn};

@@ -5,7 +5,7 @@ use crate::media::{Endpoint, Refusal, is_hold};
 use crate::settings::Settings;
 use core::fmt::{self, Write};
 use sip_core::error::{ConfigError, Error};
-use sip_core::memory::Memory;
+use sip_core::ua::Memory;
 use sip_core::message::Message;
 use sip_core::random::Seed;
 use sip_core::time::{Duration, Instant};

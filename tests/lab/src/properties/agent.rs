@@ -3,11 +3,11 @@
 use super::shown;
 use arbitrary::Arbitrary;
 use core::net::Ipv4Addr;
-use sip_core::memory::Arrays;
 use sip_core::message::{HeaderName, Message, Method, Writer, reason_phrase, response_head};
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
+use sip_core::ua::Arrays;
 use sip_core::ua::{Call, Config, Content, Event, IncomingRequest, Occupancy, Origin, Registration, UserAgent};
 use sip_testkit::{ANSWER, OFFER, Phone};
 

@@ -1,11 +1,5 @@
 //! The callee's side of an INVITE (RFC 3261 §13.3, §14.2): ringing, answer, CANCEL, ACK.
 
-use super::agent::{Agent, BLOCKED, SEND};
-use super::config::Text;
-use super::content::Content;
-use super::entry::{CallState, Owner};
-use super::event::{Call, Cause, Event};
-use super::rows::Row;
 use crate::dialog::State;
 use crate::error::{Capacity, Error};
 use crate::memory::{Handle, Octets};
@@ -15,13 +9,20 @@ use crate::random::Token;
 use crate::role::Received;
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
+use crate::ua::config::Text;
+use crate::ua::content::Content;
+use crate::ua::context::{BLOCKED, Context, SEND};
+use crate::ua::event::{Call, Cause, Event};
+use crate::ua::headers::Field;
+use crate::ua::usage::UsageId;
+use crate::ua::usage::invite::{CallState, InviteTransaction};
 
 /// A provisional response is repeated this often while the callee rings (RFC 3261 §13.3.1.1).
 const REPEAT: Duration = Duration::from_secs(60);
 
-impl<O: Octets> Agent<'_, O> {
+impl<O: Octets> Context<'_, O> {
     /// An INVITE outside of any dialog.
-    pub(super) fn incoming(&mut self, invite: &Message<'_>) -> Received<Event> {
+    pub(in crate::ua) fn incoming(&mut self, invite: &Message<'_>) -> Received<Event> {
         match self.open_incoming(invite) {
             Ok(call) => Received::Event(Event::Incoming { call: Call(call) }),
             Err(Error::Capacity(Capacity::Calls | Capacity::Dialogs)) => {
@@ -61,11 +62,11 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     fn open_server(&mut self, call: Handle, invite: &Message<'_>) -> Result<TransactionId, Error> {
-        let tag = self.s.random.token();
+        let tag = self.core.random.token();
         let dialog = self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog);
         self.bind_dialog(dialog, invite, tag.as_bytes())?;
-        let user = Owner::Invite(call).new_user();
-        let id = self.layer.server(self.now, self.source, invite, tag.as_bytes(), user, false)?;
+        let user = InviteTransaction::Initial(call).new_user();
+        let id = self.transactions.server(self.now, self.source, invite, tag.as_bytes(), user, false)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.invite = id;
         }
@@ -73,14 +74,14 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Answers 503 with Retry-After, without a transaction.
-    pub(super) fn refuse_for_room(&mut self, request: &Message<'_>) {
+    pub(in crate::ua) fn refuse_for_room(&mut self, request: &Message<'_>) {
         self.count_refused();
-        self.reply(request, 503, &[Row::RetryAfter(self.s.settings.retry_after)]);
+        self.reply(request, 503, &[Field::RetryAfter(self.core.settings.retry_after)]);
     }
 
     fn count_refused(&mut self) {
         crate::log::line!(warn, "no room: a request is refused");
-        self.s.statistics.refused = self.s.statistics.refused.saturating_add(1);
+        self.core.statistics.refused = self.core.statistics.refused.saturating_add(1);
     }
 
     /// The transaction of the peer's INVITE that waits in a call, and its dialog.
@@ -89,7 +90,7 @@ impl<O: Octets> Agent<'_, O> {
         let (state, dialog) = (entry.state, entry.dialog);
         let invite = self.dialogs.get(dialog).ok_or(Error::Gone)?.invite;
         let open = matches!(state, CallState::Ringing | CallState::Established);
-        let layer = &self.layer;
+        let layer = &self.transactions;
         if !open || !layer.is_server(invite) || layer.has_final(invite) {
             return Err(Error::State);
         }
@@ -97,7 +98,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Sends a provisional response to the peer's INVITE.
-    pub(super) fn ring(&mut self, call: Handle, status: u16, content: &Content<'_>) -> Result<(), Error> {
+    pub(in crate::ua) fn ring(&mut self, call: Handle, status: u16, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
         if !(101..=199).contains(&status) {
             return Err(Error::Invalid("status: 101 to 199"));
@@ -107,40 +108,40 @@ impl<O: Octets> Agent<'_, O> {
         if let Some(entry) = self.calls.get_mut(call) {
             entry.repeat_at = self.now + REPEAT;
         }
-        self.arm_call(call);
+        self.schedule_call(call);
         Ok(())
     }
 
     /// Sends a 200 to the peer's INVITE or re-INVITE, and again until the ACK comes (RFC 3261 §13.3.1.4).
-    pub(super) fn answer(&mut self, call: Handle, content: &Content<'_>) -> Result<(), Error> {
+    pub(in crate::ua) fn answer(&mut self, call: Handle, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
         let (invite, dialog) = self.waiting_invite(call)?;
         self.respond_invite(invite, 200, content)?;
-        let (t1, patience) = (self.s.settings.timers.t1, self.patience());
+        let (t1, patience) = (self.core.settings.timers.t1, self.sixty_four_t1());
         if let Some(entry) = self.calls.get_mut(call) {
-            entry.limit_at = Instant::ZERO;
+            entry.ring_deadline = Instant::ZERO;
             entry.repeat_at = Instant::ZERO;
             entry.state = CallState::Established;
         }
-        self.arm_call(call);
+        self.schedule_call(call);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.state = State::Confirmed;
             entry.resend_interval = u32::try_from(t1.as_millis()).unwrap_or(u32::MAX).max(1);
             entry.resend_at = self.now + t1;
             entry.give_up_at = self.now + patience;
         }
-        self.arm_dialog(dialog);
+        self.schedule_dialog(dialog);
         Ok(())
     }
 
     fn respond_invite(&mut self, invite: TransactionId, status: u16, content: &Content<'_>) -> Result<(), Error> {
-        let all = [Row::Abilities, Row::Contact, Row::Server];
+        let all = [Field::Abilities, Field::Contact, Field::Server];
         let rows = all.get(usize::from(status < 200)..).unwrap_or_default();
         self.respond_with(invite, status, true, rows, content)
     }
 
     /// Refuses the peer's INVITE or re-INVITE.
-    pub(super) fn reject(&mut self, call: Handle, status: u16, content: &Content<'_>) -> Result<(), Error> {
+    pub(in crate::ua) fn reject(&mut self, call: Handle, status: u16, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
         if !(300..=699).contains(&status) {
             return Err(Error::Invalid("status: 300 to 699"));
@@ -148,7 +149,7 @@ impl<O: Octets> Agent<'_, O> {
         self.refuse(call, status, Cause::Declined, content)
     }
 
-    pub(super) fn refuse(
+    pub(in crate::ua) fn refuse(
         &mut self,
         call: Handle,
         status: u16,
@@ -159,10 +160,10 @@ impl<O: Octets> Agent<'_, O> {
         let ringing = self.calls.get(call).is_some_and(|entry| entry.state == CallState::Ringing);
         match self.respond_with(invite, status, true, &[], content) {
             // With nothing to leave out, the call is refused all the same.
-            Err(Error::Capacity(_)) if content.is_empty() => self.layer.finish(self.now, invite, status),
+            Err(Error::Capacity(_)) if content.is_empty() => self.transactions.finish(self.now, invite, status),
             other => other?,
         }
-        self.reinvite_settled(dialog, call);
+        self.finish_reinvite(dialog, call);
         if ringing {
             self.end_later(call, cause, status);
         }
@@ -170,33 +171,35 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// A CANCEL: it has its own response, and the INVITE that it names gets a 487 (RFC 3261 §9.2).
-    pub(super) fn cancelled(&mut self, cancel: &Message<'_>) -> Received<Event> {
-        let Some((invite, user)) = self.layer.find_cancelled(cancel) else {
+    pub(in crate::ua) fn cancelled(&mut self, cancel: &Message<'_>) -> Received<Event> {
+        let Some((invite, user)) = self.transactions.find_cancelled(cancel) else {
             self.reply_bare(cancel, 481);
             return Received::Nothing;
         };
         // Both responses bear one To tag (§9.2).
-        let owner = Owner::of(user).0;
-        let tag = self.tag_of(owner).unwrap_or_else(|| self.s.random.token());
-        if self.layer.has_final(invite) {
+        let owner = UsageId::of(user).0;
+        let tag = self.tag_of(owner).unwrap_or_else(|| self.core.random.token());
+        if self.transactions.has_final(invite) {
             self.reply_bare(cancel, 200);
             return Received::Nothing;
         }
-        let ended = if let Owner::Invite(call) = owner { call } else { Handle::NONE };
+        let ended = if let UsageId::Invite(InviteTransaction::Initial(call)) = owner { call } else { Handle::NONE };
         // The CANCEL is answered first, as peers expect, unless its head is so large that no room would be left for the 487.
-        let roomy = self.spares(ended, cancel.head_len().saturating_mul(3).saturating_add(1024));
+        let roomy = self.can_spend(ended, cancel.head_len().saturating_mul(3).saturating_add(1024));
         if !roomy {
-            self.layer.finish(self.now, invite, 487);
+            self.transactions.finish(self.now, invite, 487);
         }
         self.accept(cancel, tag.as_bytes(), ended);
         if roomy {
-            self.layer.finish(self.now, invite, 487);
+            self.transactions.finish(self.now, invite, 487);
         }
         match owner {
-            Owner::Invite(call) if self.calls.get(call).is_some() => self.end_now(call, Cause::Cancelled, 487),
-            Owner::Reinvite(dialog) => {
+            UsageId::Invite(InviteTransaction::Initial(call)) if self.calls.get(call).is_some() => {
+                self.end_now(call, Cause::Cancelled, 487)
+            }
+            UsageId::Invite(InviteTransaction::Reinvite(dialog)) => {
                 let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
-                self.reinvite_settled(dialog, call);
+                self.finish_reinvite(dialog, call);
                 Received::Nothing
             }
             _ => Received::Nothing,
@@ -204,38 +207,38 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Our tag in the dialog of a peer's INVITE that opened a call.
-    fn tag_of(&self, invite: Owner) -> Option<Token> {
-        let Owner::Invite(call) = invite else { return None };
+    fn tag_of(&self, invite: UsageId) -> Option<Token> {
+        let UsageId::Invite(InviteTransaction::Initial(call)) = invite else { return None };
         let identity = &self.dialogs.get(self.calls.get(call)?.dialog)?.identity;
-        let local = identity.texts(self.layer.octets.get(identity.block)).local;
+        let local = identity.texts(self.transactions.octets.get(identity.block)).local;
         Token::read(NameAddr::parse(local).ok()?.tag()?)
     }
 
     /// Answers 200 with nothing in it, in a transaction when there is room for one, else statelessly. `tag` is for a request
     /// without a To tag. `ended` is the call that the request ends: what it has reserved may be used, what others have not.
-    pub(super) fn accept(&mut self, request: &Message<'_>, tag: &[u8], ended: Handle) {
+    pub(in crate::ua) fn accept(&mut self, request: &Message<'_>, tag: &[u8], ended: Handle) {
         // The head of the responses and the response stand side by side while the one is made of the other.
         let size = request.head_len().saturating_mul(2).saturating_add(256);
         let own = self.calls.get(ended).is_some_and(|entry| entry.state != CallState::Ending);
-        let reserved = own && self.spares(ended, size);
-        self.settle(request, 200, tag, reserved, &[]);
+        let reserved = own && self.can_spend(ended, size);
+        self.respond_final(request, 200, tag, reserved, &[]);
     }
 
     /// Answers a request in a transaction, which knows its repetitions, or without one when there is no room.
-    fn settle(&mut self, request: &Message<'_>, status: u16, tag: &[u8], reserved: bool, rows: &[Row<'_>]) {
-        let user = Owner::Nobody.new_user();
-        if let Ok(id) = self.layer.server(self.now, self.source, request, tag, user, reserved) {
+    fn respond_final(&mut self, request: &Message<'_>, status: u16, tag: &[u8], reserved: bool, rows: &[Field<'_>]) {
+        let user = UsageId::None.new_user();
+        if let Ok(id) = self.transactions.server(self.now, self.source, request, tag, user, reserved) {
             if self.respond_with(id, status, reserved, rows, &Content::NONE).is_ok() {
                 return;
             }
-            self.layer.abandon(id);
+            self.transactions.abandon(id);
         }
         self.reply(request, status, rows);
     }
 
     /// The ACK to a 2xx of ours.
-    pub(super) fn acknowledged(&mut self, ack: &Message<'_>) -> Received<Event> {
-        let patience = self.patience();
+    pub(in crate::ua) fn acknowledged(&mut self, ack: &Message<'_>) -> Received<Event> {
+        let patience = self.sixty_four_t1();
         let Some(dialog) = self.dialog_of(ack) else { return Received::Stray };
         let Some(entry) = self.dialogs.get_mut(dialog) else { return Received::Stray };
         if entry.resend_interval == 0 || entry.awaited_seq != ack.cseq().number {
@@ -247,8 +250,8 @@ impl<O: Octets> Agent<'_, O> {
         entry.give_up_at = if entry.ack.is_none() { Instant::ZERO } else { self.now + patience };
         let invite = core::mem::replace(&mut entry.invite, TransactionId::NONE);
         let (bye_due, call) = (entry.bye_due, entry.call);
-        self.layer.release_message(invite);
-        self.arm_dialog(dialog);
+        self.transactions.release_message(invite);
+        self.schedule_dialog(dialog);
         if bye_due {
             self.bye_after_ack(dialog, call);
             return Received::Nothing;
@@ -268,12 +271,12 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// An INVITE inside a dialog (RFC 3261 §14.2).
-    pub(super) fn reinvited(&mut self, dialog: Handle, invite: &Message<'_>) -> Received<Event> {
+    pub(in crate::ua) fn reinvited(&mut self, dialog: Handle, invite: &Message<'_>) -> Received<Event> {
         let Some(entry) = self.dialogs.get(dialog) else { return Received::Stray };
         let (call, waiting) = (entry.call, entry.invite);
         let (awaits_ack, answer_due) = (entry.resend_interval > 0, entry.answer_due);
         let state = self.calls.get(call).map_or(CallState::Free, |entry| entry.state);
-        let layer = &self.layer;
+        let layer = &self.transactions;
         let refusal = match state {
             CallState::Established if answer_due || layer.is_client(waiting) => 491,
             // Ours is not settled: try later (§14.2).
@@ -283,12 +286,12 @@ impl<O: Octets> Agent<'_, O> {
             _ => 481,
         };
         if refusal > 0 {
-            let retry = [Row::RetryAfter(self.s.random.below(11))];
-            self.settle(invite, refusal, b"", false, if refusal == 500 { &retry } else { &[] });
+            let retry = [Field::RetryAfter(self.core.random.below(11))];
+            self.respond_final(invite, refusal, b"", false, if refusal == 500 { &retry } else { &[] });
             return Received::Nothing;
         }
-        let user = Owner::Reinvite(dialog).new_user();
-        let Ok(id) = self.layer.server(self.now, self.source, invite, b"", user, false) else {
+        let user = InviteTransaction::Reinvite(dialog).new_user();
+        let Ok(id) = self.transactions.server(self.now, self.source, invite, b"", user, false) else {
             self.refuse_for_room(invite);
             return Received::Nothing;
         };
@@ -303,8 +306,8 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Our 2xx is due again, or its ACK has not come in time, or a re-INVITE may be tried again, or an ACK is no longer needed.
-    pub(super) fn dialog_due(&mut self, dialog: Handle) {
-        let t2 = self.s.settings.timers.t2;
+    pub(in crate::ua) fn dialog_due(&mut self, dialog: Handle) {
+        let t2 = self.core.settings.timers.t2;
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
         let due = |at: Instant| at != Instant::ZERO && at <= self.now;
         if due(entry.give_up_at) {
@@ -315,7 +318,7 @@ impl<O: Octets> Agent<'_, O> {
                 entry.invite = TransactionId::NONE;
                 let call = entry.call;
                 let ending = entry.bye_due;
-                self.arm_dialog(dialog);
+                self.schedule_dialog(dialog);
                 if ending {
                     self.bye_after_ack(dialog, call);
                 } else {
@@ -324,7 +327,7 @@ impl<O: Octets> Agent<'_, O> {
                 return;
             }
             let ack = core::mem::replace(&mut entry.ack, crate::memory::Block::NONE);
-            self.layer.octets.release(ack);
+            self.transactions.octets.release(ack);
             let table = &mut self.dialogs;
             if matches!(table.ready_list(dialog), Some(SEND | BLOCKED)) {
                 table.unlink_ready(dialog);
@@ -335,34 +338,34 @@ impl<O: Octets> Agent<'_, O> {
             entry.resend_interval = entry.resend_interval.saturating_mul(2).min(t2).max(1);
             entry.resend_at = entry.resend_at + Duration::from_millis(u64::from(entry.resend_interval));
             let invite = entry.invite;
-            self.layer.resend(invite);
+            self.transactions.resend(invite);
         } else if due(entry.retry_at) {
             entry.retry_at = Instant::ZERO;
             self.retry_reinvite(dialog);
         }
-        self.arm_dialog(dialog);
+        self.schedule_dialog(dialog);
     }
 
     /// The provisional response is due again.
-    pub(super) fn call_due(&mut self, call: Handle) {
+    pub(in crate::ua) fn call_due(&mut self, call: Handle) {
         let Some(entry) = self.calls.get_mut(call) else { return };
         let due = |at: Instant| at != Instant::ZERO && at <= self.now;
-        if due(entry.limit_at) {
+        if due(entry.ring_deadline) {
             self.call_limit(call);
         } else if due(entry.repeat_at) {
             entry.repeat_at = entry.repeat_at + REPEAT;
             let dialog = entry.dialog;
             if let Some(invite) = self.dialogs.get(dialog).map(|entry| entry.invite) {
-                self.layer.resend(invite);
+                self.transactions.resend(invite);
             }
         }
-        self.arm_call(call);
+        self.schedule_call(call);
     }
 
     /// What an INVITE must be before it can ring; otherwise the status to answer (RFC 3261 §8.2).
-    pub(super) fn refuse_invite(&mut self, invite: &Message<'_>) -> bool {
-        let settings = &self.s.settings;
-        let texts = self.layer.octets.get(settings.block());
+    pub(in crate::ua) fn refuse_invite(&mut self, invite: &Message<'_>) -> bool {
+        let settings = &self.core.settings;
+        let texts = self.transactions.octets.get(settings.block());
         let accepted = settings.text(texts, Text::Accept);
         let has_body = !invite.body().is_empty();
         let wrong_type =
@@ -370,7 +373,7 @@ impl<O: Octets> Agent<'_, O> {
         let encoded =
             has_body && invite.header(HeaderName::ContentEncoding).is_some_and(|coding| !alike(coding, b"identity"));
         if wrong_type || encoded {
-            self.reply(invite, 415, &[Row::Accept]);
+            self.reply(invite, 415, &[Field::Accept]);
             return true;
         }
         if !accepts(invite, accepted) {

@@ -1,13 +1,12 @@
 //! Registration (RFC 3261 §10.2): binding, refresh, removal, keep-alive.
 
-use super::agent::{Agent, SEND, TELL};
-use super::auth::Again;
-use super::content::Content;
-use super::entry::{Owner, RegistrationState as State, Tries};
-use super::event::{Event, Registration};
-use super::request::{Head, Parties, check_target};
-use super::rows::Row;
-use super::way::uri_flow;
+mod entry;
+mod learn;
+
+pub use entry::RegistrationEntry;
+pub(in crate::ua) use entry::RegistrationState as State;
+
+use super::{Failure, Tries, UsageId};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::{Header, Message, Method, Uri, Writer};
@@ -16,14 +15,21 @@ use crate::role::Received;
 use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
 use crate::transport::Flow;
+use crate::ua::auth::Again;
+use crate::ua::content::Content;
+use crate::ua::context::{Context, SEND, TELL};
+use crate::ua::event::{Event, Registration};
+use crate::ua::headers::Field;
+use crate::ua::outside::{Head, Parties, check_target};
+use crate::ua::way::uri_flow;
 
 /// The wait after the first failure, doubled with each further one up to [`LONGEST_WAIT`] (RFC 5626 §4.5), in seconds.
 const FIRST_WAIT: u32 = 30;
 const LONGEST_WAIT: u32 = 1800;
 
-impl<O: Octets> Agent<'_, O> {
+impl<O: Octets> Context<'_, O> {
     /// Starts a registration.
-    pub(super) fn register(
+    pub(in crate::ua) fn register(
         &mut self,
         registrar: &str,
         aor: &str,
@@ -38,12 +44,12 @@ impl<O: Octets> Agent<'_, O> {
         let length = u16::try_from(registrar.len()).map_err(|_| Error::Invalid("registrar"))?;
         let size = registrar.len().saturating_add(aor.len());
         let handle = self.registrations.insert().ok_or(Capacity::Registrations)?;
-        let texts = self.layer.octets.write(size, false, |_, writer| {
+        let texts = self.transactions.octets.write(size, false, |_, writer| {
             writer.raw(registrar.as_bytes());
             writer.raw(aor.as_bytes());
         });
-        let rows = Content::keep_headers(headers, self.layer.octets);
-        let call_id = self.s.random.bits();
+        let rows = Content::keep_headers(headers, self.transactions.octets);
+        let call_id = self.core.random.bits();
         let started = texts.and_then(|texts| {
             if let Some(entry) = self.registrations.get_mut(handle) {
                 entry.texts = texts;
@@ -66,8 +72,8 @@ impl<O: Octets> Agent<'_, O> {
     fn free_registration(&mut self, handle: Handle) {
         let Some(entry) = self.registrations.get(handle) else { return };
         let (texts, rows) = (entry.texts, entry.rows);
-        self.layer.octets.release(texts);
-        self.layer.octets.release(rows);
+        self.transactions.octets.release(texts);
+        self.transactions.octets.release(rows);
         self.registrations.remove(handle);
     }
 
@@ -77,36 +83,38 @@ impl<O: Octets> Agent<'_, O> {
         let (texts, kept, registrar, sessions) = (entry.texts, entry.rows, entry.registrar, entry.sessions);
         let expires = if entry.state == State::Removing { 0 } else { entry.wanted };
         let (seq, call_id) = (entry.seq.saturating_add(1), Token::new(entry.call_id));
-        let former = entry.corrected && !self.s.settings.former.is_none();
-        let former = if former { Row::FormerContact } else { Row::Kept(Block::NONE) };
-        let rows = [Row::Contact, former, Row::Expires(expires), Row::Abilities, Row::UserAgent, Row::Kept(kept)];
-        let transport = self.s.settings.transport;
-        let uri = self.layer.octets.get(texts).get(..usize::from(registrar)).and_then(|uri| Uri::parse(uri).ok());
+        let former = entry.corrected && !self.core.settings.former.is_none();
+        let former = if former { Field::FormerContact } else { Field::Kept(Block::NONE) };
+        let rows =
+            [Field::Contact, former, Field::Expires(expires), Field::Abilities, Field::UserAgent, Field::Kept(kept)];
+        let transport = self.core.settings.transport;
+        let uri =
+            self.transactions.octets.get(texts).get(..usize::from(registrar)).and_then(|uri| Uri::parse(uri).ok());
         let flow = uri.map_or(Flow::NONE, |uri| uri_flow(&uri, transport));
         let head = Head {
             method: Method::Register,
             parties: Parties::Kept { texts, registrar },
-            from_tag: self.s.random.token(),
+            from_tag: self.core.random.token(),
             call_id,
             seq,
-            branch: self.s.random.token(),
+            branch: self.core.random.token(),
             transport,
             proxied: false,
             answers: &self.answers(sessions),
         };
-        let id = self.send_outside(&head, flow, Owner::Register(handle).new_user(), &rows, &Content::NONE)?;
+        let id = self.send_outside(&head, flow, UsageId::Registration(handle).new_user(), &rows, &Content::NONE)?;
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.seq = seq;
             entry.transaction = id;
             entry.refresh_at = Instant::ZERO;
             entry.again = false;
         }
-        self.arm_registration(handle);
+        self.schedule_registration(handle);
         Ok(())
     }
 
     /// Removes a registration's binding.
-    pub(super) fn unregister(&mut self, handle: Handle) -> Result<(), Error> {
+    pub(in crate::ua) fn unregister(&mut self, handle: Handle) -> Result<(), Error> {
         let entry = self.registrations.get_mut(handle).ok_or(Error::Gone)?;
         match entry.state {
             State::Registering | State::Removing => {
@@ -128,7 +136,7 @@ impl<O: Octets> Agent<'_, O> {
             moved = core::mem::take(&mut entry.moved);
         }
         if moved {
-            self.binding_settled();
+            self.binding_renewed();
         }
         let sent = self.send_register(handle);
         if sent.is_err()
@@ -140,21 +148,35 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// A final response to a REGISTER that no credentials could help.
-    pub(super) fn registered(&mut self, handle: Handle, id: TransactionId, response: &Message<'_>) -> Received<Event> {
+    pub(in crate::ua) fn registration_response(
+        &mut self,
+        handle: Handle,
+        id: TransactionId,
+        tries: Tries,
+        response: &Message<'_>,
+    ) -> Received<Event> {
         let status = response.status().unwrap_or_default();
-        let Some(entry) = self.registrations.get(handle) else { return Received::Nothing };
-        if entry.transaction != id || status < 200 {
+        let Some((transaction, state, wanted)) =
+            self.registrations.get(handle).map(|entry| (entry.transaction, entry.state, entry.wanted))
+        else {
+            return Received::Nothing;
+        };
+        if transaction != id || status < 200 {
+            return Received::Nothing;
+        }
+        if status == 423 && self.retry_with_min_expires(handle, id, tries, response) {
             return Received::Nothing;
         }
         if status >= 300 {
             return self.refused(handle, status, response.retry_after());
         }
-        if entry.state == State::Removing {
+        if state == State::Removing {
             self.free_registration(handle);
             return Received::Event(Event::Unregistered { registration: Registration(handle) });
         }
-        let granted = self.granted(response, entry.wanted);
-        let (keep_alive, removal_due, again) = (self.s.settings.keep_alive, entry.removal_due, entry.again);
+        let granted = self.granted(response, wanted);
+        let Some(entry) = self.registrations.get(handle) else { return Received::Nothing };
+        let (keep_alive, removal_due, again) = (self.core.settings.keep_alive, entry.removal_due, entry.again);
         let mut moved = false;
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.state = State::Registered;
@@ -167,12 +189,12 @@ impl<O: Octets> Agent<'_, O> {
             moved = core::mem::take(&mut entry.moved) && !again;
             if again {
                 entry.moved = true;
-                entry.refresh_at = at_once(self.now);
+                entry.refresh_at = due_now(self.now);
             }
         }
-        self.arm_registration(handle);
+        self.schedule_registration(handle);
         if moved {
-            self.binding_settled();
+            self.binding_renewed();
         }
         self.learn_address(handle, response);
         if removal_due {
@@ -185,10 +207,10 @@ impl<O: Octets> Agent<'_, O> {
     /// The lifetime that a 200 grants to our Contact (§10.2.4).
     #[inline(never)]
     fn granted(&self, response: &Message<'_>, wanted: u32) -> u32 {
-        let settings = &self.s.settings;
+        let settings = &self.core.settings;
         let mut room = [0; 256];
         let mut writer = Writer::new(&mut room);
-        settings.write_contact_uri(self.layer.octets.get(settings.block()), &mut writer);
+        settings.write_contact_uri(self.transactions.octets.get(settings.block()), &mut writer);
         let length = writer.finish().unwrap_or(0);
         let own = Uri::parse(room.get(..length).unwrap_or_default());
         let mut granted = None;
@@ -218,10 +240,11 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// A REGISTER had no response, or its flow failed.
-    pub(super) fn register_lost(&mut self, handle: Handle, id: TransactionId, status: u16) {
+    pub(in crate::ua) fn registration_failure(&mut self, handle: Handle, id: TransactionId, failure: Failure) {
         if self.registrations.get(handle).is_none_or(|entry| entry.transaction != id) {
             return;
         }
+        let status = failure.status();
         let retry_after = self.register_failed(handle, status, None);
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.failed = true;
@@ -239,7 +262,7 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Decides when to try again; the seconds, 0 for never.
     fn register_failed(&mut self, handle: Handle, status: u16, retry_after: Option<u32>) -> u32 {
-        let jitter = self.s.random.below(500);
+        let jitter = self.core.random.below(500);
         let for_good = (300..500).contains(&status) && !matches!(status, 408 | 480 | 429) || status >= 600;
         let Some(entry) = self.registrations.get_mut(handle) else { return 0 };
         let ends = for_good || entry.removal_due || entry.state == State::Removing;
@@ -247,7 +270,7 @@ impl<O: Octets> Agent<'_, O> {
         let again = !ends && core::mem::take(&mut entry.again);
         if !again && core::mem::take(&mut entry.moved) {
             // The calls can't wait for a registrar that is not there.
-            self.binding_settled();
+            self.binding_renewed();
         }
         let Some(entry) = self.registrations.get_mut(handle) else { return 0 };
         entry.transaction = TransactionId::NONE;
@@ -257,8 +280,8 @@ impl<O: Octets> Agent<'_, O> {
         }
         if again {
             entry.state = State::Waiting;
-            entry.refresh_at = at_once(self.now);
-            self.arm_registration(handle);
+            entry.refresh_at = due_now(self.now);
+            self.schedule_registration(handle);
             return 1;
         }
         let doubled =
@@ -269,13 +292,13 @@ impl<O: Octets> Agent<'_, O> {
         let spread = doubled.saturating_mul(jitter.saturating_add(500));
         let wait = retry_after.map_or(spread, |seconds| seconds.clamp(1, LONGEST_WAIT).saturating_mul(1000));
         entry.refresh_at = self.now + Duration::from_millis(u64::from(wait));
-        self.arm_registration(handle);
+        self.schedule_registration(handle);
         wait.div_ceil(1000)
     }
 
     /// A registration's timer: refresh, retry or keep-alive.
-    pub(super) fn registration_due(&mut self, handle: Handle) {
-        let interval = self.s.settings.keep_alive;
+    pub(in crate::ua) fn registration_due(&mut self, handle: Handle) {
+        let interval = self.core.settings.keep_alive;
         let Some(entry) = self.registrations.get_mut(handle) else { return };
         let due = |at: Instant| at != Instant::ZERO && at <= self.now;
         if due(entry.keep_alive_at) {
@@ -301,11 +324,17 @@ impl<O: Octets> Agent<'_, O> {
                 }
             }
         }
-        self.arm_registration(handle);
+        self.schedule_registration(handle);
     }
 
     /// A 423 names the shortest lifetime: ask for that (§10.2.8).
-    pub(super) fn longer(&mut self, handle: Handle, id: TransactionId, tries: Tries, response: &Message<'_>) -> bool {
+    pub(in crate::ua) fn retry_with_min_expires(
+        &mut self,
+        handle: Handle,
+        id: TransactionId,
+        tries: Tries,
+        response: &Message<'_>,
+    ) -> bool {
         let Some(shortest) = response.min_expires() else { return false };
         let Some(entry) = self.registrations.get_mut(handle) else { return false };
         if entry.transaction != id || shortest <= entry.wanted || entry.state == State::Removing {
@@ -314,17 +343,22 @@ impl<O: Octets> Agent<'_, O> {
         entry.wanted = shortest;
         let sessions = entry.sessions;
         let answers = self.answers(sessions);
-        let owner = (Owner::Register(handle), tries);
+        let owner = (UsageId::Registration(handle), tries);
         let again = Again { expires: Some(shortest), answers: &answers };
         let sent = self.send_again(id, Method::Register, owner, &again);
         sent.is_some_and(|new| {
-            self.register_resent(handle, new, None);
+            self.registration_resent(handle, new, None);
             true
         })
     }
 
     /// A REGISTER went out again as another transaction.
-    pub(super) fn register_resent(&mut self, handle: Handle, new: TransactionId, sessions: Option<[u32; 2]>) {
+    pub(in crate::ua) fn registration_resent(
+        &mut self,
+        handle: Handle,
+        new: TransactionId,
+        sessions: Option<[u32; 2]>,
+    ) {
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.transaction = new;
             entry.seq = entry.seq.saturating_add(1);
@@ -335,20 +369,20 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// The address of this host has changed: every registration is renewed from the new one, then the calls.
-    pub(super) fn network_changed(&mut self, sent_by: &str) -> Result<(), Error> {
-        self.s.settings.move_to(sent_by.as_bytes(), self.layer.octets)?;
+    pub(in crate::ua) fn network_changed(&mut self, sent_by: &str) -> Result<(), Error> {
+        self.core.settings.move_to(sent_by.as_bytes(), self.transactions.octets)?;
         let mut any = false;
         for index in 0..self.registrations.capacity() {
             let Some(handle) = self.registrations.handle_at(index) else { continue };
             let Some(entry) = self.registrations.get_mut(handle) else { continue };
             match entry.state {
                 State::Registering => entry.again = true,
-                State::Registered | State::Waiting => entry.refresh_at = at_once(self.now),
+                State::Registered | State::Waiting => entry.refresh_at = due_now(self.now),
                 State::Removing | State::Free => continue,
             }
             entry.moved = true;
             any = true;
-            self.arm_registration(handle);
+            self.schedule_registration(handle);
         }
         if !any {
             self.refresh_calls();
@@ -357,7 +391,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// The way to a registrar failed: what is bound by it is renewed at once, and the application told if that fails too.
-    pub(super) fn registrar_lost(&mut self, flow: Flow) {
+    pub(in crate::ua) fn registrar_lost(&mut self, flow: Flow) {
         if self.registrations.is_empty() {
             return;
         }
@@ -365,35 +399,23 @@ impl<O: Octets> Agent<'_, O> {
             let Some(handle) = self.registrations.handle_at(index) else { continue };
             let Some(entry) = self.registrations.get_mut(handle) else { continue };
             if entry.state == State::Registered && entry.flow == flow {
-                entry.refresh_at = at_once(self.now);
+                entry.refresh_at = due_now(self.now);
                 entry.keep_alive_at = Instant::ZERO;
-                self.arm_registration(handle);
+                self.schedule_registration(handle);
             }
         }
     }
 
     /// A binding was renewed after a change of address, or could not be: after the last one the calls follow.
-    fn binding_settled(&mut self) {
+    fn binding_renewed(&mut self) {
         let others = (0..self.registrations.capacity()).filter_map(|index| self.registrations.handle_at(index));
         if !others.filter_map(|handle| self.registrations.get(handle)).any(|entry| entry.moved) {
             self.refresh_calls();
         }
     }
 
-    /// Tells the application to send a re-INVITE in each established call.
-    fn refresh_calls(&mut self) {
-        for index in 0..self.calls.capacity() {
-            let Some(handle) = self.calls.handle_at(index) else { continue };
-            let Some(entry) = self.calls.get_mut(handle) else { continue };
-            if entry.state == super::entry::CallState::Established {
-                entry.pending.refresh_due = true;
-                self.tell_call(handle);
-            }
-        }
-    }
-
     /// The event that a registration has to tell.
-    pub(super) fn registration_event(&mut self, handle: Handle) -> Option<Event> {
+    pub(in crate::ua) fn registration_event(&mut self, handle: Handle) -> Option<Event> {
         let entry = self.registrations.get_mut(handle)?;
         if !core::mem::take(&mut entry.failed) {
             return None;
@@ -412,7 +434,7 @@ impl<O: Octets> Agent<'_, O> {
 }
 
 /// A deadline that is due; not zero, which stands for never.
-pub(super) fn at_once(now: Instant) -> Instant {
+pub(in crate::ua) fn due_now(now: Instant) -> Instant {
     now.max(Instant::from_millis(1))
 }
 

@@ -1,13 +1,14 @@
-//! What lends a role its entries and octets.
+//! What lends a user agent its entries and octets.
 
-use super::{Links, Octets, Pool, Store, Table, TableRef};
+use super::usage::invite::CallEntry;
+use super::usage::registration::RegistrationEntry;
 use crate::dialog::Dialog;
-use crate::transaction::Transaction;
-use crate::ua::{CallEntry, RegistrationEntry};
+use crate::memory::{Links, Octets, Pool, Store, Table, TableRef};
+use crate::transaction::{self, Storage, Transaction};
 
-/// Lends a role its storage: tables of entries, and octets.
+/// Lends a user agent its storage: tables of entries, and octets.
 ///
-/// Nothing in a role knows how many there are but by the tables' lengths. The tables of a fresh memory are empty.
+/// Nothing in a user agent knows how many there are but by the tables' lengths. The tables of a fresh memory are empty.
 pub trait Memory {
     /// What keeps messages.
     type Octets: Octets;
@@ -73,11 +74,10 @@ pub struct Arrays<
     const REGISTRATIONS: usize,
     const OCTETS: usize,
 > {
-    transactions: Store<[Links; TRANSACTIONS], [Transaction; TRANSACTIONS]>,
+    storage: transaction::Arrays<TRANSACTIONS, OCTETS>,
     dialogs: Store<[Links; DIALOGS], [Dialog; DIALOGS]>,
     calls: Store<[Links; CALLS], [CallEntry; CALLS]>,
     registrations: Store<[Links; REGISTRATIONS], [RegistrationEntry; REGISTRATIONS]>,
-    octets: Pool<OCTETS>,
 }
 
 impl<
@@ -92,11 +92,10 @@ impl<
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            transactions: Store::new(),
+            storage: transaction::Arrays::new(),
             dialogs: Store::new(),
             calls: Store::new(),
             registrations: Store::new(),
-            octets: Pool::new(),
         }
     }
 }
@@ -125,22 +124,24 @@ impl<
     type Octets = Pool<OCTETS>;
 
     fn parts(&mut self) -> Parts<'_, Self::Octets> {
+        let (transactions, octets) = self.storage.parts();
         Parts {
-            transactions: self.transactions.table(),
+            transactions,
             dialogs: self.dialogs.table(),
             calls: self.calls.table(),
             registrations: self.registrations.table(),
-            octets: &mut self.octets,
+            octets,
         }
     }
 
     fn view(&self) -> View<'_, Self::Octets> {
+        let (transactions, octets) = self.storage.view();
         View {
-            transactions: self.transactions.view(),
+            transactions,
             dialogs: self.dialogs.view(),
             calls: self.calls.view(),
             registrations: self.registrations.view(),
-            octets: &self.octets,
+            octets,
         }
     }
 }

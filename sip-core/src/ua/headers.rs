@@ -1,13 +1,13 @@
 //! The rows that a user agent adds behind the head of a message, and how it ends: each message is a list of them.
 
-use super::agent::{Agent, State};
 use super::auth::Answers;
 use super::config::{Settings, Text};
 use super::content::Content;
-use super::dispatch::names;
+use super::context::{Context, Core};
 use crate::dialog::Identity;
 use crate::error::Error;
 use crate::memory::{Block, KeptBlocks, Octets};
+use crate::message::scan::{alike, trim};
 use crate::message::{HeaderName, Kept, Message, Method, Writer};
 use crate::random::Token;
 use crate::transaction::TransactionId;
@@ -18,7 +18,7 @@ const CORE_METHODS: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS";
 
 /// What to write behind the head of a message.
 #[derive(Clone, Copy)]
-pub(super) enum Row<'a> {
+pub(super) enum Field<'a> {
     /// Contact with this user agent's URI. It names the configured transport, whatever the message goes by: one request by
     /// TCP for its size must not draw all that follow after it.
     Contact,
@@ -63,21 +63,21 @@ impl Settings {
         &self,
         kept: &impl KeptBlocks,
         writer: &mut Writer<'_>,
-        rows: &[Row<'_>],
+        rows: &[Field<'_>],
         content: &Content<'_>,
     ) {
         let texts = kept.get(self.block());
         for row in rows {
             match *row {
-                Row::Contact => {
+                Field::Contact => {
                     writer.value_start(HeaderName::Contact);
                     writer.text(b"<");
                     self.write_contact_uri(texts, writer);
                     writer.text(b">");
                     writer.end();
                 }
-                Row::FormerContact => self.write_former_contact(texts, writer),
-                Row::Abilities => {
+                Field::FormerContact => self.write_former_contact(texts, writer),
+                Field::Abilities => {
                     writer.value_start(HeaderName::Allow);
                     writer.text(CORE_METHODS);
                     let methods = self.text(texts, Text::Methods);
@@ -88,16 +88,16 @@ impl Settings {
                     writer.end();
                     write_some(writer, HeaderName::Supported, self.text(texts, Text::Supported));
                 }
-                Row::UserAgent => write_some(writer, HeaderName::UserAgent, self.text(texts, Text::UserAgent)),
-                Row::Server => write_some(writer, HeaderName::Server, self.text(texts, Text::UserAgent)),
-                Row::Accept => {
+                Field::UserAgent => write_some(writer, HeaderName::UserAgent, self.text(texts, Text::UserAgent)),
+                Field::Server => write_some(writer, HeaderName::Server, self.text(texts, Text::UserAgent)),
+                Field::Accept => {
                     writer.header(HeaderName::Accept, self.text(texts, Text::Accept));
                     writer.header(HeaderName::AcceptEncoding, b"identity");
                 }
-                Row::Unsupported(request) => {
+                Field::Unsupported(request) => {
                     let supported = self.text(texts, Text::Supported);
                     writer.value_start(HeaderName::Unsupported);
-                    let unsupported = request.require().filter(|tag| !names(supported, tag));
+                    let unsupported = request.require().filter(|tag| !list_contains_tag(supported, tag));
                     for (index, tag) in unsupported.enumerate() {
                         if index > 0 {
                             writer.text(b", ");
@@ -106,16 +106,16 @@ impl Settings {
                     }
                     writer.end();
                 }
-                Row::Expires(seconds) => writer.header_number(HeaderName::Expires, u64::from(seconds)),
-                Row::RetryAfter(seconds) => writer.header_number(HeaderName::RetryAfter, u64::from(seconds)),
-                Row::CredentialsOf(block) => {
+                Field::Expires(seconds) => writer.header_number(HeaderName::Expires, u64::from(seconds)),
+                Field::RetryAfter(seconds) => writer.header_number(HeaderName::RetryAfter, u64::from(seconds)),
+                Field::CredentialsOf(block) => {
                     for header in Kept::new(kept.get(block)).headers() {
                         if matches!(header.name, HeaderName::Authorization | HeaderName::ProxyAuthorization) {
                             writer.header(header.name, header.value);
                         }
                     }
                 }
-                Row::Kept(block) => writer.raw(kept.get(block)),
+                Field::Kept(block) => writer.raw(kept.get(block)),
             }
         }
         content.write(writer);
@@ -148,18 +148,18 @@ fn write_some(writer: &mut Writer<'_>, name: HeaderName<'_>, value: &[u8]) {
     }
 }
 
-impl<O: Octets> Agent<'_, O> {
+impl<O: Octets> Context<'_, O> {
     /// Sends a response of a server transaction; with `reserved` it may use what is set aside.
     pub(super) fn respond_with(
         &mut self,
         id: TransactionId,
         status: u16,
         reserved: bool,
-        rows: &[Row<'_>],
+        rows: &[Field<'_>],
         content: &Content<'_>,
     ) -> Result<(), Error> {
-        let settings = &self.s.settings;
-        self.layer.respond(self.now, id, status, None, reserved, |kept, writer| {
+        let settings = &self.core.settings;
+        self.transactions.respond(self.now, id, status, None, reserved, |kept, writer| {
             settings.write_rest(kept, writer, rows, content);
         })
     }
@@ -169,12 +169,12 @@ impl<O: Octets> Agent<'_, O> {
         &mut self,
         head: &DialogHead<'_>,
         reserved: bool,
-        rows: &[Row<'_>],
+        rows: &[Field<'_>],
         content: &Content<'_>,
     ) -> Result<Block, Error> {
-        let State { settings, sessions, .. } = &*self.s;
+        let Core { settings, sessions, .. } = &*self.core;
         let transport = if head.flow.is_none() { settings.transport } else { head.flow.transport };
-        self.layer.octets.write(content.room(), reserved, |kept, writer| {
+        self.transactions.octets.write(content.room(), reserved, |kept, writer| {
             let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
             let texts = head.identity.texts(kept.get(head.identity.block));
             texts.write_head(writer, head.method, head.seq, transport, sent_by, head.branch);
@@ -182,4 +182,14 @@ impl<O: Octets> Agent<'_, O> {
             settings.write_rest(kept, writer, rows, content);
         })
     }
+}
+
+/// Whether a comma-separated list holds a method; case counts (RFC 3261 §7.1).
+pub(super) fn list_contains_method(list: &[u8], method: &[u8]) -> bool {
+    list.split(|octet| *octet == b',').any(|item| trim(item) == method)
+}
+
+/// Whether a comma-separated list holds an option tag, in any case (RFC 3261 §7.3.1).
+pub(super) fn list_contains_tag(list: &[u8], tag: &[u8]) -> bool {
+    list.split(|octet| *octet == b',').any(|item| alike(trim(item), tag))
 }

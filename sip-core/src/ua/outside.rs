@@ -1,14 +1,12 @@
 //! Writing requests outside of dialogs, and what responses and requests of a user agent have in common.
 
-use super::agent::{Agent, State};
 use super::auth::Answers;
 use super::config::{Settings, Text};
 use super::content::Content;
-use super::entry::Owner;
-use super::event::OutgoingRequest;
-use super::rows::Row;
+use super::context::{Context, Core};
+use super::headers::Field;
 use crate::error::Error;
-use crate::memory::{Block, Handle, KeptBlocks, Octets};
+use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Uri, Writer};
 use crate::random::Token;
 use crate::transaction::{NewClient, TransactionId, User};
@@ -110,18 +108,18 @@ pub(super) fn check_from(from: &str) -> Result<(), Error> {
     Ok(())
 }
 
-impl<O: Octets> Agent<'_, O> {
+impl<O: Octets> Context<'_, O> {
     /// Writes a request outside of any dialog and starts its transaction.
     pub(super) fn send_outside(
         &mut self,
         head: &Head<'_>,
         flow: Flow,
         user: User,
-        rows: &[Row<'_>],
+        rows: &[Field<'_>],
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
-        let State { settings, sessions, .. } = &*self.s;
-        let block = self.layer.octets.write(content.room(), false, |kept, writer| {
+        let Core { settings, sessions, .. } = &*self.core;
+        let block = self.transactions.octets.write(content.room(), false, |kept, writer| {
             let uri = settings.write_head(kept, writer, head);
             head.answers.write(sessions, kept, writer, head.method, uri);
             settings.write_rest(kept, writer, rows, content);
@@ -132,72 +130,9 @@ impl<O: Octets> Agent<'_, O> {
 
     /// Starts a client transaction with a written request; on failure its octets are given back.
     pub(super) fn send_request(&mut self, new: NewClient<'_>) -> Result<TransactionId, Error> {
-        self.layer.client(self.now, new).map_err(|capacity| {
-            self.layer.octets.release(new.block);
+        self.transactions.client(self.now, new).map_err(|capacity| {
+            self.transactions.octets.release(new.block);
             Error::Capacity(capacity)
         })
-    }
-
-    /// Sends a request of the application outside of any dialog.
-    pub(super) fn request(
-        &mut self,
-        method: Method<'_>,
-        target: &str,
-        content: &Content<'_>,
-    ) -> Result<OutgoingRequest, Error> {
-        check_method(method)?;
-        content.check()?;
-        let uri = check_target(target)?;
-        let flow = self.flow_to(&uri);
-        let number = self.next_request();
-        let random = &mut self.s.random;
-        let head = Head {
-            method,
-            parties: Parties::Given { target: target.as_bytes(), from: b"" },
-            from_tag: random.token(),
-            call_id: random.token(),
-            seq: 1,
-            branch: random.token(),
-            transport: self.s.settings.transport,
-            proxied: true,
-            answers: &Answers::NONE,
-        };
-        let rows = [Row::Contact, Row::UserAgent];
-        self.send_outside(&head, flow, Owner::Application(number).new_user(), &rows, content)?;
-        Ok(OutgoingRequest(number))
-    }
-
-    /// Sends a request of the application inside a call's dialog.
-    pub(super) fn request_in_call(
-        &mut self,
-        call: Handle,
-        method: Method<'_>,
-        content: &Content<'_>,
-    ) -> Result<OutgoingRequest, Error> {
-        check_method(method)?;
-        content.check()?;
-        let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
-        if self.dialogs.get(dialog).is_none_or(|entry| entry.state != crate::dialog::State::Confirmed) {
-            return Err(Error::State);
-        }
-        let number = self.next_request();
-        self.send_in_dialog(dialog, method, Owner::Application(number).new_user(), Block::NONE, content)?;
-        Ok(OutgoingRequest(number))
-    }
-
-    fn next_request(&mut self) -> u32 {
-        self.s.requests = self.s.requests.wrapping_add(1);
-        self.s.requests
-    }
-}
-
-/// Refuses methods whose transactions the core makes itself.
-fn check_method(method: Method<'_>) -> Result<(), Error> {
-    match method {
-        Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Register => {
-            Err(Error::Invalid("method: the core sends this one itself"))
-        }
-        Method::Extension(name) if Method::parse(name).is_none() => Err(Error::Invalid("method: a token")),
-        _ => Ok(()),
     }
 }

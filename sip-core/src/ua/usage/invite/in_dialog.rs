@@ -1,10 +1,5 @@
 //! Inside a dialog (RFC 3261 §12.2, §13.2.2.4): its making, its target, its requests, and the ACK to a 2xx.
 
-use super::agent::Agent;
-use super::auth::Answers;
-use super::content::Content;
-use super::rows::{DialogHead, Row};
-use super::way::hop_flow;
 use crate::dialog::{Identity, Lookup};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
@@ -12,18 +7,28 @@ use crate::message::{Message, Method};
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId, User};
 use crate::transport::Sizing;
+use crate::ua::auth::Answers;
+use crate::ua::content::Content;
+use crate::ua::context::Context;
+use crate::ua::headers::{DialogHead, Field};
+use crate::ua::way::hop_flow;
 
-impl<O: Octets> Agent<'_, O> {
+impl<O: Octets> Context<'_, O> {
     /// Gives a dialog the identity that a message makes (RFC 3261 §12.1).
-    pub(super) fn bind_dialog(&mut self, dialog: Handle, message: &Message<'_>, local_tag: &[u8]) -> Result<(), Error> {
+    pub(in crate::ua) fn bind_dialog(
+        &mut self,
+        dialog: Handle,
+        message: &Message<'_>,
+        local_tag: &[u8],
+    ) -> Result<(), Error> {
         let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
         let needed = message.head_len();
-        if !self.spares(call, needed) {
+        if !self.can_spend(call, needed) {
             return Err(Capacity::Octets { needed }.into());
         }
-        let (identity, next_hop) = Identity::keep(message, local_tag, self.layer.octets)?;
-        let direct = hop_flow(next_hop, self.s.settings.transport);
-        let hash = self.s.hash;
+        let (identity, next_hop) = Identity::keep(message, local_tag, self.transactions.octets)?;
+        let direct = hop_flow(next_hop, self.core.settings.transport);
+        let hash = self.core.hash;
         let key = if message.is_request() {
             let to_tag = message.to_tag().unwrap_or(local_tag);
             crate::dialog::key(hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
@@ -31,7 +36,7 @@ impl<O: Octets> Agent<'_, O> {
             crate::dialog::key_of(message, hash)
         };
         self.dialogs.unlink_key(dialog, 0);
-        let (octets, table) = (&mut *self.layer.octets, &mut self.dialogs);
+        let (octets, table) = (&mut *self.transactions.octets, &mut self.dialogs);
         if let Some(entry) = table.get_mut(dialog) {
             octets.release(entry.identity.block);
             entry.identity = identity;
@@ -54,7 +59,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Keeps one dialog of a call and drops its early ones: what they still send is refused as a fork.
-    pub(super) fn choose_dialog(&mut self, call: Handle, chosen: Handle) {
+    pub(in crate::ua) fn choose_dialog(&mut self, call: Handle, chosen: Handle) {
         let mut dialog = self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog);
         while let Some(entry) = self.dialogs.get(dialog) {
             let next = entry.next;
@@ -73,9 +78,9 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Takes the new remote target of a message and the way to it.
-    pub(super) fn refresh_target(&mut self, dialog: Handle, message: &Message<'_>) -> Result<(), Error> {
-        let preferred = self.s.settings.transport;
-        let (octets, table) = (&mut *self.layer.octets, &mut self.dialogs);
+    pub(in crate::ua) fn refresh_target(&mut self, dialog: Handle, message: &Message<'_>) -> Result<(), Error> {
+        let preferred = self.core.settings.transport;
+        let (octets, table) = (&mut *self.transactions.octets, &mut self.dialogs);
         let Some(entry) = table.get_mut(dialog) else { return Err(Error::Gone) };
         entry.source = self.source;
         if entry.identity.refresh(message, octets)? {
@@ -88,14 +93,14 @@ impl<O: Octets> Agent<'_, O> {
     /// Writes and sends the ACK to a 2xx; it is kept for every repetition of the 2xx.
     ///
     /// `invite` is the block of the INVITE, whose credentials the ACK repeats (RFC 3261 §22.1).
-    pub(super) fn send_ack(
+    pub(in crate::ua) fn send_ack(
         &mut self,
         dialog: Handle,
         seq: u32,
         invite: Block,
         content: &Content<'_>,
     ) -> Result<(), Error> {
-        let branch = self.s.random.token();
+        let branch = self.core.random.token();
         let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
         let head = DialogHead {
             identity: entry.identity,
@@ -105,9 +110,9 @@ impl<O: Octets> Agent<'_, O> {
             flow: entry.flow,
             answers: &Answers::NONE,
         };
-        let block = self.write_in_dialog(&head, true, &[Row::CredentialsOf(invite)], content)?;
-        let patience = self.patience();
-        let (octets, table) = (&mut *self.layer.octets, &mut self.dialogs);
+        let block = self.write_in_dialog(&head, true, &[Field::CredentialsOf(invite)], content)?;
+        let patience = self.sixty_four_t1();
+        let (octets, table) = (&mut *self.transactions.octets, &mut self.dialogs);
         if let Some(entry) = table.get_mut(dialog) {
             octets.release(core::mem::replace(&mut entry.ack, block));
             entry.ack_seq = seq;
@@ -116,15 +121,15 @@ impl<O: Octets> Agent<'_, O> {
             entry.answer_due = false;
             entry.give_up_at = self.now + patience;
         }
-        self.arm_dialog(dialog);
+        self.schedule_dialog(dialog);
         self.offer_ack(dialog);
         Ok(())
     }
 
     /// The ACK to a 2xx waits for the application's answer; until then the INVITE is kept for its credentials.
-    pub(super) fn expect_answer(&mut self, dialog: Handle, invite: TransactionId, seq: u32) {
-        let block = self.layer.take_message(invite);
-        let (octets, table) = (&mut *self.layer.octets, &mut self.dialogs);
+    pub(in crate::ua) fn expect_answer(&mut self, dialog: Handle, invite: TransactionId, seq: u32) {
+        let block = self.transactions.take_message(invite);
+        let (octets, table) = (&mut *self.transactions.octets, &mut self.dialogs);
         if let Some(entry) = table.get_mut(dialog) {
             octets.release(core::mem::replace(&mut entry.ack, block));
             entry.ack_seq = seq;
@@ -132,11 +137,11 @@ impl<O: Octets> Agent<'_, O> {
             entry.give_up_at = Instant::ZERO;
         }
         table.unlink_ready(dialog);
-        self.arm_dialog(dialog);
+        self.schedule_dialog(dialog);
     }
 
     /// A 2xx was repeated: so is its ACK (RFC 3261 §13.2.2.4).
-    pub(super) fn acknowledge_again(&mut self, dialog: Handle, seq: u32) {
+    pub(in crate::ua) fn acknowledge_again(&mut self, dialog: Handle, seq: u32) {
         if self
             .dialogs
             .get(dialog)
@@ -148,7 +153,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Sends the ACK that waited for the application's answer.
-    pub(super) fn acknowledge(&mut self, call: Handle, content: &Content<'_>) -> Result<(), Error> {
+    pub(in crate::ua) fn acknowledge(&mut self, call: Handle, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
         let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
         let entry = self.dialogs.get(dialog).ok_or(Error::State)?;
@@ -159,7 +164,7 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Writes a request inside a dialog and starts its transaction (RFC 3261 §12.2.1.1).
-    pub(super) fn send_in_dialog(
+    pub(in crate::ua) fn send_in_dialog(
         &mut self,
         dialog: Handle,
         method: Method<'_>,
@@ -169,12 +174,12 @@ impl<O: Octets> Agent<'_, O> {
     ) -> Result<TransactionId, Error> {
         // A BYE is never refused for lack of room.
         let reserved = method == Method::Bye && self.dialogs.get(dialog).is_some_and(|entry| !entry.call.is_none());
-        let branch = self.s.random.token();
+        let branch = self.core.random.token();
         let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
         let (identity, flow, sessions) = (entry.identity, entry.flow, entry.sessions);
         let seq = entry.local_seq.saturating_add(1);
         let answers = &self.answers(sessions);
-        let all = [Row::Abilities, Row::Contact, Row::UserAgent, Row::Kept(rows)];
+        let all = [Field::Abilities, Field::Contact, Field::UserAgent, Field::Kept(rows)];
         let rows = match method {
             Method::Invite => &all[..],
             Method::Bye => all.get(2..).unwrap_or_default(),

@@ -1,26 +1,28 @@
 //! The end of a call (RFC 3261 §9, §15): hang-up, CANCEL, BYE, and the limits on waiting.
 
-use super::agent::Agent;
-use super::content::Content;
-use super::entry::{CallState, Owner};
-use super::event::Cause;
 use crate::dialog::State;
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::{Header, Kept, MAGIC_COOKIE, Method, build};
+use crate::message::{Header, Kept, MAGIC_COOKIE, Message, Method, build};
 use crate::random::Token;
+use crate::role::Received;
 use crate::time::Instant;
 use crate::transaction::{NewClient, TransactionId};
+use crate::ua::content::Content;
+use crate::ua::context::Context;
+use crate::ua::event::{Cause, Event};
+use crate::ua::usage::UsageId;
+use crate::ua::usage::invite::{CallState, InviteTransaction};
 
-impl<O: Octets> Agent<'_, O> {
+impl<O: Octets> Context<'_, O> {
     /// Ends a call in whatever state it is; `headers` go into the CANCEL, BYE or refusal that does it.
-    pub(super) fn hang_up(&mut self, call: Handle, headers: &[Header<'_>]) -> Result<(), Error> {
+    pub(in crate::ua) fn hang_up(&mut self, call: Handle, headers: &[Header<'_>]) -> Result<(), Error> {
         let state = self.calls.get(call).ok_or(Error::Gone)?.state;
         if matches!(state, CallState::Calling | CallState::Established) {
-            let rows = Content::keep_headers(headers, self.layer.octets)?;
+            let rows = Content::keep_headers(headers, self.transactions.octets)?;
             let entry = self.calls.get_mut(call).ok_or(Error::Gone)?;
-            let old = core::mem::replace(&mut entry.farewell, rows);
-            self.layer.octets.release(old);
+            let old = core::mem::replace(&mut entry.end_headers, rows);
+            self.transactions.octets.release(old);
         }
         let entry = self.calls.get_mut(call).ok_or(Error::Gone)?;
         match state {
@@ -45,8 +47,8 @@ impl<O: Octets> Agent<'_, O> {
     fn give_up(&mut self, call: Handle) {
         let Some(entry) = self.calls.get(call) else { return };
         let (invite, cause, provisional) = (entry.invite, entry.cause, entry.provisional);
-        if self.layer.state(invite) == Some(crate::transaction::State::Parked) {
-            self.layer.abandon(invite);
+        if self.transactions.state(invite) == Some(crate::transaction::State::Parked) {
+            self.transactions.abandon(invite);
             self.end_later(call, cause, 0);
         } else if provisional {
             self.cancel(call);
@@ -54,36 +56,36 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Sends the CANCEL of a call's INVITE, once, and gives its final response 64·T1 (RFC 3261 §9.1).
-    pub(super) fn cancel(&mut self, call: Handle) {
-        let patience = self.patience();
+    pub(in crate::ua) fn cancel(&mut self, call: Handle) {
+        let patience = self.sixty_four_t1();
         let Some(entry) = self.calls.get_mut(call) else { return };
         if core::mem::replace(&mut entry.cancelled, true) {
             return;
         }
-        entry.limit_at = self.now + patience;
-        let (invite, rows) = (entry.invite, entry.farewell);
-        self.arm_call(call);
+        entry.ring_deadline = self.now + patience;
+        let (invite, rows) = (entry.invite, entry.end_headers);
+        self.schedule_call(call);
         self.send_cancel(invite, rows);
     }
 
     /// Sends the CANCEL of one of our INVITEs.
-    pub(super) fn send_cancel(&mut self, invite: TransactionId, rows: Block) {
-        let layer = &self.layer;
+    pub(in crate::ua) fn send_cancel(&mut self, invite: TransactionId, rows: Block) {
+        let layer = &self.transactions;
         let (block, flow) = (layer.block(invite), layer.flow(invite));
-        let Some(branch) = own_branch(&Kept::new(self.layer.octets.get(block))) else { return };
-        let size = self.layer.octets.get(block).len();
-        let written = self.layer.octets.write(size, true, |kept, writer| {
+        let Some(branch) = own_branch(&Kept::new(self.transactions.octets.get(block))) else { return };
+        let size = self.transactions.octets.get(block).len();
+        let written = self.transactions.octets.write(size, true, |kept, writer| {
             build::cancel(writer, &Kept::new(kept.get(block)), |writer| writer.raw(kept.get(rows)));
         });
         if let Ok(block) = written {
             // Without room for the CANCEL the INVITE ends by its limit.
-            let user = Owner::Nobody.new_user();
+            let user = UsageId::None.new_user();
             let _ = self.send_request(NewClient { block, flow, method: Method::Cancel, branch, user, reserved: true });
         }
     }
 
     /// Ends an established call for `cause`: BYE, now or as soon as the ACK is there (RFC 3261 §15).
-    pub(super) fn lose_call(&mut self, call: Handle, cause: Cause, status: u16) {
+    pub(in crate::ua) fn lose_call(&mut self, call: Handle, cause: Cause, status: u16) {
         let Some(entry) = self.calls.get_mut(call) else { return };
         if matches!(entry.state, CallState::Ending | CallState::Over) {
             // One BYE, and the first cause, are enough.
@@ -111,20 +113,42 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Sends the BYE of a dialog.
-    pub(super) fn send_bye(&mut self, dialog: Handle) -> Result<(), Error> {
+    pub(in crate::ua) fn send_bye(&mut self, dialog: Handle) -> Result<(), Error> {
         let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
-        let rows = self.calls.get(call).map_or(Block::NONE, |entry| entry.farewell);
-        self.send_in_dialog(dialog, Method::Bye, Owner::Bye(dialog).new_user(), rows, &Content::NONE)?;
+        let rows = self.calls.get(call).map_or(Block::NONE, |entry| entry.end_headers);
+        self.send_in_dialog(dialog, Method::Bye, InviteTransaction::Bye(dialog).new_user(), rows, &Content::NONE)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.state = State::Terminating;
             entry.retry_at = Instant::ZERO;
         }
-        self.arm_dialog(dialog);
+        self.schedule_dialog(dialog);
         Ok(())
     }
 
+    /// The peer's BYE (§15.1.2).
+    pub(in crate::ua) fn bye(&mut self, dialog: Handle, request: &Message<'_>) -> Received<Event> {
+        let Some(entry) = self.dialogs.get(dialog) else { return Received::Stray };
+        let call = entry.call;
+        if self.calls.get(call).is_some_and(|entry| entry.state == CallState::Calling) {
+            self.reply_bare(request, 200);
+        } else {
+            self.accept(request, b"", call);
+        }
+        match self.calls.get(call).map(|entry| (entry.state, entry.cause)) {
+            // The callee must not end an early dialog; its INVITE decides.
+            Some((CallState::Calling | CallState::Over | CallState::Free, _)) => Received::Nothing,
+            // Both hung up, ours first as we see it.
+            Some((CallState::Ending, Cause::LocalHangup)) => self.end_now(call, Cause::LocalHangup, 0),
+            Some(_) => self.end_now(call, Cause::RemoteHangup, 0),
+            None => {
+                self.drop_dialog(dialog);
+                Received::Nothing
+            }
+        }
+    }
+
     /// The response to a BYE: whatever it says, the dialog is over.
-    pub(super) fn bye_done(&mut self, dialog: Handle) -> Option<(Handle, Cause, u16)> {
+    pub(in crate::ua) fn bye_done(&mut self, dialog: Handle) -> Option<(Handle, Cause, u16)> {
         let entry = self.dialogs.get(dialog)?;
         let call = entry.call;
         match self.calls.get(call) {
@@ -137,13 +161,13 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// The call's limit has come: nobody answered, or nothing came after the CANCEL.
-    pub(super) fn call_limit(&mut self, call: Handle) {
+    pub(in crate::ua) fn call_limit(&mut self, call: Handle) {
         let Some(entry) = self.calls.get_mut(call) else { return };
-        entry.limit_at = Instant::ZERO;
+        entry.ring_deadline = Instant::ZERO;
         let (cause, status, invite) = (entry.cause, entry.status, entry.invite);
         match entry.state {
             CallState::Calling if entry.cancelled => {
-                self.layer.abandon(invite);
+                self.transactions.abandon(invite);
                 self.end_later(call, cause, status);
             }
             CallState::Calling => {

@@ -10,25 +10,25 @@
 //! Were the answer to a correction to correct again, a NAT that gives every request another port would have a user agent
 //! register for ever.
 
-use super::agent::Agent;
-use super::config::{Settings, Text};
-use super::register::at_once;
 use crate::memory::{Handle, Octets};
 use crate::message::build::write_ip;
 use crate::message::scan::alike;
 use crate::message::{HeaderName, Message, Writer};
 use crate::transport::{Address, Transport};
+use crate::ua::config::{Settings, Text};
+use crate::ua::context::Context;
+use crate::ua::usage::registration::due_now;
 use core::net::IpAddr;
 
 /// Octets that an address and a port take at most, in brackets.
 const LONGEST: usize = 54;
 
-impl<O: Octets> Agent<'_, O> {
+impl<O: Octets> Context<'_, O> {
     /// Compares the Via of a 2xx to REGISTER with what it says of the request's source, and takes the latter for our
     /// address when they differ.
     #[inline(never)]
-    pub(super) fn learn_address(&mut self, handle: Handle, response: &Message<'_>) {
-        let settings = &mut self.s.settings;
+    pub(in crate::ua) fn learn_address(&mut self, handle: Handle, response: &Message<'_>) {
+        let settings = &mut self.core.settings;
         let Some(entry) = self.registrations.get_mut(handle) else { return };
         let corrected = core::mem::take(&mut entry.corrected);
         if corrected || !settings.learns || entry.again || entry.removal_due {
@@ -45,22 +45,22 @@ impl<O: Octets> Agent<'_, O> {
         write_address(&mut writer, seen);
         let length = writer.finish().unwrap_or(0);
         // Without room for the few octets the old address stays, as good as it was.
-        if settings.move_to(room.get(..length).unwrap_or_default(), self.layer.octets).is_err() {
+        if settings.move_to(room.get(..length).unwrap_or_default(), self.transactions.octets).is_err() {
             return;
         }
         settings.former = own;
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.corrected = true;
             entry.moved = true;
-            entry.refresh_at = at_once(self.now);
+            entry.refresh_at = due_now(self.now);
         }
-        self.arm_registration(handle);
+        self.schedule_registration(handle);
     }
 }
 
 impl Settings {
     /// Removes the binding to the address that the registrar corrected (RFC 3261 §10.2.2).
-    pub(super) fn write_former_contact(&self, texts: &[u8], writer: &mut Writer<'_>) {
+    pub(in crate::ua) fn write_former_contact(&self, texts: &[u8], writer: &mut Writer<'_>) {
         let user = self.text(texts, Text::ContactUser);
         writer.value_start(HeaderName::Contact);
         writer.text(b"<sip:");

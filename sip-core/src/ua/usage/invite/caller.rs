@@ -1,12 +1,5 @@
 //! The caller's side of an INVITE (RFC 3261 §13.2, §14.1): forks, CANCEL, ACK, and the end by BYE.
 
-use super::agent::{Agent, RESERVED_TRANSACTIONS};
-use super::auth::Answers;
-use super::content::Content;
-use super::entry::{CallState, Owner};
-use super::event::{Call, Cause, Event};
-use super::request::{Head, Parties, check_from, check_target};
-use super::rows::Row;
 use crate::dialog::{Identity, State};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
@@ -15,10 +8,17 @@ use crate::role::Received;
 use crate::time::Instant;
 use crate::transaction::TransactionId;
 use crate::transport::Flow;
+use crate::ua::auth::Answers;
+use crate::ua::content::Content;
+use crate::ua::context::{Context, RESERVED_TRANSACTIONS};
+use crate::ua::event::{Call, Cause, Event};
+use crate::ua::headers::Field;
+use crate::ua::outside::{Head, Parties, check_from, check_target};
+use crate::ua::usage::invite::{CallState, InviteTransaction};
 
-impl<O: Octets> Agent<'_, O> {
+impl<O: Octets> Context<'_, O> {
     /// Opens a call: an INVITE to `target`.
-    pub(super) fn invite(&mut self, target: &str, from: &str, content: &Content<'_>) -> Result<Call, Error> {
+    pub(in crate::ua) fn invite(&mut self, target: &str, from: &str, content: &Content<'_>) -> Result<Call, Error> {
         content.check()?;
         check_from(from)?;
         let uri = check_target(target)?;
@@ -49,7 +49,7 @@ impl<O: Octets> Agent<'_, O> {
         flow: Flow,
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
-        let random = &mut self.s.random;
+        let random = &mut self.core.random;
         let head = Head {
             method: Method::Invite,
             parties: Parties::Given { target: target.as_bytes(), from: from.as_bytes() },
@@ -57,31 +57,31 @@ impl<O: Octets> Agent<'_, O> {
             call_id: random.token(),
             seq: 1,
             branch: random.token(),
-            transport: self.s.settings.transport,
+            transport: self.core.settings.transport,
             proxied: true,
             answers: &Answers::NONE,
         };
-        let rows = [Row::Contact, Row::Abilities, Row::UserAgent];
-        self.send_outside(&head, flow, Owner::Invite(call).new_user(), &rows, content)
+        let rows = [Field::Contact, Field::Abilities, Field::UserAgent];
+        self.send_outside(&head, flow, InviteTransaction::Initial(call).new_user(), &rows, content)
     }
 
     /// Takes a call entry, its dialog, and the room that its hang-up will need.
-    pub(super) fn open_call(&mut self, octets: usize) -> Result<Handle, Capacity> {
-        let layer = &mut self.layer;
+    pub(in crate::ua) fn open_call(&mut self, octets: usize) -> Result<Handle, Capacity> {
+        let layer = &mut self.transactions;
         if layer.free_for(false) <= RESERVED_TRANSACTIONS {
             return Err(Capacity::Transactions);
         }
         layer.reserve(RESERVED_TRANSACTIONS)?;
-        let room = self.layer.octets.reserve(octets);
+        let room = self.transactions.octets.reserve(octets);
         let call = room.and_then(|()| {
             let call = self.calls.insert().ok_or(Capacity::Calls);
-            call.inspect_err(|_| self.layer.octets.unreserve(octets))
+            call.inspect_err(|_| self.transactions.octets.unreserve(octets))
         });
         let call = call.and_then(|call| {
             let dialog = self.dialogs.insert();
             let Some(dialog) = dialog else {
                 self.calls.remove(call);
-                self.layer.octets.unreserve(octets);
+                self.transactions.octets.unreserve(octets);
                 return Err(Capacity::Dialogs);
             };
             if let Some(entry) = self.dialogs.get_mut(dialog) {
@@ -92,27 +92,28 @@ impl<O: Octets> Agent<'_, O> {
                 entry.dialog = dialog;
                 entry.reserved = u32::try_from(octets).unwrap_or(u32::MAX);
             }
-            self.s.set_aside = self.s.set_aside.saturating_add(u32::try_from(octets).unwrap_or(u32::MAX));
+            self.core.reserved_octets =
+                self.core.reserved_octets.saturating_add(u32::try_from(octets).unwrap_or(u32::MAX));
             Ok(call)
         });
-        call.inspect_err(|_| self.layer.unreserve(RESERVED_TRANSACTIONS))
+        call.inspect_err(|_| self.transactions.unreserve(RESERVED_TRANSACTIONS))
     }
 
     /// Undoes [`open_call`](Self::open_call).
-    pub(super) fn close_call(&mut self, call: Handle) {
+    pub(in crate::ua) fn close_call(&mut self, call: Handle) {
         let _ = self.end_now(call, Cause::NoRoom, 0);
     }
 
-    pub(super) fn limit_ringing(&mut self, call: Handle) {
-        let limit = self.s.settings.ring_limit;
+    pub(in crate::ua) fn limit_ringing(&mut self, call: Handle) {
+        let limit = self.core.settings.ring_limit;
         if let Some(entry) = self.calls.get_mut(call) {
-            entry.limit_at = self.now + limit;
+            entry.ring_deadline = self.now + limit;
         }
-        self.arm_call(call);
+        self.schedule_call(call);
     }
 
     /// A response to the INVITE that opened a call, before its transaction has taken it.
-    pub(super) fn invite_response(
+    pub(in crate::ua) fn initial_response(
         &mut self,
         call: Handle,
         id: TransactionId,
@@ -224,11 +225,11 @@ impl<O: Octets> Agent<'_, O> {
         let answer_due = self.dialogs.get(dialog).is_some_and(|entry| entry.answer_due);
         if let Some(entry) = self.calls.get_mut(call) {
             entry.state = CallState::Established;
-            entry.limit_at = Instant::ZERO;
+            entry.ring_deadline = Instant::ZERO;
         }
-        self.arm_call(call);
+        self.schedule_call(call);
         if !answer_due {
-            let (seq, invite) = (response.cseq().number, self.layer.block(id));
+            let (seq, invite) = (response.cseq().number, self.transactions.block(id));
             if self.send_ack(dialog, seq, invite, &Content::NONE).is_err() && !hangup {
                 self.lose_call(call, Cause::NoRoom, status);
                 return Received::Nothing;
@@ -248,7 +249,7 @@ impl<O: Octets> Agent<'_, O> {
     ///
     /// `settles` is the INVITE, when nothing else will come of it: once the BYE is done, repetitions of this 2xx are
     /// acknowledged, and no more.
-    pub(super) fn refuse_fork(&mut self, settles: TransactionId, response: &Message<'_>) -> Received<Event> {
+    pub(in crate::ua) fn refuse_fork(&mut self, settles: TransactionId, response: &Message<'_>) -> Received<Event> {
         let seq = response.cseq().number;
         if let Some(dialog) = self.dialog_of(response) {
             self.acknowledge_again(dialog, seq);
@@ -256,7 +257,7 @@ impl<O: Octets> Agent<'_, O> {
         }
         // What strangers make of our INVITE must leave room for the calls there are and the calls to come.
         let room = self.dialogs.free() > self.calls.free()
-            && self.spares(Handle::NONE, response.bytes().len().saturating_mul(3));
+            && self.can_spend(Handle::NONE, response.bytes().len().saturating_mul(3));
         let dialog = if room { self.dialogs.insert() } else { None };
         let Some(dialog) = dialog else { return Received::Nothing };
         let bound = self.bind_dialog(dialog, response, &[]);
@@ -286,12 +287,12 @@ impl<O: Octets> Agent<'_, O> {
     }
 
     /// Forgets early dialogs before an INVITE is sent again with credentials: its forks are new ones.
-    pub(super) fn forget_forks(&mut self, call: Handle) {
+    pub(in crate::ua) fn forget_forks(&mut self, call: Handle) {
         let Some(first) = self.calls.get(call).map(|entry| entry.dialog) else { return };
         self.choose_dialog(call, first);
         self.dialogs.unlink_key(first, 0);
         if let Some(entry) = self.dialogs.get_mut(first) {
-            entry.release(self.layer.octets);
+            entry.release(self.transactions.octets);
             entry.identity = Identity::ZERO;
         }
     }

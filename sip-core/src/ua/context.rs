@@ -1,0 +1,139 @@
+//! The working view of a user agent: its state and the memory it was lent, apart enough to be borrowed one by one.
+
+use super::Parts;
+use super::auth::Sessions;
+use super::config::Settings;
+use super::usage::invite::CallEntry;
+use super::usage::registration::RegistrationEntry;
+use crate::dialog::{self, Dialog};
+use crate::memory::{Handle, Octets, Table};
+use crate::random::{HashKey, Random};
+use crate::time::{Duration, Instant};
+use crate::transaction::{Layer, TransactionId, Transactions};
+use crate::transport::Flow;
+
+/// Transaction entries that each call reserves: one for its own CANCEL or BYE, one for the peer's.
+pub(super) const RESERVED_TRANSACTIONS: usize = 2;
+
+/// Ready list of calls and registrations: there is an event to tell.
+pub(super) const TELL: usize = 0;
+/// Ready list of dialogs (an ACK) and registrations (a keep-alive): there is something to send.
+pub(super) const SEND: usize = 1;
+/// Ready list of what waits for a blocked socket.
+pub(super) const BLOCKED: usize = 2;
+/// Ready list of dialogs whose next hop has to be looked up.
+pub(super) const LOOK_UP: usize = 3;
+
+/// All else of a user agent that is not lent by its memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Core {
+    pub(super) settings: Settings,
+    pub(super) sessions: Sessions,
+    pub(super) random: Random,
+    pub(super) hash: HashKey,
+    pub(super) reply: super::reply::Reply,
+    /// The moment up to which transaction timers are worked off.
+    pub(super) expire_to: Instant,
+    /// The flow whose transactions are being failed.
+    pub(super) failing: Flow,
+    /// The transaction that waited for a flow and can have none.
+    pub(super) lost: TransactionId,
+    /// Octets that all calls together have reserved for their hang-ups.
+    pub(super) reserved_octets: u32,
+    pub(super) requests: u32,
+    pub(super) statistics: Statistics,
+    pub(super) started: bool,
+}
+
+impl Core {
+    pub(super) const ZERO: Self = Self {
+        settings: Settings::ZERO,
+        sessions: Sessions::ZERO,
+        random: Random::ZERO,
+        hash: HashKey::ZERO,
+        reply: super::reply::Reply::ZERO,
+        expire_to: Instant::ZERO,
+        failing: Flow::NONE,
+        lost: TransactionId::NONE,
+        reserved_octets: 0,
+        requests: 0,
+        statistics: Statistics { malformed: 0, strays: 0, refused: 0, replies_dropped: 0 },
+        started: false,
+    };
+}
+
+/// What strangers made the user agent drop or refuse, counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Statistics {
+    /// Messages that could not be parsed.
+    pub malformed: u32,
+    /// Messages that belong to nothing here.
+    pub strays: u32,
+    /// Requests answered with 486 or 503 for lack of room.
+    pub refused: u32,
+    /// Stateless replies that a later input displaced, or for which there was no room.
+    pub replies_dropped: u32,
+}
+
+/// What one input works with: its time and source, and the parts of the user agent, each borrowed for itself.
+pub(super) struct Context<'a, O> {
+    /// The moment of the input.
+    pub(super) now: Instant,
+    /// The flow of the message that came; none when the input is another.
+    pub(super) source: Flow,
+    pub(super) core: &'a mut Core,
+    pub(super) transactions: Transactions<'a, O>,
+    pub(super) dialogs: Table<'a, Dialog>,
+    pub(super) calls: Table<'a, CallEntry>,
+    pub(super) registrations: Table<'a, RegistrationEntry>,
+}
+
+impl<'a, O: Octets> Context<'a, O> {
+    pub(super) fn new(now: Instant, layer: &'a mut Layer, core: &'a mut Core, parts: Parts<'a, O>) -> Self {
+        let Parts { transactions, dialogs, calls, registrations, octets } = parts;
+        Self {
+            now,
+            source: Flow::NONE,
+            core,
+            transactions: Transactions::new(layer, transactions, octets),
+            dialogs,
+            calls,
+            registrations,
+        }
+    }
+
+    /// The dialog that a message belongs to.
+    pub(super) fn dialog_of(&mut self, message: &crate::message::Message<'_>) -> Option<Handle> {
+        let key = dialog::key_of(message, self.core.hash);
+        self.dialogs.find(0, key)
+    }
+
+    pub(super) fn schedule_call(&mut self, handle: Handle) {
+        let deadline = self.calls.get(handle).and_then(CallEntry::earliest_deadline);
+        self.calls.set_timer(handle, deadline);
+    }
+
+    pub(super) fn schedule_dialog(&mut self, handle: Handle) {
+        let deadline = self.dialogs.get(handle).and_then(Dialog::earliest_deadline);
+        self.dialogs.set_timer(handle, deadline);
+    }
+
+    pub(super) fn schedule_registration(&mut self, handle: Handle) {
+        let deadline = self.registrations.get(handle).and_then(RegistrationEntry::earliest_deadline);
+        self.registrations.set_timer(handle, deadline);
+    }
+
+    /// 64·T1: how long a transaction, or the wait for an ACK, lasts.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(super) fn sixty_four_t1(&self) -> Duration {
+        self.core.settings.timers.t1.times(64)
+    }
+
+    /// Whether `size` octets can be spent on a call, none when it is [`Handle::NONE`], without what the others have reserved.
+    pub(super) fn can_spend(&self, call: Handle, size: usize) -> bool {
+        let own = self.calls.get(call).map_or(0, |entry| entry.reserved);
+        let others = self.core.reserved_octets.saturating_sub(own) as usize;
+        self.transactions.octets.free() >= size.saturating_add(others)
+    }
+}

@@ -1,0 +1,168 @@
+//! A call: the usage that INVITE makes (RFC 3261 §13-§15).
+
+mod callee;
+mod caller;
+mod ending;
+mod entry;
+mod in_dialog;
+mod reinvite;
+mod release;
+
+pub use entry::CallEntry;
+pub(in crate::ua) use entry::CallState;
+
+use super::{Failure, UsageId};
+use crate::memory::{Handle, Octets};
+use crate::message::Message;
+use crate::role::Received;
+use crate::transaction::{TransactionId, User};
+use crate::ua::context::Context;
+use crate::ua::event::{Call, Cause, Event};
+
+/// Which request a transaction of a call carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ua) enum InviteTransaction {
+    /// The INVITE that opens a call, ours or the peer's.
+    Initial(Handle),
+    /// An INVITE inside a dialog, ours or the peer's.
+    Reinvite(Handle),
+    /// Our BYE; the dialog.
+    Bye(Handle),
+    /// Our INVITE, whose call and dialog are over; part of the dialog's key, by which a 2xx of another fork is known.
+    LateFork(u32),
+}
+
+impl InviteTransaction {
+    /// The user of a request that was not sent before.
+    pub(in crate::ua) fn new_user(self) -> User {
+        UsageId::Invite(self).new_user()
+    }
+}
+
+impl<O: Octets> Context<'_, O> {
+    /// A response to a request of a call, before its transaction has taken it.
+    pub(in crate::ua) fn invite_response(
+        &mut self,
+        which: InviteTransaction,
+        id: TransactionId,
+        response: &Message<'_>,
+    ) -> Received<Event> {
+        let status = response.status().unwrap_or_default();
+        let is_2xx = (200..300).contains(&status);
+        match which {
+            InviteTransaction::Initial(call) => self.initial_response(call, id, response),
+            InviteTransaction::Reinvite(dialog) if self.dialogs.get(dialog).is_some() => {
+                self.reinvite_response(dialog, id, response)
+            }
+            InviteTransaction::Reinvite(_) if is_2xx => self.acknowledge_alone(response),
+            InviteTransaction::LateFork(bits) if is_2xx => {
+                if crate::dialog::key_of(response, self.core.hash).bucket_bits() == bits {
+                    self.acknowledge_alone(response)
+                } else {
+                    self.refuse_fork(TransactionId::NONE, response)
+                }
+            }
+            InviteTransaction::Bye(dialog) if status >= 200 => match self.bye_done(dialog) {
+                Some((call, cause, status)) => self.end_now(call, cause, status),
+                None => Received::Nothing,
+            },
+            _ => Received::Nothing,
+        }
+    }
+
+    /// No response will come to a request of a call.
+    pub(in crate::ua) fn invite_failure(&mut self, which: InviteTransaction, id: TransactionId, failure: Failure) {
+        match which {
+            InviteTransaction::Initial(call) => self.initial_failure(call, id, failure),
+            InviteTransaction::Reinvite(dialog) => self.reinvite_failed(dialog, id, failure.status()),
+            InviteTransaction::Bye(dialog) => {
+                if let Some((call, cause, status)) = self.bye_done(dialog) {
+                    self.end_later(call, cause, status);
+                }
+            }
+            InviteTransaction::LateFork(_) => {}
+        }
+    }
+
+    /// The INVITE that opens a call had no final response.
+    fn initial_failure(&mut self, call: Handle, id: TransactionId, failure: Failure) {
+        let Some(entry) = self.calls.get(call) else { return };
+        if entry.invite != id || entry.state != CallState::Calling {
+            return;
+        }
+        let cause = match failure {
+            _ if entry.hangup => entry.cause,
+            Failure::Timeout => Cause::Timeout,
+            Failure::Flow => Cause::Unreachable,
+        };
+        self.end_later(call, cause, if cause == Cause::Timeout { 408 } else { 0 });
+    }
+
+    /// Whether a challenge is worth answering: not when the call is being given up. The forks of a challenged INVITE are
+    /// forgotten.
+    pub(in crate::ua) fn invite_prepare_retry(&mut self, which: InviteTransaction) -> bool {
+        match which {
+            InviteTransaction::Initial(call) => {
+                let calling =
+                    self.calls.get(call).is_some_and(|entry| entry.state == CallState::Calling && !entry.hangup);
+                if calling {
+                    self.forget_forks(call);
+                }
+                calling
+            }
+            InviteTransaction::Reinvite(dialog) => {
+                self.dialogs.get(dialog).is_some_and(|entry| entry.state == crate::dialog::State::Confirmed)
+            }
+            InviteTransaction::Bye(dialog) => self.dialogs.get(dialog).is_some(),
+            InviteTransaction::LateFork(_) => false,
+        }
+    }
+
+    /// A request of a call went out again with credentials.
+    pub(in crate::ua) fn invite_resent(&mut self, which: InviteTransaction, new: TransactionId, sessions: [u32; 2]) {
+        match which {
+            InviteTransaction::Initial(call) => {
+                if let Some(entry) = self.calls.get_mut(call) {
+                    entry.invite = new;
+                    entry.sessions = sessions;
+                    entry.provisional = false;
+                }
+            }
+            InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog) => {
+                if let Some(entry) = self.dialogs.get_mut(dialog) {
+                    if matches!(which, InviteTransaction::Reinvite(_)) {
+                        entry.invite = new;
+                    }
+                    entry.sessions = sessions;
+                }
+            }
+            InviteTransaction::LateFork(_) => {}
+        }
+    }
+
+    /// Whether nobody waits for the outcome of a request of a call.
+    pub(in crate::ua) fn invite_is_orphan(&self, which: InviteTransaction) -> bool {
+        match which {
+            InviteTransaction::Reinvite(dialog) => self.dialogs.get(dialog).is_none(),
+            InviteTransaction::LateFork(_) => true,
+            InviteTransaction::Initial(_) | InviteTransaction::Bye(_) => false,
+        }
+    }
+
+    /// The next event that a call has to tell.
+    pub(in crate::ua) fn call_event(&mut self, call: Handle) -> Option<Event> {
+        let entry = self.calls.get_mut(call)?;
+        if core::mem::take(&mut entry.pending.reinvited) {
+            return Some(Event::Reinvited { call: Call(call), status: entry.reinvite_status, answer_due: false });
+        }
+        if core::mem::take(&mut entry.pending.ended) {
+            let (cause, status) = (entry.cause, entry.status);
+            self.calls.remove(call);
+            return Some(Event::Ended { call: Call(call), cause, status });
+        }
+        if core::mem::take(&mut entry.pending.refresh_due) {
+            return Some(Event::RefreshDue { call: Call(call) });
+        }
+        None
+    }
+}

@@ -1,0 +1,155 @@
+//! Requests of the application, and those of peers that it answers (RFC 3261 §8).
+
+use crate::error::Error;
+use crate::memory::{Block, Handle, Octets};
+use crate::message::{Message, Method};
+use crate::role::Received;
+use crate::ua::auth::Answers;
+use crate::ua::content::Content;
+use crate::ua::context::Context;
+use crate::ua::event::{Call, Event, IncomingRequest, OutgoingRequest};
+use crate::ua::headers::Field;
+use crate::ua::outside::{Head, Parties, check_target};
+use crate::ua::usage::{Failure, UsageId};
+
+/// Which request a transaction of this usage carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ua) enum RequestTransaction {
+    /// One of the application, by its number.
+    Outgoing(u32),
+    /// One of the peer that the application answers.
+    Incoming,
+}
+
+impl<O: Octets> Context<'_, O> {
+    /// Sends a request of the application outside of any dialog.
+    pub(in crate::ua) fn request(
+        &mut self,
+        method: Method<'_>,
+        target: &str,
+        content: &Content<'_>,
+    ) -> Result<OutgoingRequest, Error> {
+        check_method(method)?;
+        content.check()?;
+        let uri = check_target(target)?;
+        let flow = self.flow_to(&uri);
+        let number = self.next_request();
+        let random = &mut self.core.random;
+        let head = Head {
+            method,
+            parties: Parties::Given { target: target.as_bytes(), from: b"" },
+            from_tag: random.token(),
+            call_id: random.token(),
+            seq: 1,
+            branch: random.token(),
+            transport: self.core.settings.transport,
+            proxied: true,
+            answers: &Answers::NONE,
+        };
+        let rows = [Field::Contact, Field::UserAgent];
+        self.send_outside(
+            &head,
+            flow,
+            UsageId::Request(RequestTransaction::Outgoing(number)).new_user(),
+            &rows,
+            content,
+        )?;
+        Ok(OutgoingRequest(number))
+    }
+
+    /// Sends a request of the application inside a call's dialog.
+    pub(in crate::ua) fn request_in_call(
+        &mut self,
+        call: Handle,
+        method: Method<'_>,
+        content: &Content<'_>,
+    ) -> Result<OutgoingRequest, Error> {
+        check_method(method)?;
+        content.check()?;
+        let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
+        if self.dialogs.get(dialog).is_none_or(|entry| entry.state != crate::dialog::State::Confirmed) {
+            return Err(Error::State);
+        }
+        let number = self.next_request();
+        self.send_in_dialog(
+            dialog,
+            method,
+            UsageId::Request(RequestTransaction::Outgoing(number)).new_user(),
+            Block::NONE,
+            content,
+        )?;
+        Ok(OutgoingRequest(number))
+    }
+
+    fn next_request(&mut self) -> u32 {
+        self.core.requests = self.core.requests.wrapping_add(1);
+        self.core.requests
+    }
+
+    /// Gives a request to the application.
+    pub(in crate::ua) fn hand_over(&mut self, request: &Message<'_>, call: Option<Call>) -> Received<Event> {
+        let tag = self.core.random.token();
+        let user = UsageId::Request(RequestTransaction::Incoming).new_user();
+        match self.transactions.server(self.now, self.source, request, tag.as_bytes(), user, false) {
+            Ok(id) => Received::Event(Event::Request { request: IncomingRequest(id), call }),
+            Err(_) => {
+                self.refuse_for_room(request);
+                Received::Nothing
+            }
+        }
+    }
+
+    /// The application's answer to a request that was given to it.
+    pub(in crate::ua) fn respond(
+        &mut self,
+        request: IncomingRequest,
+        status: u16,
+        content: &Content<'_>,
+    ) -> Result<(), Error> {
+        content.check()?;
+        if !(101..=699).contains(&status) {
+            return Err(Error::Invalid("status: 101 to 699"));
+        }
+        if !self.transactions.is_server(request.0) {
+            return Err(Error::Gone);
+        }
+        self.respond_with(request.0, status, true, &[Field::Server], content)
+    }
+
+    /// A response to a request of the application.
+    pub(in crate::ua) fn request_response(
+        &mut self,
+        which: RequestTransaction,
+        response: &Message<'_>,
+    ) -> Received<Event> {
+        match (which, response.status()) {
+            (RequestTransaction::Outgoing(number), Some(status)) if status != 100 => {
+                Received::Event(Event::Response { request: OutgoingRequest(number), status })
+            }
+            _ => Received::Nothing,
+        }
+    }
+}
+
+impl RequestTransaction {
+    /// The event that no response will come.
+    pub(in crate::ua) fn on_failure(self, failure: Failure) -> Option<Event> {
+        match self {
+            Self::Outgoing(number) => {
+                Some(Event::Response { request: OutgoingRequest(number), status: failure.status() })
+            }
+            Self::Incoming => None,
+        }
+    }
+}
+
+/// Refuses methods whose transactions the core makes itself.
+fn check_method(method: Method<'_>) -> Result<(), Error> {
+    match method {
+        Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Register => {
+            Err(Error::Invalid("method: the core sends this one itself"))
+        }
+        Method::Extension(name) if Method::parse(name).is_none() => Err(Error::Invalid("method: a token")),
+        _ => Ok(()),
+    }
+}

@@ -73,7 +73,7 @@ impl Identity {
         let block = octets.write(want, true, |_, writer| {
             writer.raw(message.call_id());
             let mut ends = [writer.len(); 5];
-            write_party(writer, local.raw(), if message.to_tag().is_none() { local_tag } else { &[] });
+            write_party(writer, local.raw_for_tag(), if message.to_tag().is_none() { local_tag } else { &[] });
             ends[1] = writer.len();
             write_party(writer, remote.raw(), &[]);
             ends[2] = writer.len();

@@ -4,7 +4,7 @@ use super::ParseError;
 use super::list::Element;
 use super::params::{Params, Places, element_end, read_params};
 use super::scan::{
-    ALPHA, BARE_URI, DISPLAY, SCHEME, Span, URI, decimal_u32, is, peek, run, skip_lws, slice, trim_end, unquote,
+    ALPHA, BARE_URI, DISPLAY, SCHEME, Span, URI, alike, decimal_u32, is, peek, run, skip_lws, slice, trim_end, unquote,
 };
 use super::uri::{Parts, Uri};
 use super::walk::Walk;
@@ -49,6 +49,14 @@ impl<'a> NameAddr<'a> {
         slice(self.raw, 0, usize::from(self.display))
     }
 
+    /// The value behind which a tag can be written: without an empty one at its end, which a peer could take for the tag.
+    pub(crate) fn raw_for_tag(&self) -> &'a [u8] {
+        match self.raw.strip_suffix(b"=").unwrap_or(self.raw).split_last_chunk::<4>() {
+            Some((before, last)) if self.tag.is_none() && alike(last, b";tag") => before,
+            _ => self.raw,
+        }
+    }
+
     /// The URI as it is written.
     #[must_use]
     pub fn raw_uri(&self) -> &'a [u8] {
@@ -83,7 +91,7 @@ impl<'a> NameAddr<'a> {
         self.params().find(name)
     }
 
-    /// The `tag` parameter.
+    /// The `tag` parameter: the first one that has a value (RFC 3261 §19.3).
     #[must_use]
     pub fn tag(&self) -> Option<&'a [u8]> {
         self.tag.get(self.raw)
@@ -179,11 +187,9 @@ impl<'a> Element<'a> for NameAddr<'a> {
         self.params = within(at);
         let tag = &mut self.tag;
         at = read_params(walk, start, at, &mut self.places, |param| {
-            if param.is(bytes, b"tag") {
-                // A second tag, or one that is empty, names no dialog (RFC 3261 §19.3).
-                if !tag.is_none() || !param.has_value() {
-                    return None;
-                }
+            // The first tag counts, and one that is empty is none: both are seen on the wire, and nothing is gained by
+            // refusing them.
+            if tag.is_none() && param.has_value() && param.is(bytes, b"tag") {
                 *tag = Span::new(param.value.wrapping_sub(start), param.end.wrapping_sub(start));
             }
             Some(())
@@ -258,6 +264,11 @@ mod tests {
         folded b"\"A\"\r\n <sip:a@b>\r\n ;\r\n\ttag\r\n =\r\n 4" => b"\"A\"", b"sip:a@b", Some("4");
         other_scheme b"<http://www.example.com/a,b>;tag=5" => b"", b"http://www.example.com/a,b", Some("5");
         name_that_ends_in_a_backslash b"\"A\\\\\" <sip:a@b>" => b"\"A\\\\\"", b"sip:a@b", None;
+        tag_without_value b"<sip:a@b>;tag" => b"", b"sip:a@b", None;
+        tag_that_is_empty b"<sip:a@b>;tag=" => b"", b"sip:a@b", None;
+        tag_that_is_empty_in_the_midst b"<sip:a@b>;tag=;x=y" => b"", b"sip:a@b", None;
+        two_tags b"<sip:a@b>;tag=1;Tag=2" => b"", b"sip:a@b", Some("1");
+        an_empty_tag_and_another b"<sip:a@b>;tag=;tag;tag=2;tag=3" => b"", b"sip:a@b", Some("2");
         slash b"<x:/>" => b"", b"x:/", None;
     }
 
@@ -281,9 +292,6 @@ mod tests {
             "<sip:a@b>;;",
             "Bell, A <sip:a@b>",
             "< sip:a@b >",
-            "<sip:a@b>;tag",
-            "<sip:a@b>;tag=",
-            "<sip:a@b>;tag=1;tag=2",
             "sip:a@b?x=y",
             "<a b:c>",
             "\"A\" sip:a@b",

@@ -24,8 +24,9 @@ pub fn response_head(w: &mut Writer<'_>, request: &Message<'_>, source: Address,
     }
     w.header_raw(HeaderName::From, request.from().raw());
     w.value_start(HeaderName::To);
-    w.raw(request.to().raw());
-    if let (None, Some(tag)) = (request.to_tag(), to_tag) {
+    let (to, to_tag) = (request.to(), to_tag.filter(|_| request.to_tag().is_none()));
+    w.raw(if to_tag.is_some() { to.raw_for_tag() } else { to.raw() });
+    if let Some(tag) = to_tag {
         w.raw(b";tag=");
         w.text(tag);
     }
@@ -51,12 +52,13 @@ pub fn malformed_head(w: &mut Writer<'_>, failure: &Malformed<'_>, source: Addre
     }
     if let Some(to) = failure.to() {
         w.value_start(HeaderName::To);
-        w.raw(to);
-        if let (Some(tag), Ok(address)) = (to_tag, super::NameAddr::parse(to))
-            && address.tag().is_none()
-        {
-            w.raw(b";tag=");
-            w.text(tag);
+        match (to_tag, super::NameAddr::parse(to)) {
+            (Some(tag), Ok(address)) if address.tag().is_none() => {
+                w.raw(address.raw_for_tag());
+                w.raw(b";tag=");
+                w.text(tag);
+            }
+            _ => w.raw(to),
         }
         w.end();
     }

@@ -134,6 +134,28 @@ fn a_400_with_a_to_that_can_be_read_has_a_tag() {
 }
 
 #[test]
+fn an_empty_tag_gives_way_to_ours() {
+    for to in ["<sip:bob@example.com>;tag", "<sip:bob@example.com>;Tag=", "sip:bob@example.com;tag="] {
+        let bytes = crlf(&INVITE.replace("Bob <sip:bob@example.com>", to));
+        let request = Message::parse(&bytes).unwrap();
+        assert_eq!(request.to_tag(), None);
+        let answer = answer(&request, SOURCE);
+        let end = to.rfind(';').unwrap();
+        assert!(text(&answer).contains(&format!("\r\nTo: {};tag=tt\r\n", &to[..end])), "{}", text(&answer));
+        // Without a tag of ours it goes back as it came.
+        let trying = written(|w| {
+            w.status_line(100, b"Trying");
+            response_head(w, &request, SOURCE, None);
+            w.finish_without_body();
+        });
+        assert!(text(&trying).contains(&format!("\r\nTo: {to}\r\n")), "{}", text(&trying));
+    }
+    let bytes = crlf(&INVITE.replace("<sip:bob@example.com>", "<sip:bob@example.com>;tag=;x=y"));
+    let answer = answer(&Message::parse(&bytes).unwrap(), SOURCE);
+    assert_eq!(Message::parse(&answer).unwrap().to_tag(), Some(&b"tt"[..]));
+}
+
+#[test]
 fn long_headers_go_back_whole() {
     let long = "x".repeat(20_000);
     let bytes = crlf(

@@ -349,7 +349,7 @@ impl<K, const B: usize> Connection<K, B> {
                 }
                 Arrival::Other
             }
-            Framing::Broken(ParseError::TooLarge) => self.too_large(io),
+            Framing::Oversized { .. } | Framing::Broken(ParseError::TooLarge) => self.too_large(io),
             Framing::Broken(error) => {
                 log::line!(warn, "no message can follow on connection {}: {}", self.flow.connection, error);
                 bump(&mut io.counted.broken);

@@ -184,7 +184,7 @@ impl Connection {
                 }
                 Arrival::KeepAlive
             }
-            Framing::Broken(ParseError::TooLarge) => Arrival::End(End::TooLarge),
+            Framing::Oversized { .. } | Framing::Broken(ParseError::TooLarge) => Arrival::End(End::TooLarge),
             Framing::Broken(_) => Arrival::End(End::Broken),
         }
     }

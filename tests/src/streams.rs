@@ -118,7 +118,7 @@ impl Streams {
                 Framing::Incomplete => break,
                 Framing::Frame { len } => messages.push(end.arrived.drain(..len).collect()),
                 Framing::KeepAlive { len, .. } => drop(end.arrived.drain(..len)),
-                Framing::Broken(error) => panic!("a role wrote what is no stream of messages: {error:?}"),
+                broken => panic!("a role wrote what is no stream of messages: {broken:?}"),
             }
         }
         Some((end.node, Flow { remote, connection, transport: Transport::Tcp }, messages))

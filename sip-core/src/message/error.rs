@@ -18,7 +18,7 @@ pub enum ParseError {
     Version,
     /// The Request-URI is not a URI, or carries headers (RFC 3261 §19.1.1).
     RequestUri,
-    /// A header line does not begin with a name and a colon.
+    /// A header line does not begin with a name and a colon, and could be taken for one that counts.
     HeaderName,
     /// A Via is malformed.
     Via,

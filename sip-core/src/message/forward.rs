@@ -2,7 +2,8 @@
 //! (RFC 3261 §16.6 for requests, §16.7 for responses).
 //!
 //! What nobody asked to change arrives as it came: unknown headers, folds, compact names, white space, the order
-//! of rows, the body. New rows stand right behind the start line.
+//! of rows, the body, and lines that are no rows and were passed over (§16.3 step 1: what is malformed and not needed
+//! remains unchanged). New rows stand right behind the start line.
 //!
 //! | edit | asked for by | source |
 //! |---|---|---|
@@ -464,7 +465,11 @@ struct Copied<'a> {
 impl<'a> Copied<'a> {
     fn new(message: &'a Message<'a>) -> Self {
         let empty_line = message.head_len().saturating_sub(2);
-        let first_row = message.rows().next().map_or(empty_line, Row::name);
+        let first_row = if message.skipped_rows() == 0 {
+            message.rows().next().map_or(empty_line, Row::name)
+        } else {
+            line(message.bytes(), 0, false).map_or(empty_line, |line| line.next)
+        };
         Self { message, at: 0, first_row, empty_line }
     }
 

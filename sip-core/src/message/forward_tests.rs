@@ -150,6 +150,19 @@ fn routes_in_every_layout() {
 }
 
 #[test]
+fn lines_that_are_no_rows_arrive_as_they_came() {
+    for rows in ["X Odd: 1\nRoute: <sip:1>\nX-Odd\nX: y", ": 1\nX Odd:\n\tmore\nRoute: <sip:1>\nX: y"] {
+        let bytes = crlf(&with(rows));
+        let message = Message::parse(&bytes).unwrap();
+        assert_eq!(message.skipped_rows(), 2);
+        let forward = ForwardRequest::new(&message).pop_route(1);
+        let text = written(|buffer| forward.write(buffer), forward.size());
+        let left = rows.replace("Route: <sip:1>\n", "");
+        assert_eq!(text, wire(&with(&left).replace("BYE sip:b@example.com SIP/2.0\n", ADDED)));
+    }
+}
+
+#[test]
 fn more_routes_than_there_are() {
     for (rows, count) in [("X: y", 1), ("Route:", 1), ("Route: <sip:1>", 2), ("Route: <sip:1>,\nRoute: <sip:2>", 3)] {
         let bytes = crlf(&with(rows));

@@ -604,5 +604,35 @@ fn name(bytes: &[u8], at: usize) -> Result<(u8, usize), (ParseError, usize)> {
     Ok((find(slice(bytes, at, end)), colon))
 }
 
+/// Passes over the line for which [`row`] has failed: one bad row that nobody needs spoils no message (RFC 3261 §8.2.2).
+/// Gives where the next line begins, or the fault when the line must not be passed over.
+///
+/// That is one with a CR or LF alone, and one that another parser may take for a row that counts:
+/// - its first word is the name of a row that every layer needs, or the letters before its colon spell Content-Length, so
+///   that the end of the message is never in doubt;
+/// - it goes on in a second line before its colon, and a parser without folds sees two rows;
+/// - it begins with white space, which only the line behind the start line can: behind a row that a proxy puts there it
+///   would be that row's fold.
+#[cold]
+#[inline(never)]
+pub(crate) fn pass_over(bytes: &[u8], fault: (ParseError, usize)) -> Result<usize, (ParseError, usize)> {
+    let (ParseError::HeaderName, at) = fault else { return Err(fault) };
+    let line = scan::line(bytes, at, true)?;
+    let name = slice(bytes, at, scan::find(bytes, at, b':').min(line.end));
+    let mandatory = matches!(find(slice(name, 0, run(name, 0, TOKEN))), 1..=LAST_MANDATORY);
+    let white = scan::is(peek(bytes, at), scan::LWS);
+    if mandatory || white || name.contains(&b'\r') || spells_length(name) { Err(fault) } else { Ok(line.next) }
+}
+
+/// The last of the ids whose rows every layer needs, which are the lowest.
+const LAST_MANDATORY: u8 = HeaderName::ContentLength.id();
+
+/// Whether the letters of what stands for a name are those of Content-Length or of its compact form.
+fn spells_length(name: &[u8]) -> bool {
+    let letters = || name.iter().filter(|octet| octet.is_ascii_alphabetic()).map(u8::to_ascii_lowercase);
+    let mut first = letters();
+    letters().eq(*b"l") || b"contentlength".iter().all(|letter| first.next() == Some(*letter))
+}
+
 #[cfg(test)]
 mod tests;

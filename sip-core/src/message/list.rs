@@ -1,7 +1,7 @@
 //! Header rows by name, and the comma-separated elements in them (RFC 3261 §7.3.1).
 
 use super::ParseError;
-use super::header::{Header, Row, row};
+use super::header::{Header, Row, pass_over, row};
 use super::scan::{peek, skip_lws};
 use super::walk::Walk;
 
@@ -55,12 +55,16 @@ impl Iterator for Rows<'_, '_> {
 /// The row that begins at `rest`, where the next one is to be looked for afterwards.
 #[inline(never)]
 fn next_beyond(bytes: &[u8], rest: &mut usize) -> Option<Row> {
-    if *rest == 0 || peek(bytes, *rest) == b'\r' {
-        return None;
+    while *rest != 0 && peek(bytes, *rest) != b'\r' {
+        match row(bytes, *rest) {
+            Ok((found, next)) => {
+                *rest = next;
+                return Some(found);
+            }
+            Err(fault) => *rest = pass_over(bytes, fault).ok()?,
+        }
     }
-    let (found, next) = row(bytes, *rest).ok()?;
-    *rest = next;
-    Some(found)
+    None
 }
 
 /// The header rows of a message, in order.

@@ -8,7 +8,7 @@ use super::start_line::{is_request, method_of};
 use super::via::Via;
 
 /// A message that could not be parsed. Its rows are read from the octets when they are asked for, up to the
-/// first line that isn't one.
+/// first line that can't be passed over.
 #[derive(Clone, Copy, Debug)]
 pub struct Malformed<'a> {
     bytes: &'a [u8],
@@ -20,6 +20,13 @@ pub struct Malformed<'a> {
 impl<'a> Malformed<'a> {
     pub(crate) const fn new(bytes: &'a [u8], skipped: usize, error: ParseError, at: usize) -> Self {
         Self { bytes, skipped, error, at }
+    }
+
+    /// A message of a stream that is larger than there is room for, of which the head is there: what
+    /// [`Framing::Oversized`](super::Framing::Oversized) has found, to be answered with 513 (RFC 3261 §21.5.7).
+    #[must_use]
+    pub const fn oversized(head: &'a [u8]) -> Self {
+        Self::new(head, 0, ParseError::TooLarge, head.len())
     }
 
     /// What is wrong.
@@ -82,7 +89,7 @@ impl<'a> Malformed<'a> {
         method_of(self.start_line())
     }
 
-    /// The values of all rows of this name, up to the first line that isn't a header.
+    /// The values of all rows of this name, up to the first line that can't be passed over.
     #[must_use]
     pub fn header_rows<'n>(&self, name: HeaderName<'n>) -> Named<'static, 'a, 'n> {
         let bytes = self.limited();

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::address::NameAddr;
-use super::header::{Header, HeaderName, Row, row};
+use super::header::{Header, HeaderName, Row, pass_over, row};
 use super::list::{Element, Headers, Named, Rows, Selected, Values};
 use super::malformed::Malformed;
 use super::method::Method;
@@ -80,6 +80,8 @@ struct Index {
     first: [u8; IDS],
     /// Where the rows that did not fit in the table begin; zero when all did.
     rest: u16,
+    /// How many lines were passed over.
+    skipped: u16,
     count: u8,
 }
 
@@ -93,7 +95,15 @@ impl Index {
             if peek(bytes, at) == b'\r' {
                 break line(bytes, at, false)?.next;
             }
-            let (row, next) = row(bytes, at)?;
+            let (row, next) = match row(bytes, at) {
+                Ok(found) => found,
+                Err(fault) => {
+                    at = pass_over(bytes, fault)?;
+                    // Each has three octets at least, so that their number fits.
+                    self.skipped = self.skipped.wrapping_add(1);
+                    continue;
+                }
+            };
             if let Some(first) = core.rows.get_mut(usize::from(row.id()).wrapping_sub(1)) {
                 if first.is_none() {
                     *first = row;
@@ -256,7 +266,7 @@ impl<'a> Message<'a> {
             parts: Parts::NONE,
             head: 0,
             status: 0,
-            index: Index { present: 0, table: [Row::NONE; TABLE], first: [0; IDS], rest: 0, count: 0 },
+            index: Index { present: 0, table: [Row::NONE; TABLE], first: [0; IDS], rest: 0, skipped: 0, count: 0 },
         });
         // Filled where it will lie: it is large.
         if let Ok(message) = &mut parsed
@@ -350,6 +360,13 @@ impl<'a> Message<'a> {
     #[must_use]
     pub const fn head_len(&self) -> usize {
         self.head as usize
+    }
+
+    /// How many lines among the headers are no header rows and were passed over: without a colon, or with a name that is no
+    /// token (RFC 3261 §8.2.2). No accessor gives them; a message that is [forwarded](super::forward) keeps them.
+    #[must_use]
+    pub const fn skipped_rows(&self) -> usize {
+        self.index.skipped as usize
     }
 
     /// Whether this is a request.

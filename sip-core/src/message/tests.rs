@@ -179,6 +179,33 @@ fn name_of(row: &str) -> HeaderName<'_> {
 }
 
 #[test]
+fn lines_that_are_no_rows_are_passed_over_and_counted() {
+    const LINES: [&str; 6] = ["X Odd: 1", "X-Odd", "X(Odd): 1", ": 1", "X-A;b: 1\n and on", "\u{dc}ber: 1"];
+    // Among the rows of the table, and among those beyond.
+    for count in [0, 1, 30] {
+        let among: String = (0..count).map(|number| format!("X: {number}\n{}\n", LINES.join("\n"))).collect();
+        let text = format!(
+            "BYE sip:b@example.com SIP/2.0\n{among}Via: SIP/2.0/UDP a.example.com;branch=z9hG4bK1\n{among}From: <sip:a@b>;tag=1\n\
+            To: <sip:b@example.com>;tag=2\nCall-ID: 1\n{among}CSeq: 1 BYE\nX: end\n\n"
+        );
+        let bytes = crlf(&text);
+        let m = Message::parse(&bytes).unwrap();
+        assert_eq!(m.skipped_rows(), LINES.len() * count * 3);
+        assert_eq!(m.headers().count(), count * 3 + 6);
+        assert_eq!(m.header_rows(HeaderName::Other(b"x")).count(), count * 3 + 1);
+        assert_eq!((m.call_id(), m.header_rows(HeaderName::Other(b"x")).last()), (&b"1"[..], Some(&b"end"[..])));
+        read_all(&m);
+        let spoilt = crlf(&text.replace("CSeq: 1 BYE", "CSeq: 1"));
+        let failure = Message::parse(&spoilt).unwrap_err();
+        assert_eq!(
+            (failure.error(), failure.call_id(), failure.cseq()),
+            (ParseError::CSeq, Some(&b"1"[..]), Some(&b"1"[..]))
+        );
+        assert_eq!(failure.header_rows(HeaderName::Other(b"X")).last(), Some(&b"end"[..]));
+    }
+}
+
+#[test]
 fn more_rows_than_the_table_has() {
     for count in 0..100 {
         let bytes = crowded(count);
@@ -246,7 +273,6 @@ faults! {
     call_id_empty "Call-ID:" => CallId;
     call_id_of_two_words "Call-ID: a b" => CallId;
     to_without_closing_quote "To: \"Bob <sip:b@example.com>" => To;
-    to_with_an_empty_tag "To: <sip:b@example.com>;tag=" => To;
     two_to_and_an_empty_tag "To: <sip:b@example.com>\nTo: <sip:c@example.com>;tag=" => DoubledTo;
     from_that_ends_in_a_backslash "From: \"A\\" => From;
     from_of_two_addresses "From: <sip:a@b>, <sip:c@d>" => From;
@@ -254,7 +280,9 @@ faults! {
     via_of_separators "Via: SIP/2.0/UDP 192.0.2.15;;,;,," => Via;
     via_empty "Via:" => Via;
     via_without_host "Via: SIP/2.0/UDP" => Via;
-    line_without_colon "Subject a" => HeaderName;
+    line_that_may_be_a_length "Content Length: 1" => HeaderName;
+    line_that_may_be_a_via "Via SIP/2.0/UDP a" => HeaderName;
+    line_end_in_a_line_that_is_no_row "X Odd\r: 1" => LineEnd;
 }
 
 macro_rules! fine {
@@ -268,6 +296,9 @@ macro_rules! fine {
 }
 
 fine! {
+    to_with_an_empty_tag "To: <sip:b@example.com>;tag=";
+    tags_without_value_and_twice "To: <sip:b@example.com>;tag\nFrom: <sip:b@example.com>;tag=1;tag=2";
+    line_without_colon "Subject a";
     content_length_twice_the_same "Content-Length: 0\nl: 00";
     call_id_of_256 &format!("Call-ID: {}", "c".repeat(256));
     call_id_of_4096 &format!("Call-ID: {}", "c".repeat(4096));

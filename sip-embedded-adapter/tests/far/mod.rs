@@ -103,7 +103,7 @@ impl Far {
                     self.take(stack, now, Self::flow(number, self.near), &message);
                 }
                 Framing::KeepAlive { len, .. } => drop(line.octets.drain(..len)),
-                Framing::Broken(error) => panic!("the adapter broke a stream: {error:?}: {:?}", line.octets),
+                broken => panic!("the adapter broke a stream: {broken:?}: {:?}", line.octets),
             }
         }
         if lost {

@@ -17,6 +17,10 @@ pub(crate) fn read(octets: &[u8], other: &[u8]) -> Sum {
             octets.get(len..).unwrap_or_default()
         }
         Framing::Incomplete => octets,
+        Framing::Oversized { head } => {
+            malformed(&mut sum, &Malformed::oversized(octets.get(..head).unwrap_or(octets)));
+            return sum;
+        }
         Framing::Broken(error) => {
             sum.error(error);
             octets

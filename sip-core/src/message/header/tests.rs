@@ -40,6 +40,69 @@ fn no_name_is_found_by_half_of_it_or_more_than_it() {
     assert_eq!(find(b"Call\rID"), 0);
 }
 
+#[test]
+fn a_line_that_is_no_row_is_passed_over() {
+    for line in [
+        "X Odd: 1",
+        "X-Odd",
+        "X(Odd): 1",
+        ": 1",
+        ":",
+        "X-A;b: 1",
+        "\u{dc}ber: 1",
+        "X\0: 1",
+        "=",
+        "X Odd: 1\r\n and on",
+        "Content Type: application/sdp",
+        "Contact",
+        "Toast rack: 1",
+        "X l: 5",
+        "X Content-Length: 5",
+        "ll 5",
+    ] {
+        let bytes = format!("{line}\r\nVia: x\r\n\r\n").into_bytes();
+        let fault = row(&bytes, 0).expect_err("no row");
+        assert_eq!(pass_over(&bytes, fault), Ok(line.len() + 2), "{line}");
+    }
+}
+
+#[test]
+fn a_line_that_may_count_is_not_passed_over() {
+    for line in [
+        "Content-Length 5",
+        "content-length (x): 5",
+        "Content Length: 5",
+        "Content\u{ad}Length: 5",
+        "\"Content-Length\": 5",
+        "Content\0Length: 5",
+        "(Content-Lengthy): 5",
+        "l 5",
+        "l",
+        "L x: 5",
+        "(l): 5",
+        "Via SIP/2.0/UDP a",
+        "v SIP/2.0/UDP a",
+        "Via",
+        "From <sip:a@b>",
+        "to; x: 1",
+        "Call-ID 1",
+        "CSeq 1 BYE",
+        " X: 1",
+        "\tContent-Length: 5",
+        "X-Odd\r\n Content-Length: 5",
+        "Content-\r\n Length: 5",
+    ] {
+        let bytes = format!("{line}\r\nVia: x\r\n\r\n").into_bytes();
+        let fault = row(&bytes, 0).expect_err("no row");
+        assert_eq!(pass_over(&bytes, fault), Err((ParseError::HeaderName, 0)), "{line}");
+    }
+    for (line, error) in [("X Odd\rY: 1", ParseError::LineEnd), ("X Odd: 1\nY: 1", ParseError::LineEnd)] {
+        let bytes = format!("{line}\r\n\r\n").into_bytes();
+        let fault = row(&bytes, 0).expect_err("no row");
+        assert_eq!(pass_over(&bytes, fault).map_err(|(error, _)| error), Err(error), "{line}");
+    }
+}
+
 macro_rules! rows {
     ($($name:ident $line:literal => $expected:expr;)*) => {$(
         #[test]

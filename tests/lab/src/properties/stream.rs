@@ -8,9 +8,9 @@ use sip_core::message::{Framer, Framing, MAX_MESSAGE, Message, ParseError};
 struct Cut {
     /// Where each message begins and ends.
     messages: Vec<(usize, usize)>,
-    /// How many times a double CRLF came between messages, and how many octets of CRLF did.
+    /// How many times a double CRLF came between messages, and how many octets of CRLF and NUL did.
     pings: usize,
-    line_ends: usize,
+    between: usize,
     /// Whether no message can follow. Of several faults in one line, which one is named depends on how much of it has come.
     broken: bool,
 }
@@ -69,6 +69,11 @@ fn cut(octets: &[u8], pieces: &[usize], cap: usize) -> Cut {
             let rest = &octets[taken..arrived];
             match framer.next(rest) {
                 Framing::Incomplete => break,
+                Framing::Oversized { head } => {
+                    assert!(head <= cap.min(MAX_MESSAGE) && rest[..head].ends_with(b"\r\n\r\n"), "a head of {head}");
+                    found.broken = true;
+                    return found;
+                }
                 Framing::Broken(_) => {
                     found.broken = true;
                     return found;
@@ -80,9 +85,11 @@ fn cut(octets: &[u8], pieces: &[usize], cap: usize) -> Cut {
                     taken += len;
                 }
                 Framing::KeepAlive { len, ping } => {
-                    assert!(matches!(len, 2 | 4) && (len == 2 || ping) && rest.starts_with(&b"\r\n\r\n"[..len]));
+                    let nuls = rest[0] == 0 && !ping && rest[..len].iter().all(|octet| *octet == 0);
+                    let line_ends = matches!(len, 2 | 4) && (len == 2 || ping) && rest.starts_with(&b"\r\n\r\n"[..len]);
+                    assert!(nuls || line_ends, "{len} octets between messages");
                     found.pings += usize::from(ping);
-                    found.line_ends += len;
+                    found.between += len;
                     taken += len;
                 }
             }

@@ -15,6 +15,9 @@
 //! - header components of a URI without name or value;
 //! - controls other than CR and LF in values and reason phrases;
 //! - several challenges in one row;
+//! - lines among the headers that are no rows and could not be taken for one that counts: they are passed over
+//!   ([`Message::skipped_rows`]);
+//! - tags that are empty, which are none, and further tags behind the first;
 //! - the missing branches and tags of RFC 2543.
 //!
 //! It refuses CR or LF alone, doubled mandatory headers and conflicting lengths, on which two parsers could disagree.

@@ -256,7 +256,7 @@ impl<'a> ForwardRequest<'a> {
             w.uri(uri);
             copy.skip_to(from.saturating_add(old_uri.len()));
         }
-        copy.until(w, copy.first_row);
+        copy.until(w, copy.first_row());
         self.new_rows(w, hops.is_none());
         self.edit_rows(w, &mut copy, hops)?;
         if let Some(uri) = self.appended {
@@ -457,7 +457,6 @@ fn next_value(list: &[u8], at: usize) -> usize {
 struct Copied<'a> {
     message: &'a Message<'a>,
     at: usize,
-    first_row: usize,
     /// Where the empty line stands that ends the headers.
     empty_line: usize,
 }
@@ -465,12 +464,16 @@ struct Copied<'a> {
 impl<'a> Copied<'a> {
     fn new(message: &'a Message<'a>) -> Self {
         let empty_line = message.head_len().saturating_sub(2);
-        let first_row = if message.skipped_rows() == 0 {
-            message.rows().next().map_or(empty_line, Row::name)
+        Self { message, at: 0, empty_line }
+    }
+
+    /// Where the line behind the start line begins.
+    fn first_row(&self) -> usize {
+        if self.message.skipped_rows() == 0 {
+            self.message.rows().next().map_or(self.empty_line, Row::name)
         } else {
-            line(message.bytes(), 0, false).map_or(empty_line, |line| line.next)
-        };
-        Self { message, at: 0, first_row, empty_line }
+            line(self.message.bytes(), 0, false).map_or(self.empty_line, |line| line.next)
+        }
     }
 
     /// Copies what stands before `to` and has not been copied.

@@ -109,11 +109,10 @@ impl Framer {
     /// What stands where a message would begin and does not begin one.
     fn between(&self, octets: &[u8]) -> Framing {
         match octets {
-            [] => Framing::Incomplete,
             [0, ..] => Framing::KeepAlive { len: octets.iter().take_while(|octet| **octet == 0).count(), ping: false },
             [b'\r', b'\n', b'\r', b'\n', ..] if !self.half_ping => Framing::KeepAlive { len: 4, ping: true },
             [b'\r', b'\n', ..] => Framing::KeepAlive { len: 2, ping: self.half_ping },
-            [b'\r'] => Framing::Incomplete,
+            [] | [b'\r'] => Framing::Incomplete,
             _ => Framing::Broken(ParseError::LineEnd),
         }
     }

@@ -18,7 +18,7 @@ use core::net::SocketAddr;
 use core::ops::ControlFlow;
 use core::time::Duration;
 use mio::{Events, Interest, Poll, Token};
-use sip_core::message::Message;
+use sip_core::message::{Malformed, Message};
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::Instant;
 use sip_core::transport::{Flow, FlowError, Payload, Target, Transport};
@@ -207,8 +207,8 @@ impl<R: Role> Adapter<R> {
     /// Does a bounded piece of work and never blocks: carries out what the role wants done, fires its timers, and
     /// receives at most one message into `buffer`.
     ///
-    /// A datagram that fills `buffer` is dropped as truncated, and a message of a connection that `buffer` can't hold closes
-    /// it; 65,536 octets hold every one.
+    /// A datagram that fills `buffer` is dropped as truncated, and a message of a connection that `buffer` can't hold is
+    /// answered with 513 by the role and closes it; 65,536 octets hold every one.
     ///
     /// # Errors
     /// The datagram socket is dead. Nothing that comes from the network, and no send that fails, is an error here: see
@@ -400,6 +400,10 @@ impl<R: Role> Adapter<R> {
             tcp::Arrived::Nothing => Ok(self.rest(now)),
             tcp::Arrived::Other => Ok(Turn::Again),
             tcp::Arrived::Message(flow, length) => Ok(self.take(now, flow, &buffer[..length])),
+            tcp::Arrived::Oversized(flow, length) => {
+                self.role.receive_malformed(now, flow, &Malformed::oversized(&buffer[..length]));
+                Ok(Turn::Again)
+            }
         }
     }
 
@@ -434,7 +438,9 @@ impl<R: Role> Adapter<R> {
     fn receive_message(&mut self, now: Instant, buffer: &mut [u8]) -> tcp::Arrived {
         let Some(tcp) = &mut self.tcp else { return tcp::Arrived::Nothing };
         let arrived = tcp.receive(now, buffer, &mut self.inputs, &mut self.statistics);
-        if let (tcp::Arrived::Message(flow, length), Some(tap)) = (&arrived, &mut self.tap) {
+        if let (tcp::Arrived::Message(flow, length) | tcp::Arrived::Oversized(flow, length), Some(tap)) =
+            (&arrived, &mut self.tap)
+        {
             tap(Direction::In, tcp.local(*flow), *flow, &buffer[..*length], now);
         }
         arrived

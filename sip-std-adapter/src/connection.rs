@@ -5,8 +5,15 @@
 //!   Connecting ─────────────────────────> Open <──── accepted
 //!        │                                 │
 //!        │ error, time is up               │ error, end of the stream, stall, broken stream, Close
-//!        └────────────> dropped <──────────┘
+//!        └────────────> dropped <──────────┤
+//!                          ^               │ a message over the limit
+//!                          │               v
+//!                          └─────────── Lingering
+//!                    end of the stream, time is up
 //! ```
+//! While it lingers its peer can still read the answer to the message that was too large; what it sends is dropped. Closed at
+//! once with octets unread, the system would reset the connection and the answer could be lost on its way.
+//!
 //! A dropped connection is no state: [`Tcp`](crate::tcp::Tcp) forgets it, which closes the socket, and tells the role.
 
 use crate::fault::flow_error;
@@ -28,6 +35,7 @@ const PONG: &[u8] = b"\r\n";
 pub(crate) enum State {
     Connecting,
     Open,
+    Lingering,
 }
 
 /// What a look at a connection's octets found.
@@ -35,6 +43,8 @@ pub(crate) enum State {
 pub(crate) enum Arrival {
     /// A message of so many octets lies in the caller's buffer.
     Message(usize),
+    /// A message over the limit: so many of its octets, its head among them, lie in the caller's buffer. No other follows.
+    Oversized(usize),
     /// A keep-alive, which was answered.
     KeepAlive,
     /// Octets that are no message yet.
@@ -52,7 +62,7 @@ pub(crate) enum End {
     Lost(FlowError),
     /// What came is no SIP message, and no other can be told from it.
     Broken,
-    /// A message larger than there is room for.
+    /// A message whose head alone is larger than there is room for.
     TooLarge,
 }
 
@@ -152,6 +162,9 @@ impl Connection {
 
     /// Cuts the next message out of what has arrived and puts it into `buffer`; reads once when there is none.
     pub(crate) fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Arrival {
+        if self.state == State::Lingering {
+            self.input = Vec::new();
+        }
         let mut framing = self.frame();
         if framing == Framing::Incomplete {
             match self.read() {
@@ -162,12 +175,16 @@ impl Connection {
                 Err(error) => return Arrival::End(End::Lost(flow_error(&error))),
             }
         }
+        if self.state == State::Lingering {
+            return Arrival::Part;
+        }
         match framing {
             Framing::Incomplete => Arrival::Part,
             Framing::Frame { len } => {
-                let (Some(frame), Some(room)) = (self.input.get(..len), buffer.get_mut(..len)) else {
-                    return Arrival::End(End::TooLarge);
-                };
+                if len > buffer.len() {
+                    return self.oversized(len, buffer);
+                }
+                let (frame, room) = (self.input.get(..len).unwrap_or_default(), buffer.get_mut(..len).unwrap_or_default());
                 room.copy_from_slice(frame);
                 self.take(len);
                 self.used = now;
@@ -184,9 +201,19 @@ impl Connection {
                 }
                 Arrival::KeepAlive
             }
-            Framing::Oversized { .. } | Framing::Broken(ParseError::TooLarge) => Arrival::End(End::TooLarge),
+            Framing::Oversized { head } => self.oversized(head, buffer),
+            Framing::Broken(ParseError::TooLarge) => Arrival::End(End::TooLarge),
             Framing::Broken(_) => Arrival::End(End::Broken),
         }
+    }
+
+    /// Shows as many of these octets of a message that is too large as `buffer` holds; nothing is received any more.
+    fn oversized(&mut self, len: usize, buffer: &mut [u8]) -> Arrival {
+        let len = len.min(buffer.len());
+        let (part, room) = (self.input.get(..len).unwrap_or_default(), buffer.get_mut(..len).unwrap_or_default());
+        room.copy_from_slice(part);
+        self.state = State::Lingering;
+        Arrival::Oversized(len)
     }
 
     fn frame(&mut self) -> Framing {

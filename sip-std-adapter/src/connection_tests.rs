@@ -10,7 +10,7 @@ use sip_core::transport::Address;
 use sip_core::ua::{Config, Event, UserAgent};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 fn dial(adapter: &Adapter<Echo>) -> TcpStream {
     let stream = TcpStream::connect(adapter.local_addr()).unwrap();
@@ -163,7 +163,7 @@ fn a_keep_alive_is_answered_and_line_ends_are_skipped() {
 #[test]
 fn what_no_message_can_follow_ends_the_connection() {
     let head = "OPTIONS sip:bob@example.com SIP/2.0\r\n";
-    let rows = ["\rX: y\r\n", "no header\r\n", "Content-Length: 1\r\nContent-Length: 2\r\n", "Content-Length: x\r\n"];
+    let rows = ["\rX: y\r\n", "Content Length: 1\r\n", "Content-Length: 1\r\nContent-Length: 2\r\n", "Content-Length: x\r\n"];
     for row in rows {
         let mut adapter = adapter();
         let mut stream = dial(&adapter);
@@ -189,8 +189,46 @@ fn a_message_that_the_buffer_cannot_hold_ends_the_connection() {
             }
         };
         assert!(matches!(lost, Said::Lost(_, FlowError::Closed)), "{row}");
-        assert_eq!((adapter.statistics().oversized, adapter.connections()), (1, 0));
+        assert_eq!((adapter.statistics().oversized, adapter.connections()), (1, 1));
+        // It stays for a moment, and not for one who has gone.
+        stream.write_all(b"what follows is dropped").unwrap();
+        drop(stream);
+        while adapter.connections() > 0 {
+            assert!(matches!(adapter.poll(&mut buffer).unwrap(), Turn::Again | Turn::Idle(_)));
+            assert!(adapter.now() < end);
+        }
+        assert_eq!((adapter.statistics().connections_closed, adapter.statistics().malformed), (1, 0));
     }
+}
+
+#[test]
+fn a_message_over_the_limit_is_answered_before_its_connection_closes() {
+    let mut phone = UserAgent::new(HeapMemory::with_capacity(8, 2, 1, 1));
+    let config = Config::new("127.0.0.1:5060", "sip:bob@example.com");
+    phone.start(&Config { transport: Transport::Tcp, learn_address: false, ..config }, [1; 16]).unwrap();
+    let mut adapter = Adapter::bind(phone, LOCAL.parse().unwrap()).unwrap();
+    let mut stream = TcpStream::connect(adapter.local_addr()).unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let tapped = Arc::clone(&seen);
+    adapter.set_tap(move |direction, _, _, octets, _| tapped.lock().unwrap().push((direction, octets.len())));
+    let head = "OPTIONS sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:5070;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
+        To: <sip:bob@example.com>\r\nCall-ID: large\r\nCSeq: 1 OPTIONS\r\nContent-Length: 70000\r\n\r\n";
+    // Much of the body is there already: what is not read must not cost the answer.
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&[b'x'; 30_000]).unwrap();
+    let (mut buffer, end) = (vec![0; 65_536], adapter.now() + sip_core::time::Duration::from_secs(10));
+    while adapter.statistics().connections_closed == 0 {
+        assert!(adapter.now() < end);
+        if let Turn::Idle(until) = adapter.poll(&mut buffer).unwrap() {
+            adapter.wait(Some(until.unwrap_or(end).min(end))).unwrap();
+        }
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("SIP/2.0 513 Message Too Large\r\nVia: SIP/2.0/TCP 127.0.0.1:5070;branch=z9hG4bK1"), "{answer}");
+    assert!(answer.contains("\r\nCall-ID: large\r\nCSeq: 1 OPTIONS\r\n"), "{answer}");
+    assert_eq!((adapter.statistics().oversized, adapter.statistics().messages_out), (1, 1));
+    assert_eq!(*seen.lock().unwrap(), [(Direction::In, head.len()), (Direction::Out, answer.len())]);
 }
 
 #[test]

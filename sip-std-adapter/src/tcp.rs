@@ -31,6 +31,8 @@ const STALL: Duration = Duration::from_secs(32);
 /// For how long no message has to have passed before a connection may make room for another: 64·T1, when no transaction
 /// is alive on it.
 const SILENCE: Duration = Duration::from_secs(32);
+/// For how long a connection stays whose peer has sent a message over the limit, so that the answer gets there.
+const LINGER: Duration = Duration::from_secs(2);
 /// When to try again to accept, where the system had nothing left to accept with.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -48,6 +50,8 @@ pub(crate) enum Dialled {
 pub(crate) enum Arrived {
     /// A message of so many octets.
     Message(Flow, usize),
+    /// So many octets of a message over the limit. The end of its flow is among the inputs.
+    Oversized(Flow, usize),
     /// Something else.
     Other,
     /// Nothing until the system says so.
@@ -199,7 +203,7 @@ impl Tcp {
         let Some(connection) = self.connections.get_mut(&flow.connection).filter(|found| found.flow == flow) else {
             return Sent::Failed(FlowError::Closed);
         };
-        if connection.state != State::Open {
+        if connection.state == State::Connecting {
             return Sent::Failed(FlowError::Closed);
         }
         let sent = connection.send(now, bytes);
@@ -271,7 +275,7 @@ impl Tcp {
                 if !blocked && core::mem::take(&mut connection.deferred) {
                     inputs.push_back(Input::Writable(connection.flow));
                 }
-                if !blocked || progress {
+                if connection.state == State::Open && (!blocked || progress) {
                     self.set_deadline(number, blocked.then_some(now + STALL));
                 }
             }
@@ -303,10 +307,16 @@ impl Tcp {
             match arrival {
                 Arrival::Nothing => continue,
                 Arrival::Message(_) => counted.messages_in += 1,
+                Arrival::Oversized(_) => {
+                    counted.oversized += 1;
+                    self.linger(number, now);
+                    // Given to the role when its answer is on its way. That a message was too large would say that the others
+                    // still get through.
+                    inputs.push_back(Input::Failed(flow, FlowError::Closed));
+                }
                 Arrival::KeepAlive => counted.keep_alives += 1,
                 Arrival::Part => {}
                 Arrival::End(end) => {
-                    // That a message was too large would say that the others still get through.
                     let error = match end {
                         End::Lost(error) => error,
                         End::Broken => {
@@ -323,10 +333,10 @@ impl Tcp {
                 }
             }
             self.queue(number);
-            return if let Arrival::Message(length) = arrival {
-                Arrived::Message(flow, length)
-            } else {
-                Arrived::Other
+            return match arrival {
+                Arrival::Message(length) => Arrived::Message(flow, length),
+                Arrival::Oversized(length) => Arrived::Oversized(flow, length),
+                _ => Arrived::Other,
             };
         }
         Arrived::Nothing
@@ -398,11 +408,22 @@ impl Tcp {
         true
     }
 
+    /// Lets a connection go on without the role, and for a moment only.
+    fn linger(&mut self, number: u32, now: Instant) {
+        if let Some(connection) = self.connections.get(&number)
+            && self.peers.get(&connection.flow.remote) == Some(&number)
+        {
+            self.peers.remove(&connection.flow.remote);
+        }
+        self.set_deadline(number, Some(now + LINGER));
+    }
+
     /// Ends a connection and has the role told.
     fn end(&mut self, number: u32, error: FlowError, inputs: &mut VecDeque<Input>, counted: &mut Statistics) {
         let Some(connection) = self.remove(number, counted) else { return };
         match connection.state {
             State::Open => inputs.push_back(Input::Failed(connection.flow, error)),
+            State::Lingering => {}
             State::Connecting => {
                 inputs.extend(connection.tickets.into_iter().map(|ticket| Input::NotConnected(ticket, error)));
             }
@@ -417,7 +438,7 @@ impl Tcp {
             self.peers.remove(&connection.flow.remote);
         }
         match connection.state {
-            State::Open => counted.connections_closed += 1,
+            State::Open | State::Lingering => counted.connections_closed += 1,
             State::Connecting => counted.connects_failed += 1,
         }
         Some(connection)

@@ -88,7 +88,8 @@ pub struct Statistics {
     pub accept_errors: u64,
     /// Connections closed because what came over them was no SIP message.
     pub broken: u64,
-    /// Connections closed because a message was larger than the buffer.
+    /// Connections closed because a message was larger than the buffer, or than 65,535 octets; the role could answer it when its
+    /// head was not.
     pub oversized: u64,
 }
 

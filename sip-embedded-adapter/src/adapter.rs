@@ -15,7 +15,7 @@ use crate::streams::{Arrival, Dialled, Input, Io, NoTcp, Sent, Streams};
 use crate::turn::{Query, Statistics, Turn, bump};
 use core::net::{IpAddr, SocketAddr};
 use embedded_nal::{UdpClientStack, UdpFullStack, nb};
-use sip_core::message::Message;
+use sip_core::message::{Malformed, Message};
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow, FlowError, Payload, Target, Transport};
@@ -316,6 +316,11 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
             Arrival::Nothing => Ok(self.idle(now)),
             Arrival::Other => Ok(Turn::Again),
             Arrival::TooLarge(flow) => Ok(Turn::TooLarge { flow }),
+            Arrival::Oversized(flow, length) => {
+                let head = buffer.get(..length).unwrap_or_default();
+                self.role.receive_malformed(now, flow, &Malformed::oversized(head));
+                Ok(Turn::TooLarge { flow })
+            }
             Arrival::Message(flow, length) => Ok(self.take(now, flow, buffer.get(..length).unwrap_or_default())),
         }
     }

@@ -5,7 +5,10 @@
 //!   Closed ───────────> Connecting ────────────────────────> Open
 //!     ^                     │                                  │
 //!     │  error, time is up  │      error, end of stream, stall,│
-//!     └─────────────────────┴──────── broken stream, Close <───┘
+//!     ├─────────────────────┴──────── broken stream, Close <───┤
+//!     │                                                        │ a message over the limit
+//!     └──────────────────────────────────── Lingering <────────┘
+//!       the role knows, and its answer is out; error, stall
 //! ```
 //!
 //! | state | `service` | `send` | `receive` |
@@ -13,6 +16,7 @@
 //! | Closed | nothing | refused | nothing |
 //! | Connecting | asks the stack again; past its limit: Closed | refused | nothing |
 //! | Open | sends what had no room; past the limit without progress: Closed | sends, keeps what has no room | reads, cuts one message |
+//! | Lingering | the same; when all is sent and the role knows: Closed | the same | nothing |
 //!
 //! The socket is given back to the stack in one place, [`end`](Connection::end), once. What the role has yet to be told stays
 //! in the connection until it is asked for, and until then the place is not used again.
@@ -46,6 +50,7 @@ pub(crate) enum State {
     Closed = 0,
     Connecting,
     Open,
+    Lingering,
 }
 
 /// A connection with room for one message on its way in and for one on its way out.
@@ -121,7 +126,7 @@ impl<K, const B: usize> Connection<K, B> {
 
     /// Whether it has to be gone on with.
     pub(crate) fn is_busy(&self) -> bool {
-        self.state == State::Connecting || self.start != self.end
+        matches!(self.state, State::Connecting | State::Lingering) || self.start != self.end
     }
 
     /// Lets one more wait for it; `false` when too many do.
@@ -142,7 +147,7 @@ impl<K, const B: usize> Connection<K, B> {
             self.waiting = last;
             return Some(match self.state {
                 State::Open => Input::Connected(ticket, self.flow),
-                State::Closed | State::Connecting => Input::NotConnected(ticket, self.error),
+                _ => Input::NotConnected(ticket, self.error),
             });
         }
         if core::mem::take(&mut self.lost) {
@@ -187,6 +192,7 @@ impl<K, const B: usize> Connection<K, B> {
                 bump(&mut io.counted.closed);
                 self.lost = true;
             }
+            State::Lingering => bump(&mut io.counted.closed),
         }
         log::line!(debug, "connection {} to {} ended: {}", self.flow.connection, self.flow.remote, error);
         self.state = State::Closed;
@@ -203,9 +209,11 @@ impl<K, const B: usize> Connection<K, B> {
         match self.state {
             State::Closed => {}
             State::Connecting => self.go_on_connecting(io, means, limit),
-            State::Open => {
+            State::Open | State::Lingering => {
                 if let Err(error) = self.flush(io, means) {
                     self.end(io, error);
+                } else if self.state == State::Lingering && !self.lost && self.start == self.end {
+                    self.end(io, FlowError::Closed);
                 } else if self.start != self.end && io.now >= self.moved + STALL {
                     bump(&mut io.counted.stalled);
                     self.end(io, FlowError::Closed);
@@ -251,7 +259,7 @@ impl<K, const B: usize> Connection<K, B> {
     where
         S: TcpClientStack<TcpSocket = K>,
     {
-        if self.state != State::Open {
+        if !matches!(self.state, State::Open | State::Lingering) {
             return Sent::Failed(FlowError::Closed);
         }
         if octets.len() > B {
@@ -335,7 +343,7 @@ impl<K, const B: usize> Connection<K, B> {
             Framing::Incomplete => Arrival::Other,
             Framing::Frame { len } => {
                 let frame = self.input.get(..len).unwrap_or_default();
-                let Some(room) = buffer.get_mut(..len) else { return self.too_large(io) };
+                let Some(room) = buffer.get_mut(..len) else { return self.too_large(io, len, buffer) };
                 room.copy_from_slice(frame);
                 self.take(len);
                 bump(&mut io.counted.messages_in);
@@ -349,7 +357,12 @@ impl<K, const B: usize> Connection<K, B> {
                 }
                 Arrival::Other
             }
-            Framing::Oversized { .. } | Framing::Broken(ParseError::TooLarge) => self.too_large(io),
+            Framing::Oversized { head } => self.too_large(io, head, buffer),
+            Framing::Broken(ParseError::TooLarge) => {
+                _ = self.too_large(io, 0, buffer);
+                self.end(io, FlowError::Closed);
+                Arrival::TooLarge(self.flow)
+            }
             Framing::Broken(error) => {
                 log::line!(warn, "no message can follow on connection {}: {}", self.flow.connection, error);
                 bump(&mut io.counted.broken);
@@ -370,12 +383,19 @@ impl<K, const B: usize> Connection<K, B> {
         self.filled = self.filled.saturating_sub(len);
     }
 
-    fn too_large<S: TcpClientStack<TcpSocket = K>>(&mut self, io: &mut Io<'_, S>) -> Arrival {
+    /// Shows as many of these octets of a message that is too large as `buffer` holds, for the role to answer it. The role
+    /// learns the end of the flow when its answer is on its way.
+    fn too_large<S>(&mut self, io: &mut Io<'_, S>, len: usize, buffer: &mut [u8]) -> Arrival {
         log::line!(warn, "a message on connection {} is larger than its buffer", self.flow.connection);
         bump(&mut io.counted.oversized);
+        let len = len.min(buffer.len());
+        let (part, room) = (self.input.get(..len).unwrap_or_default(), buffer.get_mut(..len).unwrap_or_default());
+        room.copy_from_slice(part);
+        self.state = State::Lingering;
         // That a message was too large would say that the others still get through.
-        self.end(io, FlowError::Closed);
-        Arrival::TooLarge(self.flow)
+        (self.lost, self.error) = (true, FlowError::Closed);
+        (self.deferred, self.filled) = (false, 0);
+        Arrival::Oversized(self.flow, len)
     }
 
     /// Reads once; how many octets came.

@@ -100,8 +100,10 @@ pub enum Arrival {
     Other,
     /// A message of so many octets, at the front of the buffer.
     Message(Flow, usize),
-    /// A message larger than the buffer; it is gone.
+    /// A datagram larger than the buffer, or a message of a connection whose head is; it is gone.
     TooLarge(Flow),
+    /// A message of a connection that is larger than there is room for; so many of its octets, at the front of the buffer.
+    Oversized(Flow, usize),
 }
 
 impl<S> Sealed<S> for NoTcp {

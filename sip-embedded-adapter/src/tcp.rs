@@ -86,7 +86,7 @@ impl<S: TcpClientStack, const N: usize, const B: usize> Tcp<S, N, B> {
 
     /// The connection to `remote` that is open or about to be.
     fn to(&mut self, remote: Address) -> Option<&mut Connection<S::TcpSocket, B>> {
-        let alive = |connection: &&mut Connection<_, B>| connection.state() != State::Closed;
+        let alive = |connection: &&mut Connection<_, B>| matches!(connection.state(), State::Connecting | State::Open);
         self.connections.iter_mut().filter(alive).find(|connection| connection.flow().remote == remote)
     }
 
@@ -121,6 +121,12 @@ impl<S: TcpClientStack, const N: usize, const B: usize> Sealed<S> for Tcp<S, N, 
     fn make_room(&mut self, io: &mut Io<'_, S>, remote: Address) -> Option<Flow> {
         if self.to(remote).is_some() || self.connections.iter().any(Connection::is_free) {
             return None;
+        }
+        if let Some(over) = self.connections.iter_mut().find(|connection| connection.state() == State::Lingering) {
+            over.end(io, FlowError::Closed);
+            if over.is_free() {
+                return None;
+            }
         }
         if let Some(ended) = self.connections.iter_mut().find(|connection| connection.is_only_lost()) {
             ended.forget();

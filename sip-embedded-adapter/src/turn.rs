@@ -28,7 +28,8 @@ pub enum Turn<'b, E> {
         host: &'b str,
     },
     /// What arrived on this flow was larger than the buffer and was dropped. A datagram will be sent again by its
-    /// peer, so a larger buffer in the next polls can still save it. A connection was closed.
+    /// peer, so a larger buffer in the next polls can still save it. A connection is closed, after the role's answer when the
+    /// head of the message had room.
     TooLarge {
         /// Where it came from; [`Flow::NONE`] when the stack does not tell.
         flow: Flow,

@@ -311,7 +311,7 @@ fn a_message_larger_than_the_buffer_ends_its_connection() {
     let flow = bench.open(peer(1));
     bench.stack.last().back.extend([b'x'; 700]);
     assert_eq!(bench.said(), [Said::Lost(flow, FlowError::Closed)]);
-    // As soon as its length is known.
+    // As soon as its head is there.
     let flow_2 = bench.open(peer(1));
     bench.stack.last().back.extend(b"BYE sip:a SIP/2.0\r\nContent-Length: 601\r\n\r\n");
     assert_eq!(bench.said(), [Said::Lost(flow_2, FlowError::Closed)]);
@@ -329,7 +329,51 @@ fn a_message_larger_than_the_buffer_ends_its_connection() {
     };
     assert_eq!((told, &bench.too_large[..]), (flow_3, &[flow, flow_2][..]));
     let counted = bench.adapter.statistics();
-    assert_eq!((counted.oversized, counted.closed, counted.malformed), (3, 3, 0));
+    assert_eq!((counted.oversized, counted.closed, counted.malformed), (3, 2, 0));
+    assert_eq!(bench.said(), [Said::Lost(flow_3, FlowError::Closed)]);
+    assert_eq!((bench.adapter.statistics().closed, bench.adapter.role().malformed), (3, 2));
+    bench.finish();
+}
+
+#[test]
+fn a_message_over_the_limit_is_answered_before_its_connection_closes() {
+    for room in [1000, 0] {
+        let mut bench = Bench::new(Knobs { room, ..Knobs::EASY });
+        let flow = bench.open(peer(1));
+        let large = String::from_utf8(request(1)).expect("text").replace("Content-Length: 0", "Content-Length: 601");
+        bench.stack.last().back.extend(large.bytes());
+        bench.stack.last().back.extend([b'x'; 100]);
+        // The role knows that the flow is over, and can have another at once.
+        assert_eq!(bench.said(), [Said::Lost(flow, FlowError::Closed)]);
+        assert_eq!((&bench.too_large[..], bench.adapter.statistics().oversized), (&[flow][..], 1));
+        if room == 0 {
+            // The stack takes the answer late; the connection waits for that.
+            assert_eq!((bench.adapter.statistics().closed, bench.stack.open_sockets()), (0, 2));
+            bench.stack.knobs.room = 1000;
+            bench.pass(Duration::from_millis(10));
+            let out = bench.stack.streams.values_mut().next().expect("it");
+            assert_eq!(out.out.len(), 0);
+            let _ = bench.said();
+        }
+        let out = String::from_utf8(bench.stack.streams.values_mut().next().expect("it").out.clone()).expect("text");
+        assert!(out.starts_with("SIP/2.0 513 Message Too Large\r\n") && out.ends_with("\r\n\r\n"), "{out}");
+        bench.pass(Duration::from_millis(10));
+        let _ = bench.said();
+        assert_eq!((bench.adapter.statistics().closed, bench.stack.open_sockets()), (1, 1));
+        bench.finish();
+    }
+}
+
+#[test]
+fn a_connection_whose_peer_sent_too_much_gives_way_to_another() {
+    let mut bench = Bench::new(Knobs { room: 0, ..Knobs::EASY });
+    let flows = [bench.open(peer(1)), bench.open(peer(2))];
+    let large = String::from_utf8(request(1)).expect("text").replace("Content-Length: 0", "Content-Length: 601");
+    bench.stack.last().back.extend(large.bytes());
+    assert_eq!(bench.said(), [Said::Lost(flows[1], FlowError::Closed)]);
+    assert_eq!(bench.stack.open_sockets(), 3);
+    bench.open(peer(2));
+    assert_eq!((bench.adapter.statistics().closed, bench.stack.open_sockets()), (1, 3));
     bench.finish();
 }
 

@@ -184,7 +184,8 @@ impl Connection {
                 if len > buffer.len() {
                     return self.oversized(len, buffer);
                 }
-                let (frame, room) = (self.input.get(..len).unwrap_or_default(), buffer.get_mut(..len).unwrap_or_default());
+                let (frame, room) =
+                    (self.input.get(..len).unwrap_or_default(), buffer.get_mut(..len).unwrap_or_default());
                 room.copy_from_slice(frame);
                 self.take(len);
                 self.used = now;

@@ -163,7 +163,8 @@ fn a_keep_alive_is_answered_and_line_ends_are_skipped() {
 #[test]
 fn what_no_message_can_follow_ends_the_connection() {
     let head = "OPTIONS sip:bob@example.com SIP/2.0\r\n";
-    let rows = ["\rX: y\r\n", "Content Length: 1\r\n", "Content-Length: 1\r\nContent-Length: 2\r\n", "Content-Length: x\r\n"];
+    let rows =
+        ["\rX: y\r\n", "Content Length: 1\r\n", "Content-Length: 1\r\nContent-Length: 2\r\n", "Content-Length: x\r\n"];
     for row in rows {
         let mut adapter = adapter();
         let mut stream = dial(&adapter);
@@ -225,7 +226,10 @@ fn a_message_over_the_limit_is_answered_before_its_connection_closes() {
     }
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("SIP/2.0 513 Message Too Large\r\nVia: SIP/2.0/TCP 127.0.0.1:5070;branch=z9hG4bK1"), "{answer}");
+    assert!(
+        answer.starts_with("SIP/2.0 513 Message Too Large\r\nVia: SIP/2.0/TCP 127.0.0.1:5070;branch=z9hG4bK1"),
+        "{answer}"
+    );
     assert!(answer.contains("\r\nCall-ID: large\r\nCSeq: 1 OPTIONS\r\n"), "{answer}");
     assert_eq!((adapter.statistics().oversized, adapter.statistics().messages_out), (1, 1));
     assert_eq!(*seen.lock().unwrap(), [(Direction::In, head.len()), (Direction::Out, answer.len())]);

@@ -105,8 +105,11 @@ impl Role for Echo {
         Received::Event(Said::Request(number))
     }
 
-    fn receive_malformed(&mut self, _now: Instant, _flow: Flow, _failure: &Malformed<'_>) {
+    fn receive_malformed(&mut self, _now: Instant, flow: Flow, failure: &Malformed<'_>) {
         self.malformed += 1;
+        if failure.status() == 513 && failure.answerable() {
+            self.send_on(flow, &message("SIP/2.0 513 Message Too Large", 513));
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant) {

@@ -1,8 +1,8 @@
 //! Hosts and ports (RFC 3261 §25.1 `hostport`, RFC 5118).
 
 use super::ParseError;
+use super::escape::hex;
 use super::scan::{DIGIT, HEX, HOST, alike, is, number, peek, run_of, slice};
-use super::uri::hex;
 use super::walk::Walk;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -30,7 +30,9 @@ mod chunk;
 mod compact;
 mod content;
 mod copy;
+mod equivalent;
 mod error;
+mod escape;
 mod events;
 pub mod forward;
 mod header;
@@ -66,6 +68,7 @@ pub use build::{Resend, ack, cancel, malformed_head, resend, response_head, stam
 pub use compact::compact;
 pub use content::Disposition;
 pub use error::ParseError;
+pub use escape::{escape_user, unescape_uri};
 pub use events::{Event, SubscriptionState};
 pub use forward::{ForwardError, ForwardRequest, ForwardResponse};
 pub use header::{Header, HeaderName};
@@ -86,7 +89,7 @@ pub use scan::{unescape, unfold, unquote};
 pub use session_timer::{Refresher, SessionExpires};
 pub use stream::{Framer, Framing, frame};
 pub use typed::MediaType;
-pub use uri::{Scheme, Uri, UriParams, unescape_uri};
+pub use uri::{Scheme, Uri, UriParams};
 pub use via::{MAGIC_COOKIE, Via};
 pub use writer::{WriteError, Writer};
 

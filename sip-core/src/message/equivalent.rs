@@ -1,0 +1,148 @@
+//! Whether two URIs are the same one (RFC 3261 §19.1.4).
+
+use super::escape::Unescaped;
+use super::uri::Uri;
+
+impl Uri<'_> {
+    /// Whether two URIs are equivalent (RFC 3261 §19.1.4). Schemes other than SIP and SIPS are compared by octets.
+    #[must_use]
+    pub fn equivalent(&self, other: &Uri<'_>) -> bool {
+        if !self.is_sip() || !other.is_sip() {
+            return self.raw() == other.raw();
+        }
+        self.scheme() == other.scheme()
+            && same_optional(self.user(), other.user())
+            && same_optional(self.password(), other.password())
+            && self.host().same(other.host())
+            && self.port() == other.port()
+            && params_match(self, other)
+            && params_match(other, self)
+            && headers_match(self, other)
+    }
+}
+
+/// How many parameters or headers of a URI are compared one by one; URIs with more are compared by octets.
+///
+/// It bounds the work that a stranger's URI can cause.
+const COMPARED: usize = 64;
+
+/// Whether each parameter of `one` is as `other` wants it: equal where both have it, and one that counts
+/// for the comparison in both or neither (RFC 3261 §19.1.4).
+fn params_match(one: &Uri<'_>, other: &Uri<'_>) -> bool {
+    if one.raw_params() == other.raw_params() {
+        return true;
+    }
+    if one.params().nth(COMPARED).is_some() {
+        return false;
+    }
+    one.params().all(|param| match other.params().find(|found| same(found.name, param.name, true)) {
+        Some(found) => same(found.value.unwrap_or_default(), param.value.unwrap_or_default(), true),
+        None => {
+            ![&b"user"[..], b"ttl", b"method", b"maddr", b"transport"].iter().any(|name| same(param.name, name, true))
+        }
+    })
+}
+
+/// Whether each header of one URI is in the other; the order does not count (RFC 3261 §19.1.4).
+fn headers_match(one: &Uri<'_>, other: &Uri<'_>) -> bool {
+    if one.headers() == other.headers() {
+        return true;
+    }
+    if one.header_components().nth(COMPARED).is_some() || other.header_components().nth(COMPARED).is_some() {
+        return false;
+    }
+    let within = |one: &Uri<'_>, other: &Uri<'_>| {
+        one.header_components().all(|header| {
+            other.header_components().any(|found| {
+                same(found.name, header.name, true)
+                    && same(found.value.unwrap_or_default(), header.value.unwrap_or_default(), false)
+            })
+        })
+    };
+    within(one, other) && within(other, one)
+}
+
+fn same_optional(one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => same(one, other, false),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Whether two pieces of URIs are the same: an escape is the character it stands for, once, unless that
+/// character is a reserved one (RFC 3261 §19.1.4, RFC 2396 §2.2).
+pub(super) fn same(one: &[u8], other: &[u8], ignore_case: bool) -> bool {
+    if one == other {
+        return true;
+    }
+    let (mut one, mut other) = (Unescaped::new(one), Unescaped::new(other));
+    let folded = |text: &mut Unescaped<'_>| {
+        let (octet, escaped) = text.next()?;
+        let octet = if ignore_case { octet.to_ascii_lowercase() } else { octet };
+        Some((octet, escaped && b";/?:@&=+$,%".contains(&octet)))
+    };
+    loop {
+        match (folded(&mut one), folded(&mut other)) {
+            (None, None) => return true,
+            (one, other) if one == other => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri<'_> {
+        Uri::parse(text.as_bytes()).unwrap_or_else(|_| panic!("{text}"))
+    }
+
+    #[test]
+    fn equivalence() {
+        for (one, other) in [
+            ("sip:%61lice@Example.com;transport=TCP", "SIP:alice@exaMPle.com;Transport=tcp"),
+            ("sip:carol@example.com", "sip:carol@example.com;newparam=5"),
+            ("sip:carol@example.com;newparam=5", "sip:carol@example.com;security=on"),
+            ("sip:carol@example.com", "sip:carol@example.com;security=on"),
+            (
+                "sip:a.example;transport=tcp;method=REGISTER?to=sip:b%40c.d",
+                "sip:a.example;method=REGISTER;transport=tcp?to=sip:b%40c.d",
+            ),
+            ("sip:a@b.c?subject=x%20y&priority=urgent", "sip:a@b.c?priority=urgent&subject=x%20y"),
+            ("sip:a@[2001:DB8::1]", "sip:a@[2001:db8:0::1]"),
+            ("sip:a@b.c;x=y;lr", "sip:a@b.c;LR;X=Y"),
+            ("sip:*21%23@b.c", "sip:*21#@b.c"),
+            ("tel:+1-201-555-0123", "tel:+1-201-555-0123"),
+        ] {
+            assert!(uri(one).equivalent(&uri(other)) && uri(other).equivalent(&uri(one)), "{one} {other}");
+        }
+        for (one, other) in [
+            ("sip:Alice@b.c", "sip:alice@b.c"),
+            ("sip:a@b.c", "sip:a@b.c:5060"),
+            ("SIP:ALICE@Example.com;Transport=udp", "sip:alice@Example.com;Transport=UDP"),
+            ("sip:a@b.c", "sip:a@b.c;transport=udp"),
+            ("sip:a@b.c", "sip:a@b.c:6000;transport=tcp"),
+            ("sip:a@b.c;transport=udp", "sip:a@b.c;transport=tcp"),
+            ("sip:a@b.c;security=on", "sip:a@b.c;security=off"),
+            ("sip:a@b.c;ttl=15", "sip:a@b.c"),
+            ("sip:a@b.c;method=INVITE", "sip:a@b.c"),
+            ("sip:a@b.c;maddr=192.0.2.1", "sip:a@b.c;maddr=192.0.2.2"),
+            ("sip:a@b.c?Subject=x", "sip:a@b.c?Subject=y"),
+            ("sip:a@b.c?Subject=x", "sip:a@b.c?Subject=x&Priority=y"),
+            ("sip:a@b.c", "sip:a@b.c;maddr=192.0.2.1"),
+            ("sip:a@b.c;user=phone", "sip:a@b.c"),
+            ("sip:a@b.c;x=1", "sip:a@b.c;x=2"),
+            ("sip:a@b.c", "sip:a@b.c?Subject=x"),
+            ("sip:a@b.c", "sips:a@b.c"),
+            ("sip:a@b.c", "sip:a:p@b.c"),
+            ("sip:b.c", "sip:b@b.c"),
+            ("sip:a%3Bb@b.c", "sip:a;b@b.c"),
+            ("sip:a%2541@b.c", "sip:a%41@b.c"),
+            ("sip:b.example.com", "sip:192.0.2.4"),
+        ] {
+            assert!(!uri(one).equivalent(&uri(other)) && !uri(other).equivalent(&uri(one)), "{one} {other}");
+        }
+    }
+}

@@ -114,10 +114,9 @@ fn direction(line: &str) -> Option<Direction> {
     })
 }
 
-/// The session description that a message carries.
+/// The session description that a message carries, among other parts of its body perhaps.
 pub(crate) fn body_of<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
-    let sdp = message.content_type().is_some_and(|kind| kind.is(b"application/sdp"));
-    (sdp && !message.body().is_empty()).then(|| message.body())
+    message.body_of_type(b"application/sdp").ok().flatten()
 }
 
 /// The direction of the first media description.

@@ -368,8 +368,7 @@ impl<O: Octets> Context<'_, O> {
         let texts = self.transactions.octets.get(settings.block());
         let accepted = settings.text(texts, Text::Accept);
         let has_body = !invite.body().is_empty();
-        let wrong_type =
-            has_body && !invite.content_type().is_some_and(|kind| kind.is(accepted)) && !body_is_optional(invite);
+        let wrong_type = invite.body_of_type(accepted).is_err();
         let encoded =
             has_body && invite.header(HeaderName::ContentEncoding).is_some_and(|coding| !alike(coding, b"identity"));
         if wrong_type || encoded {
@@ -382,11 +381,6 @@ impl<O: Octets> Context<'_, O> {
         }
         false
     }
-}
-
-/// Whether the sender leaves it to the receiver to understand the body (RFC 3261 §20.11).
-fn body_is_optional(message: &Message<'_>) -> bool {
-    matches!(message.content_disposition(), Some(Ok(disposition)) if disposition.is_optional())
 }
 
 /// Whether the sender takes a body of this type in the answer: no Accept means `application/sdp` (RFC 3261 §13.2.1, §20.1).

@@ -5,6 +5,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the cost is measured on the clock of the host")]
 
+#[path = "behaviour/hall/mod.rs"]
 mod hall;
 
 use core::net::SocketAddr;

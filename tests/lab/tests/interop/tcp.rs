@@ -3,7 +3,6 @@
 //! Covers calls in both directions, many calls on one connection, a registration whose binding is the connection itself,
 //! so that a call through the registrar comes over it, the size rule (RFC 3261 §18.1.1) with and without a peer that has
 //! TCP, and the trace as tshark reads it. TLS is not covered.
-#![cfg(unix)]
 
 use core::time::Duration;
 use serde_json::json;

@@ -4,11 +4,9 @@
 //! all is over nothing is held. Each input has at most [`ACTIONS`] actions. Forged messages here do not know the dialog's tags, or
 //! are spoilt copies of what was sent before: a stranger who can read the line can end a call, and no test denies it.
 
-mod hall;
-
+use crate::hall::Hall;
 use core::net::SocketAddr;
 use fastrand::Rng;
-use hall::Hall;
 use sip_core::message::Message;
 use sip_core::role::Role;
 use sip_core::time::Duration;

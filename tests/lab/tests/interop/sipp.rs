@@ -3,7 +3,6 @@
 //! Covers calls by the hundred without a failure or a retransmission, CANCEL, re-INVITE, refusal, digest and two answers
 //! to one INVITE, as SIPp's scenarios judge them, and the phone's exit status and results. Loss and proxies are not
 //! covered here. With `SIP_INTEROP_FULL=1` a thousand calls come at a hundred a second.
-#![cfg(unix)]
 
 use core::time::Duration;
 use serde_json::{Value, json};

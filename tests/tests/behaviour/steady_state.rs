@@ -3,10 +3,8 @@
 //! Covers the memory that only grows and the table that fills up in days (field notes 4 and 9). What a fault in the network
 //! leaves behind is the matter of `seeded_calls.rs`.
 
-mod hall;
-
+use crate::hall::Hall;
 use core::net::SocketAddr;
-use hall::Hall;
 use sip_core::error::Error;
 use sip_core::time::Duration;
 use sip_core::transport::Address;

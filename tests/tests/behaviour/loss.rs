@@ -2,9 +2,7 @@
 //!
 //! What is drawn and what must hold is written in `play/mod.rs`; `seeded_calls.rs` plays many more of the same days.
 
-mod play;
-
-use play::Day;
+use crate::play::Day;
 use proptest::prelude::{ProptestConfig, any, proptest};
 use sip_testkit::Config;
 

@@ -3,7 +3,6 @@
 //! Covers MD5 and SHA-256 at a registrar and at a proxy, wrong passwords, expired nonces, 423, and calls through a
 //! proxy with either end hanging up, CANCEL, refusal and forking. Kamailio judges every message it gets; each test
 //! checks that it had nothing to complain about.
-#![cfg(unix)]
 
 use core::time::Duration;
 use serde_json::{Value, json};

@@ -3,10 +3,8 @@
 //! What is drawn and what must hold is written in `play/mod.rs`. `SIP_SEEDS=from..to` plays other days, `SIP_SEEDS=n` the
 //! one of seed n. Not covered here: forks, digest, registrations, TCP.
 
-mod play;
-
+use crate::play::Day;
 use core::sync::atomic::{AtomicU64, Ordering};
-use play::Day;
 use sip_testkit::run_seeds;
 
 /// Days of a call or a few each: many more than 100,000 calls.

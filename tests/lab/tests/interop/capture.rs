@@ -2,7 +2,6 @@
 //!
 //! Covers the traces of one call at both ends, and the call as the kernel saw it where capturing is allowed. tshark must
 //! find SIP in every packet, nothing malformed, and no expert information of the rank of a warning.
-#![cfg(unix)]
 
 use core::time::Duration;
 use serde_json::json;

@@ -1,7 +1,6 @@
 //! The phone and PJSIP, each as caller and as callee, directly and through Kamailio.
 //!
 //! Covers plain calls, hang-up from both sides, hold and resume, CANCEL, refusal, and both registered at one proxy.
-#![cfg(unix)]
 
 use serde_json::{Value, json};
 use sip_lab::interop::{Peer, Rig, free_port};

@@ -3,11 +3,9 @@
 //! Covers calls, re-INVITEs, requests of the application and registrations, at each step. That the fingerprint is pure, and says
 //! what was drained, is checked at every step of the worlds of [`sip_testkit::Config::with_check`].
 
-mod hall;
-
+use crate::hall::Hall;
 use core::hash::Hasher;
 use core::net::SocketAddr;
-use hall::Hall;
 use sip_core::message::Method;
 use sip_core::role::Role;
 use sip_core::time::{Duration, Instant};

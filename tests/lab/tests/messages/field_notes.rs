@@ -29,13 +29,13 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     (
         "PJSIP GHSA-x5pq-qrp4-fmrj, #2017, GHSA-pjx6-7vrm-3w6f",
         "multipart cut short, empty, without parts",
-        "tests/lab/tests/field_notes.rs",
+        "tests/lab/tests/messages/field_notes.rs",
         "multipart_bodies_are_carried_whole",
     ),
     (
         "PJSIP acc03b57c",
         "many Service-Route rows",
-        "tests/lab/tests/field_notes.rs",
+        "tests/lab/tests/messages/field_notes.rs",
         "service_routes_around_the_size_of_the_table",
     ),
     (
@@ -73,7 +73,7 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     (
         "PJSIP c83ead125",
         "bodies at the borders of their number of digits",
-        "tests/lab/tests/field_notes.rs",
+        "tests/lab/tests/messages/field_notes.rs",
         "bodies_of_every_number_of_digits",
     ),
     ("Kamailio CVE-2018-14767", "two To, an empty tag", "sip-core/src/message/tests.rs", "two_to_and_an_empty_tag"),
@@ -82,21 +82,21 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     (
         "Kamailio #2044, #2503, #4204",
         "an INVITE without line ends",
-        "tests/lab/tests/field_notes.rs",
+        "tests/lab/tests/messages/field_notes.rs",
         "an_invite_without_line_ends",
     ),
     ("Kamailio #4920", "a Call-ID of 256 octets", "sip-core/src/message/tests.rs", "call_id_of_256"),
     (
         "Kamailio #4886",
         "a Request-URI without user",
-        "tests/lab/tests/field_notes.rs",
+        "tests/lab/tests/messages/field_notes.rs",
         "a_request_uri_without_user_is_written_again",
     ),
     ("Kamailio #4930", "a fold and a NUL", "sip-core/src/message/tests.rs", "a_fold_and_a_nul"),
     (
         "Kamailio d7a7f22b84",
         "a multipart boundary written again",
-        "tests/lab/tests/field_notes.rs",
+        "tests/lab/tests/messages/field_notes.rs",
         "multipart_bodies_are_carried_whole",
     ),
     (
@@ -118,7 +118,7 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     (
         "Sofia CVE-2022-31002",
         "a percent sign at the end of a URI",
-        "tests/lab/tests/field_notes.rs",
+        "tests/lab/tests/messages/field_notes.rs",
         "a_percent_sign_at_the_end",
     ),
     ("Sofia CVE-2022-31003", "line ends of a session description", "sip-core/src/sdp/tests.rs", "cut_at_every_byte"),
@@ -153,10 +153,10 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     (
         "belle-sip #24",
         "a parameter of one letter, unquoted",
-        "tests/lab/tests/field_notes.rs",
+        "tests/lab/tests/messages/field_notes.rs",
         "unquoting_what_is_short",
     ),
-    ("belle-sip 74233464", "a From without tag", "tests/lab/tests/field_notes.rs", "a_from_without_tag_is_answered"),
+    ("belle-sip 74233464", "a From without tag", "tests/lab/tests/messages/field_notes.rs", "a_from_without_tag_is_answered"),
     (
         "belle-sip c8090cb6",
         "a challenge without algorithm",
@@ -166,7 +166,7 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     (
         "belle-sip 39bd20f7",
         "a 503 to REGISTER",
-        "tests/tests/register.rs",
+        "tests/tests/behaviour/register.rs",
         "a_server_without_strength_is_asked_again_when_it_says",
     ),
     (
@@ -213,10 +213,10 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
         "sip-core/src/message/stream.rs",
         "lengths_that_break_the_stream",
     ),
-    ("sipsorcery PR1758", "a read of no octets", "tests/lab/tests/field_notes.rs", "no_octets_are_not_progress"),
+    ("sipsorcery PR1758", "a read of no octets", "tests/lab/tests/messages/field_notes.rs", "no_octets_are_not_progress"),
     ("JAIN 9777fc06", "a parser that calls itself", "tests/lab/tests/abuse/nesting.rs", "nesting_takes_no_stack"),
-    ("HP Poly CVE-2026-0826", "an over-long a=candidate", "tests/lab/tests/field_notes.rs", "an_over_long_candidate"),
-    ("phoneblock PR492", "a long To in a BYE", "tests/lab/tests/field_notes.rs", "a_long_to_in_a_bye"),
+    ("HP Poly CVE-2026-0826", "an over-long a=candidate", "tests/lab/tests/messages/field_notes.rs", "an_over_long_candidate"),
+    ("phoneblock PR492", "a long To in a BYE", "tests/lab/tests/messages/field_notes.rs", "a_long_to_in_a_bye"),
     ("sngrep #267", "a CSeq of 37 bits", "sip-core/src/message/tests.rs", "cseq_of_37_bits"),
     ("sngrep #541", "an empty Warning", "sip-core/src/message/tests.rs", "an_empty_warning"),
     ("sngrep #512", "a Call-ID of 4,096 octets", "sip-core/src/message/tests.rs", "call_id_of_4096"),

@@ -1,0 +1,8 @@
+//! The phone, whole processes on 127.0.0.1, against real peers.
+#![cfg(unix)]
+
+mod capture;
+mod kamailio;
+mod pjsip;
+mod sipp;
+mod tcp;

@@ -1,0 +1,6 @@
+//! Messages: what other parsers and proxies made of them, as properties, by name, and as the RFCs torture them.
+
+mod field_notes;
+mod forward;
+mod properties;
+mod torture;

@@ -1,0 +1,29 @@
+//! The behaviours of the user agent, one a file: one program, because each program takes the compiler ten seconds.
+
+mod adversary;
+mod call;
+mod cancel;
+mod capacity;
+mod digest;
+mod fingerprint;
+mod forks;
+mod garbage;
+mod hall;
+mod late_offer;
+mod learned_address;
+mod loss;
+mod network_changed;
+mod play;
+mod refusal;
+mod register;
+mod regressions;
+mod reinvite;
+mod retransmit;
+mod routes;
+mod seeded_calls;
+mod size_rule;
+mod steady_state;
+mod stray;
+mod transport;
+mod trap;
+mod usage;

@@ -15,7 +15,8 @@ pub(crate) fn address_of(uri: &str) -> Result<SocketAddr, Failure> {
     }
     let name = printable(parsed.host().as_bytes());
     let found = (name.as_str(), port).to_socket_addrs().ok().and_then(|mut found| found.next());
-    found.ok_or_else(|| Failure::Network(format!("no address found for {name}")))
+    let hint = if uri.contains('@') { "" } else { ", which was taken for a host: a user is written sip:bob@HOST" };
+    found.ok_or_else(|| Failure::Network(format!("no address found for {name}{hint}")))
 }
 
 /// The address of this host from which datagrams to `peer` leave. Nothing is sent.

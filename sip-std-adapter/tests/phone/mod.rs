@@ -8,7 +8,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -81,6 +81,11 @@ pub fn start(args: &[&str]) -> Phone {
 /// Starts a phone and waits for its end.
 pub fn run(args: &[&str]) -> Ended {
     start(args).end()
+}
+
+/// Runs a phone whose standard output is no text, to its end.
+pub fn output(args: &[&str]) -> Output {
+    Command::new(binary()).args(args).stdin(Stdio::null()).output().expect("the phone starts")
 }
 
 /// Starts `phone answer` at a free port; the phone and where it listens.

@@ -148,13 +148,13 @@ impl Phone {
                 self.record(event, None);
                 Ok(Step::Event(event, None))
             }
-            Turn::Again => Ok(Step::Nothing),
             Turn::Idle(next) => {
                 let now = self.now();
                 let tick = if self.silent { None } else { self.screen.lock().waiting(now, waiting) };
                 self.adapter.wait([next, until, tick].into_iter().flatten().min())?;
                 Ok(Step::Nothing)
             }
+            _ => Ok(Step::Nothing),
         }
     }
 
@@ -268,8 +268,8 @@ impl Phone {
                     self.record(event, None);
                     self.respond(event, None);
                 }
-                Turn::Again => {}
                 Turn::Idle(_) => return Ok(()),
+                _ => {}
             }
         }
     }

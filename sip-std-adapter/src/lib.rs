@@ -45,18 +45,19 @@
 //! | `Answered`, `answer_due: false` | the answer | nothing: the ACK is on its way |
 //! | `Answered`, `answer_due: true` | the offer | `acknowledge`, with the answer, or with nothing and then `hang_up` |
 //! | `Confirmed` | the answer, where we made the offer in our 200 | nothing |
-//! | `Reinvite` | the new offer, if it has a body | `answer` or `reject`, within 32 s |
+//! | `Reinvite` | the new offer, if it has a body | `answer` or `reject` |
 //! | `Reinvited` | as in `Answered` | as in `Answered`; the session is as before unless `status` is a 2xx |
 //! | `RefreshDue` | - | `reinvite` with the media address of the new network |
 //! | `Ended` | what ended it, if a message did | to forget the call: its handle is void |
-//! | `Request` | the request | `respond`, within 32 s |
+//! | `Request` | the request | `respond`, before the peer gives up after 32 s |
 //! | `Response` | the response, if there was one | nothing; after a final status the handle is void |
 //! | `Oversize` | - | nothing: TCP is tried, then a datagram goes out all the same |
 //! | `Registered` | the bindings | nothing: it is refreshed in time |
 //! | `Unregistered` | - | to forget the registration |
 //! | `RegistrationFailed` | the refusal, if there was one | nothing while `retry_after` is not 0; else to forget the registration |
 //!
-//! What an application knows of a call beside it stands in a map of its own: [`Call`](sip_core::ua::Call) is `Copy`, `Eq` and `Hash`.
+//! What an application knows of a call beside it stands in a map of its own: [`Call`](sip_core::ua::Call) is `Copy`, `Eq` and `Hash`, and
+//! [`to_bits`](sip_core::ua::Call::to_bits) makes a token for a deadline of it.
 //!
 //! # What it carries
 //! UDP and TCP, over IPv4 or IPv6 as the bound address says; TLS is not there yet: a role that asks for it is told that

@@ -1,11 +1,11 @@
-//! Runs the phone as a process of its own.
+//! Runs the phone, or another example, as a process of its own.
 //!
-//! Cargo gives a test no path to an example, so the first use asks cargo for it: it builds the example with the
-//! profile of the tests, which has been done already unless only one test was asked for, and tells where it lies.
+//! Cargo gives a test no path to an example, so the first use asks cargo for them: it builds the examples with the
+//! profile of the tests, which has been done already unless only one test was asked for, and tells where they lie.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "processes need std")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -63,11 +63,16 @@ enum Stream {
 
 /// Starts a phone.
 pub fn start(args: &[&str]) -> Phone {
-    let mut child = Command::new(binary())
+    start_example("phone", args)
+}
+
+/// Starts an example.
+pub fn start_example(name: &str, args: &[&str]) -> Phone {
+    let mut child = Command::new(binary(name))
         .args(args)
         .env_remove("SIP_PASSWORD")
         .env_remove("COLUMNS")
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -85,7 +90,7 @@ pub fn run(args: &[&str]) -> Ended {
 
 /// Runs a phone whose standard output is no text, to its end.
 pub fn output(args: &[&str]) -> Output {
-    Command::new(binary()).args(args).stdin(Stdio::null()).output().expect("the phone starts")
+    Command::new(binary("phone")).args(args).stdin(Stdio::null()).output().expect("the phone starts")
 }
 
 /// Starts `phone answer` at a free port; the phone and where it listens.
@@ -125,6 +130,12 @@ impl Phone {
         while let Ok((stream, line)) = self.lines.recv() {
             self.keep(stream, &line);
         }
+    }
+
+    /// Types a line.
+    pub fn type_line(&mut self, line: &str) {
+        let pipe = self.child.stdin.as_mut().expect("a pipe");
+        writeln!(pipe, "{line}").expect("somebody reads");
     }
 
     /// Presses Ctrl-C.
@@ -187,12 +198,12 @@ fn forward(stream: Stream, pipe: impl Read + Send + 'static, sender: Sender<(Str
     });
 }
 
-fn binary() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
+fn binary(name: &str) -> &'static Path {
+    static PATHS: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    let paths = PATHS.get_or_init(|| {
         let profile = if cfg!(debug_assertions) { "test" } else { "release" };
         let output = Command::new(env!("CARGO"))
-            .args(["build", "--package", env!("CARGO_PKG_NAME"), "--example", "phone", "--profile", profile])
+            .args(["build", "--package", env!("CARGO_PKG_NAME"), "--examples", "--profile", profile])
             .arg("--message-format=json")
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
@@ -200,7 +211,8 @@ fn binary() -> &'static Path {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout);
         let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let mut paths = messages.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)));
-        paths.next_back().expect("cargo names the executable")
-    })
+        messages.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?))).collect()
+    });
+    let named = |path: &&PathBuf| path.file_stem().is_some_and(|stem| stem == name);
+    paths.iter().find(named).expect("cargo names the executable")
 }

@@ -2,8 +2,7 @@
 
 use crate::adapter::Adapter;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use sip_core::memory::Memory;
-use sip_core::ua::{Config, UserAgent};
+use sip_core::ua::{Config, Memory, UserAgent};
 use std::io::{self, ErrorKind};
 use std::net::UdpSocket;
 

@@ -60,3 +60,8 @@ pub use user::{Events, User};
 pub use watched::Watched;
 pub use wire::{Leg, Wire};
 pub use world::{HasWorld, NodeId, World};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,7 +4,7 @@
 //! tested between two real user agents should be.
 
 use crate::heard::{Heard, finish};
-use crate::{HasWorld, NodeId};
+use crate::{Fate, HasWorld, NodeId};
 use sip_core::time::Duration;
 use sip_core::transport::{Address, Flow, Transport};
 use std::net::SocketAddr;
@@ -96,7 +96,8 @@ impl Wire {
         world.run_for(Duration::ZERO);
     }
 
-    /// What was sent to this peer since the last question.
+    /// What was sent to this peer since the last question, but what was lost on the way. What the network holds back is heard when
+    /// it is sent.
     ///
     /// # Panics
     /// When the ladder of the world is off, or so short that it has forgotten some of it.
@@ -104,7 +105,8 @@ impl Wire {
         let ladder = world.world().ladder();
         let whole = ladder.is_on() && (ladder.first_number() <= self.read || self.read == 0);
         assert!(whole, "{} hears by the ladder, which is off or too short: Config::with_ladder", self.address);
-        let new = ladder.datagrams_since(self.read).filter(|entry| entry.to == self.address);
+        let new =
+            ladder.datagrams_since(self.read).filter(|entry| entry.to == self.address && entry.fate != Fate::Lost);
         let new = new.map(|entry| Heard { at: entry.time.as_millis(), from: entry.from, bytes: entry.bytes.clone() });
         let new = new.collect();
         self.read = ladder.next_number();

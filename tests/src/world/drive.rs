@@ -107,6 +107,7 @@ where
                 self.hand_over(node, Flow::udp(datagram.from), &datagram.payload);
                 self.drain(node);
             }
+            None if self.peers.contains(&datagram.to) => {}
             receiver => {
                 self.medium.stats.blocked += 1;
                 self.medium.report.ladder.set_fate(datagram.number, Fate::Blocked);

@@ -49,7 +49,8 @@ pub struct World<R, U = ()> {
     now: Instant,
     medium: Medium,
     hosts: Vec<(String, Target)>,
-    /// Where scripted peers take connections.
+    /// Where scripted peers are, and where they take connections.
+    peers: Vec<Address>,
     scripted: Vec<Address>,
     seeds: Rng,
     inputs: u32,
@@ -115,6 +116,7 @@ where
             now: Instant::ZERO,
             medium: Medium::new(&config),
             hosts: Vec::new(),
+            peers: Vec::new(),
             scripted: Vec::new(),
             seeds: Rng::with_seed(!config.seed),
             inputs: 0,
@@ -141,6 +143,12 @@ where
         self.nodes.push(Node { role, address, timeout: None, unplugged: false, refuses: false, listens: false });
         self.drain(id);
         id
+    }
+
+    /// Gives a scripted peer a name for the ladder. It has no role; a [`Wire`](crate::Wire) speaks for it.
+    pub fn add_peer(&mut self, name: &str, address: Address) {
+        self.medium.report.ladder.name(address, name);
+        self.peers.push(address);
     }
 
     /// Lets the name `host` resolve to `target`; several targets keep their order. Port zero stands for the port of
@@ -264,6 +272,9 @@ where
 
     /// Puts a datagram of a stranger on the network, under the same faults as any other.
     pub fn inject(&mut self, from: Address, to: Address, payload: &[u8]) {
+        if !self.peers.contains(&from) {
+            self.peers.push(from);
+        }
         self.medium.launch(self.now, from, to, payload);
     }
 

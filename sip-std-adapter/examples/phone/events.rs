@@ -77,8 +77,15 @@ impl Log {
         Line { command: self.command, scope: "event", ms: now.as_millis(), ..Line::default() }
     }
 
-    /// The line of an event, with the message that brought it, if one did.
-    pub(crate) fn event(&mut self, now: Instant, event: Event, message: Option<&Message<'_>>) -> Line {
+    /// The line of an event, with the message that brought it, if one did. A call of ours that was never answered is named by
+    /// its INVITE, which was the first request: `first`.
+    pub(crate) fn event(
+        &mut self,
+        now: Instant,
+        event: Event,
+        message: Option<&Message<'_>>,
+        first: impl Fn() -> Option<Identity>,
+    ) -> Line {
         let line = self.line(now);
         let (name, call) = name(event);
         let identity = match (call, message) {
@@ -86,7 +93,7 @@ impl Log {
                 self.identify(call, &Identity::of(message));
                 self.calls.get(&call).cloned()
             }
-            (Some(call), None) => self.calls.get(&call).cloned(),
+            (Some(call), None) => self.calls.get(&call).cloned().or_else(first),
             (_, message) => message.map(Identity::of),
         };
         let line = Line { event: name, identity: identity.unwrap_or_default(), ..line };

@@ -161,7 +161,7 @@ impl Phone {
     /// Prints the line of an event.
     fn record(&mut self, event: Event, message: Option<&Message<'_>>) {
         if !self.silent {
-            let line = self.log.event(self.adapter.now(), event, message);
+            let line = self.log.event(self.adapter.now(), event, message, || self.screen.lock().first());
             self.screen.lock().log(|| line.json());
         }
     }

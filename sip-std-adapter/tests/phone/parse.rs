@@ -2,9 +2,7 @@
 //!
 //! Not here: the grammar as a whole, which `sip-core` tests.
 
-mod phone;
-
-use phone::run;
+use crate::process::run;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 

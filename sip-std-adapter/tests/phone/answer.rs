@@ -1,11 +1,9 @@
 //! `phone answer` as a peer that waits: what strangers send is answered or dropped, and it goes on waiting.
 //!
-//! Not here: calls (`phone_call.rs`), malformed messages one by one (`phone_parse.rs`).
+//! Not here: calls (`call.rs`), malformed messages one by one (`parse.rs`).
 
-mod phone;
-
+use crate::process::{answer, run, start};
 use core::time::Duration;
-use phone::{answer, run};
 use std::net::UdpSocket;
 
 /// Somebody who writes requests by hand.
@@ -192,7 +190,7 @@ fn the_end_of_a_call_is_told_at_once() {
 #[test]
 fn several_calls_at_once_are_counted_one_by_one() {
     let (phone, place) = answer(&["--count", "4", "--json"]);
-    let callers: Vec<_> = (0..4).map(|_| phone::start(&["call", &place, "--duration", "0.5"])).collect();
+    let callers: Vec<_> = (0..4).map(|_| start(&["call", &place, "--duration", "0.5"])).collect();
     for caller in callers {
         caller.end().expect(0);
     }

@@ -1,10 +1,8 @@
 //! `phone demo`: a call with ringing, answer, hold, resume and hang-up between two phones over real sockets.
 //!
-//! Not here: calls between processes (`phone_call.rs`), other makers' phones.
+//! Not here: calls between processes (`call.rs`), other makers' phones.
 
-mod phone;
-
-use phone::{output, run};
+use crate::process::{output, run};
 
 #[test]
 fn the_demonstration_shows_every_step() {

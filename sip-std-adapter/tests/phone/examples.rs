@@ -2,10 +2,8 @@
 //!
 //! Not here: the example `phone`, which has tests of its own.
 
-mod phone;
-
+use crate::process::{Phone, start_example};
 use core::time::Duration;
-use phone::{Phone, start_example};
 use std::net::UdpSocket;
 
 fn answering_machine() -> (Phone, String) {

@@ -2,10 +2,8 @@
 //!
 //! Not here: other makers' phones, authentication.
 
-mod phone;
-
+use crate::process::{answer, closed_port, run, silent_peer, start};
 use core::time::Duration;
-use phone::{answer, closed_port, run, silent_peer, start};
 
 #[test]
 fn the_caller_hangs_up() {

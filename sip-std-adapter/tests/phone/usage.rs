@@ -1,8 +1,6 @@
 //! The command line: help, faults, and the members of the JSON object.
 
-mod phone;
-
-use phone::{closed_port, run, start};
+use crate::process::{closed_port, run, start};
 
 const COMMANDS: [&str; 6] = ["demo", "call", "answer", "register", "options", "parse"];
 

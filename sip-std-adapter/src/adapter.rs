@@ -4,10 +4,13 @@
 //!   poll:   actions to None, after every input
 //!           inputs: sends possible again, peers not there, names found, connections opened, failed, lost
 //!           timers, once
+//!           a Waker called, a deadline of the application ──> Turn::Woken, Turn::Deadline
 //!           one message ──> Turn::Message | Turn::Again
 //!           none there  ──> Turn::Idle ──> wait
 //! ```
 
+use crate::commands::Commander;
+use crate::deadlines::Deadlines;
 use crate::input::Input;
 use crate::resolve::{Asked, Resolver};
 use crate::tcp::{self, Dialled, Tcp};
@@ -25,6 +28,7 @@ use sip_core::transport::{Flow, FlowError, Payload, Target, Transport};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time;
 
 /// Actions and inputs in one poll at most.
@@ -55,6 +59,9 @@ pub struct Adapter<R: Role> {
     waker: Waker,
     resolver: Resolver,
     epoch: time::Instant,
+    deadlines: Deadlines,
+    /// The last poll ended with a deadline of the application: what has come from the network is first now.
+    network_first: bool,
     /// What the role has yet to be told.
     inputs: VecDeque<Input>,
     /// Sends were put back until the socket has room; the flow of one, which [carries](Flow::carries) the others.
@@ -121,6 +128,8 @@ impl<R: Role> Adapter<R> {
             waker: Waker::new(waker),
             resolver,
             epoch: time::Instant::now(),
+            deadlines: Deadlines::default(),
+            network_first: false,
             inputs: VecDeque::new(),
             blocked: None,
             idle: false,
@@ -197,6 +206,49 @@ impl<R: Role> Adapter<R> {
         self.waker.clone()
     }
 
+    /// Commands from other threads: what a [`Commander`] sends, the receiver takes, and [`Turn::Woken`] says that there is
+    /// something to take.
+    ///
+    /// ```no_run
+    /// # use sip_std_adapter::{Adapter, Turn, memory::HeapMemory};
+    /// # use sip_core::ua::{Call, UserAgent};
+    /// # fn work(mut adapter: Adapter<UserAgent<HeapMemory>>, call: Call) -> std::io::Result<()> {
+    /// enum Command { HangUp(Call) }
+    ///
+    /// let (commander, commands) = adapter.commands();
+    /// std::thread::spawn(move || commander.send(Command::HangUp(call)));
+    /// # let mut buffer = vec![0; 65_536];
+    /// match adapter.poll(&mut buffer)? {
+    ///     Turn::Woken => {
+    ///         for Command::HangUp(call) in commands.try_iter() {
+    ///             // An error says that the call has ended meanwhile.
+    ///             let _ = adapter.with(|ua, now| ua.hang_up(now, call));
+    ///         }
+    ///     }
+    ///     _ => {}
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn commands<C>(&self) -> (Commander<C>, Receiver<C>) {
+        let (sender, receiver) = mpsc::channel();
+        (Commander::new(sender, self.waker()), receiver)
+    }
+
+    /// Asks for [`Turn::Deadline`] with `token` at the moment `at`, once; a deadline that the token had is moved.
+    ///
+    /// What the token means is the application's affair.
+    pub fn set_deadline(&mut self, token: u64, at: Instant) {
+        self.idle = false;
+        self.deadlines.set(token, at);
+    }
+
+    /// Takes a token's deadline back, if it has one.
+    pub fn clear_deadline(&mut self, token: u64) {
+        self.deadlines.clear(token);
+    }
+
     /// Shows every datagram and every message of a connection to `tap`, those received before they are looked at and those
     /// sent once the system took them: which way it goes, our end's address, the peer, its octets, the time. Replaces an
     /// earlier tap.
@@ -204,8 +256,8 @@ impl<R: Role> Adapter<R> {
         self.tap = Some(Box::new(tap));
     }
 
-    /// Does a bounded piece of work and never blocks: carries out what the role wants done, fires its timers, and
-    /// receives at most one message into `buffer`.
+    /// Does a bounded piece of work and never blocks: carries out what the role wants done, fires its timers, tells a wake-up
+    /// or a deadline of the application, and receives at most one message into `buffer`.
     ///
     /// A datagram that fills `buffer` is dropped as truncated, and a message of a connection that `buffer` can't hold is
     /// answered with 513 by the role and closes it; 65,536 octets hold every one.
@@ -235,6 +287,13 @@ impl<R: Role> Adapter<R> {
             } else if !timers && self.role.poll_timeout().is_some_and(|due| due <= now) {
                 timers = true;
                 self.role.handle_timeout(now);
+            } else if self.waker.take() {
+                return Ok(Turn::Woken);
+            } else if !core::mem::take(&mut self.network_first)
+                && let Some(token) = self.deadlines.take_due(now)
+            {
+                self.network_first = true;
+                return Ok(Turn::Deadline(token));
             } else {
                 return self.receive(now, buffer);
             }
@@ -250,36 +309,35 @@ impl<R: Role> Adapter<R> {
     /// # Errors
     /// Those of the operating system's poll.
     pub fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let slept = self.sleep(until);
-        self.waker.take();
-        slept
+        if core::mem::take(&mut self.idle) && !self.woken && !self.waker.is_called() {
+            let left = until.map(|until| Duration::from_millis(until.as_millis()).saturating_sub(self.epoch.elapsed()));
+            self.collect(left.map(|left| left.min(LONGEST_SLEEP)))?;
+        }
+        self.woken = false;
+        Ok(())
     }
 
-    /// Polls and waits for ever, and hands every event to `f` with the role, the time, and the message that caused it,
-    /// if one did. Ends with what `f` breaks with.
+    /// Polls and waits for ever, and hands what there is to act on to `f`, with the adapter: messages, events, deadlines,
+    /// wake-ups. Ends with what `f` breaks with.
     ///
-    /// What the role still has to send when `f` breaks goes out when it is polled again.
+    /// What the role still has to send when `f` breaks goes out when it is polled again, at the latest before
+    /// [`Turn::Idle`].
     ///
     /// # Errors
-    /// [`ErrorKind::Interrupted`] when a [`Waker`] called: act on it and run again, or don't. Otherwise those of
-    /// [`poll`](Adapter::poll) and [`wait`](Adapter::wait).
+    /// Those of [`poll`](Adapter::poll) and [`wait`](Adapter::wait).
     pub fn run<T>(
         &mut self,
         buffer: &mut [u8],
-        mut f: impl FnMut(&mut R, Instant, R::Event, Option<&Message<'_>>) -> ControlFlow<T>,
+        mut f: impl FnMut(&mut Self, Turn<'_, R::Event>) -> ControlFlow<T>,
     ) -> io::Result<T> {
         loop {
-            if self.waker.take() {
-                return Err(ErrorKind::Interrupted.into());
-            }
             let flow = match self.poll(buffer)? {
-                Turn::Message { event, message, .. } => self.with(|role, now| f(role, now, event, Some(&message))),
-                Turn::Event(event) => self.with(|role, now| f(role, now, event, None)),
                 Turn::Again => continue,
                 Turn::Idle(until) => {
-                    self.sleep(until)?;
+                    self.wait(until)?;
                     continue;
                 }
+                turn => f(self, turn),
             };
             if let ControlFlow::Break(result) = flow {
                 return Ok(result);
@@ -410,7 +468,7 @@ impl<R: Role> Adapter<R> {
     /// The turn in which there was nothing to do.
     fn rest<'b>(&mut self, now: Instant) -> Turn<'b, R::Event> {
         let connections = self.tcp.as_ref().and_then(Tcp::next_timeout);
-        let next = [self.role.poll_timeout(), connections].into_iter().flatten().min();
+        let next = [self.role.poll_timeout(), connections, self.deadlines.next()].into_iter().flatten().min();
         if next.is_some_and(|due| due <= now) {
             return Turn::Again;
         }
@@ -496,15 +554,6 @@ impl<R: Role> Adapter<R> {
 
     fn listen(&mut self, interest: Interest) -> io::Result<()> {
         self.poll.registry().reregister(&mut self.udp.socket, SOCKET, interest)
-    }
-
-    fn sleep(&mut self, until: Option<Instant>) -> io::Result<()> {
-        if core::mem::take(&mut self.idle) && !self.woken {
-            let left = until.map(|until| Duration::from_millis(until.as_millis()).saturating_sub(self.epoch.elapsed()));
-            self.collect(left.map(|left| left.min(LONGEST_SLEEP)))?;
-        }
-        self.woken = false;
-        Ok(())
     }
 
     /// Takes what the operating system has noticed, within `timeout`.

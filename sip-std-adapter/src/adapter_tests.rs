@@ -36,7 +36,7 @@ pub(super) fn next(adapter: &mut Adapter<Echo>) -> Said {
                 return event;
             }
             Turn::Event(event) => return event,
-            Turn::Again => {}
+            Turn::Again | Turn::Deadline(_) | Turn::Woken => {}
             Turn::Idle(until) => adapter.wait(Some(until.unwrap_or(end).min(end))).unwrap(),
         }
         assert!(adapter.now() < end, "silence: {:?}", adapter.statistics());
@@ -51,6 +51,7 @@ pub(super) fn settle(adapter: &mut Adapter<Echo>) {
             Turn::Again => {}
             Turn::Idle(_) => return,
             Turn::Event(event) | Turn::Message { event, .. } => panic!("{event:?}"),
+            Turn::Deadline(_) | Turn::Woken => panic!("nobody asked for it"),
         }
     }
 }
@@ -312,22 +313,84 @@ fn a_touched_role_is_not_slept_over() {
 }
 
 #[test]
-fn a_waker_ends_the_wait_and_the_run() {
+fn a_wake_up_ends_the_wait_and_is_told_once() {
     let mut adapter = adapter();
     let waker = adapter.waker();
+    let mut buffer = [0; 2000];
     // Given before the wait.
     settle(&mut adapter);
     waker.wake().unwrap();
+    waker.wake().unwrap();
     adapter.wait(None).unwrap();
+    assert!(matches!(adapter.poll(&mut buffer).unwrap(), Turn::Woken));
+    settle(&mut adapter);
     // Given during the run.
     let thread = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));
         waker.wake().unwrap();
     });
-    let mut buffer = [0; 2000];
-    let ended = adapter.run(&mut buffer, |_, _, event, _| ControlFlow::Break(event));
-    assert_eq!(ended.unwrap_err().kind(), ErrorKind::Interrupted);
+    let woken = adapter.run(&mut buffer, |_, turn| ControlFlow::Break(matches!(turn, Turn::Woken)));
+    assert!(woken.unwrap());
     thread.join().unwrap();
+}
+
+#[test]
+fn commands_come_from_other_threads() {
+    let mut adapter = adapter();
+    let (commander, commands) = adapter.commands();
+    let threads = [1, 2, 3].map(|number| {
+        let commander = commander.clone();
+        thread::spawn(move || commander.send(number).unwrap())
+    });
+    let mut taken = Vec::new();
+    let mut buffer = [0; 2000];
+    adapter
+        .run(&mut buffer, |_, turn| {
+            assert!(matches!(turn, Turn::Woken));
+            taken.extend(commands.try_iter());
+            if taken.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+        .unwrap();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    taken.sort_unstable();
+    assert_eq!(taken, [1, 2, 3]);
+    drop(commands);
+    assert_eq!(commander.send(4).unwrap_err().kind(), ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn deadlines_come_in_their_order_and_starve_nobody() {
+    let (mut adapter, peer) = (adapter(), peer());
+    let now = adapter.now();
+    let after = |millis| now + sip_core::time::Duration::from_millis(millis);
+    // 4 is moved behind all others, 5 is taken back.
+    for (token, millis) in [(1, 30), (2, 10), (3, 20), (4, 5), (5, 6)] {
+        adapter.set_deadline(token, after(millis));
+    }
+    adapter.set_deadline(4, after(40));
+    adapter.clear_deadline(5);
+    let mut buffer = [0; 2000];
+    let mut told = Vec::new();
+    adapter
+        .run(&mut buffer, |adapter, turn| {
+            let Turn::Deadline(token) = turn else { panic!("something else") };
+            told.push((token, adapter.now() >= after([30, 10, 20, 40][token as usize - 1])));
+            if token == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+    assert_eq!(told, [2, 3, 1, 4].map(|token| (token, true)));
+    // One that is always due lets the network have its turn.
+    adapter.set_deadline(1, Instant::ZERO);
+    peer.send_to(&request(3), adapter.local_addr()).unwrap();
+    let end = adapter.now() + sip_core::time::Duration::from_secs(5);
+    let heard = adapter.run(&mut buffer, |adapter, turn| {
+        assert!(adapter.now() < end, "starved");
+        adapter.set_deadline(1, Instant::ZERO);
+        turn.event().map_or(ControlFlow::Continue(()), ControlFlow::Break)
+    });
+    assert_eq!(heard.unwrap(), Said::Request(3));
 }
 
 #[test]
@@ -336,9 +399,10 @@ fn run_hands_over_messages_and_events() {
     peer.send_to(&request(3), adapter.local_addr()).unwrap();
     let mut buffer = [0; 2000];
     let mut seen = Vec::new();
-    let sum = adapter.run(&mut buffer, |role, now, event, message| {
-        seen.push((event, message.map(number)));
-        role.timer = Some(now + sip_core::time::Duration::from_millis(5));
+    let sum = adapter.run(&mut buffer, |adapter, turn| {
+        let Some(event) = turn.event() else { panic!("neither") };
+        seen.push((event, turn.message().map(number)));
+        adapter.with(|role, now| role.timer = Some(now + sip_core::time::Duration::from_millis(5)));
         if event == Said::Timer { ControlFlow::Break(42) } else { ControlFlow::Continue(()) }
     });
     assert_eq!(sum.unwrap(), 42);

@@ -3,7 +3,9 @@
 //! [`Adapter`] binds one UDP socket, listens at its port for TCP, and carries octets, time and host names between them and a
 //! [`Role`](sip_core::role::Role): a user agent, a proxy, a registrar, or one of your own. The application owns the
 //! loop: [`poll`](Adapter::poll) does a bounded piece of work and never blocks, [`wait`](Adapter::wait) sleeps until
-//! there is more. [`run`](Adapter::run) is that loop ready-made. There are no callbacks, no globals, and no threads
+//! there is more. [`run`](Adapter::run) is that loop ready-made. Deadlines of the application
+//! ([`set_deadline`](Adapter::set_deadline)) and commands from other threads ([`commands`](Adapter::commands)) come out of the same
+//! loop. There are no callbacks, no globals, and no threads
 //! but those that look host names up, which start with the first name.
 //!
 //! ```no_run
@@ -13,9 +15,8 @@
 //! const SDP: &[u8] = b"v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let mut phone = UserAgent::new(HeapMemory::new());
-//!     phone.start(&Config::new("192.0.2.2:5060", "sip:bob@example.com"), sip_std_adapter::seed()?)?;
-//!     let mut adapter = Adapter::bind(phone, "192.0.2.2:5060".parse()?)?;
+//!     let mut adapter = Adapter::bind(UserAgent::new(HeapMemory::new()), "192.0.2.2:5060".parse()?)?;
+//!     adapter.start(&Config::new("", "sip:bob@example.com"))?;
 //!     let mut buffer = vec![0; 65_536];
 //!     loop {
 //!         match adapter.poll(&mut buffer)? {
@@ -24,12 +25,39 @@
 //!                 println!("{} calls", String::from_utf8_lossy(message.from().raw_uri()));
 //!                 adapter.with(|phone, now| phone.answer(now, call, &Content::sdp(SDP)))?;
 //!             }
-//!             Turn::Message { .. } | Turn::Event(_) | Turn::Again => {}
 //!             Turn::Idle(until) => adapter.wait(until)?,
+//!             _ => {}
 //!         }
 //!     }
 //! }
 //! ```
+//! `examples/` has an answering machine of thirty lines, a call with hold and resume, a registration, and a call whose callee makes
+//! the offer.
+//!
+//! # What each event asks for
+//! Every event of a [`UserAgent`](sip_core::ua::UserAgent) may be ignored without harm to the stack: what is not answered ends by
+//! its timer. This is what an application does with them; the names are methods of the user agent.
+//!
+//! | [`Event`](sip_core::ua::Event) | what the message brings | what it asks for |
+//! |---|---|---|
+//! | `Incoming` | the offer, if it has a body | `ring` if somebody has to be asked first; then `answer` or `reject` |
+//! | `Progress` | early media, if it has a body | nothing |
+//! | `Answered`, `answer_due: false` | the answer | nothing: the ACK is on its way |
+//! | `Answered`, `answer_due: true` | the offer | `acknowledge`, with the answer, or with nothing and then `hang_up` |
+//! | `Confirmed` | the answer, where we made the offer in our 200 | nothing |
+//! | `Reinvite` | the new offer, if it has a body | `answer` or `reject` |
+//! | `Reinvited` | as in `Answered` | as in `Answered`; the session is as before unless `status` is a 2xx |
+//! | `RefreshDue` | - | `reinvite` with the media address of the new network |
+//! | `Ended` | what ended it, if a message did | to forget the call: its handle is void |
+//! | `Request` | the request | `respond`, before the peer gives up after 32 s |
+//! | `Response` | the response, if there was one | nothing; after a final status the handle is void |
+//! | `Oversize` | - | nothing: TCP is tried, then a datagram goes out all the same |
+//! | `Registered` | the bindings | nothing: it is refreshed in time |
+//! | `Unregistered` | - | to forget the registration |
+//! | `RegistrationFailed` | the refusal, if there was one | nothing while `retry_after` is not 0; else to forget the registration |
+//!
+//! What an application knows of a call beside it stands in a map of its own: [`Call`](sip_core::ua::Call) is `Copy`, `Eq` and `Hash`, and
+//! [`to_bits`](sip_core::ua::Call::to_bits) makes a token for a deadline of it.
 //!
 //! # What it carries
 //! UDP and TCP, over IPv4 or IPv6 as the bound address says; TLS is not there yet: a role that asks for it is told that
@@ -51,13 +79,16 @@
 //!
 //! # The local address
 //! [`local_addr`](Adapter::local_addr) is what a role's Via and Contact should say. An adapter bound to the wildcard
-//! (`0.0.0.0`, `[::]`) doesn't know which of the host's addresses a peer sees; the role then has to be told one, and
+//! (`0.0.0.0`, `[::]`) doesn't know which of the host's addresses a peer sees: [`start`](Adapter::start) takes the one that leads to
+//! the world, [`local_ip`] finds the one that leads to a peer, and
 //! on a host with several the system may answer from another than the one that was asked. Bind to one address where
 //! that matters.
 #![allow(clippy::std_instead_of_alloc, reason = "sockets and threads need std anyway")]
 
 mod adapter;
+mod commands;
 mod connection;
+mod deadlines;
 #[cfg(test)]
 mod echo;
 mod fault;
@@ -68,10 +99,13 @@ mod resolve;
 mod tcp;
 mod turn;
 mod udp;
+mod user_agent;
 mod waker;
 
 pub use adapter::Adapter;
+pub use commands::Commander;
 pub use turn::{Direction, Statistics, Turn};
+pub use user_agent::local_ip;
 pub use waker::Waker;
 
 use sip_core::random::Seed;

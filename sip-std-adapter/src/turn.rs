@@ -7,6 +7,7 @@ use sip_core::transport::Flow;
 
 /// What one call of [`Adapter::poll`](crate::Adapter::poll) came to.
 #[must_use]
+#[non_exhaustive]
 #[allow(
     clippy::large_enum_variant,
     reason = "lives for one turn of the loop; a box would cost an allocation for each message"
@@ -23,10 +24,35 @@ pub enum Turn<'b, E> {
     },
     /// An event that no message caused: a timer, a lost flow.
     Event(E),
+    /// The deadline that the application set for this token has come.
+    Deadline(u64),
+    /// A [`Waker`](crate::Waker) or [`Commander`](crate::Commander) called. Several calls become one turn, so every command
+    /// that has come is to be read.
+    Woken,
     /// Something was done and there may be more: call again.
     Again,
     /// There is nothing to do until this moment (`None`: no timer runs) or until the network has something.
     Idle(Option<Instant>),
+}
+
+impl<'b, E: Copy> Turn<'b, E> {
+    /// The event, if there is one.
+    #[must_use]
+    pub fn event(&self) -> Option<E> {
+        match self {
+            Self::Message { event, .. } | Self::Event(event) => Some(*event),
+            _ => None,
+        }
+    }
+
+    /// The message that caused the event, if one did.
+    #[must_use]
+    pub fn message(&self) -> Option<&Message<'b>> {
+        match self {
+            Self::Message { message, .. } => Some(message),
+            _ => None,
+        }
+    }
 }
 
 /// Which way a message went.

@@ -114,6 +114,24 @@ impl Ladder {
         self.entries.iter().filter(|entry| !entry.note)
     }
 
+    /// Those among them from line `number` on; lines are numbered from zero over the whole run.
+    pub fn datagrams_since(&self, number: u64) -> impl Iterator<Item = &Entry> {
+        let skipped = number.saturating_sub(self.dropped);
+        self.entries.iter().skip(skipped as usize).filter(|entry| !entry.note)
+    }
+
+    /// The number of the first line that is kept.
+    #[must_use]
+    pub fn first_number(&self) -> u64 {
+        self.dropped
+    }
+
+    /// The number of the next line.
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
+        self.dropped + self.entries.len() as u64
+    }
+
     /// The endpoints and their names, in the order of naming.
     pub fn endpoints(&self) -> impl Iterator<Item = (Address, &str)> {
         self.names.iter().map(|(address, name)| (*address, name.as_str()))
@@ -155,7 +173,7 @@ impl Ladder {
         }
         kept.extend_from_slice(bytes);
         self.entries.push_back(Entry { time, from, to, bytes: kept, fate, note });
-        self.dropped + self.entries.len() as u64 - 1
+        self.next_number() - 1
     }
 }
 

@@ -28,6 +28,7 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "the kit runs on std alone")]
 
 mod config;
+mod heard;
 mod hosts;
 mod ladder;
 mod layout;
@@ -37,6 +38,7 @@ mod phones;
 #[cfg(test)]
 mod ping;
 mod report;
+mod rule;
 mod schedule;
 mod short;
 mod streams;
@@ -44,17 +46,22 @@ mod user;
 mod watched;
 mod wire;
 mod world;
-#[cfg(test)]
-mod world_tests;
 
 pub use config::{Config, Stats};
+pub use heard::Heard;
 pub use ladder::{Arrows, Direction, Entry, Fate, Ladder, LadderLine};
 pub use network::{Datagram, Faults, Network};
 pub use pcap::{LinkType, MAX_PAYLOAD, PcapWriter};
 pub use phones::{ANSWER, OFFER, Phone, Phones};
 pub use report::{PCAP_DIR, Report, run_seeds};
+pub use rule::Rule;
 pub use short::short_form;
 pub use user::{Events, User};
 pub use watched::Watched;
-pub use wire::{Heard, Leg, Wire};
-pub use world::{NodeId, World};
+pub use wire::{Leg, Wire};
+pub use world::{HasWorld, NodeId, World};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

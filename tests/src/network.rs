@@ -1,6 +1,7 @@
 //! A network in virtual time that loses, repeats, delays and reorders datagrams as its seed says.
 
 use crate::ladder::Fate;
+use crate::rule::{Deed, Rule};
 use crate::schedule::Schedule;
 use fastrand::Rng;
 use sip_core::time::{Duration, Instant};
@@ -100,6 +101,7 @@ pub struct Network {
     random: Rng,
     faults: Faults,
     directions: Vec<(Address, Address, Faults)>,
+    rules: Vec<Rule>,
     flying: Schedule<Datagram>,
     spare: Vec<Vec<u8>>,
 }
@@ -112,6 +114,7 @@ impl Network {
             random: Rng::with_seed(seed),
             faults,
             directions: Vec::new(),
+            rules: Vec::new(),
             flying: Schedule::new(),
             spare: Vec::new(),
         }
@@ -128,9 +131,28 @@ impl Network {
         self.directions.push((from, to, faults));
     }
 
+    /// Adds a rule for chosen datagrams. The first rule that a datagram fits decides, and nothing is drawn for it.
+    pub fn add_rule(&mut self, rule: Rule) {
+        self.rules.push(rule);
+    }
+
+    /// Forgets all rules.
+    pub fn clear_rules(&mut self) {
+        self.rules.clear();
+    }
+
+    /// Whether every rule has been applied as often as it says.
+    #[must_use]
+    pub fn rules_are_spent(&self) -> bool {
+        self.rules.iter().all(Rule::is_spent)
+    }
+
     /// Sends a datagram and tells what becomes of it. `number` comes out again on arrival.
     pub fn send(&mut self, now: Instant, from: Address, to: Address, payload: &[u8], number: u64) -> Fate {
         let faults = self.faults(from, to);
+        if let Some(deed) = self.rules.iter_mut().find_map(|rule| rule.applies(from, to, payload)) {
+            return self.obey(deed, now + faults.delay_min, from, to, payload, number);
+        }
         if self.draw(faults.loss) {
             return Fate::Lost;
         }
@@ -192,6 +214,21 @@ impl Network {
     /// A number below `bound`, from the seed; zero when `bound` is zero.
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
         if bound < 2 { 0 } else { self.random.u32(0..bound) }
+    }
+
+    fn obey(&mut self, deed: Deed, at: Instant, from: Address, to: Address, payload: &[u8], number: u64) -> Fate {
+        match deed {
+            Deed::Lose => Fate::Lost,
+            Deed::Hold(span) => {
+                self.launch(at + span, from, to, payload, number);
+                Fate::Delayed(span)
+            }
+            Deed::Repeat(span) => {
+                self.launch(at, from, to, payload, number);
+                self.launch(at + span, from, to, payload, number);
+                Fate::Duplicated
+            }
+        }
     }
 
     fn faults(&self, from: Address, to: Address) -> Faults {

@@ -1,10 +1,9 @@
 //! A world of user agents, as most tests want it.
 
-use crate::{Config, Events, NodeId, Wire, World};
+use crate::{Config, Events, HasWorld, Leg, NodeId, Wire, World};
 use sip_core::time::Duration;
 use sip_core::transport::Address;
-use sip_core::ua::Arrays;
-use sip_core::ua::{self, Call, Cause, Content, Event, UserAgent};
+use sip_core::ua::{self, Arrays, Call, Cause, Content, Event, UserAgent};
 use std::net::SocketAddr;
 
 /// A user agent with the memory of a desk phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8 KiB of octets.
@@ -183,5 +182,41 @@ impl Phones {
             let tables = (held.transactions, held.dialogs, held.calls);
             assert_eq!(tables, (0, 0, 0), "transactions, dialogs, calls held\n{}", self.world.explain());
         }
+    }
+}
+
+impl HasWorld for Phones {
+    type Role = Phone;
+    type User = Events<Event>;
+
+    fn world(&self) -> &World<Phone, Events<Event>> {
+        &self.world
+    }
+
+    fn world_mut(&mut self) -> &mut World<Phone, Events<Event>> {
+        &mut self.world
+    }
+}
+
+impl Wire {
+    /// Calls a phone and has it answer: the established dialog, and the phone's INVITE response. What was sent is read.
+    ///
+    /// # Panics
+    /// When the call does not come about.
+    pub fn call(&mut self, phones: &mut Phones, to: NodeId, target: &str, rows: &str) -> Leg {
+        let mut leg = self.leg(target);
+        let rows = format!("{}{rows}", self.contact());
+        let invite = self.request(&mut leg, "INVITE", &rows, OFFER);
+        self.send(phones, to, &invite);
+        let call = phones.incoming(to);
+        let content = Content::sdp(ANSWER);
+        phones.act(to, |phone, now| phone.answer(now, call, &content)).expect("a call to answer");
+        let answer = self.expect(phones, "200");
+        leg.remote = answer.header("To");
+        leg.target = answer.contact();
+        let ack_branch = self.branch();
+        let ack = self.request_as(&leg, "ACK", &ack_branch, "", b"");
+        self.send(phones, to, &ack);
+        leg
     }
 }

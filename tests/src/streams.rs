@@ -20,13 +20,22 @@ pub(crate) struct Streams {
 struct Connection {
     /// Who opened it, then who took it.
     ends: [End; 2],
-    open: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// This end has closed it; what it sent before may still be on its way.
+    HungUp(usize),
+    Closed,
 }
 
 /// One end of a connection.
 #[derive(Debug)]
 struct End {
-    node: NodeId,
+    /// `None` for a scripted peer.
+    node: Option<NodeId>,
     /// The address of the node, and that of this end, which differ in the port at the caller's.
     home: Address,
     address: Address,
@@ -44,41 +53,66 @@ pub(crate) struct Piece {
     octets: Vec<u8>,
 }
 
+/// What a piece completes at the end where it arrives.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) node: NodeId,
+    pub(crate) flow: Flow,
+    pub(crate) messages: Vec<Vec<u8>>,
+    /// What came is no stream of messages: who reads it closes the connection.
+    pub(crate) broken: bool,
+}
+
 impl End {
-    fn new(node: NodeId, home: Address, port: u16) -> Self {
+    fn new(node: Option<NodeId>, home: Address, port: u16) -> Self {
         let (address, framer) = (home.with_port(port), Framer::new(LONGEST));
         Self { node, home, address, last: Instant::ZERO, arrived: Vec::new(), framer }
     }
 }
 
+impl Connection {
+    /// How the end at `place` knows the connection.
+    fn flow(&self, number: u32, place: usize) -> Flow {
+        Flow { remote: self.ends[1 - place].address, connection: number, transport: Transport::Tcp }
+    }
+}
+
 impl Streams {
-    /// The flow of `node` to `to`: a connection that is open already, or a new one to the node that listens there.
-    pub(crate) fn connect(&mut self, node: NodeId, from: Address, to: Address, listener: NodeId) -> Flow {
-        let known = self.connections.iter().position(|known| {
-            known.open
-                && known
-                    .ends
-                    .iter()
-                    .zip(known.ends.iter().rev())
-                    .any(|(one, other)| one.node == node && other.address == to)
-        });
+    /// The flow of `node` to `to`: a connection that is open already, or a new one to who listens there. `None` is a
+    /// scripted peer, whose connections are all new.
+    pub(crate) fn connect(
+        &mut self,
+        node: Option<NodeId>,
+        from: Address,
+        to: Address,
+        listener: Option<NodeId>,
+    ) -> Flow {
+        let is_between = |known: &Connection| {
+            let mut ends = known.ends.iter().zip(known.ends.iter().rev());
+            known.state == State::Open && ends.any(|(one, other)| one.node == node && other.address == to)
+        };
+        let known = node.and_then(|_| self.connections.iter().position(is_between));
         let place = known.unwrap_or_else(|| {
             let port = EPHEMERAL + self.connections.len() as u16;
             let ends = [End::new(node, from, port), End::new(listener, to, to.port())];
-            self.connections.push(Connection { ends, open: true });
+            self.connections.push(Connection { ends, state: State::Open });
             self.connections.len() - 1
         });
         Flow { remote: to, connection: place as u32 + 1, transport: Transport::Tcp }
     }
 
-    fn get(&mut self, flow: Flow) -> Option<&mut Connection> {
-        let place = (flow.connection as usize).checked_sub(1)?;
-        self.connections.get_mut(place).filter(|connection| connection.open)
+    fn get(&mut self, number: u32) -> Option<&mut Connection> {
+        let connection = self.connections.get_mut((number as usize).checked_sub(1)?)?;
+        (connection.state != State::Closed).then_some(connection)
+    }
+
+    fn open(&mut self, flow: Flow) -> Option<&mut Connection> {
+        self.get(flow.connection).filter(|connection| connection.state == State::Open)
     }
 
     /// The address of the node at the other end of `flow`; `None` when the connection is closed.
     pub(crate) fn peer(&mut self, flow: Flow) -> Option<Address> {
-        let ends = &self.get(flow)?.ends;
+        let ends = &self.open(flow)?.ends;
         Some(ends[far(ends, flow)].home)
     }
 
@@ -90,7 +124,7 @@ impl Streams {
         mut octets: &[u8],
         mut cut: impl FnMut(u32) -> (u32, Instant),
     ) -> Vec<(Instant, Piece)> {
-        let Some(connection) = self.get(flow) else { return Vec::new() };
+        let Some(connection) = self.open(flow) else { return Vec::new() };
         let to = far(&connection.ends, flow);
         let end = &mut connection.ends[to];
         let mut pieces = Vec::new();
@@ -104,45 +138,82 @@ impl Streams {
         pieces
     }
 
-    /// Takes a piece in: who got it, on which flow, and the messages that it completes. `None` when the connection is
-    /// closed.
-    pub(crate) fn arrive(&mut self, piece: &Piece) -> Option<(NodeId, Flow, Vec<Vec<u8>>)> {
-        let Piece { connection, to, ref octets } = *piece;
-        let known = self.connections.get_mut(connection as usize - 1).filter(|known| known.open)?;
-        let remote = known.ends[1 - to].address;
+    /// Takes a piece in. `None` when this end has closed the connection, or is a scripted peer's, which reads the ladder.
+    ///
+    /// # Panics
+    /// When a role wrote what is no stream of messages.
+    pub(crate) fn arrive(&mut self, piece: &Piece) -> Option<Arrival> {
+        let Piece { connection: number, to, ref octets } = *piece;
+        let known = self.get(number).filter(|known| known.state != State::HungUp(to))?;
+        let flow = known.flow(number, to);
+        let scripted = known.ends[1 - to].node.is_none();
         let end = &mut known.ends[to];
+        let node = end.node?;
         end.arrived.extend_from_slice(octets);
-        let mut messages = Vec::new();
+        let (mut messages, mut broken) = (Vec::new(), false);
         loop {
             match end.framer.next(&end.arrived) {
                 Framing::Incomplete => break,
                 Framing::Frame { len } => messages.push(end.arrived.drain(..len).collect()),
                 Framing::KeepAlive { len, .. } => drop(end.arrived.drain(..len)),
-                broken => panic!("a role wrote what is no stream of messages: {broken:?}"),
+                error => {
+                    assert!(scripted, "a role wrote what is no stream of messages: {error:?}");
+                    broken = true;
+                    break;
+                }
             }
         }
-        Some((end.node, Flow { remote, connection, transport: Transport::Tcp }, messages))
+        Some(Arrival { node, flow, messages, broken })
     }
 
-    /// Closes a connection; who is to be told, with the flow that each knows it by.
-    pub(crate) fn close(&mut self, flow: Flow) -> Vec<(NodeId, Flow)> {
-        let Some(connection) = self.get(flow) else { return Vec::new() };
-        connection.open = false;
-        let [caller, callee] = &connection.ends;
-        let known_as = |remote| Flow { remote, ..flow };
-        vec![(caller.node, known_as(callee.address)), (callee.node, known_as(caller.address))]
+    /// Closes a connection from the end that knows it by `flow`: when the other end has everything that was sent to it.
+    /// `None` when it is closed already.
+    pub(crate) fn hang_up(&mut self, flow: Flow) -> Option<Instant> {
+        let connection = self.open(flow)?;
+        let to = far(&connection.ends, flow);
+        connection.state = State::HungUp(1 - to);
+        Some(connection.ends[to].last)
+    }
+
+    /// Closes a connection for good; who is to be told, with the flow that each knows it by.
+    pub(crate) fn close(&mut self, number: u32) -> Vec<(NodeId, Flow)> {
+        let Some(connection) = self.get(number) else { return Vec::new() };
+        let told = |place: &usize| connection.state != State::HungUp(*place);
+        let ends = [0, 1].into_iter().filter(told);
+        let known = ends.filter_map(|place| Some((connection.ends[place].node?, connection.flow(number, place))));
+        let known = known.collect();
+        connection.state = State::Closed;
+        known
+    }
+
+    /// The connection between the scripted peer at an address and a node that was opened last.
+    pub(crate) fn scripted_with(&self, home: Address, node: NodeId) -> Option<Flow> {
+        let own = self.scripted(home).into_iter().rev();
+        let with = |flow: &Flow| {
+            let ends = self.connections.get(flow.connection as usize - 1).map(|known| &known.ends);
+            ends.is_some_and(|ends| ends.iter().any(|end| end.node == Some(node)))
+        };
+        own.into_iter().find(with)
+    }
+
+    /// The open connections of which one end is `wanted`, as that end knows them, first opened first.
+    fn flows(&self, wanted: impl Fn(&End) -> bool) -> Vec<Flow> {
+        let open = self.connections.iter().zip(1..).filter(|(known, _)| known.state == State::Open);
+        let own = |(known, number): (&Connection, u32)| {
+            let place = known.ends.iter().position(&wanted)?;
+            Some(known.flow(number, place))
+        };
+        open.filter_map(own).collect()
     }
 
     /// The open connections of a node.
     pub(crate) fn of(&self, node: NodeId) -> Vec<Flow> {
-        let open = self.connections.iter().enumerate().filter(|(_, known)| known.open);
-        let own = open.filter(|(_, known)| known.ends.iter().any(|end| end.node == node));
-        own.map(|(place, known)| Flow {
-            remote: known.ends[1].address,
-            connection: place as u32 + 1,
-            transport: Transport::Tcp,
-        })
-        .collect()
+        self.flows(|end| end.node == Some(node))
+    }
+
+    /// The open connections of the scripted peer at an address.
+    pub(crate) fn scripted(&self, home: Address) -> Vec<Flow> {
+        self.flows(|end| end.node.is_none() && end.home == home)
     }
 }
 

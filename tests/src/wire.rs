@@ -3,140 +3,11 @@
 //! It is for what no user agent of ours would do: fork, challenge, route strictly, repeat or forget things. Whatever can be
 //! tested between two real user agents should be.
 
-use crate::{NodeId, Phones};
-use sip_core::message::Message;
+use crate::heard::{Heard, finish};
+use crate::{Fate, HasWorld, NodeId};
 use sip_core::time::Duration;
-use sip_core::transport::Address;
-use std::fmt::Write as _;
+use sip_core::transport::{Address, Flow, Transport};
 use std::net::SocketAddr;
-
-/// A datagram that a scripted peer was sent.
-#[derive(Clone, Debug)]
-pub struct Heard {
-    /// When it was sent, in milliseconds.
-    pub at: u64,
-    /// Who sent it.
-    pub from: Address,
-    /// Its octets.
-    pub bytes: Vec<u8>,
-}
-
-impl Heard {
-    /// The message.
-    ///
-    /// # Panics
-    /// When it is none.
-    #[must_use]
-    pub fn message(&self) -> Message<'_> {
-        Message::parse(&self.bytes).unwrap_or_else(|_| panic!("not a message:\n{}", self.text()))
-    }
-
-    /// The octets as text.
-    #[must_use]
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
-    }
-
-    /// The method of a request, the status of a response, or `CRLF`.
-    #[must_use]
-    pub fn kind(&self) -> String {
-        if self.bytes.iter().all(|octet| matches!(octet, b'\r' | b'\n')) {
-            return "CRLF".into();
-        }
-        let message = self.message();
-        let method = || String::from_utf8_lossy(message.method().as_bytes()).into_owned();
-        message.status().map_or_else(method, |status| status.to_string())
-    }
-
-    /// The rows of a header, by its long name as written, joined by commas; empty when there is none.
-    #[must_use]
-    pub fn header(&self, name: &str) -> String {
-        self.rows(name).join(", ")
-    }
-
-    /// The rows of a header.
-    #[must_use]
-    pub fn rows(&self, name: &str) -> Vec<String> {
-        let text = self.text();
-        let head = text.split("\r\n\r\n").next().unwrap_or_default();
-        let rows = head.split("\r\n").skip(1).filter_map(|row| row.split_once(':'));
-        let rows = rows.filter(|(written, _)| written.trim().eq_ignore_ascii_case(name));
-        rows.map(|(_, value)| value.trim().to_owned()).collect()
-    }
-
-    /// The Request-URI.
-    #[must_use]
-    pub fn uri(&self) -> String {
-        String::from_utf8_lossy(self.message().request_uri().unwrap_or_default()).into_owned()
-    }
-
-    /// The branch of the topmost Via.
-    #[must_use]
-    pub fn branch(&self) -> String {
-        String::from_utf8_lossy(self.message().top_via().branch().unwrap_or_default()).into_owned()
-    }
-
-    /// The number of CSeq.
-    #[must_use]
-    pub fn seq(&self) -> u32 {
-        self.message().cseq().number
-    }
-
-    /// The To tag; empty when there is none.
-    #[must_use]
-    pub fn to_tag(&self) -> String {
-        String::from_utf8_lossy(self.message().to_tag().unwrap_or_default()).into_owned()
-    }
-
-    /// The URI of the first Contact.
-    ///
-    /// # Panics
-    /// When there is none.
-    #[must_use]
-    pub fn contact(&self) -> String {
-        let message = self.message();
-        let contact = message.contacts().next().expect("a Contact").expect("a Contact that can be read");
-        String::from_utf8_lossy(contact.raw_uri()).into_owned()
-    }
-
-    /// The body.
-    #[must_use]
-    pub fn body(&self) -> Vec<u8> {
-        self.message().body().to_vec()
-    }
-
-    /// A response to this request: status line, Vias, From, To with `tag` if it had none, Call-ID and CSeq, then `rows`
-    /// (each with its line end), then `body`.
-    #[must_use]
-    pub fn response(&self, status: u16, tag: &str, rows: &str, body: &[u8]) -> Vec<u8> {
-        let mut text = format!("SIP/2.0 {status} Scripted\r\n");
-        for via in self.rows("Via") {
-            let _ = write!(text, "Via: {via}\r\n");
-        }
-        let mut to = self.header("To");
-        if !to.contains(";tag=") && !tag.is_empty() {
-            let _ = write!(to, ";tag={tag}");
-        }
-        for (name, value) in [
-            ("From", self.header("From")),
-            ("To", to),
-            ("Call-ID", self.header("Call-ID")),
-            ("CSeq", self.header("CSeq")),
-        ] {
-            let _ = write!(text, "{name}: {value}\r\n");
-        }
-        finish(text, rows, body)
-    }
-}
-
-fn finish(mut text: String, rows: &str, body: &[u8]) -> Vec<u8> {
-    text.push_str(rows);
-    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-    let _ = write!(text, "{kind}Content-Length: {}\r\n\r\n", body.len());
-    let mut bytes = text.into_bytes();
-    bytes.extend_from_slice(body);
-    bytes
-}
 
 /// A dialog as a scripted peer sees it.
 #[derive(Clone, Debug)]
@@ -158,49 +29,101 @@ pub struct Leg {
 pub struct Wire {
     address: Address,
     host: String,
-    heard: usize,
+    transport: Transport,
+    /// The number of the first line of the ladder that was not read.
+    read: u64,
     made: u32,
 }
 
 impl Wire {
-    /// A peer at `address` (`192.0.2.9:5060`), where no node may be.
+    /// A peer over UDP at `address` (`192.0.2.9:5060`), where no node may be.
     ///
     /// # Panics
     /// When `address` is not an address.
     #[must_use]
     pub fn new(address: &str) -> Self {
         let parsed: SocketAddr = address.parse().expect("an address");
-        Self { address: Address::from(parsed), host: address.into(), heard: 0, made: 0 }
+        Self { address: Address::from(parsed), host: address.into(), transport: Transport::Udp, read: 0, made: 0 }
+    }
+
+    /// A peer over TCP, which takes connections at `address`. What it sends to a node goes by the connection with that node
+    /// that was opened last. It hears what is sent to `address` by datagram too.
+    ///
+    /// # Panics
+    /// When `address` is not an address.
+    #[must_use]
+    pub fn listening<W: HasWorld>(world: &mut W, address: &str) -> Self {
+        let wire = Self { transport: Transport::Tcp, ..Self::new(address) };
+        world.world_mut().listen_scripted(wire.address, true);
+        wire
+    }
+
+    /// Where the peer is.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.address
     }
 
     /// The Contact row of this peer.
     #[must_use]
     pub fn contact(&self) -> String {
-        format!("Contact: <sip:wire@{}>\r\n", self.host)
+        let parameter = if self.transport == Transport::Tcp { ";transport=tcp" } else { "" };
+        format!("Contact: <sip:wire@{}{parameter}>\r\n", self.host)
     }
 
-    /// What was sent to this peer since the last question.
-    pub fn hear(&mut self, phones: &Phones) -> Vec<Heard> {
-        let all = phones.world.ladder().datagrams().filter(|entry| entry.to == self.address);
-        let new: Vec<Heard> = all
-            .skip(self.heard)
-            .map(|entry| Heard { at: entry.time.as_millis(), from: entry.from, bytes: entry.bytes.clone() })
-            .collect();
-        self.heard += new.len();
+    /// The open connections of this peer, first opened first.
+    #[must_use]
+    pub fn connections<W: HasWorld>(&self, world: &W) -> Vec<Flow> {
+        world.world().scripted_connections(self.address)
+    }
+
+    /// Opens a connection to a node that takes them, for what is sent from now on.
+    ///
+    /// # Panics
+    /// When the node takes none.
+    pub fn connect<W: HasWorld>(&mut self, world: &mut W, to: NodeId) -> Flow {
+        self.transport = Transport::Tcp;
+        world.world_mut().connect_scripted(self.address, to).expect("a node that takes connections")
+    }
+
+    /// Closes all connections of this peer: the nodes take what was sent before, then learn of it, at once on a network
+    /// without delays.
+    pub fn close<W: HasWorld>(&self, world: &mut W) {
+        let world = world.world_mut();
+        for flow in world.scripted_connections(self.address) {
+            world.hang_up(flow);
+        }
+        world.run_for(Duration::ZERO);
+    }
+
+    /// What was sent to this peer since the last question, but what was lost on the way. What the network holds back is heard when
+    /// it is sent.
+    ///
+    /// # Panics
+    /// When the ladder of the world is off, or so short that it has forgotten some of it.
+    pub fn hear<W: HasWorld>(&mut self, world: &W) -> Vec<Heard> {
+        let ladder = world.world().ladder();
+        let whole = ladder.is_on() && (ladder.first_number() <= self.read || self.read == 0);
+        assert!(whole, "{} hears by the ladder, which is off or too short: Config::with_ladder", self.address);
+        let new =
+            ladder.datagrams_since(self.read).filter(|entry| entry.to == self.address && entry.fate != Fate::Lost);
+        let new = new.map(|entry| Heard { at: entry.time.as_millis(), from: entry.from, bytes: entry.bytes.clone() });
+        let new = new.collect();
+        self.read = ladder.next_number();
         new
     }
 
     /// What was sent since the last question, by kind: `INVITE 486 ACK`.
-    pub fn kinds(&mut self, phones: &Phones) -> String {
-        self.hear(phones).iter().map(Heard::kind).collect::<Vec<_>>().join(" ")
+    pub fn kinds<W: HasWorld>(&mut self, world: &W) -> String {
+        self.hear(world).iter().map(Heard::kind).collect::<Vec<_>>().join(" ")
     }
 
     /// The one datagram of `kind` that was sent since the last question; there must be no other datagram.
     ///
     /// # Panics
     /// When there is none, or more.
-    pub fn expect(&mut self, phones: &Phones, kind: &str) -> Heard {
-        let mut heard = self.expect_all(phones, &[kind]);
+    pub fn expect<W: HasWorld>(&mut self, world: &W, kind: &str) -> Heard {
+        let mut heard = self.expect_all(world, &[kind]);
         heard.remove(0)
     }
 
@@ -208,8 +131,8 @@ impl Wire {
     ///
     /// # Panics
     /// When there are others.
-    pub fn expect_all(&mut self, phones: &Phones, kinds: &[&str]) -> Vec<Heard> {
-        let heard = self.hear(phones);
+    pub fn expect_all<W: HasWorld>(&mut self, world: &W, kinds: &[&str]) -> Vec<Heard> {
+        let heard = self.hear(world);
         assert_eq!(heard.iter().map(Heard::kind).collect::<Vec<_>>(), kinds, "sent to {}", self.address);
         heard
     }
@@ -218,25 +141,34 @@ impl Wire {
     ///
     /// # Panics
     /// When something was.
-    pub fn expect_nothing(&mut self, phones: &Phones) {
-        self.expect_all(phones, &[]);
+    pub fn expect_nothing<W: HasWorld>(&mut self, world: &W) {
+        self.expect_all(world, &[]);
     }
 
-    /// Sends a datagram to a phone, which deals with it at once.
-    pub fn send(&self, phones: &mut Phones, to: NodeId, bytes: &[u8]) {
-        let to = phones.world.address(to);
-        phones.world.inject(self.address, to, bytes);
-        phones.world.run_for(Duration::ZERO);
+    /// Sends a message to a node, which deals with it at once, on a network without delays.
+    ///
+    /// # Panics
+    /// Over TCP, when there is no connection with the node.
+    pub fn send<W: HasWorld>(&self, world: &mut W, to: NodeId, bytes: &[u8]) {
+        let world = world.world_mut();
+        if self.transport == Transport::Udp {
+            let to = world.outside_address(to);
+            world.inject(self.address, to, bytes);
+        } else {
+            let flow = world.scripted_connection(self.address, to).expect("a connection with the node");
+            world.write(self.address, flow, bytes);
+        }
+        world.run_for(Duration::ZERO);
     }
 
     /// Sends a response without a body.
-    pub fn respond(&self, phones: &mut Phones, to: NodeId, request: &Heard, status: u16, rows: &str) {
-        self.send(phones, to, &request.response(status, "wire", rows, b""));
+    pub fn respond<W: HasWorld>(&self, world: &mut W, to: NodeId, request: &Heard, status: u16, rows: &str) {
+        self.send(world, to, &request.response(status, "wire", rows, b""));
     }
 
     /// Accepts an INVITE under a To tag with this peer's Contact and a body.
-    pub fn accept(&self, phones: &mut Phones, to: NodeId, invite: &Heard, tag: &str, body: &[u8]) {
-        self.send(phones, to, &invite.response(200, tag, &self.contact(), body));
+    pub fn accept<W: HasWorld>(&self, world: &mut W, to: NodeId, invite: &Heard, tag: &str, body: &[u8]) {
+        self.send(world, to, &invite.response(200, tag, &self.contact(), body));
     }
 
     /// A branch that no request had yet.
@@ -281,31 +213,11 @@ impl Wire {
     pub fn request_as(&self, leg: &Leg, method: &str, branch: &str, rows: &str, body: &[u8]) -> Vec<u8> {
         let Leg { target, local, remote, call_id, seq } = leg;
         let text = format!(
-            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch={branch}\r\nMax-Forwards: 70\r\nFrom: {local}\r\n\
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/{} {};branch={branch}\r\nMax-Forwards: 70\r\nFrom: {local}\r\n\
              To: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {seq} {method}\r\n",
+            self.transport.name(),
             self.host
         );
         finish(text, rows, body)
-    }
-
-    /// Calls a phone and has it answer: the established dialog, and the phone's INVITE response. What was sent is read.
-    ///
-    /// # Panics
-    /// When the call does not come about.
-    pub fn call(&mut self, phones: &mut Phones, to: NodeId, target: &str, rows: &str) -> Leg {
-        let mut leg = self.leg(target);
-        let rows = format!("{}{rows}", self.contact());
-        let invite = self.request(&mut leg, "INVITE", &rows, crate::OFFER);
-        self.send(phones, to, &invite);
-        let call = phones.incoming(to);
-        let content = sip_core::ua::Content::sdp(crate::ANSWER);
-        phones.act(to, |phone, now| phone.answer(now, call, &content)).expect("a call to answer");
-        let answer = self.expect(phones, "200");
-        leg.remote = answer.header("To");
-        leg.target = answer.contact();
-        let ack_branch = self.branch();
-        let ack = self.request_as(&leg, "ACK", &ack_branch, "", b"");
-        self.send(phones, to, &ack);
-        leg
     }
 }

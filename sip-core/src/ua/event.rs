@@ -9,6 +9,20 @@ use crate::transport::Oversize;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Call(pub(crate) Handle);
 
+impl Call {
+    /// The handle as a number that no other call has at the same time, to be kept where a number is all there is room for.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0.bits()
+    }
+
+    /// The handle that became this number; another number names no call.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(Handle::from_bits(bits))
+    }
+}
+
 /// Names a registration, from [`UserAgent::register`](super::UserAgent::register) until it is removed or given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -6,11 +6,13 @@ use crate::phone::{BUFFER, Phone, Setup, Step, error_text};
 use crate::report::{Failure, Outcome, Report, cause_name, cause_text, ended_by};
 use crate::screen::{Shared, Waiting};
 use crate::sdp;
-use crate::text::{caller, seconds};
-use sip_core::message::Message;
+use crate::text::{Identity, caller, seconds};
+use sip_core::message::{Header, HeaderName, Message};
 use sip_core::time::{Duration, Instant};
 use sip_core::ua::{Call, Cause, Content, Event, Registration};
 use std::collections::{BTreeMap, HashMap};
+
+const COMMAND: &str = "answer";
 
 /// Refused because we are about to stop.
 const STOPPING: u16 = 480;
@@ -21,9 +23,17 @@ const UNREGISTER: Duration = Duration::from_secs(4);
 pub(crate) struct Plan {
     pub(crate) command: &'static str,
     pub(crate) ring: Duration,
-    pub(crate) status: Option<u16>,
+    /// Whether every call is refused.
+    pub(crate) refusal: Option<Refusal>,
     pub(crate) hangup_after: Option<Duration>,
     pub(crate) count: Option<u64>,
+}
+
+/// A final response to refuse with, and where to call instead.
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    /// Values of Contact.
+    pub(crate) contacts: Vec<String>,
 }
 
 /// What has happened, for the demonstration.
@@ -35,8 +45,10 @@ pub(crate) struct Steps {
 
 /// Waits for calls as the command line says.
 pub(crate) fn run(args: &args::Answer, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
+    let refusal = refusal(args)?;
     let mut phone = Phone::start(
         &Setup {
+            command: COMMAND,
             listen: args.listen,
             port: if args.register.is_some() { 0 } else { 5060 },
             towards: args.register.as_deref(),
@@ -49,22 +61,27 @@ pub(crate) fn run(args: &args::Answer, screen: &Shared, interrupt: &Interrupt) -
         screen,
         interrupt,
     )?;
-    let plan = Plan {
-        command: "answer",
-        ring: args.ring,
-        status: args.status,
-        hangup_after: args.hangup_after,
-        count: args.count,
-    };
+    let plan = Plan { command: COMMAND, ring: args.ring, refusal, hangup_after: args.hangup_after, count: args.count };
     let registration = match (&args.register, &args.aor) {
         (Some(registrar), Some(aor)) => {
             Some(phone.adapter.with(|ua, now| ua.register(now, registrar, aor, crate::register::EXPIRES))?)
         }
         _ => None,
     };
-    let at = phone.adapter.local_addr();
-    phone.screen.lock().line(&format!("listening at {at}"));
+    phone.listening();
     Ok(serve(&mut phone, &plan, registration)?.0)
+}
+
+/// How every call is refused. A redirection says where to go (RFC 3261 §21.3); another refusal has nowhere to name, but for the
+/// choice that a 485 leaves.
+fn refusal(args: &args::Answer) -> Result<Option<Refusal>, Failure> {
+    let Some(status) = args.status else { return Ok(None) };
+    let contacts: Vec<String> = args.contact.iter().map(|uri| format!("<{uri}>")).collect();
+    match (status, contacts.is_empty()) {
+        (300..=399, true) => Err(Failure::Usage(format!("--status {status} needs --contact: where to call instead"))),
+        (400..=484 | 486.., false) => Err(Failure::Usage(format!("--contact says nothing with --status {status}"))),
+        _ => Ok(Some(Refusal { status, contacts })),
+    }
 }
 
 /// Takes calls until there were enough, or until the user stops it.
@@ -99,6 +116,7 @@ pub(crate) fn serve(
 /// A call, from the INVITE to its end.
 struct Talk {
     peer: String,
+    identity: Identity,
     started: Instant,
     answered: Option<Instant>,
     /// The offer, until it is answered.
@@ -145,7 +163,9 @@ impl Answerer<'_> {
                 }
             }
             let first = self.due.first_key_value().map(|(&(at, _), _)| at);
-            let until = [first, give_up.filter(|_| self.calls.is_empty())].into_iter().flatten().min();
+            // What has ended is told behind the messages that end it, and at once.
+            let told = (!self.over.is_empty()).then(|| self.phone.now());
+            let until = [first, told, give_up.filter(|_| self.calls.is_empty())].into_iter().flatten().min();
             let waiting = self.waiting();
             let step = self.phone.step(buffer, until, &waiting)?;
             // The step has sent what the last event asked for: the 180, the 200 to a BYE.
@@ -224,8 +244,9 @@ impl Answerer<'_> {
     fn ring(&mut self, call: Call, message: Option<&Message<'_>>) {
         let started = self.phone.now();
         let peer = message.map(caller).unwrap_or_default();
+        let identity = message.map(Identity::of).unwrap_or_default();
         let offer = message.and_then(sdp::body_of).map(<[u8]>::to_vec);
-        self.calls.insert(call, Talk { peer, started, answered: None, offer });
+        self.calls.insert(call, Talk { peer, identity, started, answered: None, offer });
         if self.stopping.is_some() {
             let _ = self.phone.adapter.role_mut().reject(started, call, STOPPING, &Content::NONE);
             return;
@@ -239,12 +260,17 @@ impl Answerer<'_> {
         let Some(talk) = self.calls.get_mut(&call) else { return };
         let now = self.phone.now();
         let offer = talk.offer.take();
-        let answered = match self.plan.status {
-            Some(status) => self.phone.adapter.role_mut().reject(now, call, status, &Content::NONE),
+        let answered = match &self.plan.refusal {
+            Some(Refusal { status, contacts }) => {
+                let values = contacts.iter().map(String::as_bytes);
+                let headers: Vec<_> = values.map(|value| Header { name: HeaderName::Contact, value }).collect();
+                let content = Content::NONE.with_headers(&headers);
+                self.phone.adapter.role_mut().reject(now, call, *status, &content)
+            }
             None => self.phone.answer(call, offer.as_deref(), 1),
         };
         match answered {
-            Ok(()) if self.plan.status.is_none() => {
+            Ok(()) if self.plan.refusal.is_none() => {
                 talk.answered = Some(now);
                 if let Some(after) = self.plan.hangup_after {
                     self.schedule(after, call, Task::HangUp);
@@ -267,7 +293,7 @@ impl Answerer<'_> {
         let refused = cause == Cause::Declined;
         let (call_ms, answered) = if refused { (None, None) } else { (call_ms, talk.answered) };
         let asked = match cause {
-            Cause::Declined => self.plan.status == Some(status),
+            Cause::Declined => self.plan.refusal.as_ref().is_some_and(|refusal| refusal.status == status),
             _ => answered.is_some() && matches!(cause, Cause::LocalHangup | Cause::RemoteHangup),
         };
         let outcome = match cause {
@@ -285,6 +311,7 @@ impl Answerer<'_> {
             scope: "call",
             ended_by: Some(ended_by(cause)),
             cause: Some(cause_name(cause)),
+            identity: talk.identity,
             peer: Some(talk.peer),
             setup_ms: answered.or(Some(now)).map(|at| at.since(talk.started).as_millis()),
             call_ms,

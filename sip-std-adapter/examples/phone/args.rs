@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use sip_core::message::Uri;
 use sip_core::time::Duration;
 use sip_core::transport::Transport;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 /// A SIP phone for the command line: it signals calls, and plays and records nothing.
@@ -24,17 +24,22 @@ Exit status:
   0  it went as asked
   1  refused; the SIP status is printed
   2  the command line can't be used
-  3  no answer, or the network fails
+  3  nobody answered
+  4  the network fails, or nobody is there
+  130  stopped by Ctrl-C before it came to an end
 
-Ctrl-C hangs up and waits for the end of the call; a second one quits at once.";
+Ctrl-C hangs up and waits for the end of the call; a second one quits at once. An answered call that Ctrl-C ends, and an
+answering phone that it stops, went as asked.";
 
 /// Options of every command.
 #[derive(Args)]
 pub(crate) struct Common {
-    /// Write what passes to this capture file, for Wireshark and tshark [default: none]
+    /// Write what passes to this capture file, for Wireshark and tshark; - is standard output, and all else goes to standard
+    /// error then [default: none]
     #[arg(long, global = true, display_order = 100, value_name = "FILE.pcap")]
     pub(crate) trace: Option<PathBuf>,
-    /// Print the result as one JSON object on standard output, and the messages on standard error [default: off]
+    /// Print one JSON object a line on standard output, for each event as it happens and last for the result, and the
+    /// messages on standard error [default: off]
     #[arg(long, global = true, display_order = 101)]
     pub(crate) json: bool,
 }
@@ -55,7 +60,8 @@ pub(crate) enum Command {
     ///
     /// Prints one JSON object a line for each file, with or without --json:
     /// {"file","ok","kind","method" or "status","error","at","status_to_answer"}. "ok" says whether the octets are
-    /// well-formed, "status_to_answer" what a fresh user agent answered, or null.
+    /// well-formed, "status_to_answer" what a fresh user agent answered, or null. Exits with 1 when a file is not well-formed,
+    /// with 2 when one can't be read.
     Parse(Parse),
 }
 
@@ -102,11 +108,11 @@ pub(crate) struct Call {
     #[arg(value_name = "URI", value_parser = sip_uri)]
     pub(crate) uri: String,
     /// Who calls: a SIP URI [default: sip:phone@ and our address]
-    #[arg(long, value_name = "URI", value_parser = sip_uri)]
+    #[arg(long, value_name = "URI", value_parser = own_uri)]
     pub(crate) from: Option<String>,
-    /// Address and port to call from [default: the address that reaches the peer, a free port]
-    #[arg(long, value_name = "H:P", value_parser = address)]
-    pub(crate) listen: Option<SocketAddr>,
+    /// Address and port to call from, or one of them [default: the address that reaches the peer, a free port]
+    #[arg(long, value_name = "H:P", value_parser = listen)]
+    pub(crate) listen: Option<Listen>,
     /// The proxy to call through [default: none]
     #[arg(long, value_name = "H:P", value_parser = server)]
     pub(crate) proxy: Option<String>,
@@ -124,16 +130,19 @@ pub(crate) struct Call {
 
 #[derive(Args)]
 pub(crate) struct Answer {
-    /// Address and port to wait at [default: 127.0.0.1:5060; with --register the address that reaches the
+    /// Address and port to wait at, or one of them [default: 127.0.0.1:5060; with --register the address that reaches the
     /// registrar, a free port]
-    #[arg(long, value_name = "H:P", value_parser = address)]
-    pub(crate) listen: Option<SocketAddr>,
+    #[arg(long, value_name = "H:P", value_parser = listen)]
+    pub(crate) listen: Option<Listen>,
     /// Ring for so many seconds before the answer
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seconds, default_value = "0")]
     pub(crate) ring: Duration,
     /// Refuse every call with this SIP status, 300 to 699 [default: answer]
     #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(300..=699))]
     pub(crate) status: Option<u16>,
+    /// Where to call instead; may be given several times. A --status of 300 to 399 needs it [default: none]
+    #[arg(long, value_name = "URI", value_parser = sip_uri, requires = "status")]
+    pub(crate) contact: Vec<String>,
     /// Hang up so many seconds after the answer [default: leave that to the peer]
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) hangup_after: Option<Duration>,
@@ -144,7 +153,7 @@ pub(crate) struct Answer {
     #[arg(long, value_name = "H:P", value_parser = server, requires = "aor")]
     pub(crate) register: Option<String>,
     /// The address to be reached under: sip:bob@example.com [default: none]
-    #[arg(long, value_name = "URI", value_parser = sip_uri)]
+    #[arg(long, value_name = "URI", value_parser = own_uri)]
     pub(crate) aor: Option<String>,
     #[command(flatten)]
     pub(crate) way: Way,
@@ -154,15 +163,15 @@ pub(crate) struct Answer {
 
 #[derive(Args)]
 pub(crate) struct Register {
-    /// The registrar
+    /// Where the REGISTER goes: the registrar of the address's domain, or a proxy before it
     #[arg(long, value_name = "H:P", value_parser = server)]
     pub(crate) registrar: String,
     /// The address to register: sip:bob@example.com
-    #[arg(long, value_name = "URI", value_parser = sip_uri)]
+    #[arg(long, value_name = "URI", value_parser = own_uri)]
     pub(crate) aor: String,
-    /// Address and port to register [default: the address that reaches the registrar, a free port]
-    #[arg(long, value_name = "H:P", value_parser = address)]
-    pub(crate) listen: Option<SocketAddr>,
+    /// Address and port to register, or one of them [default: the address that reaches the registrar, a free port]
+    #[arg(long, value_name = "H:P", value_parser = listen)]
+    pub(crate) listen: Option<Listen>,
     #[command(flatten)]
     pub(crate) way: Way,
     #[command(flatten)]
@@ -177,9 +186,9 @@ pub(crate) struct Ask {
     /// Whom to ask: sip:192.0.2.1:5060
     #[arg(value_name = "URI", value_parser = sip_uri)]
     pub(crate) uri: String,
-    /// Address and port to ask from [default: the address that reaches the peer, a free port]
-    #[arg(long, value_name = "H:P", value_parser = address)]
-    pub(crate) listen: Option<SocketAddr>,
+    /// Address and port to ask from, or one of them [default: the address that reaches the peer, a free port]
+    #[arg(long, value_name = "H:P", value_parser = listen)]
+    pub(crate) listen: Option<Listen>,
     /// The proxy to ask through [default: none]
     #[arg(long, value_name = "H:P", value_parser = server)]
     pub(crate) proxy: Option<String>,
@@ -195,6 +204,9 @@ pub(crate) struct Parse {
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }
+
+/// The names of the commands.
+pub(crate) const COMMANDS: [&str; 6] = ["demo", "call", "answer", "register", "options", "parse"];
 
 impl Command {
     /// The command's name, as it stands in the result.
@@ -223,6 +235,14 @@ fn sip_uri(text: &str) -> Result<String, String> {
     Ok(uri)
 }
 
+/// Our own URI. A word alone would be a host, which hardly anybody means.
+fn own_uri(text: &str) -> Result<String, String> {
+    if !has_scheme(text) && !text.contains('@') {
+        return Err(format!("it names no user: write sip:{text}@DOMAIN, or sip:{text} for a host alone"));
+    }
+    sip_uri(text)
+}
+
 fn has_scheme(text: &str) -> bool {
     let scheme = text.split(':').next().unwrap_or_default().to_ascii_lowercase();
     matches!(scheme.as_str(), "sip" | "sips" | "tel" | "http" | "https" | "mailto" | "im" | "urn")
@@ -237,9 +257,38 @@ fn server(text: &str) -> Result<String, String> {
     Ok(uri)
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let mut found = text.to_socket_addrs().map_err(|error| format!("an address and a port are needed: {error}"))?;
-    found.next().ok_or_else(|| "this name has no address".to_owned())
+/// Where to listen, as far as the user said so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listen {
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) port: Option<u16>,
+}
+
+impl From<SocketAddr> for Listen {
+    fn from(address: SocketAddr) -> Self {
+        Self { ip: Some(address.ip()), port: Some(address.port()) }
+    }
+}
+
+/// An address and a port, an address or name alone, or a port alone.
+fn listen(text: &str) -> Result<Listen, String> {
+    let number = text.strip_prefix(':').unwrap_or(text);
+    if number.bytes().all(|octet| octet.is_ascii_digit()) {
+        // Old resolvers take a number for an address.
+        let port = number.parse().map_err(|_| "a port is a number up to 65535".to_owned())?;
+        return Ok(Listen { ip: None, port: Some(port) });
+    }
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse() {
+        return Ok(Listen { ip: Some(ip), port: None });
+    }
+    let (found, port) =
+        if text.contains(':') { (text.to_socket_addrs(), true) } else { ((text, 0).to_socket_addrs(), false) };
+    match found.map(|mut found| found.next()) {
+        Ok(Some(found)) => Ok(Listen { ip: Some(found.ip()), port: port.then_some(found.port()) }),
+        Ok(None) => Err("this name has no address".to_owned()),
+        Err(error) => Err(format!("an address, a port or both, such as 192.0.2.1:5060: {error}")),
+    }
 }
 
 /// Seconds, with a fraction if wanted.
@@ -268,6 +317,37 @@ mod tests {
             assert!(sip_uri(wrong).is_err(), "{wrong}");
         }
         assert!(server("bob@127.0.0.1").is_err());
+    }
+
+    #[test]
+    fn a_word_alone_is_nobody() {
+        for right in ["bob@example.com", "sip:bob@example.com", "sip:example.com", "sips:example.com"] {
+            assert!(own_uri(right).is_ok(), "{right}");
+        }
+        for wrong in ["bob", "example.com", "bob:5060"] {
+            assert!(own_uri(wrong).is_err_and(|text| text.contains(&format!("sip:{wrong}@"))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_or_a_port_is_enough_to_listen() {
+        let ip: IpAddr = "127.0.0.1".parse().unwrap();
+        let v6: IpAddr = "::1".parse().unwrap();
+        for (text, ip, port) in [
+            ("127.0.0.1:5070", Some(ip), Some(5070)),
+            ("127.0.0.1", Some(ip), None),
+            ("5070", None, Some(5070)),
+            (":5070", None, Some(5070)),
+            ("0", None, Some(0)),
+            ("[::1]:5070", Some(v6), Some(5070)),
+            ("[::1]", Some(v6), None),
+            ("::1", Some(v6), None),
+        ] {
+            assert_eq!(listen(text), Ok(Listen { ip, port }), "{text}");
+        }
+        for wrong in ["", "65536", "127.0.0.1:", "127.0.0.1:65536", "host.invalid"] {
+            assert!(listen(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use sip_core::message::Message;
 use sip_core::time::{Duration, Instant};
 use sip_core::ua::{Call, Cause, Content, Event};
 
+const COMMAND: &str = "call";
+
 /// What is to happen in the call.
 pub(crate) struct Plan<'a> {
     /// The command's name in the report.
@@ -47,6 +49,7 @@ enum Task {
 pub(crate) fn run(args: &args::Call, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
     let mut phone = Phone::start(
         &Setup {
+            command: COMMAND,
             listen: args.listen,
             towards: Some(args.proxy.as_deref().unwrap_or(&args.uri)),
             identity: args.from.as_deref(),
@@ -59,7 +62,7 @@ pub(crate) fn run(args: &args::Call, screen: &Shared, interrupt: &Interrupt) -> 
         interrupt,
     )?;
     let plan =
-        Plan { command: "call", uri: &args.uri, duration: args.duration, cancel_after: args.cancel_after, hold: None };
+        Plan { command: COMMAND, uri: &args.uri, duration: args.duration, cancel_after: args.cancel_after, hold: None };
     Ok(make(&mut phone, &plan)?.0)
 }
 
@@ -244,9 +247,10 @@ impl Caller<'_> {
             (Cause::LocalHangup, None) if self.gave_up && self.phone.screen.lock().heard() => {
                 (Outcome::Ok, format!("call given up after {}, as asked", seconds(now.since(self.started).as_millis())))
             }
-            (Cause::Unreachable, None) => {
-                (Outcome::Network, format!("no call: {}", self.phone.unreachable(self.plan.uri)))
+            (cause, None) if self.phone.interrupt.is_raised() && cause != Cause::Unreachable => {
+                (Outcome::Interrupted, format!("no answer: {}, stopped by the user", cause_text(cause)))
             }
+            (Cause::Unreachable, None) => (Outcome::Network, format!("no call: {}", self.phone.unreachable())),
             (_, None) => (Outcome::NoAnswer, format!("no answer: {}", cause_text(cause))),
         };
         let decided = if self.answered.is_some() && status == 0 { 200 } else { status };
@@ -254,6 +258,7 @@ impl Caller<'_> {
         Report {
             ended_by: Some(ended_by(cause)),
             cause: Some(cause_name(cause)),
+            identity: self.phone.first(),
             peer: Some(printable(self.plan.uri.as_bytes())),
             setup_ms: final_at.map(|at| at.since(self.started).as_millis()),
             call_ms: lasted,

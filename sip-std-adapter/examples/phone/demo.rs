@@ -19,17 +19,17 @@ const REST: Duration = Duration::from_millis(300);
 
 /// Lets alice call bob: she holds the call, resumes it and hangs up.
 pub(crate) fn run(screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
-    let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)).into());
     // Bob is stopped when alice is done, not by the user.
     let bob_stops = Interrupt::default();
     let bob = Setup { listen, identity: Some("sip:bob@127.0.0.1"), silent: true, ..Setup::default() };
     let mut bob = Phone::start(&bob, screen, &bob_stops)?;
-    let alice = Setup { listen, identity: Some("sip:alice@127.0.0.1"), ..Setup::default() };
+    let alice = Setup { command: COMMAND, listen, identity: Some("sip:alice@127.0.0.1"), ..Setup::default() };
     let mut alice = Phone::start(&alice, screen, interrupt)?;
     let (here, there) = (alice.adapter.local_addr(), bob.adapter.local_addr());
     screen.lock().set_names(&format!("alice {here}"), &format!("bob {there}"));
 
-    let answers = answer::Plan { command: COMMAND, ring: RING, status: None, hangup_after: None, count: Some(1) };
+    let answers = answer::Plan { command: COMMAND, ring: RING, refusal: None, hangup_after: None, count: Some(1) };
     let uri = format!("sip:bob@{there}");
     let calls = call::Plan {
         command: COMMAND,

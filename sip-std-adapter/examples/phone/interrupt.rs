@@ -1,5 +1,6 @@
 //! Ctrl-C: the first hangs up, the second quits.
 
+use crate::report::INTERRUPTED;
 use sip_std_adapter::Waker;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,7 +25,7 @@ impl Interrupt {
         let _ = ctrlc::set_handler(move || {
             if inner.raise() > 1 {
                 let _ = writeln!(io::stderr(), "quit");
-                std::process::exit(3);
+                std::process::exit(i32::from(INTERRUPTED));
             }
         });
         interrupt

@@ -3,8 +3,7 @@
 use crate::report::Failure;
 use crate::text::printable;
 use sip_core::message::Uri;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 /// Where the host of a URI is; a name is looked up.
 pub(crate) fn address_of(uri: &str) -> Result<SocketAddr, Failure> {
@@ -15,18 +14,13 @@ pub(crate) fn address_of(uri: &str) -> Result<SocketAddr, Failure> {
     }
     let name = printable(parsed.host().as_bytes());
     let found = (name.as_str(), port).to_socket_addrs().ok().and_then(|mut found| found.next());
-    found.ok_or_else(|| Failure::Network(format!("no address found for {name}")))
+    let hint = if uri.contains('@') { "" } else { ", which was taken for a host: a user is written sip:bob@HOST" };
+    found.ok_or_else(|| Failure::Network(format!("no address found for {name}{hint}")))
 }
 
-/// The address of this host from which datagrams to `peer` leave. Nothing is sent.
+/// The address of this host from which datagrams to `peer` leave.
 pub(crate) fn local_ip(peer: SocketAddr) -> Result<IpAddr, Failure> {
-    let any: IpAddr = if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let route = || -> io::Result<IpAddr> {
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.connect(peer)?;
-        Ok(socket.local_addr()?.ip())
-    };
-    route().map_err(|error| Failure::Network(format!("no way to {peer}: {error}")))
+    sip_std_adapter::local_ip(peer).map_err(|error| Failure::Network(format!("no way to {peer}: {error}")))
 }
 
 /// The address from which datagrams to the world leave, or the loopback address when there is no such way. The

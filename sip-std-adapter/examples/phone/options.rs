@@ -5,7 +5,7 @@ use crate::interrupt::Interrupt;
 use crate::phone::{BUFFER, Phone, Setup, Step};
 use crate::report::{Failure, Outcome, Report, reason};
 use crate::screen::{Shared, Waiting};
-use crate::text::list;
+use crate::text::{list, printable};
 use sip_core::message::{Header, HeaderName, Message, Method};
 use sip_core::ua::{Content, Event};
 
@@ -14,6 +14,7 @@ const COMMAND: &str = "options";
 pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
     let mut phone = Phone::start(
         &Setup {
+            command: COMMAND,
             listen: args.listen,
             towards: Some(args.proxy.as_deref().unwrap_or(&args.uri)),
             proxy: args.proxy.as_deref(),
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> R
     loop {
         let Step::Event(event, message) = phone.step(&mut buffer, None, &waiting)? else {
             if phone.interrupt.is_raised() {
-                return Ok(Report::new(COMMAND, Outcome::NoAnswer, "no answer: stopped by the user"));
+                return Ok(Report::new(COMMAND, Outcome::Interrupted, "no answer: stopped by the user"));
             }
             continue;
         };
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> R
                 let setup_ms = Some(phone.now().since(started).as_millis());
                 let report = answer(&phone, &args.uri, status, message.as_ref());
                 phone.flush(&mut buffer)?;
-                return Ok(Report { peer: Some(args.uri.clone()), setup_ms, ..report });
+                return Ok(Report { identity: phone.first(), peer: Some(args.uri.clone()), setup_ms, ..report });
             }
             other => phone.respond(other, message.as_ref()),
         }
@@ -54,16 +55,31 @@ fn answer(phone: &Phone, uri: &str, status: u16, response: Option<&Message<'_>>)
         return if status == 408 {
             Report::new(COMMAND, Outcome::NoAnswer, format!("no answer of {uri}"))
         } else {
-            Report::new(COMMAND, Outcome::Network, format!("no answer: {}", phone.unreachable(uri)))
+            Report::new(COMMAND, Outcome::Network, format!("no answer: {}", phone.unreachable()))
         };
     };
     let lists = [HeaderName::Allow, HeaderName::Accept, HeaderName::Supported].map(|name| list(message, name));
+    let programs = [HeaderName::Server, HeaderName::UserAgent].map(|name| message.header(name).map(printable));
+    let mut screen = phone.screen.lock();
     for (name, values) in ["Allow", "Accept", "Supported"].iter().zip(&lists) {
         let values = if values.is_empty() { "(nothing)".to_owned() } else { values.join(", ") };
-        phone.screen.lock().line(&format!("{name}: {values}"));
+        screen.line(&format!("{name}: {values}"));
+    }
+    for (name, program) in ["Server", "User-Agent"].iter().zip(&programs) {
+        if let Some(program) = program {
+            screen.line(&format!("{name}: {program}"));
+        }
     }
     let (outcome, verb) = if status < 300 { (Outcome::Ok, "answered") } else { (Outcome::Refused, "refused") };
     let text = format!("{verb}: {status} {}", reason(status, response));
     let [allow, accept, supported] = lists.map(Some);
-    Report { allow, accept, supported, ..Report::new(COMMAND, outcome, text).with_status(status, response) }
+    let [server, user_agent] = programs;
+    Report {
+        allow,
+        accept,
+        supported,
+        server,
+        user_agent,
+        ..Report::new(COMMAND, outcome, text).with_status(status, response)
+    }
 }

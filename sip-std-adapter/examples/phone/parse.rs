@@ -38,10 +38,10 @@ struct Line {
 }
 
 /// Prints a line for each file, and writes the datagrams and their answers to the capture. 2 when a file can't be read or the
-/// capture not written, else 0.
+/// capture not written, else 1 when one is not well-formed, else 0.
 pub(crate) fn run(args: &args::Parse, mut trace: Option<Trace>) -> ExitCode {
     let (us, them) = (SocketAddr::from((US, 5060)), SocketAddr::from((THEM, 5060)));
-    let mut readable = true;
+    let (mut readable, mut well_formed) = (true, true);
     for (path, second) in args.files.iter().zip(1..) {
         let line = match fs::read(path) {
             Ok(octets) => {
@@ -64,9 +64,14 @@ pub(crate) fn run(args: &args::Parse, mut trace: Option<Trace>) -> ExitCode {
                 Line { file: name(path), error: Some(format!("can't be read: {error}")), ..Line::default() }
             }
         };
+        well_formed &= line.ok;
         print(&serde_json::to_string(&line).unwrap_or_default());
     }
-    ExitCode::from(if readable { 0 } else { 2 })
+    ExitCode::from(match (readable, well_formed) {
+        (false, _) => 2,
+        (true, false) => 1,
+        (true, true) => 0,
+    })
 }
 
 const US: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);

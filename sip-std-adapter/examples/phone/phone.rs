@@ -1,20 +1,21 @@
 //! The phone itself: a user agent on a socket, with a screen.
 
-use crate::args::{Carrier, Credentials};
+use crate::args::{Carrier, Credentials, Listen};
+use crate::events::Log;
 use crate::interrupt::Interrupt;
 use crate::net;
 use crate::report::{Failure, Report};
 use crate::screen::{Shared, Waiting, told};
 use crate::sdp::{self, Media};
-use crate::text::caller;
+use crate::text::{Identity, caller};
 use sip_core::error::{Capacity, ConfigError, Error};
-use sip_core::message::Message;
+use sip_core::message::{Message, Scheme, Uri};
 use sip_core::time::{Duration, Instant};
 use sip_core::ua::{Call, Config, Content, Event, UserAgent};
 use sip_std_adapter::memory::HeapMemory;
 use sip_std_adapter::{Adapter, Turn};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Octets of a receive buffer that holds every datagram.
 pub(crate) const BUFFER: usize = 65_536;
@@ -30,9 +31,11 @@ const LINGER: Duration = Duration::from_secs(3);
 /// What a phone is set up with.
 #[derive(Default)]
 pub(crate) struct Setup<'a> {
-    /// Where to listen, if the user said so.
-    pub(crate) listen: Option<SocketAddr>,
-    /// The port to listen at when the user did not say where.
+    /// The command's name.
+    pub(crate) command: &'static str,
+    /// Where to listen, as far as the user said so.
+    pub(crate) listen: Option<Listen>,
+    /// The port to listen at when the user did not say which.
     pub(crate) port: u16,
     /// The URI of who has to be reached; none for one who waits to be called.
     pub(crate) towards: Option<&'a str>,
@@ -44,8 +47,6 @@ pub(crate) struct Setup<'a> {
     pub(crate) proxy: Option<&'a str>,
     /// With what to authenticate.
     pub(crate) credentials: Option<&'a Credentials>,
-    /// The name at the head of the ladder's left column; none for our address.
-    pub(crate) name: Option<&'a str>,
     /// Whether this phone's messages are shown: of two phones in one process only one's are.
     pub(crate) silent: bool,
     /// Whether calls by the hundred are expected.
@@ -67,6 +68,9 @@ pub(crate) struct Phone {
     pub(crate) screen: Shared,
     pub(crate) interrupt: Interrupt,
     pub(crate) media: Media,
+    log: Log,
+    /// The URI of who has to be reached.
+    towards: Option<String>,
     silent: bool,
 }
 
@@ -74,11 +78,13 @@ impl Phone {
     /// Binds the socket and starts the user agent.
     pub(crate) fn start(setup: &Setup<'_>, screen: &Shared, interrupt: &Interrupt) -> Result<Self, Failure> {
         let reached = setup.towards.map(net::address_of).transpose()?;
-        let listen = match (setup.listen, reached) {
-            (Some(listen), _) => listen,
-            (None, Some(peer)) => SocketAddr::new(net::local_ip(peer)?, setup.port),
-            (None, None) => SocketAddr::from(([127, 0, 0, 1], setup.port)),
+        let asked = setup.listen.unwrap_or_default();
+        let ip = match (asked.ip, reached) {
+            (Some(ip), _) => ip,
+            (None, Some(peer)) => net::local_ip(peer)?,
+            (None, None) => Ipv4Addr::LOCALHOST.into(),
         };
+        let listen = SocketAddr::new(ip, asked.port.unwrap_or(setup.port));
         let memory = if setup.busy { HeapMemory::new() } else { HeapMemory::with_capacity(256, 64, 32, 2) };
         let mut adapter = Adapter::bind(UserAgent::new(memory), listen)
             .map_err(|error| Failure::Network(format!("can't listen at {listen}: {error}")))?;
@@ -100,7 +106,7 @@ impl Phone {
             adapter.role_mut().add_credentials("", user, password).map_err(Failure::from)?;
         }
         if !setup.silent {
-            screen.lock().set_own(setup.name.unwrap_or(&sent_by));
+            screen.lock().set_own(&sent_by);
             let shown = screen.clone();
             adapter.set_tap(move |way, end, flow, bytes, now| {
                 // A datagram socket on the wildcard does not know its address; a connection always does.
@@ -114,6 +120,8 @@ impl Phone {
             screen: screen.clone(),
             interrupt: interrupt.clone(),
             media: Media::new(local.ip()),
+            log: Log::new(setup.command),
+            towards: setup.towards.map(str::to_owned),
             silent: setup.silent,
         })
     }
@@ -132,16 +140,44 @@ impl Phone {
         waiting: &Waiting,
     ) -> io::Result<Step<'b>> {
         match self.adapter.poll(buffer)? {
-            Turn::Message { event, message, .. } => Ok(Step::Event(event, Some(message))),
-            Turn::Event(event) => Ok(Step::Event(event, None)),
-            Turn::Again => Ok(Step::Nothing),
+            Turn::Message { event, message, .. } => {
+                self.record(event, Some(&message));
+                Ok(Step::Event(event, Some(message)))
+            }
+            Turn::Event(event) => {
+                self.record(event, None);
+                Ok(Step::Event(event, None))
+            }
             Turn::Idle(next) => {
                 let now = self.now();
-                let tick = (!self.silent).then(|| self.screen.lock().waiting(now, waiting));
+                let tick = if self.silent { None } else { self.screen.lock().waiting(now, waiting) };
                 self.adapter.wait([next, until, tick].into_iter().flatten().min())?;
                 Ok(Step::Nothing)
             }
+            _ => Ok(Step::Nothing),
         }
+    }
+
+    /// Prints the line of an event.
+    fn record(&mut self, event: Event, message: Option<&Message<'_>>) {
+        if !self.silent {
+            let line = self.log.event(self.adapter.now(), event, message, || self.screen.lock().first());
+            self.screen.lock().log(|| line.json());
+        }
+    }
+
+    /// Says where the phone waits.
+    pub(crate) fn listening(&self) {
+        let at = self.adapter.local_addr().to_string();
+        let line = self.log.listening(self.now(), &at);
+        let mut screen = self.screen.lock();
+        screen.line(&format!("listening at {at}"));
+        screen.log(|| line.json());
+    }
+
+    /// What names the first request that this phone sent, for a phone that makes one call.
+    pub(crate) fn first(&self) -> Identity {
+        self.screen.lock().first().unwrap_or_default()
     }
 
     /// Answers what every phone answers alike: requests of the application, changes of a session, and calls that
@@ -224,22 +260,49 @@ impl Phone {
     pub(crate) fn flush(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         loop {
             match self.adapter.poll(buffer)? {
-                Turn::Message { event, message, .. } => self.respond(event, Some(&message)),
-                Turn::Event(event) => self.respond(event, None),
-                Turn::Again => {}
+                Turn::Message { event, message, .. } => {
+                    self.record(event, Some(&message));
+                    self.respond(event, Some(&message));
+                }
+                Turn::Event(event) => {
+                    self.record(event, None);
+                    self.respond(event, None);
+                }
                 Turn::Idle(_) => return Ok(()),
+                _ => {}
             }
         }
     }
 
     /// Why a peer could not be reached, in words.
-    pub(crate) fn unreachable(&self, uri: &str) -> String {
+    pub(crate) fn unreachable(&self) -> String {
+        let uri = self.towards.as_deref().unwrap_or("the peer");
         let counted = self.adapter.statistics();
         match self.screen.lock().last_peer() {
             Some(peer) if counted.unreachable > 0 => format!("nothing listens at {peer}"),
             Some(peer) => format!("{peer} can't be reached"),
             None if counted.connects_failed > 0 => format!("no connection to {uri}: refused, or not answered"),
-            None => format!("no way to {uri}: its name has no address, or its transport is TLS"),
+            None => self.no_way(uri),
+        }
+    }
+
+    /// Why nothing was even sent: the user agent has found no address to send to.
+    fn no_way(&self, uri: &str) -> String {
+        let Ok(parsed) = Uri::parse(uri.as_bytes()) else { return format!("no way to {uri}") };
+        let tls = |name: &[u8]| name.eq_ignore_ascii_case(b"tls");
+        if parsed.scheme() == Scheme::Sips || parsed.transport().is_some_and(tls) {
+            return format!("{uri} is to be reached over TLS, which this phone does not have");
+        }
+        if self.adapter.statistics().lookups_refused > 0 {
+            return format!("the name in {uri} was not looked up: too many others are being looked up");
+        }
+        let (own, other) = if self.adapter.local_addr().is_ipv4() { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
+        match net::address_of(uri) {
+            Ok(found) if found.is_ipv4() != self.adapter.local_addr().is_ipv4() => {
+                format!("{uri} has {other} addresses alone, and this phone listens on {own}: see --listen")
+            }
+            Ok(_) => format!("{uri} can't be reached"),
+            Err(_) => format!("the name in {uri} has no address"),
         }
     }
 }

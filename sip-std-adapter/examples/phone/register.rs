@@ -17,6 +17,7 @@ const COMMAND: &str = "register";
 pub(crate) fn run(args: &args::Register, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
     let mut phone = Phone::start(
         &Setup {
+            command: COMMAND,
             listen: args.listen,
             towards: Some(&args.registrar),
             identity: Some(&args.aor),
@@ -52,13 +53,13 @@ pub(crate) fn run(args: &args::Register, screen: &Shared, interrupt: &Interrupt)
             Event::Unregistered { .. } => {
                 let report = removed(&phone, bound, message);
                 phone.flush(&mut buffer)?;
-                return Ok(report);
+                return Ok(Report { identity: phone.first(), peer: Some(args.aor.clone()), ..report });
             }
             Event::RegistrationFailed { status, .. } => {
                 let report = refusal(&phone, COMMAND, status, message);
                 phone.flush(&mut buffer)?;
                 let setup_ms = Some(phone.now().since(started).as_millis());
-                return Ok(Report { peer: Some(args.aor.clone()), setup_ms, ..report });
+                return Ok(Report { identity: phone.first(), peer: Some(args.aor.clone()), setup_ms, ..report });
             }
             other => phone.respond(other, message),
         }
@@ -99,8 +100,12 @@ fn removed(phone: &Phone, bound: Option<Report>, message: Option<&Message<'_>>) 
             Report { message: text, ..report }.with_outcome(Outcome::NoAnswer)
         }
         None => {
-            let by = if phone.interrupt.is_raised() { "stopped by the user" } else { "never registered" };
-            Report::new(COMMAND, Outcome::NoAnswer, by).with_status(status, message)
+            let (outcome, by) = if phone.interrupt.is_raised() {
+                (Outcome::Interrupted, "stopped by the user")
+            } else {
+                (Outcome::NoAnswer, "never registered")
+            };
+            Report::new(COMMAND, outcome, by).with_status(status, message)
         }
     }
 }
@@ -114,7 +119,7 @@ pub(crate) fn refusal(phone: &Phone, command: &'static str, status: u16, message
         }
         (408, None) => Report::new(command, Outcome::NoAnswer, "no answer of the registrar"),
         (_, None) => {
-            let text = format!("no registration: {}", phone.unreachable("the registrar"));
+            let text = format!("no registration: {}", phone.unreachable());
             Report::new(command, Outcome::Network, text)
         }
     };

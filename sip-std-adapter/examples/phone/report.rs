@@ -1,15 +1,17 @@
 //! How a command ended: the last line, the JSON object, the exit status.
 //!
 //! # The JSON object
-//! With `--json` each command but `parse` prints one object, on one line, on standard output. `answer` prints one more
-//! for each call, as it ends. All have the same members; a member that does not apply is `null`.
+//! With `--json` each command but `parse` prints one object a line on standard output: one for each event as it happens
+//! (`events.rs`), and the last one is the result. `answer` prints one more for each call, as it ends. Results have the same
+//! members, whatever the command, and a fault of the command line is one of them; a member that does not apply is `null`.
 //!
 //! | member | what it says |
 //! |---|---|
-//! | `command` | `demo`, `call`, `answer`, `register` or `options` |
-//! | `scope` | `result` for the command as a whole, `call` for one call of `answer` |
-//! | `outcome` | `ok`; `refused`; `usage`; `no_answer`; `network` |
-//! | `exit_status` | 0 for `ok`, 1 for `refused`, 2 for `usage`, 3 for the others |
+//! | `command` | `demo`, `call`, `answer`, `register` or `options`; `phone` when none was given |
+//! | `scope` | `result` for the command as a whole, `call` for one call of `answer`, `event` for what happens |
+//! | `outcome` | `ok`; `refused`; `usage`; `no_answer`; `network`; `interrupted` |
+//! | `exit_status` | 0 for `ok`, 1 for `refused`, 2 for `usage`, 3 for `no_answer`, 4 for `network`, 130 for `interrupted` |
+//! | `call_id`, `from`, `to` | the Call-ID of the first request, and the URIs in its From and To |
 //! | `ended_by` | who ended the call: `local`, `peer`, `network` or `timer` |
 //! | `cause` | why: `local_hangup`, `remote_hangup`, `cancelled`, `rejected`, `declined`, `no_answer`, `timeout`, `unreachable`, `no_ack`, `lost`, `no_room` |
 //! | `sip_status` | the SIP status that decided it, 200 for a call that was answered |
@@ -21,10 +23,11 @@
 //! | `contact` | the bindings that the registrar shows, or the Contacts of a redirection: a list |
 //! | `expires` | for how many seconds our binding was good |
 //! | `allow`, `accept`, `supported` | what the answer to OPTIONS lists: a list each |
+//! | `server`, `user_agent` | what the answer to OPTIONS says of the program that sent it |
 //! | `message` | the last line in words |
 
 use crate::args::Command;
-use crate::text::printable;
+use crate::text::{Identity, printable};
 use serde::Serialize;
 use sip_core::message::{Message, reason_phrase};
 use sip_core::ua::Cause;
@@ -44,7 +47,12 @@ pub(crate) enum Outcome {
     NoAnswer,
     /// Nobody is there, or the network fails.
     Network,
+    /// The user stopped it (Ctrl-C).
+    Interrupted,
 }
+
+/// The exit status of what the user stopped: as shells have it, 128 and the number of SIGINT.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 impl Outcome {
     /// The exit status.
@@ -53,7 +61,9 @@ impl Outcome {
             Self::Ok => 0,
             Self::Refused => 1,
             Self::Usage => 2,
-            Self::NoAnswer | Self::Network => 3,
+            Self::NoAnswer => 3,
+            Self::Network => 4,
+            Self::Interrupted => INTERRUPTED,
         }
     }
 }
@@ -69,6 +79,8 @@ pub(crate) struct Report {
     pub(crate) cause: Option<&'static str>,
     pub(crate) sip_status: Option<u16>,
     pub(crate) reason: Option<String>,
+    #[serde(flatten)]
+    pub(crate) identity: Identity,
     pub(crate) peer: Option<String>,
     pub(crate) setup_ms: Option<u64>,
     pub(crate) call_ms: Option<u64>,
@@ -78,6 +90,8 @@ pub(crate) struct Report {
     pub(crate) allow: Option<Vec<String>>,
     pub(crate) accept: Option<Vec<String>>,
     pub(crate) supported: Option<Vec<String>>,
+    pub(crate) server: Option<String>,
+    pub(crate) user_agent: Option<String>,
     pub(crate) message: String,
 }
 
@@ -93,6 +107,7 @@ impl Report {
             cause: None,
             sip_status: None,
             reason: None,
+            identity: Identity::default(),
             peer: None,
             setup_ms: None,
             call_ms: None,
@@ -102,6 +117,8 @@ impl Report {
             allow: None,
             accept: None,
             supported: None,
+            server: None,
+            user_agent: None,
             message: message.into(),
         }
     }

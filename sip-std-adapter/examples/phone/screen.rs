@@ -1,41 +1,46 @@
 //! What is shown: the ladder of messages as they pass, what is being waited for, and the result.
 
 use crate::report::Report;
-use crate::text::printable;
+use crate::text::{Identity, one_line};
 use crate::trace::Trace;
 use core::net::SocketAddr;
+use sip_core::message::Message;
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow};
 use sip_std_adapter::Direction;
 use sip_testkit::LadderLine;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use terminal_size::terminal_size_of;
 
-/// How often a status line is drawn anew on a terminal, and looked at elsewhere.
+/// How often a status line is drawn anew.
 const TICK: Duration = Duration::from_secs(1);
-/// How often a wait is told anew where there is no terminal, in seconds.
-const REPEAT: u64 = 10;
+/// Columns where neither COLUMNS nor a terminal says how many there are.
+const COLUMNS: usize = 80;
 
 /// The screen, shared between the phone and the tap on its socket.
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<Mutex<Screen>>);
 
 impl Shared {
-    pub(crate) fn new(json: bool, trace: Option<Trace>) -> Self {
-        let terminal = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
+    /// A screen; `aside` when standard output is taken by the trace.
+    pub(crate) fn new(json: bool, aside: bool, trace: Option<Trace>) -> Self {
+        let aside = json || aside;
+        let terminal = if aside { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         Self(Arc::new(Mutex::new(Screen {
             json,
+            aside,
             terminal,
             columns,
             drawn: false,
-            wait: None,
             own: String::new(),
             names: None,
             ladder: None,
             last_peer: None,
             last_message: Instant::ZERO,
             heard: false,
+            first: None,
             trace,
         })))
     }
@@ -69,28 +74,26 @@ impl Waiting {
     }
 }
 
-/// A wait that is shown: since when, and when it was told last.
-struct Shown {
-    waiting: Waiting,
-    since: Instant,
-    told: Option<u64>,
-}
-
 pub(crate) struct Screen {
     json: bool,
+    /// Results alone, or the trace, go to standard output: all else goes to standard error.
+    aside: bool,
     terminal: bool,
-    columns: usize,
+    /// What COLUMNS says.
+    columns: Option<usize>,
     /// A status line stands on the terminal's last row.
     drawn: bool,
-    wait: Option<Shown>,
     own: String,
     /// Fixed names of both columns.
     names: Option<(String, String)>,
-    ladder: Option<(Address, LadderLine)>,
+    /// The ladder with one peer, between these two ends.
+    ladder: Option<(SocketAddr, Address, LadderLine)>,
     last_peer: Option<Address>,
     last_message: Instant,
     /// A message has come.
     heard: bool,
+    /// What names the first request that was sent.
+    first: Option<Identity>,
     trace: Option<Trace>,
 }
 
@@ -109,7 +112,12 @@ impl Screen {
     pub(crate) fn message(&mut self, way: Direction, local: SocketAddr, flow: Flow, bytes: &[u8], now: Instant) {
         self.last_message = now;
         match way {
-            Direction::Out => self.last_peer = Some(flow.remote),
+            Direction::Out => {
+                self.last_peer = Some(flow.remote);
+                if self.first.is_none() {
+                    self.first = Message::parse(bytes).ok().filter(Message::is_request).map(|sent| Identity::of(&sent));
+                }
+            }
             Direction::In => self.heard = true,
         }
         if let (Some(trace), Some(remote)) = (&mut self.trace, flow.remote.socket_addr()) {
@@ -124,17 +132,19 @@ impl Screen {
             Direction::In => sip_testkit::Direction::Left,
         };
         let ladder = match self.ladder.take() {
-            Some((shown, ladder)) if shown == flow.remote => ladder,
-            _ => self.open_ladder(flow.remote),
+            Some((end, peer, ladder)) if (end, peer) == (local, flow.remote) => ladder,
+            _ => self.open_ladder(local, flow),
         };
         self.line(&ladder.message(now, direction, bytes));
-        self.ladder = Some((flow.remote, ladder));
+        self.ladder = Some((local, flow.remote, ladder));
     }
 
-    /// The ladder between us and a peer that it was not shown with before: its heading is shown.
-    fn open_ladder(&mut self, peer: Address) -> LadderLine {
-        let (own, other) = self.names.clone().unwrap_or_else(|| (self.own.clone(), peer.to_string()));
-        let ladder = LadderLine::new(&own, &other).with_width(self.columns);
+    /// The ladder between us and a peer that it was not shown with before: its heading is shown. A connection has an end of its
+    /// own here.
+    fn open_ladder(&mut self, local: SocketAddr, flow: Flow) -> LadderLine {
+        let own = if flow.transport.is_reliable() { local.to_string() } else { self.own.clone() };
+        let (own, other) = self.names.clone().unwrap_or_else(|| (own, flow.remote.to_string()));
+        let ladder = LadderLine::new(&own, &other).with_width(self.columns());
         self.line(&ladder.heading());
         ladder
     }
@@ -142,9 +152,9 @@ impl Screen {
     /// Shows something that happened here, within the ladder.
     pub(crate) fn note(&mut self, now: Instant, text: &str) {
         // What stands beside the text between the bars: the time, the bars, the star and white space.
-        let room = self.columns.clamp(40, LadderLine::MAX_WIDTH).saturating_sub(16);
+        let room = self.columns().clamp(40, LadderLine::MAX_WIDTH).saturating_sub(16);
         let text = match &self.ladder {
-            Some((_, ladder)) if text.chars().count() <= room => ladder.note(now, text),
+            Some((.., ladder)) if text.chars().count() <= room => ladder.note(now, text),
             _ => format!("{:>8}  * {text}", now.as_millis()),
         };
         self.line(&text);
@@ -156,43 +166,45 @@ impl Screen {
         self.write(&format!("{text}\n"));
     }
 
-    /// Says what is being waited for, and when to say it again: on a terminal each second in its last row, elsewhere
-    /// after the first second and then every ten.
-    pub(crate) fn waiting(&mut self, now: Instant, waiting: &Waiting) -> Instant {
-        if self.wait.as_ref().is_none_or(|shown| shown.waiting != *waiting) {
-            self.wait = Some(Shown { waiting: waiting.clone(), since: now, told: None });
+    /// Says in a terminal's last row what is being waited for, and when to say it again; elsewhere says nothing.
+    pub(crate) fn waiting(&mut self, now: Instant, waiting: &Waiting) -> Option<Instant> {
+        if !self.terminal {
+            return None;
         }
-        let Some(shown) = &mut self.wait else { return now + TICK };
-        let text = shown.waiting.text(now);
-        if self.terminal {
-            let width = self.columns.saturating_sub(1);
-            let text: String = text.chars().take(width).collect();
-            self.write(&format!("\r{text}\x1b[K"));
-            self.drawn = true;
-        } else {
-            let seconds = now.since(shown.since).as_millis() / 1000;
-            let due = shown.told.map_or(seconds >= 1, |told| seconds / REPEAT > told / REPEAT);
-            if due {
-                shown.told = Some(seconds);
-                self.note(now, &text);
-            }
+        let width = self.columns().saturating_sub(1);
+        let text: String = waiting.text(now).chars().take(width).collect();
+        self.write(&format!("\r{text}\x1b[K"));
+        self.drawn = true;
+        Some(now + TICK)
+    }
+
+    /// How wide a line may be: what COLUMNS says, else the terminal, which may have changed.
+    fn columns(&self) -> usize {
+        let terminal = || {
+            let size = if self.aside { terminal_size_of(io::stderr()) } else { terminal_size_of(io::stdout()) };
+            size.filter(|_| self.terminal).map(|(width, _)| usize::from(width.0))
+        };
+        self.columns.or_else(terminal).filter(|columns| *columns > 0).unwrap_or(COLUMNS)
+    }
+
+    /// Prints a line of JSON, if that was asked for.
+    pub(crate) fn log(&mut self, json: impl FnOnce() -> String) {
+        if self.json {
+            print(&json());
         }
-        now + TICK
     }
 
     /// Shows the result of one call of many.
     pub(crate) fn part(&mut self, now: Instant, report: &Report) {
         self.note(now, &report.message);
-        if self.json {
-            print(&report.json());
-        }
+        self.log(|| report.json());
     }
 
     /// Shows the result of the command.
     pub(crate) fn result(&mut self, report: &Report) {
         self.clear();
-        if self.json {
-            print(&report.json());
+        if self.aside {
+            self.log(|| report.json());
             self.line(&report.message);
         } else {
             print(&report.message);
@@ -214,6 +226,11 @@ impl Screen {
         self.last_peer.map(|peer| peer.to_string())
     }
 
+    /// What names the first request that was sent.
+    pub(crate) fn first(&self) -> Option<Identity> {
+        self.first.clone()
+    }
+
     fn clear(&mut self) {
         if core::mem::take(&mut self.drawn) {
             self.write("\r\x1b[K");
@@ -222,7 +239,7 @@ impl Screen {
 
     /// A reader that has gone away is no reason to stop.
     fn write(&self, text: &str) {
-        let _ = if self.json {
+        let _ = if self.aside {
             io::stderr().lock().write_all(text.as_bytes())
         } else {
             let mut out = io::stdout().lock();
@@ -239,7 +256,6 @@ pub(crate) fn print(line: &str) {
 
 /// A request of the peer in a few words, with the text that it brings.
 pub(crate) fn told(method: &str, text: &[u8]) -> String {
-    const LONGEST: usize = 200;
-    let shown = printable(text.get(..LONGEST).unwrap_or(text));
-    if text.is_empty() { method.to_owned() } else { format!("{method}: {shown}") }
+    let shown = one_line(text);
+    if shown.is_empty() { method.to_owned() } else { format!("{method}: {shown}") }
 }

@@ -33,19 +33,20 @@ impl Media {
         text
     }
 
-    /// The answer to an offer: its first audio with G.711 is taken, in the mirrored direction, all else is refused.
-    /// `None` when nothing in it can be taken.
+    /// The answer to an offer: its first audio with G.711 is taken, in the mirrored direction, all else is refused. A stream
+    /// that the offer has switched off (port 0) stays off (RFC 3264 §6, §8.2). `None` when nothing that is on can be taken.
     pub(crate) fn answer(&self, version: u32, offer: &[u8]) -> Option<String> {
         let offer = String::from_utf8_lossy(offer);
         let session = offer.lines().take_while(|line| !line.starts_with("m=")).filter_map(direction).last();
         let mut text = self.head(version);
-        let mut taken = false;
+        let (mut taken, mut refused) = (false, false);
         for media in sections(&offer) {
             let mut words = media.first()?.strip_prefix("m=")?.split_ascii_whitespace();
             let (kind, port, protocol) = (words.next()?, words.next()?, words.next()?);
             let formats: Vec<&str> = words.collect();
             let ours: Vec<&str> = formats.iter().copied().filter(|format| matches!(*format, "0" | "8")).collect();
             if taken || kind != "audio" || protocol != "RTP/AVP" || port == "0" || ours.is_empty() {
+                refused |= port != "0";
                 let _ = write!(text, "m={kind} 0 {protocol} {}\r\n", formats.join(" "));
                 continue;
             }
@@ -58,7 +59,7 @@ impl Media {
             }
             let _ = write!(text, "a={}\r\n", asked.mirrored().name());
         }
-        (taken || !offer.contains("\nm=")).then_some(text)
+        (taken || !refused).then_some(text)
     }
 }
 
@@ -158,6 +159,14 @@ mod tests {
         let answer = media().answer(2, offer.as_bytes()).unwrap();
         let lines: Vec<&str> = answer.lines().filter(|line| line.starts_with("m=")).collect();
         assert_eq!(lines, ["m=video 0 RTP/AVP 96", "m=audio 4000 RTP/AVP 8 0", "m=audio 0 RTP/AVP 0"]);
+    }
+
+    #[test]
+    fn a_stream_that_is_switched_off_stays_off() {
+        let answer = media().answer(1, b"v=0\r\nm=audio 0 RTP/AVP 0 8\r\n").unwrap();
+        assert!(answer.ends_with("t=0 0\r\nm=audio 0 RTP/AVP 0 8\r\n"), "{answer}");
+        // What is offered beside it has to be taken nevertheless.
+        assert_eq!(media().answer(1, b"v=0\r\nm=audio 0 RTP/AVP 0\r\nm=video 2 RTP/AVP 96\r\n"), None);
     }
 
     #[test]

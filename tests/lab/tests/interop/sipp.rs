@@ -238,6 +238,6 @@ fn a_closed_port_is_noticed_at_once() {
     let Some(rig) = rig() else { return };
     let uri = format!("sip:bob@127.0.0.1:{}", free_port());
     let started = std::time::Instant::now();
-    rig.phone(&["call", &uri]).finish().expect(3, &[("outcome", json!("network")), ("cause", json!("unreachable"))]);
+    rig.phone(&["call", &uri]).finish().expect(4, &[("outcome", json!("network")), ("cause", json!("unreachable"))]);
     assert!(started.elapsed() < Duration::from_secs(5));
 }

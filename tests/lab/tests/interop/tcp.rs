@@ -64,7 +64,7 @@ fn who_does_not_listen_is_told_at_once() {
     let Some(rig) = Rig::new(&[]) else { return };
     let uri = format!("sip:bob@127.0.0.1:{};transport=tcp", free_port());
     let result = rig.phone(&["call", &uri]).finish();
-    result.expect(3, &[("outcome", json!("network"))]);
+    result.expect(4, &[("outcome", json!("network"))]);
     assert!(result.result["message"].as_str().is_some_and(|text| text.contains("no connection")), "{}", result.result);
 }
 

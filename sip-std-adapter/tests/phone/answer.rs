@@ -1,11 +1,9 @@
 //! `phone answer` as a peer that waits: what strangers send is answered or dropped, and it goes on waiting.
 //!
-//! Not here: calls (`phone_call.rs`), malformed messages one by one (`phone_parse.rs`).
+//! Not here: calls (`call.rs`), malformed messages one by one (`parse.rs`).
 
-mod phone;
-
+use crate::process::{answer, run, start};
 use core::time::Duration;
-use phone::{answer, run};
 use std::net::UdpSocket;
 
 /// Somebody who writes requests by hand.
@@ -52,6 +50,11 @@ impl Stranger {
     }
 }
 
+fn to_tag(response: &str) -> String {
+    let to = response.lines().find(|line| line.starts_with("To:")).expect("a To");
+    format!(";tag={}", to.split(";tag=").nth(1).expect("a tag"))
+}
+
 const NOTHING: (&str, &str) = ("", "");
 
 #[test]
@@ -74,7 +77,7 @@ fn every_stray_request_is_answered_and_the_phone_goes_on_waiting() {
     .into_iter()
     .enumerate()
     {
-        let body = if method == "MESSAGE" { ("text/plain", "good\x1bmorning") } else { NOTHING };
+        let body = if method == "MESSAGE" { ("text/plain", "good\x1bmorning\r\n") } else { NOTHING };
         stranger.request(method, seq as u32 + 1, "", body);
         assert_eq!(stranger.status(), status, "{method}");
     }
@@ -91,8 +94,7 @@ fn an_invite_without_an_offer_gets_one() {
     assert_eq!(stranger.status(), 180);
     let answer = stranger.response();
     assert!(answer.starts_with("SIP/2.0 200 ") && answer.contains("m=audio "), "{answer}");
-    let to = answer.lines().find(|line| line.starts_with("To:")).unwrap();
-    let tag = format!(";tag={}", to.split(";tag=").nth(1).unwrap());
+    let tag = to_tag(&answer);
     let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
     stranger.request("ACK", 1, &tag, ("application/sdp", sdp));
     stranger.request("BYE", 2, &tag, NOTHING);
@@ -120,8 +122,7 @@ fn a_hold_is_answered_with_the_mirrored_direction() {
         }
         let answer = stranger.response();
         assert!(answer.contains(&format!("a={answered}\r\n")), "{asked}: {answer}");
-        let to = answer.lines().find(|line| line.starts_with("To:")).unwrap();
-        tag = format!(";tag={}", to.split(";tag=").nth(1).unwrap());
+        tag = to_tag(&answer);
         stranger.request("ACK", seq as u32 + 1, &tag, NOTHING);
     }
     stranger.request("BYE", 9, &tag, NOTHING);
@@ -130,9 +131,66 @@ fn a_hold_is_answered_with_the_mirrored_direction() {
 }
 
 #[test]
+fn a_stream_that_is_taken_away_is_answered_with_port_0() {
+    let (phone, place) = answer(&["--count", "1"]);
+    let stranger = Stranger::new(&place);
+    let sdp = |port: u16| {
+        let head = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n";
+        format!("{head}m=audio {port} RTP/AVP 8\r\n")
+    };
+    stranger.request("INVITE", 1, "", ("application/sdp", &sdp(4000)));
+    assert_eq!(stranger.status(), 180);
+    let tag = to_tag(&stranger.response());
+    stranger.request("ACK", 1, &tag, NOTHING);
+    stranger.request("INVITE", 2, &tag, ("application/sdp", &sdp(0)));
+    let answer = stranger.response();
+    assert!(answer.starts_with("SIP/2.0 200 ") && answer.contains("m=audio 0 RTP/AVP 8\r\n"), "{answer}");
+    stranger.request("ACK", 2, &tag, NOTHING);
+    stranger.request("BYE", 3, &tag, NOTHING);
+    assert_eq!(stranger.status(), 200);
+    phone.end().expect(0);
+}
+
+#[test]
+fn a_call_is_sent_elsewhere() {
+    let (callee, place) = answer(&[
+        "--count",
+        "1",
+        "--status",
+        "302",
+        "--contact",
+        "carol@example.com",
+        "--contact",
+        "sip:dan@example.com;x=y",
+    ]);
+    let caller = run(&["call", &place]).expect(1);
+    assert_eq!(
+        caller.last_line(),
+        "call refused: 302 Moved Temporarily, try <sip:carol@example.com>, <sip:dan@example.com;x=y>"
+    );
+    callee.end().expect(0);
+}
+
+#[test]
+fn the_end_of_a_call_is_told_at_once() {
+    let (mut phone, place) = answer(&["--count", "2"]);
+    let stranger = Stranger::new(&place);
+    stranger.request("INVITE", 1, "", NOTHING);
+    assert_eq!(stranger.status(), 180);
+    let tag = to_tag(&stranger.response());
+    stranger.request("ACK", 1, &tag, NOTHING);
+    stranger.request("BYE", 2, &tag, NOTHING);
+    // Nothing else happens that could end a wait of the phone.
+    let millis = |line: &str| line.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).expect("a time");
+    let bye = millis(&phone.wait_for("200 OK (BYE)"));
+    let told = millis(&phone.wait_for("hung up by the peer"));
+    assert!(told - bye < 500, "{bye} {told}");
+}
+
+#[test]
 fn several_calls_at_once_are_counted_one_by_one() {
     let (phone, place) = answer(&["--count", "4", "--json"]);
-    let callers: Vec<_> = (0..4).map(|_| phone::start(&["call", &place, "--duration", "0.5"])).collect();
+    let callers: Vec<_> = (0..4).map(|_| start(&["call", &place, "--duration", "0.5"])).collect();
     for caller in callers {
         caller.end().expect(0);
     }
@@ -140,6 +198,9 @@ fn several_calls_at_once_are_counted_one_by_one() {
     let lines: Vec<serde_json::Value> =
         ended.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let calls = lines.iter().filter(|line| line["scope"] == "call").count();
+    let events = |name: &str| lines.iter().filter(|line| line["event"] == name).count();
+    let named = ["listening", "incoming", "confirmed", "ended"].map(events);
+    assert_eq!(named, [1, 4, 4, 4], "{}", ended.stdout);
     let result = lines.last().unwrap();
     assert_eq!((calls, result["scope"].as_str(), result["calls"].as_u64()), (4, Some("result"), Some(4)));
     assert!(lines.iter().filter(|line| line["scope"] == "call").all(|line| line["cause"] == "remote_hangup"));
@@ -152,9 +213,13 @@ fn options_shows_what_the_phone_can_do() {
     for text in ["Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE", "Accept: application/sdp", "Supported: "] {
         assert!(ended.stdout.lines().any(|line| line.starts_with(text)), "{text} in\n{}", ended.stdout);
     }
+    let name = concat!("Server: sip-std-adapter-phone/", env!("CARGO_PKG_VERSION"));
+    assert!(ended.stdout.lines().any(|line| line == name), "{}", ended.stdout);
     assert_eq!(ended.last_line(), "answered: 200 OK");
     let result = run(&["options", &place, "--json"]).expect(0).json();
     assert_eq!(result["accept"], serde_json::json!(["application/sdp"]), "{result}");
+    assert!(result["server"].as_str().is_some_and(|server| name.ends_with(server)), "{result}");
+    assert_eq!(result["to"].as_str(), Some(format!("sip:{place}").as_str()), "{result}");
     assert!(result["allow"].as_array().is_some_and(|allow| allow.iter().any(|method| method == "INVITE")));
 }
 

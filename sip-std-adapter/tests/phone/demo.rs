@@ -1,10 +1,8 @@
 //! `phone demo`: a call with ringing, answer, hold, resume and hang-up between two phones over real sockets.
 //!
-//! Not here: calls between processes (`phone_call.rs`), other makers' phones.
+//! Not here: calls between processes (`call.rs`), other makers' phones.
 
-mod phone;
-
-use phone::run;
+use crate::process::{output, run};
 
 #[test]
 fn the_demonstration_shows_every_step() {
@@ -22,7 +20,7 @@ fn the_demonstration_shows_every_step() {
 #[test]
 fn with_json_the_ladder_goes_to_standard_error() {
     let ended = run(&["demo", "--json"]).expect(0);
-    assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+    assert!(ended.stdout.lines().all(|line| line.starts_with('{')), "{}", ended.stdout);
     let result = ended.json();
     assert_eq!((result["command"].as_str(), result["outcome"].as_str()), (Some("demo"), Some("ok")));
     assert!(result["setup_ms"].as_u64().is_some_and(|ms| ms >= 400), "{result}");
@@ -35,6 +33,20 @@ fn the_trace_holds_every_message() {
     run(&["demo", "--trace", path.to_str().unwrap()]).expect(0);
     let capture = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
+    holds_the_demo(&capture);
+}
+
+#[test]
+fn the_trace_can_go_to_standard_output() {
+    let ended = output(&["demo", "--trace", "-"]);
+    assert_eq!(ended.status.code(), Some(0));
+    holds_the_demo(&ended.stdout);
+    let shown = String::from_utf8_lossy(&ended.stderr);
+    assert!(shown.contains("180 Ringing") && shown.contains("call ended after"), "{shown}");
+    run(&["demo", "--trace", "-", "--json"]).expect(2);
+}
+
+fn holds_the_demo(capture: &[u8]) {
     assert_eq!(capture[..4], 0xa1b2_c3d4_u32.to_le_bytes());
     let lines = |text: &[u8]| capture.windows(text.len()).filter(|window| *window == text).count();
     assert_eq!((lines(b"INVITE sip:"), lines(b"SIP/2.0 200 OK"), lines(b"BYE sip:")), (3, 4, 1));

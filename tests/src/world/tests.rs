@@ -185,6 +185,69 @@ fn a_stranger_is_heard_and_rubbish_counted() {
 }
 
 #[test]
+fn a_scripted_peer_talks_to_any_role() {
+    let (mut world, _, b) = world(Config::new(15).with_ladder(10), Events::default());
+    let mut wire = Wire::new("192.0.2.9:5060");
+    for round in 0..20 {
+        let mut leg = wire.leg("sip:bob@192.0.2.2");
+        let request = wire.request(&mut leg, "OPTIONS", "", b"");
+        wire.send(&mut world, b, &request);
+        assert_eq!(wire.expect(&world, "200").at, 0);
+        wire.expect_nothing(&world);
+        assert_eq!(world.user().of(b).count(), round + 1);
+    }
+}
+
+#[test]
+fn a_peer_that_would_overlook_something_says_so() {
+    let short = panic_text(|| {
+        let (mut world, _, b) = world(Config::new(16).with_ladder(3), Events::default());
+        let mut wire = Wire::new("192.0.2.9:5060");
+        let mut leg = wire.leg("sip:bob@192.0.2.2");
+        for _ in 0..3 {
+            let request = wire.request(&mut leg, "OPTIONS", "", b"");
+            let _ = wire.hear(&world);
+            (0..2).for_each(|_| wire.send(&mut world, b, &request));
+        }
+        let _ = wire.hear(&world);
+    });
+    assert!(short.contains("off or too short"), "{short}");
+}
+
+#[test]
+fn behind_a_translator_a_node_is_seen_at_another_address_only() {
+    let (mut world, a, b) = world(Config::new(17).with_ladder(100), Events::default());
+    let outside = Address::v4(Ipv4Addr::new(198, 51, 100, 1), 40_000);
+    world.translate(a, Some(outside));
+    world.act(a, |role, now| role.ask(now, B, 1));
+    world.run_for(Duration::from_millis(1));
+    assert_eq!(world.ladder().datagrams().map(|entry| entry.from).collect::<Vec<_>>(), [outside, B]);
+    assert_eq!(world.user().of(a).collect::<Vec<_>>(), [Event::Answered(1)]);
+    // Its own address leads nowhere from outside, and the old one neither once the translator has forgotten.
+    for (unknown, blocked) in [(A, 1), (outside, 2)] {
+        world.inject(B, unknown, &request("OPTIONS", 2));
+        world.run_for(Duration::from_millis(1));
+        assert_eq!((world.stats().blocked, world.user().of(a).count()), (blocked, 1));
+        world.translate(a, Some(outside.with_port(40_001)));
+    }
+    assert_eq!(world.outside_address(a).port(), 40_001);
+    world.translate(a, None);
+    world.act(b, |role, now| role.ask(now, A, 3));
+    assert!(world.run_until_quiet(LONG));
+    assert!(world.user().of(a).any(|event| event == Event::Asked(3)), "{}", world.explain());
+}
+
+#[test]
+fn a_rule_has_a_chosen_datagram_lost() {
+    let (mut world, a, _) = world(Config::new(18).with_ladder(100), Events::default());
+    world.network_mut().add_rule(Rule::lose("200 OPTIONS").times(2));
+    world.act(a, |role, now| role.ask(now, B, 1));
+    assert!(world.run_until_quiet(LONG));
+    assert_eq!((world.stats().lost, world.stats().sent, world.now()), (2, 6, Instant::from_millis(1000)));
+    assert!(world.network_mut().rules_are_spent());
+}
+
+#[test]
 fn endless_actions_are_a_livelock() {
     let text = panic_text(|| {
         let (mut world, a, _) = world(Config::new(11).with_ladder(10), ());

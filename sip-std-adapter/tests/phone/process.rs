@@ -1,14 +1,12 @@
-//! Runs the phone as a process of its own.
+//! Runs the phone, or another example, as a process of its own.
 //!
-//! Cargo gives a test no path to an example, so the first use asks cargo for it: it builds the example with the
-//! profile of the tests, which has been done already unless only one test was asked for, and tells where it lies.
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
-#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "processes need std")]
+//! Cargo gives a test no path to an example, so the first use asks cargo for them: it builds the examples with the
+//! profile of the tests, which has been done already unless only one test was asked for, and tells where they lie.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -19,35 +17,35 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// How a phone ended.
 #[derive(Debug)]
-pub struct Ended {
-    pub status: i32,
-    pub stdout: String,
-    pub stderr: String,
-    pub took: Duration,
+pub(crate) struct Ended {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
 }
 
 impl Ended {
     /// The last line of standard output as JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         let last = self.stdout.lines().last().unwrap_or_default();
         serde_json::from_str(last).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
     /// The last line of standard output.
-    pub fn last_line(&self) -> &str {
+    pub(crate) fn last_line(&self) -> &str {
         self.stdout.lines().last().unwrap_or_default()
     }
 
     /// Fails unless the phone ended with this exit status.
     #[track_caller]
-    pub fn expect(self, status: i32) -> Self {
+    pub(crate) fn expect(self, status: i32) -> Self {
         assert_eq!(self.status, status, "{}\n{}", self.stdout, self.stderr);
         self
     }
 }
 
 /// A phone at work. Dropped before its end, it is killed.
-pub struct Phone {
+pub(crate) struct Phone {
     child: Child,
     started: Instant,
     lines: Receiver<(Stream, String)>,
@@ -62,12 +60,17 @@ enum Stream {
 }
 
 /// Starts a phone.
-pub fn start(args: &[&str]) -> Phone {
-    let mut child = Command::new(binary())
+pub(crate) fn start(args: &[&str]) -> Phone {
+    start_example("phone", args)
+}
+
+/// Starts an example.
+pub(crate) fn start_example(name: &str, args: &[&str]) -> Phone {
+    let mut child = Command::new(binary(name))
         .args(args)
         .env_remove("SIP_PASSWORD")
         .env_remove("COLUMNS")
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -79,12 +82,17 @@ pub fn start(args: &[&str]) -> Phone {
 }
 
 /// Starts a phone and waits for its end.
-pub fn run(args: &[&str]) -> Ended {
+pub(crate) fn run(args: &[&str]) -> Ended {
     start(args).end()
 }
 
+/// Runs a phone whose standard output is no text, to its end.
+pub(crate) fn output(args: &[&str]) -> Output {
+    Command::new(binary("phone")).args(args).stdin(Stdio::null()).output().expect("the phone starts")
+}
+
 /// Starts `phone answer` at a free port; the phone and where it listens.
-pub fn answer(args: &[&str]) -> (Phone, String) {
+pub(crate) fn answer(args: &[&str]) -> (Phone, String) {
     let mut phone = start(&[&["answer", "--listen", "127.0.0.1:0"], args].concat());
     let line = phone.wait_for("listening at ");
     let place = line.rsplit(' ').next().unwrap_or_default().to_owned();
@@ -95,7 +103,7 @@ pub fn answer(args: &[&str]) -> (Phone, String) {
 impl Phone {
     /// The next line, on standard output or standard error, that holds this text.
     #[track_caller]
-    pub fn wait_for(&mut self, text: &str) -> String {
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
         let until = Instant::now() + LIMIT;
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -122,15 +130,21 @@ impl Phone {
         }
     }
 
+    /// Types a line.
+    pub(crate) fn type_line(&mut self, line: &str) {
+        let pipe = self.child.stdin.as_mut().expect("a pipe");
+        writeln!(pipe, "{line}").expect("somebody reads");
+    }
+
     /// Presses Ctrl-C.
     #[cfg(unix)]
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());
     }
 
     /// Waits for the end.
-    pub fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         let until = Instant::now() + LIMIT;
         let status = loop {
             match self.child.try_wait().expect("the phone can be waited for") {
@@ -158,13 +172,13 @@ impl Drop for Phone {
 }
 
 /// A port where nothing listens.
-pub fn closed_port() -> String {
+pub(crate) fn closed_port() -> String {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     socket.local_addr().expect("an address").to_string()
 }
 
 /// A peer that takes every datagram and never says a word.
-pub fn silent_peer() -> (UdpSocket, String) {
+pub(crate) fn silent_peer() -> (UdpSocket, String) {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let place = socket.local_addr().expect("an address").to_string();
     (socket, place)
@@ -182,12 +196,12 @@ fn forward(stream: Stream, pipe: impl Read + Send + 'static, sender: Sender<(Str
     });
 }
 
-fn binary() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
+fn binary(name: &str) -> &'static Path {
+    static PATHS: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    let paths = PATHS.get_or_init(|| {
         let profile = if cfg!(debug_assertions) { "test" } else { "release" };
         let output = Command::new(env!("CARGO"))
-            .args(["build", "--package", env!("CARGO_PKG_NAME"), "--example", "phone", "--profile", profile])
+            .args(["build", "--package", env!("CARGO_PKG_NAME"), "--examples", "--profile", profile])
             .arg("--message-format=json")
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
@@ -195,7 +209,8 @@ fn binary() -> &'static Path {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout);
         let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let mut paths = messages.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)));
-        paths.next_back().expect("cargo names the executable")
-    })
+        messages.filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?))).collect()
+    });
+    let named = |path: &&PathBuf| path.file_stem().is_some_and(|stem| stem == name);
+    paths.iter().find(named).expect("cargo names the executable")
 }

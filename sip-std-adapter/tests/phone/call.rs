@@ -2,10 +2,8 @@
 //!
 //! Not here: other makers' phones, authentication.
 
-mod phone;
-
+use crate::process::{answer, closed_port, run, silent_peer, start};
 use core::time::Duration;
-use phone::{answer, closed_port, run, silent_peer, start};
 
 #[test]
 fn the_caller_hangs_up() {
@@ -72,7 +70,7 @@ fn a_closed_port_is_noticed_at_once() {
         &["options", &place],
         &["register", "--registrar", &place, "--aor", "sip:bob@example.com"],
     ] {
-        let ended = run(args).expect(3);
+        let ended = run(args).expect(4);
         assert!(ended.last_line().ends_with(&format!("nothing listens at {place}")), "{}", ended.stdout);
         assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
     }
@@ -101,7 +99,8 @@ fn ctrl_c_cancels_a_call_that_rings() {
     let mut caller = start(&["call", &place]);
     caller.wait_for("180 Ringing");
     caller.interrupt();
-    let caller = caller.end().expect(3);
+    let caller = caller.end().expect(130);
+    assert!(caller.last_line().ends_with("stopped by the user"), "{}", caller.stdout);
     assert!(caller.stdout.contains("487 Request Terminated"), "{}", caller.stdout);
     callee.end().expect(0);
 }
@@ -130,19 +129,67 @@ fn a_second_ctrl_c_quits_at_once() {
     caller.interrupt();
     std::thread::sleep(Duration::from_millis(200));
     caller.interrupt();
-    let ended = caller.end().expect(3);
+    let ended = caller.end().expect(130);
     assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
 }
 
 #[test]
-fn what_is_waited_for_is_said() {
+fn what_is_waited_for_is_said_on_a_terminal_alone() {
     let (_callee, place) = answer(&["--ring", "20"]);
-    let caller = run(&["call", &place, "--cancel-after", "2.5"]).expect(0);
-    assert!(caller.stdout.contains("waiting for an answer (180 Ringing since"), "{}", caller.stdout);
+    let caller = run(&["call", &place, "--cancel-after", "1.5"]).expect(0);
+    assert!(!caller.stdout.contains("waiting") && !caller.stderr.contains("waiting"), "{caller:?}");
+}
+
+#[test]
+fn a_call_over_tcp_is_shown_with_the_ports_of_its_connection() {
+    let (callee, place) = answer(&["--count", "1"]);
+    let caller = run(&["call", &format!("sip:bob@{place};transport=tcp"), "--duration", "0.1"]).expect(0);
+    let callee = callee.end().expect(0);
+    let heads = |text: &str| -> Vec<String> {
+        let head = text.lines().find(|line| line.trim_start().starts_with("ms ")).expect("a heading");
+        head.split_whitespace().skip(1).map(str::to_owned).collect()
+    };
+    let (ours, theirs) = (heads(&caller.stdout), heads(&callee.stdout));
+    assert_eq!((&ours[1], &theirs[0]), (&place, &place));
+    assert_eq!(ours[0], theirs[1]);
+}
+
+#[test]
+fn what_happens_is_told_one_line_an_event() {
+    let (callee, place) = answer(&["--count", "1", "--ring", "0.1", "--json"]);
+    let caller = run(&["call", &place, "--duration", "0.2", "--json"]).expect(0);
+    let callee = callee.end().expect(0);
+    let lines = |text: &str| -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    let names = |lines: &[serde_json::Value]| -> Vec<String> {
+        lines.iter().map(|line| line["event"].as_str().or(line["scope"].as_str()).unwrap_or("?").to_owned()).collect()
+    };
+    let (ours, theirs) = (lines(&caller.stdout), lines(&callee.stdout));
+    assert_eq!(names(&ours), ["progress", "answered", "ended", "result"]);
+    assert_eq!(names(&theirs), ["listening", "incoming", "confirmed", "ended", "call", "result"]);
+    let named: Vec<_> =
+        ours.iter().chain(&theirs[1..5]).map(|line| [&line["call_id"], &line["from"], &line["to"]]).collect();
+    assert!(named[0].iter().all(|name| name.is_string()), "{named:?}");
+    assert!(named.windows(2).all(|pair| pair[0] == pair[1]), "{named:?}");
+}
+
+#[test]
+fn what_can_not_be_reached_is_said_for_what_it_is() {
+    for (uri, why) in [
+        ("sips:bob@127.0.0.1", "is to be reached over TLS"),
+        ("sip:bob@127.0.0.1;transport=tls", "is to be reached over TLS"),
+        ("sip:bob@[::1]", "has IPv6 addresses alone"),
+    ] {
+        let ended = run(&["call", uri, "--listen", "127.0.0.1"]).expect(4);
+        assert!(ended.last_line().contains(why), "{uri}: {}", ended.last_line());
+    }
+    let ended = run(&["call", "bob", "--listen", "127.0.0.1"]).expect(4);
+    assert!(ended.last_line().contains("taken for a host"), "{}", ended.last_line());
 }
 
 #[test]
 fn a_name_without_an_address_is_a_failure_of_the_network() {
-    let ended = run(&["call", "sip:bob@host.invalid", "--json"]).expect(3);
+    let ended = run(&["call", "sip:bob@host.invalid", "--json"]).expect(4);
     assert_eq!(ended.json()["outcome"].as_str(), Some("network"));
 }

@@ -1,8 +1,6 @@
 //! The command line: help, faults, and the members of the JSON object.
 
-mod phone;
-
-use phone::{closed_port, run};
+use crate::process::{closed_port, run, start};
 
 const COMMANDS: [&str; 6] = ["demo", "call", "answer", "register", "options", "parse"];
 
@@ -16,7 +14,13 @@ fn what_can_not_be_done_is_exit_status_2() {
         &["call", "sip:bob@127.0.0.1", "--duration", "-1"],
         &["call", "sip:bob@127.0.0.1", "--user", "bob"],
         &["answer", "--status", "200"],
-        &["answer", "--listen", "nowhere"],
+        &["call", "sip:bob@127.0.0.1", "--from", "alice"],
+        &["answer", "--register", "127.0.0.1", "--aor", "bob"],
+        &["answer", "--status", "302"],
+        &["answer", "--status", "486", "--contact", "sip:bob@example.com"],
+        &["answer", "--contact", "sip:bob@example.com"],
+        &["answer", "--listen", "65536"],
+        &["parse", "--trace", "-", "/dev/null"],
         &["answer", "--count", "0"],
         &["answer", "--register", "127.0.0.1"],
         &["register", "--registrar", "127.0.0.1"],
@@ -45,7 +49,6 @@ fn the_json_object_has_the_same_members_for_every_command() {
     let place = closed_port();
     let members = |args: &[&str]| {
         let ended = run(args);
-        assert!(ended.stdout.lines().count() == 1, "{}", ended.stdout);
         let mut members: Vec<String> = ended.json().as_object().unwrap().keys().cloned().collect();
         members.sort();
         members
@@ -53,6 +56,7 @@ fn the_json_object_has_the_same_members_for_every_command() {
     let expected = [
         "accept",
         "allow",
+        "call_id",
         "call_ms",
         "calls",
         "cause",
@@ -61,17 +65,51 @@ fn the_json_object_has_the_same_members_for_every_command() {
         "ended_by",
         "exit_status",
         "expires",
+        "from",
         "message",
         "outcome",
         "peer",
         "reason",
         "scope",
+        "server",
         "setup_ms",
         "sip_status",
         "supported",
+        "to",
+        "user_agent",
     ];
     assert_eq!(members(&["call", &place, "--json"]), expected);
     assert_eq!(members(&["options", &place, "--json"]), expected);
     assert_eq!(members(&["register", "--registrar", &place, "--aor", "sip:b@example.com", "--json"]), expected);
     assert_eq!(members(&["answer", "--listen", "192.0.2.99:5060", "--json"]), expected);
+    assert_eq!(members(&["call", "--json"]), expected);
+}
+
+#[test]
+fn a_fault_of_the_command_line_is_told_in_json_too() {
+    for (args, command, text) in [
+        (["call", "--json"].as_slice(), "call", "<URI>"),
+        (&["dance", "--json"], "phone", "dance"),
+        (&["answer", "--json", "--aor", "bob"], "answer", "sip:bob@DOMAIN"),
+        (&["answer", "--json", "--status", "302"], "answer", "--contact"),
+    ] {
+        let ended = run(args).expect(2);
+        assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+        let result = ended.json();
+        let told =
+            [&result["command"], &result["outcome"], &result["scope"]].map(|value| value.as_str().unwrap_or_default());
+        assert_eq!(told, [command, "usage", "result"], "{result}");
+        assert!(result["message"].as_str().is_some_and(|message| message.contains(text)), "{result}");
+    }
+    assert!(run(&["call", "--help", "--json"]).expect(0).stdout.contains("Usage:"));
+}
+
+#[test]
+fn an_address_or_a_port_is_enough_to_listen() {
+    let port = closed_port().rsplit(':').next().unwrap().to_owned();
+    let mut phone = start(&["answer", "--listen", &port]);
+    assert!(phone.wait_for("listening at").ends_with(&format!(" 127.0.0.1:{port}")));
+    let mut phone =
+        start(&["answer", "--listen", "127.0.0.1", "--register", "127.0.0.1:9", "--aor", "bob@example.com"]);
+    assert!(phone.wait_for("listening at").contains(" 127.0.0.1:"));
 }

@@ -1,4 +1,4 @@
-//! What crashed other user agents in calls: each has a row in `tests/lab/tests/field_notes.rs`.
+//! What crashed other user agents in calls: each has a row in `tests/lab/tests/messages/field_notes.rs`.
 //!
 //! Covers field notes B as far as there is something here that could repeat it: early media (PJSIP CVE-2021-21375), sends that
 //! fail at once (PJSIP #5040 and #5164, CVE-2026-28799, libre 5b004884), connections that open too late (CVE-2021-32686), and

@@ -63,23 +63,7 @@ pub fn read(message: &Message<'_>) -> Said {
         said.text("is", header.value);
     });
     each(message.vias(), most, |one| said.outcome("via", Some(one), |said, one| via(said, &one)));
-    said.number("wildcard", Some(message.contact_is_wildcard()));
-    let lists = [
-        ("contact", message.contacts()),
-        ("route", message.routes()),
-        ("record-route", message.record_routes()),
-        ("path", message.paths()),
-        ("service-route", message.service_routes()),
-        ("asserted", message.asserted_identities()),
-        ("preferred", message.preferred_identities()),
-        ("alert-info", message.alert_infos()),
-        ("call-info", message.call_infos()),
-        ("error-info", message.error_infos()),
-        ("reply-to", message.addresses(HeaderName::ReplyTo)),
-    ];
-    for (label, list) in lists {
-        each(list, most, |one| said.outcome(label, Some(one), |said, one| address(said, &one)));
-    }
+    read_addresses(message, &mut said);
     each(message.challenges(), most, |one| challenge(&mut said, &one));
     each(message.credentials(), most, |one| credentials(&mut said, &one));
     said.outcome("max-forwards", message.max_forwards(), |said, hops| said.number("hops", Some(hops)));
@@ -107,6 +91,28 @@ pub fn read(message: &Message<'_>) -> Said {
     read_extensions(message, &mut said);
     said.text("body", message.body());
     said
+}
+
+/// The headers whose values are addresses.
+fn read_addresses(message: &Message<'_>, said: &mut Said) {
+    let most = message.bytes().len() + 1;
+    said.number("wildcard", Some(message.contact_is_wildcard()));
+    let lists = [
+        ("contact", message.contacts()),
+        ("route", message.routes()),
+        ("record-route", message.record_routes()),
+        ("path", message.paths()),
+        ("service-route", message.service_routes()),
+        ("asserted", message.asserted_identities()),
+        ("preferred", message.preferred_identities()),
+        ("alert-info", message.alert_infos()),
+        ("call-info", message.call_infos()),
+        ("error-info", message.error_infos()),
+        ("reply-to", message.addresses(HeaderName::ReplyTo)),
+    ];
+    for (label, list) in lists {
+        each(list, most, |one| said.outcome(label, Some(one), |said, one| address(said, &one)));
+    }
 }
 
 /// The headers that calls do not need.
@@ -154,6 +160,12 @@ fn read_extensions(message: &Message<'_>, said: &mut Said) {
             said.params(one.params(), most);
         });
     });
+    read_remarks(message, said);
+}
+
+/// Warnings, waits, what is accepted, times and tokens.
+fn read_remarks(message: &Message<'_>, said: &mut Said) {
+    let most = message.bytes().len() + 1;
     each(message.warnings(), most, |one| {
         said.outcome("warning", Some(one), |said, one| {
             said.number("code", Some(one.code));

@@ -170,6 +170,51 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     plain
 }
 
+/// Escapes an octet of `part`; `None` when it may not be, or stands within an escape.
+fn escape(part: &mut Vec<u8>, place: usize, upper: bool) -> Option<()> {
+    let at = place % part.len();
+    if !is_unreserved(part[at]) || part[at.saturating_sub(2)..at].contains(&b'%') {
+        return None;
+    }
+    let code = if upper { format!("%{:02X}", part[at]) } else { format!("%{:02x}", part[at]) };
+    part.splice(at..=at, code.into_bytes());
+    Some(())
+}
+
+/// The parts of `text` in the opposite order.
+fn turned(text: &[u8], separator: u8) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = text.split(|octet| *octet == separator).collect();
+    parts.reverse();
+    parts.join(&separator)
+}
+
+/// A URI of these parts; the user brings its password.
+fn put_together(
+    scheme: Vec<u8>,
+    user: Option<Vec<u8>>,
+    host: &[u8],
+    port: Option<u16>,
+    params: &[u8],
+    headers: &[u8],
+) -> Vec<u8> {
+    let mut text = scheme;
+    text.push(b':');
+    if let Some(user) = user {
+        text.extend_from_slice(&user);
+        text.push(b'@');
+    }
+    text.extend_from_slice(host);
+    if let Some(port) = port {
+        text.extend_from_slice(format!(":{port}").as_bytes());
+    }
+    text.extend_from_slice(params);
+    if !headers.is_empty() {
+        text.push(b'?');
+        text.extend_from_slice(headers);
+    }
+    text
+}
+
 /// The URI changed, and whether it is still the same one; `None` when the change can't be made.
 fn changed(uri: &Uri<'_>, change: Change) -> Option<(Vec<u8>, bool)> {
     let colon = uri.raw().iter().position(|octet| *octet == b':')?;
@@ -181,14 +226,7 @@ fn changed(uri: &Uri<'_>, change: Change) -> Option<(Vec<u8>, bool)> {
     match change {
         Change::Escape(place, upper) => {
             let parts: [&mut Vec<u8>; 2] = [user.get_or_insert_default(), &mut params];
-            let part = parts.into_iter().find(|part| !part.is_empty())?;
-            let at = place % part.len();
-            // Not within an escape.
-            if !is_unreserved(part[at]) || part[at.saturating_sub(2)..at].contains(&b'%') {
-                return None;
-            }
-            let code = if upper { format!("%{:02X}", part[at]) } else { format!("%{:02x}", part[at]) };
-            part.splice(at..=at, code.into_bytes());
+            escape(parts.into_iter().find(|part| !part.is_empty())?, place, upper)?;
             user = user.filter(|user| !user.is_empty());
         }
         Change::Case => {
@@ -201,11 +239,6 @@ fn changed(uri: &Uri<'_>, change: Change) -> Option<(Vec<u8>, bool)> {
             params.iter_mut().for_each(flip);
         }
         Change::Order => {
-            let turned = |text: &[u8], separator: u8| {
-                let mut parts: Vec<&[u8]> = text.split(|octet| *octet == separator).collect();
-                parts.reverse();
-                parts.join(&separator)
-            };
             if let [b';', rest @ ..] = &params[..] {
                 params = [&b";"[..], &turned(rest, b';')].concat();
             }
@@ -247,24 +280,10 @@ fn changed(uri: &Uri<'_>, change: Change) -> Option<(Vec<u8>, bool)> {
             same = false;
         }
     }
-    let mut text = scheme;
-    text.push(b':');
-    if let Some(user) = user {
-        text.extend_from_slice(&user);
-        if let Some(password) = uri.password() {
-            text.push(b':');
-            text.extend_from_slice(password);
-        }
-        text.push(b'@');
-    }
-    text.extend_from_slice(&host);
-    if let Some(port) = port {
-        text.extend_from_slice(format!(":{port}").as_bytes());
-    }
-    text.extend_from_slice(&params);
-    if !headers.is_empty() {
-        text.push(b'?');
-        text.extend_from_slice(&headers);
-    }
+    let user = user.map(|user| match uri.password() {
+        Some(password) => [&user[..], b":", password].concat(),
+        None => user,
+    });
+    let text = put_together(scheme, user, &host, port, &params, &headers);
     (text.len() <= usize::from(u16::MAX)).then_some((text, same))
 }

@@ -2,7 +2,8 @@
 //! name.
 //!
 //! [`ROWS`] is the list: where it happened, what the trigger was, which test has it. The tests that no other place has are in this
-//! file. Faults of TLS, STUN and DNS libraries, of XML bodies and of memory management have nothing here that could repeat them.
+//! file. Faults of TLS (CVE-2020-15260, 43d3bd77b), STUN and DNS libraries (CVE-2022-24793), of XML bodies, of credentials given as
+//! a hash (CVE-2022-24754), of subscriptions and of memory management have nothing here yet that could repeat them.
 
 use sip_core::message::{
     ForwardRequest, Framing, HeaderName, Kept, MAX_MESSAGE, Message, Method, ParseError, Uri, WriteError, Writer, ack,
@@ -235,6 +236,30 @@ const ROWS: &[(&str, &str, &str, &str)] = &[
     ("sngrep #267", "a CSeq of 37 bits", "sip-core/src/message/tests.rs", "cseq_of_37_bits"),
     ("sngrep #541", "an empty Warning", "sip-core/src/message/tests.rs", "an_empty_warning"),
     ("sngrep #512", "a Call-ID of 4,096 octets", "sip-core/src/message/tests.rs", "call_id_of_4096"),
+    (
+        "PJSIP CVE-2021-21375",
+        "two 183, the first with what is no description",
+        "tests/tests/behaviour/field_calls.rs",
+        "early_media_that_cannot_be_read_is_followed_by_some_that_can",
+    ),
+    (
+        "PJSIP #5040, #5164, CVE-2026-28799, libre 5b004884",
+        "a send that fails while a call is under way",
+        "tests/tests/behaviour/field_calls.rs",
+        "a_send_that_fails_at_any_moment_ends_the_call_once",
+    ),
+    (
+        "PJSIP CVE-2021-32686",
+        "a connection that opens when nobody waits for it",
+        "tests/tests/behaviour/field_calls.rs",
+        "a_connection_that_opens_when_its_request_is_gone_is_not_used",
+    ),
+    (
+        "baresip, Replaces",
+        "Replaces of a dialog that is not there",
+        "tests/tests/behaviour/field_calls.rs",
+        "who_demands_that_an_unknown_dialog_is_replaced_is_refused",
+    ),
 ];
 
 #[test]

@@ -16,7 +16,7 @@ pub(crate) use script::{Script, Settings};
 
 use core::net::SocketAddr;
 use fastrand::Rng;
-use sip_core::time::Duration;
+use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, SMALLEST_MTU, Target, Transport};
 use sip_core::ua::Arrays;
 use sip_core::ua::{self, Cause, UserAgent};
@@ -37,6 +37,9 @@ pub(crate) struct Day {
     outage: Option<(Duration, Duration, bool)>,
     ring_limit: Duration,
     path_mtu: u16,
+    transport: Transport,
+    /// When all connections of a node break, one after the other.
+    breaks: Vec<(u64, usize)>,
 }
 
 /// What a day came to.
@@ -95,7 +98,20 @@ impl Day {
             busy: random.u8(..3) == 0,
             seed: random.u64(..),
         };
-        Self { config, settings, random, outage, path_mtu, ring_limit: Duration::from_millis(ring_limit) }
+        let ring_limit = Duration::from_millis(ring_limit);
+        let (transport, breaks) = (Transport::Udp, Vec::new());
+        Self { config, settings, random, outage, path_mtu, ring_limit, transport, breaks }
+    }
+
+    /// The day of `config`'s seed, over connections, which break at times.
+    pub(crate) fn over_tcp(config: Config) -> Self {
+        let mut day = Self::new(config, Some(0));
+        (day.transport, day.path_mtu) = (Transport::Tcp, 0);
+        for _ in 0..day.random.usize(0..6) {
+            day.breaks.push((day.random.u64(0..60_000), day.random.usize(..day.settings.nodes)));
+        }
+        day.breaks.sort_unstable();
+        day
     }
 
     /// Plays the day and checks it.
@@ -114,18 +130,19 @@ impl Day {
             config.ring_limit = self.ring_limit;
             // On a path that carries hardly a request whole, most go by TCP, where the other end takes connections.
             config.path_mtu = self.path_mtu;
+            config.transport = self.transport;
             let mut phone = Watched::new(Phone::new(Arrays::new()));
             // What waits for a connection is overtaken, like what waits for a socket.
-            phone.in_order = self.config.faults.block == 0 && self.path_mtu == 0;
+            phone.in_order = self.config.faults.block == 0 && self.path_mtu == 0 && self.transport == Transport::Udp;
             phone.role.start(&config, world.role_seed()).expect("a configuration that can be used");
             let address = Address::from(text.parse::<SocketAddr>().expect("an address"));
             // The last one's name can't be resolved.
             if index < 2 {
-                let target = Target { address: address.with_port(0), transport: Transport::Udp };
+                let target = Target { address: address.with_port(0), transport: self.transport };
                 world.add_host(&format!("{name}.example.com"), target);
             }
             let node = world.add(name, address, phone);
-            world.listen(node, self.random.bool());
+            world.listen(node, self.transport == Transport::Tcp || self.random.bool());
         }
         let before: Vec<_> = world.nodes().map(|node| world.role(node).role.occupancy()).collect();
         if let Some((at, span, refuses)) = self.outage {
@@ -137,6 +154,12 @@ impl Day {
             set(&mut world, true);
             world.run_for(span);
             set(&mut world, false);
+        }
+        for &(at, node) in &self.breaks {
+            world.run_for(Instant::from_millis(at).since(world.now()));
+            let node = world.nodes().nth(node).expect("a node");
+            world.note(node, "connections break");
+            world.sever(node);
         }
         if !world.run_until_quiet(Duration::from_secs(3600)) {
             world.fail("something goes on for more than an hour");
@@ -176,6 +199,7 @@ impl Day {
         let perfect = self.config.faults.loss == 0
             && self.config.faults.block == 0
             && self.outage.is_none()
+            && self.breaks.is_empty()
             && self.ring_limit > Duration::from_secs(100);
         if perfect { script.calls.iter().find_map(|record| disagreement(script, record)) } else { None }
     }

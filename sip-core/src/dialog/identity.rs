@@ -63,7 +63,11 @@ impl Identity {
             routes.push(route.raw()).map_err(|_| Error::Invalid("Record-Route"))?;
         }
         if !message.is_request() {
-            routes.reverse();
+            // As `reverse`, which is not free of panics at opt-level z.
+            let mut ends = routes.iter_mut();
+            while let (Some(first), Some(last)) = (ends.next(), ends.next_back()) {
+                core::mem::swap(first, last);
+            }
         }
         let (local, remote) =
             if message.is_request() { (message.to(), message.from()) } else { (message.from(), message.to()) };

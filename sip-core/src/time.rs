@@ -3,7 +3,7 @@
 //! On targets with pointers of less than 64 bits a moment is kept in 32 bits, which makes entries and code smaller. Such a
 //! clock wraps after 49.7 days. Moments are then compared as sequence numbers are: which of two is the later one is
 //! known as long as less than 24.8 days lie between them, and no duration is longer than 24 days. Whoever calls
-//! [`handle_timeout`](crate::role::Role::handle_timeout) when it is due never sees a difference. The feature `narrow-time`
+//! [`handle_timeout`](crate::role::Role::handle_timeout) when it is due never sees a difference. The feature `narrow`
 //! gives every target this clock, so that tests can run on it.
 
 use core::cmp::Ordering;
@@ -11,7 +11,7 @@ use core::fmt;
 use core::ops::{Add, AddAssign, Mul, Sub, SubAssign};
 
 /// What a moment and a duration are kept in.
-#[cfg(all(target_pointer_width = "64", not(feature = "narrow-time")))]
+#[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
 mod width {
     pub(super) type Millis = u64;
 
@@ -37,7 +37,7 @@ mod width {
     }
 }
 
-#[cfg(not(all(target_pointer_width = "64", not(feature = "narrow-time"))))]
+#[cfg(not(all(target_pointer_width = "64", not(feature = "narrow"))))]
 mod width {
     pub(super) type Millis = u32;
 
@@ -168,13 +168,13 @@ impl PartialOrd for Instant {
 
 impl Ord for Instant {
     #[inline]
-    #[cfg(all(target_pointer_width = "64", not(feature = "narrow-time")))]
+    #[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
     fn cmp(&self, other: &Self) -> Ordering {
         self.0.cmp(&other.0)
     }
 
     #[inline]
-    #[cfg(not(all(target_pointer_width = "64", not(feature = "narrow-time"))))]
+    #[cfg(not(all(target_pointer_width = "64", not(feature = "narrow"))))]
     fn cmp(&self, other: &Self) -> Ordering {
         self.0.wrapping_sub(other.0).cast_signed().cmp(&0)
     }
@@ -386,14 +386,14 @@ mod tests {
     }
 
     #[test]
-    #[cfg(not(feature = "narrow-time"))]
+    #[cfg(not(feature = "narrow"))]
     fn nothing_lies_before_the_epoch_or_after_the_last_moment() {
         assert_eq!((at(5) - millis(7), at(5).checked_sub(millis(7))), (Instant::ZERO, None));
         assert_eq!((at(u64::MAX) + millis(7), at(u64::MAX).checked_add(millis(7))), (at(u64::MAX), None));
     }
 
     #[test]
-    #[cfg(feature = "narrow-time")]
+    #[cfg(feature = "narrow")]
     fn a_clock_of_32_bits_wraps_and_keeps_the_order() {
         let wrap = 1_u64 << 32;
         for (earlier, later) in [(5, 12), (wrap - 5, wrap + 12), (wrap + 3 - Duration::MAX.as_millis(), wrap + 3)] {

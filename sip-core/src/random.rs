@@ -4,11 +4,11 @@
 #[cfg_attr(target_pointer_width = "64", allow(dead_code, reason = "tested where it is not used"))]
 mod chaskey;
 
+#[cfg(not(target_pointer_width = "64"))]
+use chaskey::Chaskey as Permutation;
 use core::hash::Hasher;
 #[cfg(target_pointer_width = "64")]
 use sip::Sip as Permutation;
-#[cfg(not(target_pointer_width = "64"))]
-use chaskey::Chaskey as Permutation;
 
 /// SipHash of 128 bits, the quickest where registers have 64.
 #[cfg(target_pointer_width = "64")]

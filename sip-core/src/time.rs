@@ -412,7 +412,8 @@ mod tests {
     #[test]
     fn what_recurs_and_is_late_is_due_at_its_own_pace() {
         let start = at(100);
-        let cases = [(100, 130), (99, 130), (129, 130), (130, 160), (131, 160), (100 + 30 * 1_000_000, 100 + 30 * 1_000_001)];
+        let cases =
+            [(100, 130), (99, 130), (129, 130), (130, 160), (131, 160), (100 + 30 * 1_000_000, 100 + 30 * 1_000_001)];
         for (now, due) in cases {
             assert_eq!(start.next_after(millis(30), at(now)), at(due), "now {now}");
         }

@@ -79,8 +79,8 @@ impl<const N: usize> Pool<N> {
         if len == 0 {
             return Ok(Block::NONE);
         }
-        let full = Capacity::Octets { needed: len };
-        let length = u16::try_from(len).map_err(|_| Capacity::MessageSize { needed: len })?;
+        let full = Capacity::octets(len);
+        let length = u16::try_from(len).map_err(|_| full)?;
         let start = self.tail.saturating_add(HEADER);
         let end = start.saturating_add(len);
         let taken = len.saturating_add(HEADER);
@@ -245,7 +245,7 @@ impl<const N: usize> Octets for Pool<N> {
     fn reserve(&mut self, octets: usize) -> Result<(), Capacity> {
         let total = self.reserved.saturating_add(octets);
         if total > self.free() {
-            return Err(Capacity::Octets { needed: octets });
+            return Err(Capacity::octets(octets));
         }
         self.reserved = total;
         Ok(())

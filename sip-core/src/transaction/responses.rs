@@ -4,7 +4,7 @@ use super::entry::{Machine, Transaction, TransactionId, User};
 use super::layer::{MATCH, OTHER, Transactions};
 use super::step::Tell;
 use super::{Server, ServerInvite, key};
-use crate::error::{Capacity, Error};
+use crate::error::{Argument, Capacity, Error};
 use crate::memory::{KeptBlocks, Octets};
 use crate::message::{Message, Method, Writer, build, reason_phrase};
 use crate::random::Key;
@@ -74,7 +74,7 @@ impl<O: Octets> Transactions<'_, O> {
         });
         let template = written.map_err(|error| match error {
             Error::Capacity(capacity) => capacity,
-            _ => Capacity::Octets { needed: want },
+            _ => Capacity::octets(want),
         })?;
         let id = self.insert(reserved).inspect_err(|_| self.octets.release(template))?;
         let (timers, reliable) = (self.layer.timers, flow.transport.is_reliable());
@@ -136,7 +136,7 @@ impl<O: Octets> Transactions<'_, O> {
     ) -> Result<(), Error> {
         self.settle();
         if !(100..700).contains(&status) {
-            return Err(Error::Invalid("status"));
+            return Err(Error::Invalid(Argument::Status));
         }
         let timers = self.layer.timers;
         let entry = self.entry_mut(id).filter(|entry| !entry.machine.is_client()).ok_or(Error::Gone)?;

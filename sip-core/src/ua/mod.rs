@@ -65,8 +65,8 @@ impl<M: Memory> UserAgent<M> {
     /// As many octets as it takes, its memory included when that is [`Arrays`](crate::ua::Arrays): nothing is taken
     /// beside it but stack.
     ///
-    /// With pointers of 32 bits `Arrays<T, D, C, R, O>` make 680 + 176·T + 232·D + 112·C + 160·R + O, with 64 bits
-    /// 696 + 176·T + 248·D + 120·C + 160·R + O, rounded up to a multiple of 8.
+    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 696 + 176·T + 248·D + 120·C + 160·R + O, rounded up to a
+    /// multiple of 8; with 32 bits a tenth less.
     ///
     /// ```
     /// use sip_core::ua::Arrays;

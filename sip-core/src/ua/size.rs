@@ -32,7 +32,7 @@ at_most! {
 /// What the formula at [`UserAgent::BYTES`] gives.
 #[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
 const fn formula([transactions, dialogs, calls, registrations, octets]: [usize; 5]) -> usize {
-    let (agent, dialog, call) = if size_of::<usize>() == 8 { (696, 248, 120) } else { (680, 232, 112) };
+    let (agent, dialog, call) = (696, 248, 120);
     agent + 176 * transactions + dialog * dialogs + call * calls + 160 * registrations + octets.next_multiple_of(8)
 }
 
@@ -64,7 +64,7 @@ const _: () = {
     let mut calls = 1;
     while calls <= 8 {
         let most = formula([8 * calls, 2 * calls, calls, 1, 4096]);
-        let (agent, call) = if size_of::<usize>() == 8 { (856, 2024) } else { (840, 1984) };
+        let (agent, call) = (856, 2024);
         assert!(most == agent + call * calls + 4096, "the table in the README has the old figures");
         calls *= 2;
     }

@@ -107,6 +107,7 @@ fn describe(room: &mut [u8; 256], port: u16, direction: sdp::Direction) -> Conte
 }
 
 /// What an application can ask for; the octets are its text.
+#[inline(never)]
 fn perform(
     phone: &mut Phone,
     handles: &mut Handles,
@@ -158,6 +159,7 @@ fn note(handles: &mut Handles, event: Event) {
 }
 
 /// Does what is to be done, to the last.
+#[inline(never)]
 fn drain(phone: &mut Phone, handles: &mut Handles, now: Instant) {
     loop {
         let blocked = match phone.poll_action(now) {

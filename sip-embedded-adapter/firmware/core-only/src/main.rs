@@ -8,12 +8,12 @@ mod mailbox;
 
 use mailbox::{MAILBOX, ROOM};
 use panic_never as _;
-use sip_core::ua::Arrays;
 use sip_core::message::{Header, HeaderName, Message, Method};
 use sip_core::role::{Action, Received, Role};
 use sip_core::sdp;
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
+use sip_core::ua::Arrays;
 use sip_core::ua::{Call, Config, Content, Event, IncomingRequest, Registration, UserAgent};
 use static_cell::ConstStaticCell;
 

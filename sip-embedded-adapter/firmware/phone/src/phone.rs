@@ -5,12 +5,12 @@ use crate::media::{Endpoint, Refusal, is_hold};
 use crate::settings::Settings;
 use core::fmt::{self, Write};
 use sip_core::error::{Argument, ConfigError, Error};
-use sip_core::ua::Memory;
 use sip_core::message::Message;
 use sip_core::random::Seed;
 use sip_core::time::{Duration, Instant};
 use sip_core::transaction::Timers;
 use sip_core::transport::Transport;
+use sip_core::ua::Memory;
 use sip_core::ua::{Call, Config, Content, Event, Registration, UserAgent};
 
 /// Calls at the same time.

@@ -59,7 +59,7 @@ impl Phone {
     }
 
     fn let_time_pass(&mut self) {
-        self.now = self.now + LIFETIME;
+        self.now += LIFETIME;
         self.agent.handle_timeout(self.now);
         self.drain();
     }

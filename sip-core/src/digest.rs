@@ -1,5 +1,7 @@
 //! Digest authentication (RFC 3261 §22.4, RFC 7616, RFC 8760).
 
+mod md5;
+
 use crate::message::scan::alike;
 use crate::message::{Challenge, HeaderName, Method, Writer};
 use md5::Md5;
@@ -93,10 +95,8 @@ impl Hex {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut digits = [0; 64];
         let mut length: usize = 0;
-        for (pair, octet) in digits.chunks_exact_mut(2).zip(hash) {
-            for (digit, nibble) in pair.iter_mut().zip([octet >> 4, octet & 15]) {
-                *digit = DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
-            }
+        for (pair, octet) in digits.as_chunks_mut().0.iter_mut().zip(hash) {
+            *pair = [octet >> 4, octet & 15].map(|nibble| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'));
             length = length.wrapping_add(2);
         }
         Self { digits, length }
@@ -119,18 +119,24 @@ impl Hex {
 
 /// The hash of the parts with colons between them.
 fn hash(md5: bool, parts: &[&[u8]]) -> Hex {
-    if md5 { Hex::new(&joined::<Md5>(parts)) } else { Hex::new(&joined::<Sha256>(parts)) }
+    if md5 {
+        let mut hasher = Md5::new();
+        join(parts, |part| hasher.update(part));
+        Hex::new(&hasher.finish())
+    } else {
+        let mut hasher = Sha256::new();
+        join(parts, |part| hasher.update(part));
+        Hex::new(&hasher.finalize())
+    }
 }
 
-fn joined<D: Digest>(parts: &[&[u8]]) -> impl AsRef<[u8]> + core::ops::Deref<Target = [u8]> + use<D> {
-    let mut hasher = D::new();
+fn join(parts: &[&[u8]], mut update: impl FnMut(&[u8])) {
     for (place, part) in parts.iter().enumerate() {
         if place > 0 {
-            hasher.update(b":");
+            update(b":");
         }
-        hasher.update(part);
+        update(part);
     }
-    hasher.finalize()
 }
 
 /// What a user proves to know.
@@ -368,7 +374,9 @@ mod tests {
     #[test]
     fn a_hash_stands_for_the_password_of_its_own_algorithm() {
         let mut ha1 = [0; 16];
-        ha1.copy_from_slice(&joined::<Md5>(&[RFC_7616.username, RFC_7616.realm, b"Circle of Life"]));
+        let mut hasher = Md5::new();
+        join(&[RFC_7616.username, RFC_7616.realm, b"Circle of Life"], |part| hasher.update(part));
+        ha1.copy_from_slice(&hasher.finish());
         let md5 = Inputs { algorithm: Algorithm::Md5, secret: Secret::Md5(ha1), ..RFC_7616 };
         assert_eq!(of(md5), "8ca523f5e9506fed4657c9700eebdbec");
         assert_eq!(response(&Inputs { algorithm: Algorithm::Sha256, ..md5 }), None);

@@ -1,14 +1,47 @@
 //! Branches, tags, Call-IDs and hash keys, all from one seed that the caller gives.
 
+#[cfg(any(test, not(target_pointer_width = "64")))]
+#[cfg_attr(target_pointer_width = "64", allow(dead_code, reason = "tested where it is not used"))]
+mod chaskey;
+
+#[cfg(not(target_pointer_width = "64"))]
+use chaskey::Chaskey as Permutation;
 use core::hash::Hasher;
-use siphasher::sip128::{Hasher128, SipHasher13};
+#[cfg(target_pointer_width = "64")]
+use sip::Sip as Permutation;
+
+/// SipHash of 128 bits, the quickest where registers have 64.
+#[cfg(target_pointer_width = "64")]
+mod sip {
+    use core::hash::Hasher;
+    use siphasher::sip128::{Hasher128, SipHasher13};
+
+    #[derive(Clone, Copy)]
+    pub(super) struct Sip(SipHasher13);
+
+    impl Sip {
+        pub(super) fn new(low: u64, high: u64) -> Self {
+            Self(SipHasher13::new_with_keys(low, high))
+        }
+
+        #[inline]
+        pub(super) fn word(&mut self, word: u64) {
+            self.0.write_u64(word);
+        }
+
+        pub(super) fn finish(self) -> (u64, u64) {
+            let hash = self.0.finish128();
+            (hash.h1, hash.h2)
+        }
+    }
+}
 
 /// Sixteen octets of entropy from the caller, the one source of every random value in a role.
 ///
 /// Take them from a hardware generator; tests take them from a number, so that a run can be repeated.
 pub type Seed = [u8; 16];
 
-/// A keyed generator: the n-th value is SipHash of n under the seed.
+/// A keyed generator: the n-th value is the keyed hash of n under the seed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Random {
     key: HashKey,
@@ -63,8 +96,10 @@ impl Token {
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn new(bits: u64) -> Self {
         let mut text = [0; 16];
-        for (place, half) in text.as_chunks_mut().0.iter_mut().zip([bits >> 32, bits & u64::from(u32::MAX)]) {
-            *place = spell(half).to_be_bytes();
+        let mut rest = bits;
+        for place in text.as_chunks_mut().0.iter_mut().rev() {
+            *place = spell(rest as u16).to_be_bytes();
+            rest >>= 16;
         }
         Self(text)
     }
@@ -82,7 +117,7 @@ impl Token {
     }
 }
 
-/// The key of a SipHash.
+/// The key of a hash: SipHash with pointers of 64 bits, Chaskey with others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HashKey {
     low: u64,
@@ -97,14 +132,15 @@ impl HashKey {
     #[must_use]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn hasher(self) -> KeyHasher {
-        KeyHasher(SipHasher13::new_with_keys(self.low, self.high))
+        KeyHasher(Permutation::new(self.low, self.high))
     }
 }
 
 /// Collects the parts of a key; a part's length is hashed with it, so that parts can't run into each other.
 ///
 /// It takes whole words only, which is what the hash is quick at: the last word of a part is filled up with zeros.
-pub struct KeyHasher(SipHasher13);
+#[derive(Clone, Copy)]
+pub struct KeyHasher(Permutation);
 
 impl KeyHasher {
     /// Adds one part.
@@ -134,8 +170,8 @@ impl KeyHasher {
     /// The key.
     #[must_use]
     pub fn finish(self) -> Key {
-        let hash = self.0.finish128();
-        Key { low: hash.h1, high: hash.h2 }
+        let (low, high) = self.0.finish();
+        Key { low, high }
     }
 
     /// Adds the length and the octets, eight at a time.
@@ -160,11 +196,12 @@ impl KeyHasher {
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn word(&mut self, word: u64) {
-        self.0.write_u64(word);
+        self.0.word(word);
     }
 }
 
 /// A hasher for fingerprints, under no key: it hashes what a role holds, which is no secret of its own process.
+#[derive(Clone, Copy)]
 pub(crate) struct ContentHasher(KeyHasher);
 
 impl ContentHasher {
@@ -179,7 +216,7 @@ impl Hasher for ContentHasher {
     }
 
     fn finish(&self) -> u64 {
-        self.0.0.finish128().h1
+        self.0.finish().low
     }
 }
 
@@ -222,16 +259,15 @@ const fn lower_case(word: u64) -> u64 {
     word | ((from_a ^ beyond_z) & !word & HIGH) >> 2
 }
 
-/// The eight hexadecimal digits of 32 bits, an octet each with the last digit lowest, all at once.
-const fn spell(bits: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    let pairs = (bits | bits << 16) & 0x0000_FFFF_0000_FFFF;
-    let octets = (pairs | pairs << 8) & 0x00FF_00FF_00FF_00FF;
+/// The four hexadecimal digits of 16 bits, an octet each with the last digit lowest, all at once.
+const fn spell(bits: u16) -> u32 {
+    const ONES: u32 = u32::MAX / 255;
+    let octets = (bits as u32 | (bits as u32) << 8) & 0x00FF_00FF;
     let digits = (octets | octets << 4) & (15 * ONES);
     // Ten and more carry into the fifth bit.
     let letters = digits.wrapping_add(6 * ONES) >> 4 & ONES;
-    let gap = (b'a' - b'9' - 1) as u64;
-    digits.wrapping_add(b'0' as u64 * ONES).wrapping_add(letters.wrapping_mul(gap))
+    let gap = (b'a' - b'9' - 1) as u32;
+    digits.wrapping_add(b'0' as u32 * ONES).wrapping_add(letters.wrapping_mul(gap))
 }
 
 fn halves(seed: Seed) -> (u64, u64) {

@@ -122,15 +122,15 @@ pub enum Action<'a, E> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SendId {
     pub(crate) table: u8,
-    pub(crate) index: u32,
-    pub(crate) generation: u16,
+    /// The bits of a handle in that table.
+    pub(crate) entry: u64,
 }
 
 impl SendId {
     /// The name of a send, for a role of one's own: which of its tables, which entry, and whose use of the entry.
     #[must_use]
-    pub const fn new(table: u8, index: u32, generation: u16) -> Self {
-        Self { table, index, generation }
+    pub const fn new(table: u8, index: u32, generation: u32) -> Self {
+        Self { table, entry: (generation as u64) << 32 | index as u64 }
     }
 }
 

@@ -4,7 +4,8 @@
 usage: weigh.py ELF [--flash OCTETS] [--ram OCTETS] [--stack OCTETS] [--state SYMBOL]
 
 The stack is the longest path through the call graph from the reset vector. Frames are read from the code: what a function
-pushes and takes off its stack pointer. A call through a register has no callee in the code, so each function with one
+pushes and takes off its stack pointer. A call through a register that was loaded with a constant calls that one (it is
+how code is made small that calls one function often). Any other has no callee in the code, so each function with one
 is named in INDIRECT with what it may call; one that is not named there, a cycle, and a stack pointer moved by a
 register are errors: then there is no bound.
 """
@@ -21,6 +22,8 @@ INDIRECT = [
     (r"::write_response::\{closure", r"::(respond_with|finish|write_trying)::\{closure"),
     # What is wrong with a message: one check for each header.
     (r"::incomplete$", r"parse::incomplete::\{closure|::is_call_id$|::call_once"),
+    # The realm that answers a challenge: by its name, or the one that has none.
+    (r"::credential_for::.*\{closure", r"::credential_for::.*\{closure|::call_once"),
     # Headers that occur once: one function reads each value.
     (r"Message>?::single", r"message::.*::parse$|message::.*\{closure|::call_once"),
 ]
@@ -34,17 +37,21 @@ class Function:
     def __init__(self, address, name):
         self.address, self.name = address, name
         self.frame, self.calls, self.indirect, self.words = 0, set(), False, []
+        self.code = []
+        # Called through a register by who loaded it.
+        self.followed = False
+        # The most that a part of the function takes which the compiler has put elsewhere, to share it.
+        self.shared = 0
+
+    def is_part(self):
+        """Whether this is a few instructions that several functions have in common, and no function of its own."""
+        return self.name.startswith("OUTLINED_FUNCTION")
 
 
 def disassemble(elf):
     """The functions by address, with their frames and whom they call."""
-    functions, function, known = {}, None, set()
-    text = tool("objdump", "-d", "-C", "--no-show-raw-insn", elf).splitlines()
-    for line in text:
-        head = re.match(r"^([0-9a-f]{8}) <(.*)>:$", line)
-        if head:
-            known.add(int(head[1], 16))
-    for line in text:
+    functions, function, literals = {}, None, {}
+    for line in tool("objdump", "-d", "-C", "--no-show-raw-insn", elf).splitlines():
         head = re.match(r"^([0-9a-f]{8}) <(.*)>:$", line)
         if head:
             function = functions[int(head[1], 16)] = Function(int(head[1], 16), head[2])
@@ -52,12 +59,21 @@ def disassemble(elf):
         code = re.match(r"^ +([0-9a-f]+):\t(\S+)(?:\t(.*))?$", line)
         if not code or function is None:
             continue
-        step(function, known, code[2].removesuffix(".n").removesuffix(".w"), code[3] or "")
+        if code[2] == ".word":
+            literals[int(code[1], 16)] = int(code[3].split()[0], 16)
+        function.code.append((code[2].removesuffix(".n").removesuffix(".w"), code[3] or ""))
+    for function in functions.values():
+        for name, operands in function.code:
+            count(function, functions, name, operands)
+    for function in functions.values():
+        if not function.is_part():
+            follow(function, function.code, functions, literals, {})
+            function.frame += function.shared
     return functions
 
 
-def step(function, known, name, operands):
-    """Takes one instruction into account."""
+def count(function, functions, name, operands):
+    """Takes the stack and the plain calls of one instruction into account."""
     if name in ("push", "vpush", "stmdb", "vstmdb"):
         if name.endswith("push") or operands.startswith("sp!"):
             width = 8 if re.search(r"\{d", operands) else 4
@@ -71,15 +87,60 @@ def step(function, known, name, operands):
         function.frame += int(amount[1])
     elif name == ".word":
         function.words.append(int(operands.split()[0], 16))
-    elif name in ("blx", "bx") and re.match(r"(r\d+|ip|fp|sl)\b", operands):
-        function.indirect = True
-    elif re.match(r"(bl?x?|b[a-z]{2}|cbn?z)$", name) and (target := re.search(r"\b([0-9a-f]+) <", operands)):
-        target = int(target[1], 16)
-        if target in known and (target != function.address or name == "bl"):
-            function.calls.add(target)
     elif name in ("movw", "movt"):
         value = re.search(r"#(\d+)", operands)
         function.words.append((operands.split(",")[0], name, int(value[1]) if value else 0))
+    elif (target := called(name, operands)) in functions and (target != function.address or name == "bl"):
+        function.calls.add(target)
+
+
+def called(name, operands):
+    """The address to which an instruction branches or which it calls."""
+    target = re.match(r"(bl?x?|b[a-z]{2}|cbn?z)$", name) and re.search(r"\b([0-9a-f]+) <", operands)
+    return int(target[1], 16) if target else None
+
+
+# Instructions whose first operand is no register that they write.
+WRITES_NONE = re.compile(r"(str|cmp|cmn|tst|teq|push|stm|vstr|vpush|it|nop|bx$|b$|b[a-z]{2}$|cbn?z)")
+
+
+def follow(function, code, functions, literals, held):
+    """Follows the constants that registers hold, in the order of the code, to what is called through them."""
+    for name, operands in code:
+        target = called(name, operands)
+        if target in functions and functions[target].is_part():
+            function.shared = max(function.shared, functions[target].frame)
+            follow(function, functions[target].code, functions, literals, held)
+        elif name in ("blx", "bx") and (register := re.match(r"(r\d+|ip|fp|sl)$", operands.strip())):
+            callee = held.get(register[1], 0) & ~1
+            if callee in functions:
+                function.calls.add(callee)
+                functions[callee].followed = True
+            else:
+                function.indirect = True
+        track(name, operands, literals, held)
+
+
+def track(name, operands, literals, held):
+    """What registers hold after an instruction."""
+    first, _, rest = operands.partition(", ")
+    literal = re.match(r"\[pc, #\d+\]\s*@ \(?([0-9a-f]+) <", rest)
+    constant = re.match(r"#(\d+)", rest)
+    if name == "ldr" and literal:
+        held[first] = literals.get(int(literal[1], 16), 0)
+    elif name == "mov" and rest in held:
+        held[first] = held[rest]
+    elif name == "movw" and constant:
+        held[first] = int(constant[1])
+    elif name == "movt" and constant:
+        held[first] = held.get(first, 0) | int(constant[1]) << 16
+    elif name in ("bl", "blx"):
+        for register in ("r0", "r1", "r2", "r3", "ip", "lr"):
+            held.pop(register, None)
+    elif not WRITES_NONE.match(name):
+        several = name in ("pop", "ldmia", "ldmdb", "ldrd", "umull", "smull", "umlal", "smlal")
+        for register in re.findall(r"\b(?:r\d+|ip|fp|sl|lr)\b", operands if several else first):
+            held.pop(register, None)
 
 
 def registers(operands):
@@ -126,7 +187,7 @@ def link_indirect(elf, functions):
         function.calls |= targets
         named |= targets
         report.append(f"called through a register by {function.name}: one of {len(targets)}")
-    for address in sorted(candidates - named):
+    for address in sorted(address for address in candidates - named if not functions[address].followed):
         report.append(f"address taken, and no call to it named: {functions[address].name}")
     return report
 

@@ -339,7 +339,7 @@ fn after_a_change_of_network_the_only_connection_is_opened_anew() {
                         assert!(!matches!(event, Event::RegistrationFailed { .. }), "{event:?} after change {changed}");
                         registered += u32::from(matches!(event, Event::Registered { .. }));
                     }
-                    Turn::Idle(_) if !far.drive(&mut stack, now) => now = now + Duration::from_millis(10),
+                    Turn::Idle(_) if !far.drive(&mut stack, now) => now += Duration::from_millis(10),
                     _ => {}
                 }
             }

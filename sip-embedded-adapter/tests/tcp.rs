@@ -62,7 +62,7 @@ impl Bench {
     }
 
     fn pass(&mut self, span: Duration) {
-        self.now = self.now + span;
+        self.now += span;
     }
 
     /// An open connection to a peer.

@@ -129,9 +129,8 @@ impl Boxes {
         if len == 0 {
             return Ok(Block::NONE);
         }
-        let full = Capacity::Octets { needed: len };
-        let octets =
-            self.room.get(..len).ok_or(if len > LONGEST { Capacity::MessageSize { needed: len } } else { full })?;
+        let full = Capacity::octets(len);
+        let octets = self.room.get(..len).ok_or(full)?;
         if len.saturating_add(floor) > self.limit.saturating_sub(self.used) {
             return Err(full);
         }
@@ -222,7 +221,7 @@ impl Octets for Boxes {
     fn reserve(&mut self, octets: usize) -> Result<(), Capacity> {
         let total = self.reserved.saturating_add(octets);
         if total > self.free() {
-            return Err(Capacity::Octets { needed: octets });
+            return Err(Capacity::octets(octets));
         }
         self.reserved = total;
         Ok(())
@@ -291,6 +290,6 @@ mod tests {
         let mut boxes = Boxes::default();
         assert_eq!(boxes.open(1).1.len(), LONGEST);
         assert!(boxes.keep(LONGEST).is_ok());
-        assert_eq!(boxes.keep(LONGEST + 1), Err(Capacity::MessageSize { needed: LONGEST + 1 }));
+        assert_eq!(boxes.keep(LONGEST + 1), Err(Capacity::MessageSize { beyond: 1 }));
     }
 }

@@ -1,6 +1,6 @@
 //! The texts of a dialog and the requests written from them (RFC 3261 §12.1, §12.2.1.1).
 
-use crate::error::Error;
+use crate::error::{Argument, Error};
 use crate::memory::{Block, Octets};
 use crate::message::scan::find;
 use crate::message::{HeaderName, Message, Method, NameAddr, Uri, Writer, unfold};
@@ -52,18 +52,22 @@ impl Identity {
         local_tag: &[u8],
         octets: &mut O,
     ) -> Result<(Self, Option<Uri<'a>>), Error> {
-        let (target, uri) = remote_target(message).ok_or(Error::Invalid("Contact"))?;
+        let (target, uri) = remote_target(message).ok_or(Error::Invalid(Argument::Contact))?;
         let mut next_hop = Some(uri);
         let mut routes = heapless::Vec::<&[u8], MAX_ROUTES>::new();
         for route in message.record_routes() {
-            let route = route.map_err(|_| Error::Invalid("Record-Route"))?;
+            let route = route.map_err(|_| Error::Invalid(Argument::RecordRoute))?;
             if routes.is_empty() || !message.is_request() {
                 next_hop = route.uri().ok();
             }
-            routes.push(route.raw()).map_err(|_| Error::Invalid("Record-Route"))?;
+            routes.push(route.raw()).map_err(|_| Error::Invalid(Argument::RecordRoute))?;
         }
         if !message.is_request() {
-            routes.reverse();
+            // As `reverse`, which is not free of panics at opt-level z.
+            let mut ends = routes.iter_mut();
+            while let (Some(first), Some(last)) = (ends.next(), ends.next_back()) {
+                core::mem::swap(first, last);
+            }
         }
         let (local, remote) =
             if message.is_request() { (message.to(), message.from()) } else { (message.from(), message.to()) };

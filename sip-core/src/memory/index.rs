@@ -1,7 +1,7 @@
 //! The order of a table: which entries are in use, their hash chains, the timer heap, the ready lists. It knows their
 //! links alone and not the entries, so its code is there once for all kinds of them.
 
-use super::links::{CHAINS, Handle, Head, LISTS, Link, Links, Tenure};
+use super::links::{CHAINS, Handle, Head, LISTS, Link, Links};
 use crate::random::Key;
 use crate::time::Instant;
 
@@ -23,9 +23,8 @@ pub(super) struct IndexRef<'a> {
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(super) fn place(links: &[Links], handle: Handle) -> Option<usize> {
-    let index = handle.index()?;
-    let links = links.get(index)?;
-    (links.tenure == Tenure::of(handle.generation())).then_some(index)
+    let link = handle.link(links.len());
+    (handle_of(links, link)? == handle).then_some(link.to_entry()?)
 }
 
 impl<'a> IndexRef<'a> {
@@ -95,8 +94,8 @@ impl<'a> IndexRef<'a> {
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(super) fn handle_of(links: &[Links], link: Link) -> Option<Handle> {
-    let links = links.get(link.to_entry()?)?;
-    Some(Handle::new(link, links.tenure.generation()?))
+    let generation = links.get(link.to_entry()?)?.tenure.generation()?;
+    Some(Handle::new(link, generation, links.len()))
 }
 
 impl Index<'_> {
@@ -120,8 +119,8 @@ impl Index<'_> {
         let links = self.links.get_mut(link.to_entry()?)?;
         self.head.free = core::mem::take(&mut links.next);
         self.head.used = self.head.used.saturating_add(1);
-        links.tenure = links.tenure.next();
-        Some(Handle::new(link, links.tenure.generation()?))
+        links.tenure = links.tenure.begun();
+        handle_of(self.links, link)
     }
 
     /// Gives an entry back; its place, when the handle was not stale.

@@ -2,6 +2,7 @@
 
 use crate::random::Key;
 use crate::time::Instant;
+use core::fmt;
 
 /// Hash chains of a table: every entry can be found by this many keys.
 pub const CHAINS: usize = 2;
@@ -88,31 +89,26 @@ impl Links {
     };
 }
 
-/// Whether an entry is in use, and how often it was given out, so that a handle of an earlier owner is known as stale.
+/// Whether an entry is in use, and how many owners it had before, so that a handle of an earlier owner is known as stale.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tenure(u32);
 
 impl Tenure {
-    const IN_USE: u32 = 1 << 16;
+    const IN_USE: u32 = 1 << 31;
 
-    /// The tenure of the owner that has this generation.
-    pub(super) const fn of(generation: u16) -> Self {
-        Self(generation as u32 | Self::IN_USE)
+    /// The tenure of the next owner.
+    pub(super) const fn begun(self) -> Self {
+        Self(self.0 | Self::IN_USE)
     }
 
-    /// The one after this, of the next owner.
-    pub(super) const fn next(self) -> Self {
-        Self::of((self.0 as u16).wrapping_add(1))
-    }
-
-    /// The same when it is over.
+    /// The same when it is over; the next owner is another one.
     pub(super) const fn ended(self) -> Self {
-        Self(self.0 & !Self::IN_USE)
+        Self(self.0.wrapping_add(1) & split::GENERATIONS)
     }
 
     /// The generation of the owner, when there is one.
-    pub(super) const fn generation(self) -> Option<u16> {
-        if self.0 & Self::IN_USE == 0 { None } else { Some(self.0 as u16) }
+    pub(super) const fn generation(self) -> Option<u32> {
+        if self.0 & Self::IN_USE == 0 { None } else { Some(self.0 & !Self::IN_USE) }
     }
 }
 
@@ -144,58 +140,62 @@ pub trait Entry: Sized {
     fn key(&self, chain: usize) -> Key;
 }
 
-/// Names an entry: its place, and which of the owners it had, each in half of a word. The zero value is none.
-///
-/// With pointers of 32 bits a table so has 65,535 entries at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Handle(usize);
+/// How the parts of a [`Handle`] share its bits.
+#[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
+mod split {
+    pub(super) type Word = u64;
 
-/// The bits of half a word.
-const HALF: u32 = usize::BITS / 2;
+    /// 4,194,303 entries, and 2²⁶ owners of each before a handle names another one.
+    const NUMBER: u32 = 22;
+    pub(super) const MOST: usize = (1 << NUMBER) - 1;
+    /// What a generation can be: with the number it has 48 bits.
+    pub(super) const GENERATIONS: u32 = (1 << (48 - NUMBER)) - 1;
+
+    /// The bits that the place has in a table of `capacity` entries; the others are the generation.
+    pub(super) const fn number(_capacity: usize) -> u32 {
+        NUMBER
+    }
+}
+
+#[cfg(not(all(target_pointer_width = "64", not(feature = "narrow"))))]
+mod split {
+    pub(super) type Word = u32;
+
+    pub(super) const MOST: usize = 65_535;
+    pub(super) const GENERATIONS: u32 = u32::MAX >> 1;
+
+    /// No more than the table has use for: 5 for 16 transactions, which have 2²⁷ owners each before a handle names another
+    /// one; 16 of the 32 for the largest table.
+    pub(super) const fn number(capacity: usize) -> u32 {
+        usize::BITS - capacity.leading_zeros()
+    }
+}
+
+/// Names an entry: its place, and which of the owners it had. The zero value is none.
+///
+/// A table has 4,194,303 entries at most, 65,535 with pointers of 32 bits.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Handle(split::Word);
 
 impl Handle {
     /// No entry.
     pub const NONE: Self = Self(0);
 
-    /// The bits of the number.
-    const NUMBER: usize = (1 << HALF) - 1;
-
     /// The most entries that a table can have: all of them can be named and linked.
-    pub(super) const MOST: usize = if Self::NUMBER < Link::MOST { Self::NUMBER } else { Link::MOST };
-
-    /// The handle made of its two parts, as [`number`](Self::number) and [`generation`](Self::generation) give them.
-    #[must_use]
-    pub const fn from_parts(number: u32, generation: u16) -> Self {
-        Self(number as usize & Self::NUMBER | (generation as usize) << HALF)
-    }
+    pub(super) const MOST: usize = if split::MOST < Link::MOST { split::MOST } else { Link::MOST };
 
     /// The handle with these [`bits`](Self::bits).
-    pub(crate) const fn from_bits(bits: u64) -> Self {
-        Self(bits as usize)
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits as split::Word)
     }
 
-    /// The handle as a number of at most 48 bits.
-    pub(crate) const fn bits(self) -> u64 {
+    /// The handle as a number of at most 48 bits, by which nothing else is known of it.
+    #[must_use]
+    #[allow(clippy::unnecessary_cast, reason = "not on every target")]
+    pub const fn bits(self) -> u64 {
         self.0 as u64
-    }
-
-    /// The place of the entry plus one; zero for none.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        (self.0 & Self::NUMBER) as u32
-    }
-
-    /// Which of the owners of that place is meant.
-    #[must_use]
-    pub const fn generation(self) -> u16 {
-        (self.0 >> HALF) as u16
-    }
-
-    /// The place of the entry in its slice.
-    #[must_use]
-    pub const fn index(self) -> Option<usize> {
-        Link(self.number()).to_entry()
     }
 
     /// Whether this is the zero value.
@@ -204,7 +204,29 @@ impl Handle {
         self.0 == 0
     }
 
-    pub(super) const fn new(link: Link, generation: u16) -> Self {
-        Self::from_parts(link.0, generation)
+    /// The handle of the owner of a place in a table of `capacity` entries.
+    pub(super) const fn new(link: Link, generation: u32, capacity: usize) -> Self {
+        Self((generation as split::Word) << split::number(capacity) | link.0 as split::Word)
+    }
+
+    /// The place of the entry in a table of `capacity` entries.
+    pub(super) const fn link(self, capacity: usize) -> Link {
+        Link((self.0 & !(split::Word::MAX << split::number(capacity))) as u32)
+    }
+}
+
+/// A small number at first; it grows as places are used again.
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The generation follows the number, so that a long-lived program does not print twelve digits.
+        let (number, generation) = (self.link(split::MOST).0, self.bits() >> split::number(split::MOST));
+        write!(f, "{number}")?;
+        if generation == 0 { Ok(()) } else { write!(f, ".{generation}") }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({self})")
     }
 }

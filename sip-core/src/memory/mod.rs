@@ -14,6 +14,7 @@ mod table;
 
 pub use links::{CHAINS, Entry, Handle, Head, LISTS, Links};
 pub use octets::{Block, KeptBlocks, Octets};
+pub(crate) use pool::move_down;
 pub use pool::{Pool, PoolBlocks};
 pub use store::Store;
 pub use table::{Table, TableRef};

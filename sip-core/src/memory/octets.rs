@@ -1,6 +1,6 @@
 //! Where written messages are kept.
 
-use crate::error::{Capacity, Error};
+use crate::error::{Argument, Capacity, Error};
 use crate::message::{WriteError, Writer};
 
 /// Names kept octets. The zero value is none.
@@ -127,11 +127,8 @@ pub trait Octets: 'static {
         match written {
             Ok(len) if reserved => Ok(self.keep_reserved(len)?),
             Ok(len) => Ok(self.keep(len)?),
-            Err(WriteError::Full { needed }) => Err(Capacity::Octets { needed }.into()),
-            Err(WriteError::TooLarge { needed }) => Err(Capacity::MessageSize { needed }.into()),
-            Err(WriteError::Injection) => {
-                Err(Error::Invalid("a header value with a line end, or a name that is no token"))
-            }
+            Err(WriteError::Full { needed } | WriteError::TooLarge { needed }) => Err(Capacity::octets(needed).into()),
+            Err(WriteError::Injection) => Err(Error::Invalid(Argument::HeaderValue)),
         }
     }
 

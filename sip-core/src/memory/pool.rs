@@ -79,8 +79,8 @@ impl<const N: usize> Pool<N> {
         if len == 0 {
             return Ok(Block::NONE);
         }
-        let full = Capacity::Octets { needed: len };
-        let length = u16::try_from(len).map_err(|_| Capacity::MessageSize { needed: len })?;
+        let full = Capacity::octets(len);
+        let length = u16::try_from(len).map_err(|_| full)?;
         let start = self.tail.saturating_add(HEADER);
         let end = start.saturating_add(len);
         let taken = len.saturating_add(HEADER);
@@ -118,13 +118,7 @@ impl<const N: usize> Pool<N> {
             let live = if number == 0 { None } else { self.place(Block::from_number(number)) };
             if let Some((_, len)) = live {
                 let kept = HEADER.saturating_add(len);
-                let shift = from.saturating_sub(to);
-                if shift > 0
-                    && let Some(window) = self.octets.get_mut(to..from.saturating_add(kept))
-                    && shift <= window.len()
-                {
-                    window.copy_within(shift.., 0);
-                }
+                move_down(&mut self.octets, from, from.saturating_add(kept), to);
                 // A truncated block gives up its rest here.
                 let length = u16::try_from(len).unwrap_or(u16::MAX);
                 write(&mut self.octets, to, number, length);
@@ -251,7 +245,7 @@ impl<const N: usize> Octets for Pool<N> {
     fn reserve(&mut self, octets: usize) -> Result<(), Capacity> {
         let total = self.reserved.saturating_add(octets);
         if total > self.free() {
-            return Err(Capacity::Octets { needed: octets });
+            return Err(Capacity::octets(octets));
         }
         self.reserved = total;
         Ok(())
@@ -268,6 +262,18 @@ impl<const N: usize> Octets for Pool<N> {
     fn free(&self) -> usize {
         // A free slot between others stays in the table: the next block has it for nothing, no octets can lie there.
         self.table().saturating_sub(self.live)
+    }
+}
+
+/// Moves `from..end` down to `to`. It is the only caller of `copy_within`, which so loses its panics.
+#[inline(never)]
+pub(crate) fn move_down(octets: &mut [u8], from: usize, end: usize, to: usize) {
+    let shift = from.saturating_sub(to);
+    if shift > 0
+        && let Some(window) = octets.get_mut(to..end)
+        && shift <= window.len()
+    {
+        window.copy_within(shift.., 0);
     }
 }
 

@@ -110,7 +110,7 @@ fn blocks_reach_65535_octets() {
         let block = pool.keep(65_535).unwrap();
         assert!(Octets::get(&pool, block).iter().all(|octet| *octet == fill));
     }
-    assert_eq!(pool.keep(65_536), Err(Capacity::MessageSize { needed: 65_536 }));
+    assert_eq!(pool.keep(65_536), Err(Capacity::MessageSize { beyond: 1 }));
 }
 
 #[test]

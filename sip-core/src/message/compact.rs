@@ -36,15 +36,8 @@ fn short_name(row: &[u8]) -> Option<(u8, usize)> {
 
 /// Moves `from..end` down to `to`; where that then ends.
 fn move_down(octets: &mut [u8], from: usize, end: usize, to: usize) -> usize {
-    let length = end.saturating_sub(from);
-    let shift = from.saturating_sub(to);
-    if shift > 0
-        && let Some(window) = octets.get_mut(to..end)
-        && shift <= window.len()
-    {
-        window.copy_within(shift.., 0);
-    }
-    to.saturating_add(length)
+    crate::memory::move_down(octets, from, end, to);
+    to.saturating_add(end.saturating_sub(from))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub(super) fn copy(place: &mut [u8], octets: &[u8]) {
         0..8 if WIDE => _ = few(place, octets),
         8..=16 if WIDE => _ = ends::<8>(place, octets),
         17..=32 if WIDE => _ = ends::<16>(place, octets),
-        _ => place.copy_from_slice(octets),
+        _ => all(place, octets),
     }
 }
 
@@ -19,7 +19,7 @@ pub(super) fn copy(place: &mut [u8], octets: &[u8]) {
 #[inline(always)]
 pub(super) fn copy_looking(place: &mut [u8], octets: &[u8], look: impl Fn(Chunk) -> u32) -> bool {
     if !Chunk::EXISTS {
-        place.copy_from_slice(octets);
+        all(place, octets);
         return true;
     }
     let look = |chunk: &[u8; 16]| Chunk::new(chunk).is_none_or(|chunk| look(chunk) != 0);
@@ -39,6 +39,14 @@ pub(super) fn copy_looking(place: &mut [u8], octets: &[u8], look: impl Fn(Chunk)
     }
     let Some((_, last)) = ends::<16>(place, octets) else { return true };
     found | look(&last)
+}
+
+/// Copies as many octets as both have, which can't panic. The compiler makes one call of it.
+#[inline(always)]
+fn all(place: &mut [u8], octets: &[u8]) {
+    for (place, octet) in place.iter_mut().zip(octets) {
+        *place = *octet;
+    }
 }
 
 /// Copies the first and the last `N` octets, which may overlap, and gives them; `None` when there are not so many.

@@ -21,10 +21,10 @@ macro_rules! headers {
         #[derive(Clone, Copy)]
         enum Id { #[allow(dead_code, reason = "keeps zero free")] Other, $($variant,)* End }
 
-        static NAMES: [Name; Id::End as usize] = [
-            Name::new(b"", 0),
-            $(Name::new(concat!($name, ": ").as_bytes(), $compact),)*
-        ];
+        /// The names, a colon and a space behind each.
+        static TEXTS: &str = concat!($($name, ": "),*);
+
+        static NAMES: [Name; Id::End as usize] = names([(0, 0), $(($name.len() as u8 + 2, $compact)),*]);
 
         impl<'a> HeaderName<'a> {
             /// How many ids there are, that of unknown names counted.
@@ -71,34 +71,41 @@ macro_rules! headers {
     };
 }
 
-/// As many octets as the longest known name has with a colon and a space.
-const LONGEST_START: usize = 22;
-
 /// How rows of one name begin.
+#[derive(Clone, Copy)]
 pub(crate) struct Name {
-    /// The long name, a colon and a space, and what fills it up.
-    start: [u8; LONGEST_START],
+    /// Where the long name begins in [`TEXTS`], and its length with a colon and a space.
+    at: u16,
     length: u8,
     /// The compact form; zero where there is none.
     compact: u8,
 }
 
-impl Name {
-    const fn new(start: &[u8], compact: u8) -> Self {
-        let mut padded = [0; LONGEST_START];
-        let (place, _) = padded.split_at_mut(start.len());
-        place.copy_from_slice(start);
-        Self { start: padded, length: start.len() as u8, compact }
+/// The names of these lengths and compact forms, one behind the other.
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn names<const N: usize>(rows: [(u8, u8); N]) -> [Name; N] {
+    let mut names = [Name { at: 0, length: 0, compact: 0 }; N];
+    let (mut id, mut at) = (0, 0);
+    while id < N {
+        let (length, compact) = rows[id];
+        names[id] = Name { at, length, compact };
+        at = at.wrapping_add(length as u16);
+        id = id.wrapping_add(1);
     }
+    names
+}
 
+impl Name {
     /// The long name, a colon and a space.
     #[inline]
-    pub(crate) fn start(&self) -> &[u8] {
-        slice(&self.start, 0, self.length as usize)
+    pub(crate) fn start(&self) -> &'static [u8] {
+        let at = usize::from(self.at);
+        slice(TEXTS.as_bytes(), at, at.wrapping_add(self.length.into()))
     }
 
-    const fn long(&self) -> &[u8] {
-        match self.start.split_at_checked((self.length as usize).wrapping_sub(2)) {
+    const fn long(&self) -> &'static [u8] {
+        let Some((_, from)) = TEXTS.as_bytes().split_at_checked(self.at as usize) else { return b"" };
+        match from.split_at_checked((self.length as usize).wrapping_sub(2)) {
             Some((name, _)) => name,
             None => b"",
         }

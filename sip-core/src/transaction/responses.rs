@@ -5,7 +5,7 @@ use super::flows::response_flow;
 use super::layer::{MATCH, OTHER, Transactions};
 use super::step::Indication;
 use super::{Server, ServerInvite, key};
-use crate::error::{Capacity, Error};
+use crate::error::{Argument, Capacity, Error};
 use crate::memory::{KeptBlocks, Octets};
 use crate::message::{Message, Method, Writer, build, reason_phrase};
 use crate::random::{Key, Token};
@@ -112,7 +112,7 @@ impl<O: Octets> Transactions<'_, O> {
         });
         let template = written.map_err(|error| match error {
             Error::Capacity(capacity) => capacity,
-            _ => Capacity::Octets { needed: want },
+            _ => Capacity::octets(want),
         })?;
         let id = self.insert(reserved).inspect_err(|_| self.octets.release(template))?;
         let (timers, reliable) = (self.layer.timers, source.transport.is_reliable());
@@ -174,7 +174,7 @@ impl<O: Octets> Transactions<'_, O> {
     ) -> Result<(), Error> {
         self.reap();
         if !(100..700).contains(&status) {
-            return Err(Error::Invalid("status"));
+            return Err(Error::Invalid(Argument::Status));
         }
         let timers = self.layer.timers;
         let entry = self.entry_mut(id).filter(|entry| entry.machine.is_server()).ok_or(Error::Gone)?;

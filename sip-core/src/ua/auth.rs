@@ -7,7 +7,7 @@ use super::context::Context;
 use super::usage::invite::InviteTransaction;
 use super::usage::{Tries, UsageId};
 use crate::digest::{Algorithm, Answer, Secret, Terms, write_authorization};
-use crate::error::Error;
+use crate::error::{Argument, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Challenge, Credentials, HeaderName, Kept, Message, Method, NameAddr, Writer, build};
 use crate::random::Token;
@@ -169,7 +169,7 @@ impl Answers {
 impl<O: Octets> Context<'_, O> {
     /// Keeps a credential for a realm, empty for any; one for the same realm is replaced.
     pub(super) fn add_credentials(&mut self, realm: &[u8], username: &[u8], password: &[u8]) -> Result<(), Error> {
-        let length = |text: &[u8]| u16::try_from(text.len()).map_err(|_| Error::Invalid("credentials"));
+        let length = |text: &[u8]| u16::try_from(text.len()).map_err(|_| Error::Invalid(Argument::Credentials));
         let (realm_length, username_length, _) = (length(realm)?, length(username)?, length(password)?);
         let octets = &*self.transactions.octets;
         let same = |credential: &Credential| {
@@ -181,7 +181,7 @@ impl<O: Octets> Context<'_, O> {
             .iter()
             .position(same)
             .or_else(|| credentials.iter().position(|credential| credential.block.is_none()))
-            .ok_or(Error::Invalid("more credentials than a user agent keeps"))?;
+            .ok_or(Error::Invalid(Argument::MoreCredentials))?;
         let size = realm.len().saturating_add(username.len()).saturating_add(password.len());
         let block = self.transactions.octets.write(size, false, |_, writer| {
             for text in [realm, username, password] {

@@ -1,7 +1,7 @@
 //! What the application decides before the start, and how the user agent keeps it.
 
 use crate::digest::Algorithm;
-use crate::error::{ConfigError, Error};
+use crate::error::{Argument, ConfigError, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Uri, Writer};
 use crate::time::Duration;
@@ -78,33 +78,33 @@ impl<'a> Config<'a> {
 
     fn check(&self) -> Result<(), ConfigError> {
         if !is_host_port(self.sent_by.as_bytes()) {
-            return Err(ConfigError::Invalid("sent_by: host or host:port, IPv6 in brackets"));
+            return Err(ConfigError::Invalid(Argument::SentBy));
         }
         if Uri::parse(self.identity.as_bytes()).is_err() {
-            return Err(ConfigError::Invalid("identity: a URI"));
+            return Err(ConfigError::Invalid(Argument::Identity));
         }
         if !self.proxy.is_empty() && Uri::parse(self.proxy.as_bytes()).is_err() {
-            return Err(ConfigError::Invalid("proxy: a URI"));
+            return Err(ConfigError::Invalid(Argument::Proxy));
         }
         if !self
             .contact_user
             .bytes()
             .all(|octet| octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%".contains(&octet))
         {
-            return Err(ConfigError::Invalid("contact_user: the user part of a SIP URI"));
+            return Err(ConfigError::Invalid(Argument::ContactUser));
         }
         if self.path_mtu != 0 && self.path_mtu < SMALLEST_MTU {
-            return Err(ConfigError::Invalid("path_mtu: 576 to 65,535, or zero"));
+            return Err(ConfigError::Invalid(Argument::PathMtu));
         }
-        one_line(self.user_agent, "user_agent: one line")?;
-        one_line(self.methods, "methods: one line")?;
-        one_line(self.supported, "supported: one line")?;
-        one_line(self.accept, "accept: one line")
+        one_line(self.user_agent, Argument::UserAgent)?;
+        one_line(self.methods, Argument::Methods)?;
+        one_line(self.supported, Argument::Supported)?;
+        one_line(self.accept, Argument::Accept)
     }
 }
 
 #[inline(never)]
-fn one_line(text: &str, otherwise: &'static str) -> Result<(), ConfigError> {
+fn one_line(text: &str, otherwise: Argument) -> Result<(), ConfigError> {
     let control = text.bytes().any(|octet| octet < b' ' || octet == 0x7f);
     if control { Err(ConfigError::Invalid(otherwise)) } else { Ok(()) }
 }
@@ -192,11 +192,11 @@ impl Settings {
         let mut end = 0_usize;
         for (text, kept) in texts.iter().zip(settings.ends.iter_mut()) {
             end = end.saturating_add(text.len());
-            *kept = u16::try_from(end).map_err(|_| ConfigError::Invalid("longer than 65,535 octets in all"))?;
+            *kept = u16::try_from(end).map_err(|_| ConfigError::Invalid(Argument::ConfigLength))?;
         }
         settings.texts = octets
             .write(end, false, |_, writer| texts.iter().for_each(|text| writer.raw(text.as_bytes())))
-            .map_err(|_| ConfigError::Capacity(crate::error::Capacity::Octets { needed: end }))?;
+            .map_err(|_| ConfigError::Capacity(crate::error::Capacity::octets(end)))?;
         Ok(settings)
     }
 
@@ -204,7 +204,7 @@ impl Settings {
     #[inline(never)]
     pub(super) fn move_to<O: Octets>(&mut self, sent_by: &[u8], octets: &mut O) -> Result<(), Error> {
         if !is_host_port(sent_by) {
-            return Err(Error::Invalid("sent_by: host or host:port, IPv6 in brackets"));
+            return Err(Error::Invalid(Argument::SentBy));
         }
         let (old, [first, ..]) = (self.texts, self.ends);
         let room = octets.get(old).len().saturating_add(sent_by.len());

@@ -1,6 +1,6 @@
 //! What the application puts into a request or response beside what the core writes itself.
 
-use crate::error::Error;
+use crate::error::{Argument, Error};
 use crate::memory::{Block, Octets};
 use crate::message::{Header, HeaderName, Writer};
 
@@ -78,10 +78,10 @@ impl<'a> Content<'a> {
         // However they are written: compact, in other case.
         let owned = |name: HeaderName<'_>| OWN.contains(&name);
         if self.headers.iter().any(|header| owned(header.name)) {
-            return Err(Error::Invalid("a header that the core writes itself"));
+            return Err(Error::Invalid(Argument::OwnHeader));
         }
         if self.headers.iter().any(|header| HeaderName::parse(header.name.as_bytes()).is_none()) {
-            return Err(Error::Invalid("header name: a token"));
+            return Err(Error::Invalid(Argument::HeaderName));
         }
         Ok(())
     }

@@ -65,8 +65,8 @@ impl<M: Memory> UserAgent<M> {
     /// As many octets as it takes, its memory included when that is [`Arrays`](crate::ua::Arrays): nothing is taken
     /// beside it but stack.
     ///
-    /// With pointers of 32 bits `Arrays<T, D, C, R, O>` make 704 + 176·T + 232·D + 112·C + 160·R + O, with 64 bits
-    /// 720 + 176·T + 248·D + 120·C + 160·R + O, rounded up to a multiple of 8.
+    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 720 + 176·T + 248·D + 120·C + 160·R + O, rounded up to a
+    /// multiple of 8; with 32 bits a tenth less.
     ///
     /// ```
     /// use sip_core::ua::Arrays;
@@ -442,12 +442,12 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn defer(&mut self, id: SendId) {
-        let handle = Handle::from_parts(id.index, id.generation);
+        let handle = Handle::from_bits(id.entry);
         let mut context = self.context(Instant::ZERO);
         match id.table {
             TRANSACTION => context.transactions.defer(TransactionId(handle)),
             DIALOG => context.dialogs.push(handle, BLOCKED),
-            REPLY if context.core.reply.generation == id.generation => context.core.reply.blocked = true,
+            REPLY if u64::from(context.core.reply.generation) == id.entry => context.core.reply.blocked = true,
             _ => {}
         }
     }
@@ -474,7 +474,7 @@ impl<M: Memory> UserAgent<M> {
     fn lend(&self, step: Step) -> Option<Action<'_, Event>> {
         let view = self.memory.view();
         let send = |table, handle: Handle, flow, bytes| Action::Send {
-            id: SendId { table, index: handle.number(), generation: handle.generation() },
+            id: SendId { table, entry: handle.bits() },
             flow,
             bytes,
         };
@@ -482,7 +482,7 @@ impl<M: Memory> UserAgent<M> {
             Step::Event(event) => Some(Action::Event(event)),
             Step::SendReply => {
                 let reply = &self.core.reply;
-                let id = SendId { table: REPLY, index: 0, generation: reply.generation };
+                let id = SendId { table: REPLY, entry: reply.generation.into() };
                 Some(Action::Send { id, flow: reply.flow, bytes: view.octets.get(reply.block) })
             }
             Step::SendAck(handle) => {

@@ -5,7 +5,7 @@ use super::config::{Settings, Text};
 use super::content::Content;
 use super::context::{Context, Core};
 use super::headers::Field;
-use crate::error::Error;
+use crate::error::{Argument, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Uri, Writer};
 use crate::random::Token;
@@ -89,9 +89,9 @@ fn write_address(writer: &mut Writer<'_>, address: &[u8]) {
 
 /// Checks a target that the application gave: a SIP or SIPS URI with a host and without headers.
 pub(super) fn check_target(target: &str) -> Result<Uri<'_>, Error> {
-    let uri = Uri::parse(target.as_bytes()).map_err(|_| Error::Invalid("target: a URI"))?;
+    let uri = Uri::parse(target.as_bytes()).map_err(|_| Error::Invalid(Argument::Target))?;
     if !uri.is_sip() || !uri.headers().is_empty() {
-        return Err(Error::Invalid("target: a sip or sips URI with a host and without headers"));
+        return Err(Error::Invalid(Argument::Target));
     }
     Ok(uri)
 }
@@ -101,9 +101,9 @@ pub(super) fn check_from(from: &str) -> Result<(), Error> {
     if from.is_empty() {
         return Ok(());
     }
-    let parsed = NameAddr::parse(from.as_bytes()).map_err(|_| Error::Invalid("from: a URI or name-addr"))?;
+    let parsed = NameAddr::parse(from.as_bytes()).map_err(|_| Error::Invalid(Argument::From))?;
     if parsed.tag().is_some() || parsed.uri().is_err() {
-        return Err(Error::Invalid("from: a URI or name-addr without a tag"));
+        return Err(Error::Invalid(Argument::From));
     }
     Ok(())
 }

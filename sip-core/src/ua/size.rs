@@ -30,12 +30,14 @@ at_most! {
 }
 
 /// What the formula at [`UserAgent::BYTES`] gives.
+#[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
 const fn formula([transactions, dialogs, calls, registrations, octets]: [usize; 5]) -> usize {
-    let (agent, dialog, call) = if size_of::<usize>() == 8 { (720, 248, 120) } else { (704, 232, 112) };
+    let (agent, dialog, call) = (720, 248, 120);
     agent + 176 * transactions + dialog * dialogs + call * calls + 160 * registrations + octets.next_multiple_of(8)
 }
 
 /// Fails to compile when a user agent of these capacities is not as large as the formula says.
+#[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
 macro_rules! exactly {
     ($($transactions:literal $dialogs:literal $calls:literal $registrations:literal $octets:literal;)*) => {
         $(const _: () = assert!(
@@ -46,6 +48,7 @@ macro_rules! exactly {
     };
 }
 
+#[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
 exactly! {
     0 0 0 0 0;
     8 2 1 1 4096; 8 2 1 1 8192; 8 2 1 1 16384;
@@ -56,11 +59,12 @@ exactly! {
 }
 
 /// The table in the README, which is for pointers of 64 bits.
+#[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
 const _: () = {
     let mut calls = 1;
     while calls <= 8 {
         let most = formula([8 * calls, 2 * calls, calls, 1, 4096]);
-        let (agent, call) = if size_of::<usize>() == 8 { (880, 2024) } else { (864, 1984) };
+        let (agent, call) = (880, 2024);
         assert!(most == agent + call * calls + 4096, "the table in the README has the old figures");
         calls *= 2;
     }

@@ -324,6 +324,7 @@ fn config_error(error: ConfigError) -> String {
         ConfigError::Invalid(what) => format!("the configuration can't be used: {what}"),
         ConfigError::Capacity(capacity) => capacity_text(capacity),
         ConfigError::AlreadyStarted => "started twice".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -334,7 +335,8 @@ fn capacity_text(capacity: Capacity) -> String {
         Capacity::Calls => "no room for another call".to_owned(),
         Capacity::Registrations => "no room for another registration".to_owned(),
         Capacity::Octets { needed } => format!("no room for a message of {needed} octets"),
-        Capacity::MessageSize { needed } => format!("a message of {needed} octets is too large"),
+        Capacity::MessageSize { beyond } => format!("a message is {beyond} octets too large"),
+        other => other.to_string(),
     }
 }
 
@@ -345,6 +347,7 @@ pub(crate) fn error_text(error: Error) -> String {
         Error::State => "it can't be done at this moment".to_owned(),
         Error::Capacity(capacity) => capacity_text(capacity),
         Error::Invalid(what) => format!("can't be used: {what}"),
+        other => other.to_string(),
     }
 }
 

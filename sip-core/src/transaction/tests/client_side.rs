@@ -208,7 +208,7 @@ fn a_lost_connection_is_told_for_its_client_transactions_and_no_others() {
         assert!(bench.work().is_client(expired.id));
         failed.push(expired.id);
     }
-    failed.sort_by_key(|id| id.0.number());
+    failed.sort_by_key(|id| id.0.bits());
     assert_eq!(failed, [calling, proceeding, trying]);
     assert_eq!(bench.work().len(), 5);
     assert!(bench.work().has_final(accepted) && !bench.work().has_final(other));

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_usage_survives_the_way_through_the_transaction_layer() {
-        let handle = Handle::from_parts(0x1234_5678, 0xabcd);
+        let handle = Handle::from_bits(0x1234_5678_abcd);
         let tries = Tries { total: 9, repeated: 3 };
         for usage in [
             UsageId::None,

@@ -1,6 +1,6 @@
 //! Requests of the application, and those of peers that it answers (RFC 3261 §8).
 
-use crate::error::Error;
+use crate::error::{Argument, Error};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::{Message, Method};
 use crate::role::Received;
@@ -108,7 +108,7 @@ impl<O: Octets> Context<'_, O> {
     ) -> Result<(), Error> {
         content.check()?;
         if !(101..=699).contains(&status) {
-            return Err(Error::Invalid("status: 101 to 699"));
+            return Err(Error::Invalid(Argument::Status));
         }
         if !self.transactions.is_server(request.0) {
             return Err(Error::Gone);
@@ -147,9 +147,9 @@ impl RequestTransaction {
 fn check_method(method: Method<'_>) -> Result<(), Error> {
     match method {
         Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Register => {
-            Err(Error::Invalid("method: the core sends this one itself"))
+            Err(Error::Invalid(Argument::OwnMethod))
         }
-        Method::Extension(name) if Method::parse(name).is_none() => Err(Error::Invalid("method: a token")),
+        Method::Extension(name) if Method::parse(name).is_none() => Err(Error::Invalid(Argument::Method)),
         _ => Ok(()),
     }
 }

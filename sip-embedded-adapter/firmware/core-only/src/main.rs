@@ -8,12 +8,12 @@ mod mailbox;
 
 use mailbox::{MAILBOX, ROOM};
 use panic_never as _;
-use sip_core::ua::Arrays;
 use sip_core::message::{Header, HeaderName, Message, Method};
 use sip_core::role::{Action, Received, Role};
 use sip_core::sdp;
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
+use sip_core::ua::Arrays;
 use sip_core::ua::{Call, Config, Content, Event, IncomingRequest, Registration, UserAgent};
 use static_cell::ConstStaticCell;
 
@@ -107,6 +107,7 @@ fn describe(room: &mut [u8; 256], port: u16, direction: sdp::Direction) -> Conte
 }
 
 /// What an application can ask for; the octets are its text.
+#[inline(never)]
 fn perform(
     phone: &mut Phone,
     handles: &mut Handles,
@@ -158,6 +159,7 @@ fn note(handles: &mut Handles, event: Event) {
 }
 
 /// Does what is to be done, to the last.
+#[inline(never)]
 fn drain(phone: &mut Phone, handles: &mut Handles, now: Instant) {
     loop {
         let blocked = match phone.poll_action(now) {

@@ -66,7 +66,8 @@ impl Endpoint {
         writer.finish()
     }
 
-    /// Writes the answer to an offer: the first audio with one of our codecs is taken, everything else refused.
+    /// Writes the answer to an offer: the first audio with one of our codecs is taken, everything else refused. An offer that
+    /// takes every stream away (RFC 3264 §8.2) is answered with as many that have port 0.
     ///
     /// # Errors
     /// Nothing in the offer can be taken, or the answer does not fit into `buffer`.
@@ -80,7 +81,7 @@ impl Endpoint {
     ) -> Result<usize, Refusal> {
         let offer = Session::parse(offer).map_err(|_| Refusal::NotAcceptable)?;
         let mut writer = self.begin(session, version, buffer);
-        let mut taken = false;
+        let (mut taken, mut refused, mut removed) = (false, false, false);
         for media in offer.media() {
             // Every media of the offer has its line in the answer (RFC 3264 §6).
             match playable(&media).filter(|_| !taken) {
@@ -97,10 +98,14 @@ impl Endpoint {
                     let asked = media.direction().reversed();
                     writer.direction(Direction::new(asked.sends(), asked.receives() && !hold));
                 }
-                None => writer.media_of(media.kind(), (0, 1), media.proto(), media.formats()),
+                None => {
+                    refused |= media.port() != 0;
+                    removed |= media.port() == 0;
+                    writer.media_of(media.kind(), (0, 1), media.proto(), media.formats());
+                }
             }
         }
-        if taken { Ok(writer.finish()?) } else { Err(Refusal::NotAcceptable) }
+        if taken || removed && !refused { Ok(writer.finish()?) } else { Err(Refusal::NotAcceptable) }
     }
 }
 
@@ -213,8 +218,13 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_is_taken_away_is_answered_with_port_0() {
+        assert_eq!(answer(false, "m=audio 0 RTP/AVP 0 8\r\n").unwrap(), "m=audio 0 RTP/AVP 0 8\r\n");
+    }
+
+    #[test]
     fn what_can_not_be_played_or_answered_is_refused() {
-        for media in ["", "m=audio 5 RTP/AVP 9\r\n", "m=audio 0 RTP/AVP 0\r\n", "m=video 5 RTP/AVP 0\r\n"] {
+        for media in ["", "m=audio 5 RTP/AVP 9\r\n", "m=audio 0 RTP/AVP 0\r\nm=video 5 RTP/AVP 0\r\n"] {
             assert_eq!(answer(false, media), Err(Refusal::NotAcceptable), "{media}");
         }
         let many = format!("{}m=audio 5 RTP/AVP 0\r\n", "m=text 5 RTP/AVP 98\r\n".repeat(10));

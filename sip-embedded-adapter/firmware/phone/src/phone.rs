@@ -4,13 +4,13 @@ use crate::console::Command;
 use crate::media::{Endpoint, Refusal, is_hold};
 use crate::settings::Settings;
 use core::fmt::{self, Write};
-use sip_core::error::{ConfigError, Error};
-use sip_core::ua::Memory;
+use sip_core::error::{Argument, ConfigError, Error};
 use sip_core::message::Message;
 use sip_core::random::Seed;
 use sip_core::time::{Duration, Instant};
 use sip_core::transaction::Timers;
 use sip_core::transport::Transport;
+use sip_core::ua::Memory;
 use sip_core::ua::{Call, Config, Content, Event, Registration, UserAgent};
 
 /// Calls at the same time.
@@ -161,7 +161,7 @@ impl Phone {
         if !settings.password.is_empty() {
             agent
                 .add_credentials(settings.realm, settings.user, settings.password)
-                .map_err(|_| ConfigError::Invalid("user or password: too long"))?;
+                .map_err(|_| ConfigError::Invalid(Argument::Credentials))?;
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ struct Stranger {
     address: String,
     to: String,
     asked: u32,
+    /// OPTIONS sent, repetitions included.
+    probes: usize,
 }
 
 impl Stranger {
@@ -27,7 +29,7 @@ impl Stranger {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(board.address()).unwrap();
         let address = socket.local_addr().unwrap().to_string();
-        Self { socket, address, to: board.address(), asked: 0 }
+        Self { socket, address, to: board.address(), asked: 0, probes: 0 }
     }
 
     /// A request of this stranger, whose branch and Call-ID are `name`.
@@ -53,6 +55,7 @@ impl Stranger {
         self.asked += 1;
         let name = format!("alive{}", self.asked);
         for _ in 0..20 {
+            self.probes += 1;
             self.socket.send(self.request("OPTIONS", &name, "").as_bytes()).unwrap();
             while let Some(answer) = self.next(Duration::from_millis(500)) {
                 if answer.contains(&format!("Call-ID: {name}\r\n")) {
@@ -186,24 +189,31 @@ fn ten_thousand_datagrams_of_garbage() {
     let mut stranger = Stranger::new(&board);
     let messages: Vec<Vec<u8>> = corpus().into_iter().map(|sample| sample.octets).collect();
     let mut rng = Rng::with_seed(SEED);
-    for number in 0..GARBAGE {
-        let octets = at_home(&garbage(&mut rng, &messages), &stranger.address);
-        let _ = stranger.socket.send(&octets);
-        // The chip has room for a handful: whoever sends faster is heard less.
-        if number % 16 == 15 {
+    // QEMU's network drops datagrams when the machine is busy, so what the phone has counted decides when it is enough.
+    let arrived = |board: &mut Board| usize::try_from(board.count("in")).unwrap();
+    let before = arrived(&mut board);
+    let (mut sent, mut delivered) = (0, 0);
+    while delivered < GARBAGE {
+        assert!(sent < 3 * GARBAGE, "of {sent} datagrams {delivered} have arrived");
+        for _ in 0..(GARBAGE - delivered).div_ceil(16) {
+            for _ in 0..16 {
+                let octets = at_home(&garbage(&mut rng, &messages), &stranger.address);
+                sent += usize::from(stranger.socket.send(&octets).is_ok());
+            }
+            // The chip has room for a handful: whoever sends faster is heard less.
             stranger.wait_alive();
         }
+        // At least: a probe may have been lost as well.
+        delivered = (arrived(&mut board) - before).saturating_sub(stranger.probes);
     }
     let status = board.status();
     let count = |name: &str| status[name].parse::<usize>().unwrap();
     println!(
-        "seed {SEED:#x}: {} datagrams in, {} malformed, {} strays",
-        count("in"),
+        "seed {SEED:#x}: {sent} datagrams sent, {delivered} delivered, {} malformed, {} strays",
         count("malformed"),
         count("strays")
     );
-    assert!(count("in") >= GARBAGE, "{status:?}");
-    assert!(count("malformed") > GARBAGE / 4, "{status:?}");
+    assert!(count("malformed") > delivered / 4, "{status:?}");
     assert_eq!(status["registered"], "true");
     assert!(kamailio.bindings().contains("sip:alice"));
     clear(&mut board);

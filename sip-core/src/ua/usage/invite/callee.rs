@@ -1,7 +1,7 @@
 //! The callee's side of an INVITE (RFC 3261 §13.3, §14.2): ringing, answer, CANCEL, ACK.
 
 use crate::dialog::State;
-use crate::error::{Capacity, Error};
+use crate::error::{Argument, Capacity, Error};
 use crate::memory::{Handle, Octets};
 use crate::message::scan::alike;
 use crate::message::{HeaderName, MediaType, Message, NameAddr};
@@ -101,7 +101,7 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn ring(&mut self, call: Handle, status: u16, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
         if !(101..=199).contains(&status) {
-            return Err(Error::Invalid("status: 101 to 199"));
+            return Err(Error::Invalid(Argument::ProvisionalStatus));
         }
         let (invite, _) = self.waiting_invite(call)?;
         self.respond_invite(invite, status, content)?;
@@ -144,7 +144,7 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn reject(&mut self, call: Handle, status: u16, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
         if !(300..=699).contains(&status) {
-            return Err(Error::Invalid("status: 300 to 699"));
+            return Err(Error::Invalid(Argument::RefusalStatus));
         }
         self.refuse(call, status, Cause::Declined, content)
     }
@@ -336,7 +336,7 @@ impl<O: Octets> Context<'_, O> {
             // Counted from the moment it was due, doubled up to T2 (§13.3.1.4).
             let t2 = u32::try_from(t2.as_millis()).unwrap_or(u32::MAX);
             entry.resend_interval = entry.resend_interval.saturating_mul(2).min(t2).max(1);
-            entry.resend_at = entry.resend_at + Duration::from_millis(u64::from(entry.resend_interval));
+            entry.resend_at += Duration::from_millis(u64::from(entry.resend_interval));
             let invite = entry.invite;
             self.transactions.resend(self.now, invite);
         } else if due(entry.retry_at) {
@@ -353,7 +353,7 @@ impl<O: Octets> Context<'_, O> {
         if due(entry.ring_deadline) {
             self.call_limit(call);
         } else if due(entry.repeat_at) {
-            entry.repeat_at = entry.repeat_at + REPEAT;
+            entry.repeat_at += REPEAT;
             let dialog = entry.dialog;
             if let Some(invite) = self.dialogs.get(dialog).map(|entry| entry.invite) {
                 self.transactions.resend(self.now, invite);

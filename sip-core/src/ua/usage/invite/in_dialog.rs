@@ -24,7 +24,7 @@ impl<O: Octets> Context<'_, O> {
         let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
         let needed = message.head_len();
         if !self.can_spend(call, needed) {
-            return Err(Capacity::Octets { needed }.into());
+            return Err(Capacity::octets(needed).into());
         }
         let (identity, next_hop) = Identity::keep(message, local_tag, self.transactions.octets)?;
         let direct = hop_flow(next_hop, self.core.settings.transport);

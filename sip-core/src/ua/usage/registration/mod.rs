@@ -7,7 +7,7 @@ pub use entry::RegistrationEntry;
 pub(in crate::ua) use entry::RegistrationState as State;
 
 use super::{Failure, Tries, UsageId};
-use crate::error::{Capacity, Error};
+use crate::error::{Argument, Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::{Header, Message, Method, Uri, Writer};
 use crate::random::Token;
@@ -39,9 +39,9 @@ impl<O: Octets> Context<'_, O> {
         check_target(registrar)?;
         check_target(aor)?;
         if expires == 0 {
-            return Err(Error::Invalid("expires: at least a second"));
+            return Err(Error::Invalid(Argument::Expires));
         }
-        let length = u16::try_from(registrar.len()).map_err(|_| Error::Invalid("registrar"))?;
+        let length = u16::try_from(registrar.len()).map_err(|_| Error::Invalid(Argument::Registrar))?;
         let size = registrar.len().saturating_add(aor.len());
         let handle = self.registrations.insert().ok_or(Capacity::Registrations)?;
         let texts = self.transactions.octets.write(size, false, |_, writer| {
@@ -302,7 +302,7 @@ impl<O: Octets> Context<'_, O> {
         let Some(entry) = self.registrations.get_mut(handle) else { return };
         let due = |at: Instant| at != Instant::ZERO && at <= self.now;
         if due(entry.keep_alive_at) {
-            entry.keep_alive_at = entry.keep_alive_at + interval;
+            entry.keep_alive_at = entry.keep_alive_at.next_after(interval, self.now);
             if !entry.flow.is_none() {
                 let table = &mut self.registrations;
                 if table.ready_list(handle).is_none() {

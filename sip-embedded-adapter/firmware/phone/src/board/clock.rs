@@ -1,7 +1,7 @@
 //! Time: SysTick interrupts once a millisecond, and its counter tells the time in between.
 
 use core::cell::Cell;
-use cortex_m::peripheral::{SYST, syst::SystClkSource};
+use cortex_m::peripheral::{SCB, SYST, syst::SystClkSource};
 use critical_section::Mutex;
 use embedded_time::fraction::Fraction;
 use sip_core::time::Instant;
@@ -42,16 +42,18 @@ impl Clock {
         Instant::from_millis(self.milliseconds())
     }
 
-    /// Cycles since the start.
+    /// Cycles since the start. They never run backwards.
     pub(crate) fn cycles(self) -> u64 {
-        loop {
-            let before = self.milliseconds();
-            let left = SYST::get_current();
-            // The counter may have begun anew between the two readings.
-            if self.milliseconds() == before {
-                return before * u64::from(CYCLES_PER_MILLISECOND) + u64::from(CYCLES_PER_MILLISECOND - 1 - left);
+        // Nothing interrupts here, so a millisecond that ends meanwhile is not counted yet: then SysTick's interrupt is pending.
+        critical_section::with(|section| {
+            let mut milliseconds = MILLISECONDS.borrow(section).get();
+            let mut left = SYST::get_current();
+            if SCB::is_pendst_pending() {
+                milliseconds += 1;
+                left = SYST::get_current();
             }
-        }
+            milliseconds * u64::from(CYCLES_PER_MILLISECOND) + u64::from(CYCLES_PER_MILLISECOND - 1 - left)
+        })
     }
 
     /// Sleeps until the next interrupt: a millisecond at most.

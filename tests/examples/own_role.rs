@@ -104,10 +104,10 @@ impl Role for Watchman {
         if unanswered >= TRIES {
             self.tell = self.found(false);
             self.unanswered = None;
-            self.next = self.next + EVERY;
+            self.next += EVERY;
         } else {
             self.unanswered = Some(unanswered);
-            self.next = self.next + PATIENCE;
+            self.next += PATIENCE;
             self.ask();
         }
     }

@@ -120,7 +120,7 @@ fn failures_in_a_row_lose_nothing() {
     assert_eq!((bench.sent(), parked(&mut bench)), (vec![], vec![]));
     assert_eq!(bench.request(&request("ACK", ";branch=z9hG4bKx9", ";tag=b")), NEW);
     let mut told: Vec<_> = core::iter::from_fn(|| bench.expire()).map(|expired| (expired.id, expired.kind)).collect();
-    told.sort_by_key(|(id, _)| id.0.number());
+    told.sort_by_key(|(id, _)| id.0.bits());
     let lost = ids.iter().map(|id| (*id, ExpiredKind::FlowLost));
     let failed = names.iter().chain([&datagram, &unsent]).map(|id| (*id, ExpiredKind::FlowFailed));
     assert_eq!(told, lost.chain(failed).collect::<Vec<_>>());

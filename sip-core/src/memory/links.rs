@@ -7,7 +7,7 @@ use crate::time::Instant;
 pub const CHAINS: usize = 2;
 
 /// Ready lists of a table; an entry stands in one of them at most.
-pub const LISTS: usize = 4;
+pub const LISTS: usize = 7;
 
 /// The place of an entry or of a bucket, plus one; zero is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -263,6 +263,13 @@ impl<'a, E: Entry> Table<'a, E> {
         self.index.unlink_ready(handle);
     }
 
+    /// Whether ready list `list` has nothing in it.
+    #[must_use]
+    #[inline]
+    pub fn is_list_empty(&self, list: usize) -> bool {
+        self.index.head.first.get(list).is_none_or(|first| first.is_none())
+    }
+
     /// The first of ready list `list`.
     #[must_use]
     pub fn first(&self, list: usize) -> Option<Handle> {

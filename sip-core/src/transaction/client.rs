@@ -38,7 +38,7 @@
 //! Timer E runs over unreliable transports only; over reliable ones Timer K is zero, so that Completed is
 //! Terminated at once.
 
-use super::step::{Output, Step, Tell};
+use super::step::{Indication, Send, Step};
 use super::timers::{Running, Timers};
 use crate::time::Instant;
 
@@ -100,8 +100,8 @@ impl Client {
     /// Handles one timer that is due at `now`; to be called again while [`poll_timeout`](Self::poll_timeout) is.
     pub fn handle_timeout(&mut self, now: Instant, timers: &Timers) -> Step {
         if self.timers.end.is_due(now) {
-            let told = if self.state == State::Completed { Tell::Nothing } else { Tell::TimedOut };
-            return self.terminate(told);
+            let indication = if self.state == State::Completed { Indication::Nothing } else { Indication::TimedOut };
+            return self.terminate(indication);
         }
         if self.timers.send.is_due(now) {
             match self.state {
@@ -109,7 +109,7 @@ impl Client {
                 State::Trying => self.timers.double(timers.t2),
                 _ => self.timers.pause(timers.t2),
             }
-            return Step::send(Output::Request);
+            return Step::send(Send::Request);
         }
         Step::NOTHING
     }
@@ -117,7 +117,7 @@ impl Client {
     /// The transport cannot send, or the connection was lost (§17.1.4).
     pub fn transport_failed(&mut self) -> Step {
         match self.state {
-            State::Trying | State::Proceeding => self.terminate(Tell::TransportError),
+            State::Trying | State::Proceeding => self.terminate(Indication::TransportError),
             State::Completed | State::Terminated => Step::NOTHING,
         }
     }
@@ -133,26 +133,26 @@ impl Client {
             return self.complete(now, timers);
         }
         self.state = State::Proceeding;
-        Step::tell(Tell::Response)
+        Step::indicate(Indication::Response)
     }
 
     fn response_in_proceeding(&mut self, now: Instant, status: u16, timers: &Timers) -> Step {
-        if status >= 200 { self.complete(now, timers) } else { Step::tell(Tell::Response) }
+        if status >= 200 { self.complete(now, timers) } else { Step::indicate(Indication::Response) }
     }
 
     fn complete(&mut self, now: Instant, timers: &Timers) -> Step {
         if self.reliable {
-            return self.terminate(Tell::Response);
+            return self.terminate(Indication::Response);
         }
         self.state = State::Completed;
         self.timers = Running::end_after(now, timers.t4);
-        Step::tell(Tell::Response)
+        Step::indicate(Indication::Response)
     }
 
-    fn terminate(&mut self, told: Tell) -> Step {
+    fn terminate(&mut self, indication: Indication) -> Step {
         self.state = State::Terminated;
         self.timers = Running::STOPPED;
-        Step::tell(told).ended()
+        Step::indicate(indication).ended()
     }
 }
 
@@ -189,21 +189,21 @@ mod tests {
         use Input::{Status, Time, TransportError};
         const PROVISIONAL: Input = Status(&[100, 180, 199]);
         const FINAL: Input = Status(&[200, 302, 401, 503, 699]);
-        let (none, told, request) = (Step::NOTHING, Step::tell(Tell::Response), Step::send(Output::Request));
+        let (none, told, request) = (Step::NOTHING, Step::indicate(Indication::Response), Step::send(Send::Request));
         let over = none.ended();
         let table = [
             (Trying, PROVISIONAL, Proceeding, told),
             (Trying, FINAL, Completed, told),
             (Trying, Time(499), Trying, none),
             (Trying, Time(500), Trying, request),
-            (Trying, Time(32_000), Terminated, over.telling(Tell::TimedOut)),
-            (Trying, TransportError, Terminated, over.telling(Tell::TransportError)),
+            (Trying, Time(32_000), Terminated, over.indicating(Indication::TimedOut)),
+            (Trying, TransportError, Terminated, over.indicating(Indication::TransportError)),
             (Proceeding, PROVISIONAL, Proceeding, told),
             (Proceeding, FINAL, Completed, told),
             (Proceeding, Time(499), Proceeding, none),
             (Proceeding, Time(500), Proceeding, request),
-            (Proceeding, Time(32_000), Terminated, over.telling(Tell::TimedOut)),
-            (Proceeding, TransportError, Terminated, over.telling(Tell::TransportError)),
+            (Proceeding, Time(32_000), Terminated, over.indicating(Indication::TimedOut)),
+            (Proceeding, TransportError, Terminated, over.indicating(Indication::TransportError)),
             (Completed, PROVISIONAL, Completed, none),
             (Completed, FINAL, Completed, none),
             (Completed, Time(4999), Completed, none),
@@ -259,7 +259,7 @@ mod tests {
                 _ = machine.receive_response(START, 100, &TIMERS);
             }
             assert_eq!(machine.poll_timeout(), Some(Instant::from_millis(33_000)));
-            assert_eq!(machine.receive_response(START, 200, &TIMERS), Step::tell(Tell::Response).ended());
+            assert_eq!(machine.receive_response(START, 200, &TIMERS), Step::indicate(Indication::Response).ended());
             assert_eq!((machine.state(), machine.poll_timeout()), (Terminated, None));
         }
     }

@@ -41,7 +41,7 @@
 //! Terminated at once. The transport error in Proceeding is not in the figure: what is meant is a connection that was lost, on
 //! which no response can come, while no timer of the transaction runs unless its user sets a limit.
 
-use super::step::{Output, Step, Tell};
+use super::step::{Indication, Send, Step};
 use super::timers::{Running, Timer, Timers};
 use crate::time::{Duration, Instant};
 
@@ -108,13 +108,13 @@ impl ClientInvite {
     pub fn handle_timeout(&mut self, now: Instant) -> Step {
         if self.timers.end.is_due(now) {
             let waiting = matches!(self.state, State::Calling | State::Proceeding);
-            let told = if waiting { Tell::TimedOut } else { Tell::Nothing };
-            return self.terminate(told);
+            let indication = if waiting { Indication::TimedOut } else { Indication::Nothing };
+            return self.terminate(indication);
         }
         if self.timers.send.is_due(now) {
             // Timer A doubles without a limit other than Timer B (§17.1.1.2).
             self.timers.double(Duration::from_millis(u64::MAX));
-            return Step::send(Output::Request);
+            return Step::send(Send::Request);
         }
         Step::NOTHING
     }
@@ -130,7 +130,7 @@ impl ClientInvite {
     /// The transport cannot send, or the connection was lost (§17.1.4).
     pub fn transport_failed(&mut self) -> Step {
         match self.state {
-            State::Calling | State::Proceeding | State::Completed => self.terminate(Tell::TransportError),
+            State::Calling | State::Proceeding | State::Completed => self.terminate(Indication::TransportError),
             State::Accepted | State::Terminated => Step::NOTHING,
         }
     }
@@ -146,7 +146,7 @@ impl ClientInvite {
             ..200 => {
                 self.state = State::Proceeding;
                 self.timers = Running::STOPPED;
-                Step::tell(Tell::Response)
+                Step::indicate(Indication::Response)
             }
             200..300 => self.accept(now, timers),
             300.. => self.complete(now, timers),
@@ -155,41 +155,41 @@ impl ClientInvite {
 
     fn response_in_proceeding(&mut self, now: Instant, status: u16, timers: &Timers) -> Step {
         match status {
-            ..200 => Step::tell(Tell::Response),
+            ..200 => Step::indicate(Indication::Response),
             200..300 => self.accept(now, timers),
             300.. => self.complete(now, timers),
         }
     }
 
     fn response_in_completed(&mut self, status: u16) -> Step {
-        if status >= 300 { Step::send(Output::Ack) } else { Step::NOTHING }
+        if status >= 300 { Step::send(Send::Ack) } else { Step::NOTHING }
     }
 
     fn response_in_accepted(&mut self, status: u16) -> Step {
-        if (200..300).contains(&status) { Step::tell(Tell::Response) } else { Step::NOTHING }
+        if (200..300).contains(&status) { Step::indicate(Indication::Response) } else { Step::NOTHING }
     }
 
     fn accept(&mut self, now: Instant, timers: &Timers) -> Step {
         self.state = State::Accepted;
         self.timers = Running::end_after(now, timers.sixty_four_t1());
-        Step::tell(Tell::Response)
+        Step::indicate(Indication::Response)
     }
 
     fn complete(&mut self, now: Instant, timers: &Timers) -> Step {
         let step = if self.reliable {
-            self.terminate(Tell::Response)
+            self.terminate(Indication::Response)
         } else {
             self.state = State::Completed;
             self.timers = Running::end_after(now, timers.d());
-            Step::tell(Tell::Response)
+            Step::indicate(Indication::Response)
         };
-        Step { send: Output::Ack, ..step }
+        Step { send: Send::Ack, ..step }
     }
 
-    fn terminate(&mut self, told: Tell) -> Step {
+    fn terminate(&mut self, indication: Indication) -> Step {
         self.state = State::Terminated;
         self.timers = Running::STOPPED;
-        Step::tell(told).ended()
+        Step::indicate(indication).ended()
     }
 }
 
@@ -228,27 +228,27 @@ mod tests {
         const PROVISIONAL: Input = Status(&[100, 180, 199]);
         const SUCCESS: Input = Status(&[200, 202, 299]);
         const FAILURE: Input = Status(&[300, 401, 486, 503, 699]);
-        let (none, told, ack) = (Step::NOTHING, Step::tell(Tell::Response), Step::send(Output::Ack));
+        let (none, told, ack) = (Step::NOTHING, Step::indicate(Indication::Response), Step::send(Send::Ack));
         let over = none.ended();
         let table = [
             (Calling, PROVISIONAL, Proceeding, told),
             (Calling, SUCCESS, Accepted, told),
-            (Calling, FAILURE, Completed, ack.telling(Tell::Response)),
+            (Calling, FAILURE, Completed, ack.indicating(Indication::Response)),
             (Calling, Time(499), Calling, none),
-            (Calling, Time(500), Calling, Step::send(Output::Request)),
-            (Calling, Time(32_000), Terminated, over.telling(Tell::TimedOut)),
-            (Calling, TransportError, Terminated, over.telling(Tell::TransportError)),
+            (Calling, Time(500), Calling, Step::send(Send::Request)),
+            (Calling, Time(32_000), Terminated, over.indicating(Indication::TimedOut)),
+            (Calling, TransportError, Terminated, over.indicating(Indication::TransportError)),
             (Proceeding, PROVISIONAL, Proceeding, told),
             (Proceeding, SUCCESS, Accepted, told),
-            (Proceeding, FAILURE, Completed, ack.telling(Tell::Response)),
+            (Proceeding, FAILURE, Completed, ack.indicating(Indication::Response)),
             (Proceeding, Time(1_000_000_000), Proceeding, none),
-            (Proceeding, TransportError, Terminated, over.telling(Tell::TransportError)),
+            (Proceeding, TransportError, Terminated, over.indicating(Indication::TransportError)),
             (Completed, PROVISIONAL, Completed, none),
             (Completed, SUCCESS, Completed, none),
             (Completed, FAILURE, Completed, ack),
             (Completed, Time(31_999), Completed, none),
             (Completed, Time(32_000), Terminated, over),
-            (Completed, TransportError, Terminated, over.telling(Tell::TransportError)),
+            (Completed, TransportError, Terminated, over.indicating(Indication::TransportError)),
             (Accepted, PROVISIONAL, Accepted, none),
             (Accepted, SUCCESS, Accepted, told),
             (Accepted, FAILURE, Accepted, none),
@@ -285,9 +285,9 @@ mod tests {
         while let Some(now) = machine.poll_timeout() {
             fired.push((now.as_millis() - 1000, machine.handle_timeout(now).send));
         }
-        let times = [500, 1500, 3500, 7500, 15_500, 31_500].map(|time| (time, Output::Request));
+        let times = [500, 1500, 3500, 7500, 15_500, 31_500].map(|time| (time, Send::Request));
         assert_eq!(fired[..6], times);
-        assert_eq!(fired[6..], [(32_000, Output::Nothing)]);
+        assert_eq!(fired[6..], [(32_000, Send::Nothing)]);
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
         for state in [Calling, Proceeding] {
             let mut machine = machine(state, true);
             let step = machine.receive_response(START, 486, &TIMERS);
-            assert_eq!(step, Step { send: Output::Ack, tell: Tell::Response, ended: true });
+            assert_eq!(step, Step { send: Send::Ack, indication: Indication::Response, ended: true });
             assert_eq!((machine.state(), machine.poll_timeout()), (Terminated, None));
         }
         assert_eq!(machine(Accepted, true).poll_timeout(), Some(Instant::from_millis(33_000)));
@@ -314,10 +314,10 @@ mod tests {
         let mut machine = machine(Proceeding, false);
         machine.limit(end);
         machine.limit(Instant::from_millis(50_000));
-        assert_eq!(machine.receive_response(START, 180, &TIMERS), Step::tell(Tell::Response));
+        assert_eq!(machine.receive_response(START, 180, &TIMERS), Step::indicate(Indication::Response));
         let now = machine.poll_timeout().unwrap();
         assert!(now >= end && now <= Instant::from_millis(40_001));
-        assert_eq!(machine.handle_timeout(now), Step::tell(Tell::TimedOut).ended());
+        assert_eq!(machine.handle_timeout(now), Step::indicate(Indication::TimedOut).ended());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One transaction as the table holds it.
 
-use super::{Client, ClientInvite, Server, ServerInvite, Step, Tell, Timers};
+use super::{Client, ClientInvite, Indication, Server, ServerInvite, Step, Timers};
 use super::{client, client_invite, server, server_invite};
 use crate::memory::{Block, CHAINS, Entry, Handle};
 use crate::random::Key;
@@ -51,15 +51,31 @@ impl User {
     }
 }
 
+/// What becomes of a parked request when its flow is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// An INVITE client transaction.
+    Invite,
+    /// Another client transaction.
+    Other,
+    /// It is sent, once.
+    Once,
+}
+
 /// The machine of a transaction, and with it the kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(super) enum Machine {
     #[default]
     Free = 0,
-    /// A client transaction whose flow isn't known yet.
+    /// A request whose flow isn't known yet.
     Parked {
-        invite: bool,
+        kind: Kind,
+        /// When there is no use in waiting any longer.
+        until: Instant,
+    },
+    /// Nothing but a message that waits to be sent once: there is no transaction, or it is over.
+    Once {
         /// When there is no use in waiting any longer.
         until: Instant,
     },
@@ -73,8 +89,10 @@ pub(super) enum Machine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum State {
-    /// A client transaction that waits for its flow.
+    /// A request that waits for its flow.
     Parked,
+    /// A message that is to be sent once more, and of which nothing else is left.
+    Once,
     /// An INVITE client transaction.
     ClientInvite(client_invite::State),
     /// Another client transaction.
@@ -90,6 +108,7 @@ impl Machine {
         match self {
             Self::Free => None,
             Self::Parked { .. } => Some(State::Parked),
+            Self::Once { .. } => Some(State::Once),
             Self::ClientInvite(machine) => Some(State::ClientInvite(machine.state())),
             Self::Client(machine) => Some(State::Client(machine.state())),
             Self::ServerInvite(machine) => Some(State::ServerInvite(machine.state())),
@@ -101,9 +120,14 @@ impl Machine {
         matches!(self, Self::Parked { .. } | Self::ClientInvite(_) | Self::Client(_))
     }
 
+    pub(super) const fn is_server(&self) -> bool {
+        matches!(self, Self::ServerInvite(_) | Self::Server(_))
+    }
+
     pub(super) fn is_terminated(&self) -> bool {
         match self {
             Self::Free | Self::Parked { .. } => false,
+            Self::Once { .. } => true,
             Self::ClientInvite(machine) => machine.state() == client_invite::State::Terminated,
             Self::Client(machine) => machine.state() == client::State::Terminated,
             Self::ServerInvite(machine) => machine.state() == server_invite::State::Terminated,
@@ -115,6 +139,7 @@ impl Machine {
     pub(super) fn has_final(&self) -> bool {
         match self {
             Self::Free | Self::Parked { .. } => false,
+            Self::Once { .. } => true,
             Self::ClientInvite(machine) => {
                 !matches!(machine.state(), client_invite::State::Calling | client_invite::State::Proceeding)
             }
@@ -129,14 +154,14 @@ impl Machine {
         match self {
             Self::ClientInvite(_) if (200..300).contains(&status) => true,
             Self::ClientInvite(_) | Self::Client(_) => !self.has_final(),
-            Self::Free | Self::Parked { .. } | Self::ServerInvite(_) | Self::Server(_) => false,
+            Self::Free | Self::Parked { .. } | Self::Once { .. } | Self::ServerInvite(_) | Self::Server(_) => false,
         }
     }
 
     /// Whether the present state never sends, so that no message has to be kept.
-    pub(super) fn is_silent(&self) -> bool {
+    pub(super) fn never_sends(&self) -> bool {
         match self {
-            Self::Free | Self::Parked { .. } | Self::Server(_) => false,
+            Self::Free | Self::Parked { .. } | Self::Once { .. } | Self::Server(_) => false,
             Self::ClientInvite(machine) => machine.state() == client_invite::State::Accepted,
             Self::Client(machine) => machine.state() == client::State::Completed,
             Self::ServerInvite(machine) => machine.state() == server_invite::State::Confirmed,
@@ -144,14 +169,14 @@ impl Machine {
     }
 
     /// Whether the INVITE needs no sending any more and is kept for its ACK alone.
-    pub(super) fn is_answered(&self) -> bool {
+    pub(super) fn stops_retransmitting(&self) -> bool {
         matches!(self, Self::ClientInvite(machine) if machine.state() == client_invite::State::Proceeding)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self {
             Self::Free => None,
-            Self::Parked { until, .. } => Some(*until),
+            Self::Parked { until, .. } | Self::Once { until } => Some(*until),
             Self::ClientInvite(machine) => machine.poll_timeout(),
             Self::Client(machine) => machine.poll_timeout(),
             Self::ServerInvite(machine) => machine.poll_timeout(),
@@ -163,7 +188,7 @@ impl Machine {
         match self {
             Self::ClientInvite(machine) => machine.receive_response(now, status, timers),
             Self::Client(machine) => machine.receive_response(now, status, timers),
-            Self::Free | Self::Parked { .. } | Self::ServerInvite(_) | Self::Server(_) => Step::NOTHING,
+            _ => Step::NOTHING,
         }
     }
 
@@ -172,7 +197,7 @@ impl Machine {
             Self::ServerInvite(machine) if is_ack => machine.receive_ack(now, timers),
             Self::ServerInvite(machine) => machine.receive_invite(),
             Self::Server(machine) => machine.receive_request(),
-            Self::Free | Self::Parked { .. } | Self::ClientInvite(_) | Self::Client(_) => Step::NOTHING,
+            _ => Step::NOTHING,
         }
     }
 
@@ -180,20 +205,19 @@ impl Machine {
         match self {
             Self::ServerInvite(machine) => machine.respond(now, status, timers),
             Self::Server(machine) => machine.respond(now, status, timers),
-            Self::Free | Self::Parked { .. } | Self::ClientInvite(_) | Self::Client(_) => Step::NOTHING,
+            _ => Step::NOTHING,
         }
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant, timers: &Timers) -> Step {
         match self {
             Self::Free => Step::NOTHING,
-            Self::Parked { until, .. } if *until > now => Step::NOTHING,
-            Self::Parked { .. } => {
-                let mut machine = Client::new(now, true, timers);
-                let step = machine.transport_failed();
-                *self = Self::Client(machine);
-                step.telling(Tell::TimedOut)
+            Self::Parked { until, .. } | Self::Once { until } if *until > now => Step::NOTHING,
+            Self::Parked { until, .. } => {
+                *self = Self::Once { until: *until };
+                Step::indicate(Indication::TimedOut).ended()
             }
+            Self::Once { .. } => Step::NOTHING.ended(),
             Self::ClientInvite(machine) => machine.handle_timeout(now),
             Self::Client(machine) => machine.handle_timeout(now, timers),
             Self::ServerInvite(machine) => machine.handle_timeout(now, timers),
@@ -209,7 +233,11 @@ impl Machine {
 
     pub(super) fn transport_failed(&mut self) -> Step {
         match self {
-            Self::Free | Self::Parked { .. } => Step::NOTHING,
+            Self::Free => Step::NOTHING,
+            Self::Parked { until, .. } | Self::Once { until } => {
+                *self = Self::Once { until: *until };
+                Step::indicate(Indication::TransportError).ended()
+            }
             Self::ClientInvite(machine) => machine.transport_failed(),
             Self::Client(machine) => machine.transport_failed(),
             Self::ServerInvite(machine) => machine.transport_failed(),
@@ -220,9 +248,10 @@ impl Machine {
     pub(super) fn relative_to(self, now: Instant) -> Self {
         match self {
             Self::Free => self,
-            Self::Parked { invite, until } => {
-                Self::Parked { invite, until: Instant::from_millis(until.since(now).as_millis()) }
+            Self::Parked { kind, until } => {
+                Self::Parked { kind, until: Instant::from_millis(until.since(now).as_millis()) }
             }
+            Self::Once { until } => Self::Once { until: Instant::from_millis(until.since(now).as_millis()) },
             Self::ClientInvite(machine) => Self::ClientInvite(machine.relative_to(now)),
             Self::Client(machine) => Self::Client(machine.relative_to(now)),
             Self::ServerInvite(machine) => Self::ServerInvite(machine.relative_to(now)),
@@ -231,15 +260,39 @@ impl Machine {
     }
 }
 
-/// What the message of a client transaction is, and so its ready list.
+/// Facts about an entry, a bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) enum Sends {
-    #[default]
-    Request = 0,
-    /// A request that must not wait behind others: CANCEL, BYE.
-    UrgentRequest,
-    /// The ACK that took the place of the INVITE.
-    Ack,
+pub(super) struct Marks(u8);
+
+impl Marks {
+    pub(super) const NONE: Self = Self(0);
+    /// The request must not wait behind others: CANCEL, BYE, ACK.
+    pub(super) const URGENT: Self = Self(1);
+    /// The message is the ACK that took the place of the INVITE.
+    pub(super) const ACK: Self = Self(2);
+    /// The message is given back as soon as it is sent.
+    pub(super) const FORGET: Self = Self(4);
+    /// A connection was asked for; the answer launches what waits.
+    pub(super) const ASKED: Self = Self(8);
+    /// The user has to learn that the connection was lost; the transaction lives on.
+    pub(super) const FLOW_LOST: Self = Self(16);
+    /// The user has to learn that the request could not be sent; the transaction is over.
+    pub(super) const FLOW_FAILED: Self = Self(32);
+
+    pub(super) const fn has(self, mark: Self) -> bool {
+        self.0 & mark.0 != 0
+    }
+
+    pub(super) const fn set(&mut self, mark: Self) {
+        self.0 |= mark.0;
+    }
+
+    /// Takes a mark away; whether it was there.
+    pub(super) const fn take(&mut self, mark: Self) -> bool {
+        let had = self.has(mark);
+        self.0 &= !mark.0;
+        had
+    }
 }
 
 /// A transaction as the table holds it; all zero is a free entry.
@@ -249,14 +302,13 @@ pub struct Transaction {
     /// The matching key, and the key of the flow (client) or of merged requests (server).
     pub(super) keys: [Key; CHAINS],
     pub(super) user: User,
-    /// The flow; of a parked request the target to connect to, once it is known.
+    /// The flow; of what is parked the target to connect to, once it is known.
     pub(super) flow: Flow,
     /// The request, later its ACK (client); the last response (server).
     pub(super) message: Block,
     /// The head that responses begin with.
     pub(super) template: Block,
-    /// What a client transaction sends.
-    pub(super) sends: Sends,
+    pub(super) marks: Marks,
     /// What the size rule says of the request.
     pub(super) sizing: Sizing,
 }
@@ -270,9 +322,14 @@ impl Transaction {
         flow: Flow::NONE,
         message: Block::NONE,
         template: Block::NONE,
-        sends: Sends::Request,
+        marks: Marks::NONE,
         sizing: Sizing::ZERO,
     };
+
+    /// Whether it is a server transaction whose responses go by a connection.
+    pub(super) const fn answers_by_connection(&self) -> bool {
+        self.flow.connection != 0 && self.machine.is_server()
+    }
 
     pub(super) fn set_key(&mut self, chain: usize, key: Key) {
         if let Some(place) = self.keys.get_mut(chain) {

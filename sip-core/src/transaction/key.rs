@@ -19,19 +19,19 @@ enum Rule {
     Flow,
 }
 
-/// A hasher that has taken the rule, a number, and the method.
+/// A hasher that has taken the rule, the method, a port and a number.
 ///
 /// Inlined, it is known to have taken whole words only, which saves a look at each of the following ones.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-fn hasher(hash: HashKey, rule: Rule, method: Method<'_>, number: u32) -> KeyHasher {
+fn hasher(hash: HashKey, rule: Rule, method: Method<'_>, port: u16, number: u32) -> KeyHasher {
     let known = u64::from(method.code());
-    let hasher = hash.hasher().number(rule as u64 | known << 8 | u64::from(number) << 32);
+    let hasher = hash.hasher().number(rule as u64 | known << 8 | u64::from(port) << 16 | u64::from(number) << 32);
     if known == 0 { hasher.part(method.as_bytes()) } else { hasher }
 }
 
 /// The key of a client transaction: branch and method (§17.1.3).
 pub(super) fn client(hash: HashKey, branch: &[u8], method: Method<'_>) -> Key {
-    hasher(hash, Rule::Response, method, 0).part_ignoring_case(branch).finish()
+    hasher(hash, Rule::Response, method, 0, 0).part_ignoring_case(branch).finish()
 }
 
 /// The same for a branch that this stack made: the magic cookie and a token.
@@ -50,6 +50,9 @@ pub(super) fn of_response(hash: HashKey, response: &Message<'_>) -> Option<Key> 
 
 /// The key of the server transaction that a request makes or belongs to; an ACK or (with `cancelled`) a
 /// CANCEL belongs to that of its INVITE (§17.2.3, §9.2).
+///
+/// The CSeq number belongs to the key: some peers send the next request with the branch of the one before. ACK and CANCEL
+/// have the number of their INVITE (§9.1, §17.1.1.3).
 pub(super) fn of_request(hash: HashKey, request: &Message<'_>, cancelled: bool) -> Key {
     let method = match request.method() {
         Method::Ack => Method::Invite,
@@ -61,7 +64,7 @@ pub(super) fn of_request(hash: HashKey, request: &Message<'_>, cancelled: bool) 
     if via.has_cookie() {
         let default = if alike(via.transport(), b"TLS") { Transport::Tls } else { Transport::Udp };
         let port = via.port().unwrap_or(default.default_port());
-        return hasher(hash, Rule::Request, method, u32::from(port))
+        return hasher(hash, Rule::Request, method, port, request.cseq().number)
             .part_ignoring_case(branch)
             .part_ignoring_case(via.host().as_bytes())
             .finish();
@@ -69,7 +72,7 @@ pub(super) fn of_request(hash: HashKey, request: &Message<'_>, cancelled: bool) 
     // RFC 2543 peers. The To tag of an ACK is that of the response, so INVITE and ACK can't have it in their
     // key; the topmost Via and the CSeq number tell requests apart without it.
     let to_tag = if method == Method::Invite { None } else { request.to_tag() };
-    hasher(hash, Rule::Rfc2543, method, request.cseq().number)
+    hasher(hash, Rule::Rfc2543, method, 0, request.cseq().number)
         .part(request.request_uri().unwrap_or_default())
         .part_ignoring_case(to_tag.unwrap_or_default())
         .part_ignoring_case(request.from_tag().unwrap_or_default())
@@ -85,7 +88,7 @@ pub(super) fn merged(hash: HashKey, request: &Message<'_>) -> Option<Key> {
     if request.to_tag().is_some() || matches!(method, Method::Ack | Method::Cancel) {
         return None;
     }
-    let key = hasher(hash, Rule::Merged, method, request.cseq().number)
+    let key = hasher(hash, Rule::Merged, method, 0, request.cseq().number)
         .part_ignoring_case(request.from_tag().unwrap_or_default())
         .part(request.call_id());
     Some(key.finish())

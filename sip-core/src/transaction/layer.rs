@@ -1,11 +1,11 @@
 //! The transaction layer: the table, what is ready to be sent, timers and lost flows.
 
-use super::entry::{Sends, Transaction, TransactionId, User};
-use super::step::{Output, Step, Tell};
-use super::{Timers, TransactionsRef, key};
+use super::entry::{Marks, Transaction, TransactionId, User};
+use super::step::{Indication, Send, Step};
+use super::{Timers, TransactionsRef};
 use crate::error::Capacity;
-use crate::memory::{Block, CHAINS, Octets, Table};
-use crate::random::{HashKey, Key, Token};
+use crate::memory::{Block, Octets, Table};
+use crate::random::HashKey;
 use crate::time::{Duration, Instant};
 use crate::transport::{DATAGRAM_LIMIT, Flow};
 
@@ -15,8 +15,14 @@ pub(super) const URGENT: usize = 0;
 pub(super) const ORDINARY: usize = 1;
 /// Sends that were put back until their flow is writable.
 pub(super) const DEFERRED: usize = 2;
-/// Client transactions whose flow is still to be found, and that were not offered yet.
+/// What waits for a flow that is still to be found, and was not offered yet.
 pub(super) const PARKED: usize = 3;
+/// What lost its flow, of which the user has still to learn.
+pub(super) const FAILED: usize = 4;
+/// Server transactions with nothing to send whose responses go by a connection.
+pub(super) const ON_CONNECTION: usize = 5;
+/// What the next call gives back: whole entries that are over, and the messages of those that forget them.
+pub(super) const OVER: usize = 6;
 
 /// The chain of the keys that match messages.
 pub(super) const MATCH: usize = 0;
@@ -28,25 +34,14 @@ pub(super) const OTHER: usize = 1;
 pub struct Layer {
     pub(super) timers: Timers,
     pub(super) hash: HashKey,
-    /// The keys of the request that was found to be new, for the transaction that may be made of it.
-    pub(super) fresh: [Key; CHAINS],
     pub(super) reserved: u32,
     /// The largest request that goes by datagram; zero for [`DATAGRAM_LIMIT`].
     datagram_limit: u16,
-    /// The transaction that the last call gave out; when it is Terminated, the next call frees it.
-    last: TransactionId,
 }
 
 impl Layer {
     /// The layer before its start; all zero.
-    pub const ZERO: Self = Self {
-        timers: Timers::ZERO,
-        hash: HashKey::ZERO,
-        fresh: [Key::ZERO; CHAINS],
-        reserved: 0,
-        datagram_limit: 0,
-        last: TransactionId::NONE,
-    };
+    pub const ZERO: Self = Self { timers: Timers::ZERO, hash: HashKey::ZERO, reserved: 0, datagram_limit: 0 };
 
     /// Sets the timers, and the key of the hashes over what strangers send. To be called once, first.
     pub fn start(&mut self, timers: Timers, key: HashKey) {
@@ -91,8 +86,12 @@ pub enum ExpiredKind {
     /// No response came to the request (Timer B or F), or no ACK to the response (Timer H), or no flow was
     /// found for the request in 64 * T1.
     TimedOut,
-    /// The flow was lost before a final response came.
+    /// The request could not be sent: its flow failed, or none was found. The transaction is over.
     FlowFailed,
+    /// The connection was lost after the request was sent and before a final response came. The transaction lives on, for the
+    /// response may come by a connection that the peer opens (RFC 3261 §18.2.2); whether it is worth waiting for is the
+    /// user's choice, who may [`abandon`](Transactions::abandon) it.
+    FlowLost,
     /// The transaction is over: it had done its work, or its user never gave a final response.
     Ended,
 }
@@ -124,24 +123,15 @@ impl<'a, O: Octets> Transactions<'a, O> {
     #[must_use]
     pub fn poll_send(&mut self) -> Option<TransactionId> {
         loop {
-            self.settle();
-            let table = &mut self.table;
+            self.reap();
+            let table = &self.table;
             let handle = table.first(URGENT).or_else(|| table.first(ORDINARY))?;
-            table.unlink_ready(handle);
             let id = TransactionId(handle);
-            self.hand_out(id);
+            self.rest(id);
             if !self.bytes(id).is_empty() {
                 return Some(id);
             }
         }
-    }
-
-    /// A To tag for an answer without a transaction to the request that [`receive_request`](Self::receive_request) took last:
-    /// the same for each repetition of it, and not to be guessed (RFC 3261 §8.2.7, §19.3).
-    #[must_use]
-    pub fn stateless_tag(&self) -> Token {
-        let [matched, _] = self.layer.fresh;
-        Token::new(matched.bits())
     }
 
     /// Puts a send back, in O(1), until [`flow_writable`](Self::flow_writable). To be called before any other
@@ -153,7 +143,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// Makes what was deferred for `flow` ready again, ahead of what is ready already and in its old order.
     /// Datagrams share a socket, so for a datagram flow all deferred datagrams are meant.
     pub fn flow_writable(&mut self, flow: Flow) {
-        self.settle();
+        self.reap();
         let mut next = self.table.view().last(DEFERRED);
         while let Some(handle) = next {
             let table = &mut self.table;
@@ -166,32 +156,22 @@ impl<'a, O: Octets> Transactions<'a, O> {
         }
     }
 
-    /// The next client transaction whose flow has to be found before [`launch`](Self::launch): a connection opened to
-    /// its [`flow`](Self::flow), or, where that is none, a name resolved. Each is given once for each of the two.
-    ///
-    /// Ask [`take_oversize`](Self::take_oversize) whether it is parked because of its size.
-    #[must_use]
-    pub fn poll_parked(&mut self) -> Option<TransactionId> {
-        self.settle();
-        let table = &mut self.table;
-        let handle = table.first(PARKED)?;
-        table.unlink_ready(handle);
-        Some(TransactionId(handle))
-    }
-
-    /// Handles the timers that are due. To be called until `None`.
+    /// What failed flows did and what timers that are due do, one a call. To be called until `None`.
     #[must_use]
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Expired> {
+        self.reap();
+        if !self.table.is_list_empty(FAILED) {
+            return self.indicate_failure();
+        }
         loop {
-            self.settle();
             let id = TransactionId(self.table.expired(now)?);
             let timers = self.layer.timers;
             let entry = self.entry_mut(id)?;
             let step = entry.machine.handle_timeout(now, &timers);
             let user = entry.user;
-            self.apply(id, step);
+            self.apply(now, id, step);
             let kind = match step {
-                Step { tell: Tell::TimedOut, .. } => ExpiredKind::TimedOut,
+                Step { indication: Indication::TimedOut, .. } => ExpiredKind::TimedOut,
                 Step { ended: true, .. } => ExpiredKind::Ended,
                 _ => continue,
             };
@@ -199,43 +179,12 @@ impl<'a, O: Octets> Transactions<'a, O> {
         }
     }
 
-    /// Ends the client transactions whose flow does not carry messages, one a call. To be called until `None`.
-    ///
-    /// Server transactions stay as they are (RFC 6026 §8.8): each has a timer, or its user, to end it.
-    /// What was deferred for the flow is dropped.
-    #[must_use]
-    pub fn flow_failed(&mut self, flow: Flow) -> Option<Expired> {
-        self.settle();
-        let of_flow = key::flow(self.layer.hash, flow);
-        while let Some(handle) = self.table.find(OTHER, of_flow) {
-            self.table.unlink_key(handle, OTHER);
-            let id = TransactionId(handle);
-            let Some(entry) = self.entry_mut(id) else { break };
-            let (user, had_final) = (entry.user, entry.machine.has_final());
-            let step = entry.machine.transport_failed();
-            self.apply(id, step);
-            if step.ended {
-                let kind = if had_final { ExpiredKind::Ended } else { ExpiredKind::FlowFailed };
-                return Some(Expired { id, user, kind });
-            }
-        }
-        let mut next = self.table.first(DEFERRED);
-        while let Some(handle) = next {
-            next = self.table.next_ready(handle);
-            if self.flow(TransactionId(handle)) == flow {
-                self.table.unlink_ready(handle);
-                self.hand_out(TransactionId(handle));
-            }
-        }
-        None
-    }
-
     /// Sends the kept message once more: the 2xx to an INVITE, or a reliable provisional response, whose
     /// retransmission is the user's.
-    pub fn resend(&mut self, id: TransactionId) {
-        self.settle();
+    pub fn resend(&mut self, now: Instant, id: TransactionId) {
+        self.reap();
         if !self.bytes(id).is_empty() {
-            self.queue(id);
+            self.queue(now, id);
         }
     }
 
@@ -249,16 +198,16 @@ impl<'a, O: Octets> Transactions<'a, O> {
 
     /// Ends a transaction at once and sends nothing.
     pub fn abandon(&mut self, id: TransactionId) {
-        self.settle();
+        self.reap();
         self.free(id);
     }
 
     /// Gives back the message of a transaction that is not going to send it again (a 2xx that was
     /// acknowledged). What was ready to be sent is not.
     pub fn release_message(&mut self, id: TransactionId) {
-        self.settle();
+        self.reap();
         self.drop_message(id);
-        self.hand_out(id);
+        self.rest(id);
     }
 
     /// Takes the message out of a transaction; the block is the caller's now. With it the request of a transaction that
@@ -280,7 +229,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// # Errors
     /// [`Capacity::Transactions`] when so many are not free now.
     pub fn reserve(&mut self, entries: usize) -> Result<(), Capacity> {
-        self.settle();
+        self.reap();
         let entries = u32::try_from(entries).map_err(|_| Capacity::Transactions)?;
         if self.view().free_for(false) < entries as usize {
             return Err(Capacity::Transactions);
@@ -308,23 +257,19 @@ impl<'a, O: Octets> Transactions<'a, O> {
     }
 
     /// Does what a machine said, and gives back what its new state does not need.
-    pub(super) fn apply(&mut self, id: TransactionId, step: Step) {
+    pub(super) fn apply(&mut self, now: Instant, id: TransactionId, step: Step) {
         let Some(entry) = self.entry_mut(id) else { return };
         let machine = entry.machine;
-        let ended = machine.is_terminated();
         crate::log::line!(trace, "transaction {}: {}", id, machine.state());
-        self.table.set_timer(id.0, machine.poll_timeout());
-        if machine.is_silent() {
+        self.table.set_timer(id.0, machine.poll_timeout().filter(|_| !step.ended));
+        if machine.never_sends() {
             self.drop_message(id);
         }
         match step.send {
-            Output::Nothing if ended || machine.is_answered() => self.table.unlink_ready(id.0),
-            Output::Nothing => {}
-            Output::Trying if !self.write_trying(id) => {}
-            Output::Trying | Output::Request | Output::Ack | Output::Response => self.queue(id),
-        }
-        if ended {
-            self.hand_out(id);
+            Send::Nothing if step.ended || machine.stops_retransmitting() => self.rest(id),
+            Send::Nothing => {}
+            Send::Trying if !self.write_trying(id) => {}
+            Send::Trying | Send::Request | Send::Ack | Send::Response => self.queue(now, id),
         }
     }
 
@@ -335,8 +280,13 @@ impl<'a, O: Octets> Transactions<'a, O> {
     }
 
     /// Puts the transaction into its ready list; where a send waits already, nothing changes.
-    fn queue(&mut self, id: TransactionId) {
-        let Some(list) = self.entry_mut(id).map(|entry| list_of(entry)) else { return };
+    pub(super) fn queue(&mut self, now: Instant, id: TransactionId) {
+        let Some(entry) = self.entry_mut(id) else { return };
+        if entry.flow.needs_connection() {
+            self.park_send(now, id);
+            return;
+        }
+        let list = list_of(entry);
         let table = &mut self.table;
         match table.ready_list(id.0) {
             Some(DEFERRED) => {}
@@ -345,24 +295,40 @@ impl<'a, O: Octets> Transactions<'a, O> {
         }
     }
 
-    /// Leaves a transaction to be read until the next call, which frees it when it is over.
-    fn hand_out(&mut self, id: TransactionId) {
-        self.settle();
-        self.layer.last = id;
-    }
-
-    /// Frees the transaction that the last call gave out, when it is over and nothing of it waits to be sent.
-    pub(super) fn settle(&mut self) {
-        if !self.layer.last.is_none() {
-            self.settle_last();
+    /// Takes a transaction that has nothing to send out of what is ready. Until the next call it can be read, even when it is
+    /// over.
+    pub(super) fn rest(&mut self, id: TransactionId) {
+        let Some(entry) = self.table.get(id.0) else { return };
+        let over = entry.machine.is_terminated() || entry.marks.has(Marks::FORGET);
+        if over {
+            self.table.push(id.0, OVER);
+        } else if entry.answers_by_connection() {
+            self.table.push(id.0, ON_CONNECTION);
+        } else {
+            self.table.unlink_ready(id.0);
         }
     }
 
-    fn settle_last(&mut self) {
-        let id = core::mem::take(&mut self.layer.last);
-        let over = self.entry_mut(id).is_some_and(|entry| entry.machine.is_terminated());
-        if over && self.table.ready_list(id.0).is_none() {
-            self.free(id);
+    /// Gives back what the calls before have left to be read.
+    #[inline]
+    pub(super) fn reap(&mut self) {
+        if !self.table.is_list_empty(OVER) {
+            self.reap_all();
+        }
+    }
+
+    #[inline(never)]
+    fn reap_all(&mut self) {
+        while let Some(handle) = self.table.first(OVER) {
+            let id = TransactionId(handle);
+            let Some(entry) = self.entry_mut(id) else { return };
+            if entry.machine.is_terminated() {
+                self.free(id);
+            } else {
+                entry.marks.take(Marks::FORGET);
+                self.drop_message(id);
+                self.rest(id);
+            }
         }
     }
 
@@ -377,6 +343,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
 }
 
 /// The ready list of what the transaction has to send.
-fn list_of(entry: &Transaction) -> usize {
-    if entry.machine.is_client() && entry.sends == Sends::Request { ORDINARY } else { URGENT }
+pub(super) fn list_of(entry: &Transaction) -> usize {
+    let urgent = entry.marks.has(Marks::URGENT) || entry.marks.has(Marks::ACK);
+    if entry.machine.is_client() && !urgent { ORDINARY } else { URGENT }
 }

@@ -8,15 +8,17 @@
 //!    [`Transactions::server`] when it is new.
 //! 2. What has to be sent stands in ready lists; [`Transactions::poll_send`] names the next and
 //!    [`Transactions::lend`] lends its octets from where they are kept.
-//! 3. [`Transactions::handle_timeout`] and [`Transactions::flow_failed`] tell, one a call, what has ended.
+//! 3. [`Transactions::handle_timeout`] tells, one a call, what timers and failed flows did.
 //!
-//! An entry is freed by the next call after its machine is Terminated and its last message was polled, so what
-//! such a call names can still be read. Octets are given back earlier, on entering a state that never sends.
+//! What is pending stands in a ready list of the table, an entry in one of them at most; nothing waits in the layer itself,
+//! so no call overwrites what another has left. An entry is freed by the next call after its machine is Terminated and its
+//! last message was polled, so what such a call names can still be read. Octets are given back earlier, on entering a state that never sends.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod client;
 pub mod client_invite;
 mod entry;
+mod flows;
 mod key;
 mod layer;
 mod requests;
@@ -31,12 +33,13 @@ mod view;
 pub use client::Client;
 pub use client_invite::ClientInvite;
 pub use entry::{State, Transaction, TransactionId, User};
+pub use flows::response_flow;
 pub use layer::{Expired, ExpiredKind, Layer, Transactions};
-pub use requests::{ClientOutcome, NewClient};
-pub use responses::ServerMatch;
+pub use requests::{ClientOutcome, NewClient, NewOnce};
+pub use responses::{NewRequest, NewServer, ServerMatch};
 pub use server::Server;
 pub use server_invite::ServerInvite;
-pub use step::{Output, Step, Tell};
+pub use step::{Indication, Send, Step};
 pub use storage::{Arrays, Storage};
 pub use timers::{TRYING_AFTER, Timer, Timers};
 pub use view::TransactionsRef;

@@ -1,15 +1,15 @@
 //! The client side of the layer: requests out, responses in (RFC 3261 §17.1).
 
-use super::entry::{Machine, Sends, Transaction, TransactionId, User};
-use super::layer::{MATCH, OTHER, PARKED, Transactions};
-use super::step::{Output, Step, Tell};
-use super::{Client, ClientInvite, key};
+use super::entry::{Kind, Machine, Marks, Transaction, TransactionId, User};
+use super::key;
+use super::layer::{MATCH, Transactions};
+use super::step::{Indication, Send};
 use crate::error::Capacity;
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Kept, Message, Method, build};
 use crate::random::Token;
 use crate::time::Instant;
-use crate::transport::{Flow, Oversize, Sizing, Target, Transport};
+use crate::transport::Flow;
 
 /// What a client transaction is made of.
 #[derive(Clone, Copy, Debug)]
@@ -39,139 +39,91 @@ pub enum ClientOutcome {
     Deliver,
 }
 
+/// What a request without a transaction is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct NewOnce {
+    /// The written request.
+    pub block: Block,
+    /// Where it goes; [`Flow::NONE`] parks it until [`launch`](Transactions::launch), for 64 * T1 at the longest.
+    pub flow: Flow,
+    /// Whom to tell when it can't be sent.
+    pub user: User,
+    /// Whether it may take an entry that was set aside.
+    pub reserved: bool,
+}
+
 impl<O: Octets> Transactions<'_, O> {
+    /// Sends a request once and without a transaction: the ACK to a 2xx, or one that is forwarded statelessly (RFC 3261
+    /// §16.11). Like any other it waits for a name, a connection or a full socket, and its octets are given back when it is
+    /// sent. Nobody learns that it was; that it could not be is told as for a client transaction.
+    ///
+    /// # Errors
+    /// [`Capacity::Transactions`] when there is no entry; the block stays the caller's.
+    pub fn once(&mut self, now: Instant, new: NewOnce) -> Result<TransactionId, Capacity> {
+        self.reap();
+        let id = self.insert(new.reserved)?;
+        let until = now.after(self.layer.timers.sixty_four_t1());
+        if let Some(entry) = self.entry_mut(id) {
+            let machine = Machine::Parked { kind: Kind::Once, until };
+            let (message, user) = (new.block, new.user);
+            *entry = Transaction { machine, message, user, marks: Marks::URGENT, ..Transaction::ZERO };
+        }
+        self.start(now, id, new.flow, until);
+        Ok(id)
+    }
+
+    /// Puts a request on its flow, or among those whose flow has to be found.
+    fn start(&mut self, now: Instant, id: TransactionId, flow: Flow, until: Instant) {
+        if flow.is_none() {
+            self.park(id, until);
+        } else {
+            self.launch(now, id, flow);
+        }
+    }
+
     /// Starts a client transaction and makes its request ready to be sent.
     ///
     /// # Errors
     /// [`Capacity::Transactions`] when there is no entry; the block stays the caller's.
     pub fn client(&mut self, now: Instant, new: NewClient<'_>) -> Result<TransactionId, Capacity> {
-        self.settle();
+        self.reap();
         let id = self.insert(new.reserved)?;
         let matched = key::own_client(self.layer.hash, new.branch, new.method);
         // As long as Timers B and F would wait.
         let until = now.after(self.layer.timers.sixty_four_t1());
         let urgent = matches!(new.method, Method::Bye | Method::Cancel | Method::Ack);
+        let kind = if new.method == Method::Invite { Kind::Invite } else { Kind::Other };
         if let Some(entry) = self.entry_mut(id) {
             *entry = Transaction {
-                machine: Machine::Parked { invite: new.method == Method::Invite, until },
+                machine: Machine::Parked { kind, until },
                 message: new.block,
                 user: new.user,
-                sends: if urgent { Sends::UrgentRequest } else { Sends::Request },
+                marks: if urgent { Marks::URGENT } else { Marks::NONE },
                 ..Transaction::ZERO
             };
             entry.set_key(MATCH, matched);
         }
         self.table.link_key(id.0, MATCH, matched);
-        if new.flow.is_none() {
-            self.park(id, until);
-        } else {
-            self.launch(now, id, new.flow);
-        }
+        self.start(now, id, new.flow, until);
         Ok(id)
-    }
-
-    /// Sends a parked request on its flow, whose transport is stamped into the topmost Via, and starts the
-    /// timers.
-    ///
-    /// It stays parked, for a connection to be opened, when the flow is a target without one; and when it is larger than
-    /// a datagram may be, with compact header names too: then for a connection to the same place (RFC 3261 §18.1.1).
-    pub fn launch(&mut self, now: Instant, id: TransactionId, flow: Flow) {
-        self.settle();
-        if flow.is_none() {
-            return;
-        }
-        let Some(&mut Transaction { machine: Machine::Parked { invite, until }, message, sizing, .. }) =
-            self.entry_mut(id)
-        else {
-            return;
-        };
-        let mut wanted = flow;
-        if flow.transport == Transport::Udp && !sizing.is_forced() {
-            let sizing = Sizing::fit(self.octets, message, self.layer.datagram_limit());
-            if let Some(entry) = self.entry_mut(id) {
-                entry.sizing = sizing;
-            }
-            if sizing.is_oversize() {
-                wanted = Flow::to(Target { address: flow.remote, transport: Transport::Tcp });
-            }
-        }
-        if wanted.needs_connection() {
-            if let Some(entry) = self.entry_mut(id) {
-                entry.flow = wanted;
-            }
-            self.park(id, until);
-            return;
-        }
-        let (timers, on_flow) = (self.layer.timers, key::flow(self.layer.hash, flow));
-        let Some(entry) = self.entry_mut(id) else { return };
-        let reliable = flow.transport.is_reliable();
-        entry.machine = if invite {
-            Machine::ClientInvite(ClientInvite::new(now, reliable, &timers))
-        } else {
-            Machine::Client(Client::new(now, reliable, &timers))
-        };
-        entry.flow = flow;
-        entry.set_key(OTHER, on_flow);
-        build::stamp(self.octets.get_mut(message), flow.transport, None);
-        self.table.unlink_ready(id.0);
-        self.table.link_key(id.0, OTHER, on_flow);
-        self.apply(id, Step::send(Output::Request));
-    }
-
-    /// Puts a transaction among those whose flow has to be found.
-    fn park(&mut self, id: TransactionId, until: Instant) {
-        self.table.unlink_ready(id.0);
-        self.table.push(id.0, PARKED);
-        self.table.set_timer(id.0, Some(until));
-    }
-
-    /// What [`launch`](Self::launch) found of a request that is too large for a datagram, and whether it is going to be
-    /// one all the same. To be asked when [`poll_parked`](Self::poll_parked) has given it; each is told once, and
-    /// `poll_parked` then gives the transaction again.
-    #[must_use]
-    pub fn take_oversize(&mut self, id: TransactionId) -> Option<(Oversize, bool)> {
-        let limit = self.layer.datagram_limit();
-        let size = self.bytes(id).len();
-        let entry = self.entry_mut(id)?;
-        let Machine::Parked { until, .. } = entry.machine else { return None };
-        let oversize = entry.sizing.take_news(size, limit)?;
-        let forced = entry.sizing.is_forced();
-        self.park(id, until);
-        Some((oversize, forced))
-    }
-
-    /// No connection could be opened for a parked request. One that wanted it for its size alone is parked once more, to
-    /// be launched on the datagram [`flow`](Self::flow) that it then has (RFC 3261 §18.1.1); any other can't be sent, which
-    /// `false` says.
-    #[must_use]
-    pub fn connection_failed(&mut self, id: TransactionId) -> bool {
-        let Some(entry) = self.entry_mut(id) else { return false };
-        let Machine::Parked { until, .. } = entry.machine else { return false };
-        if !entry.sizing.is_oversize() {
-            return false;
-        }
-        entry.sizing.force();
-        entry.flow = Flow::udp(entry.flow.remote);
-        self.park(id, until);
-        true
     }
 
     /// Takes a response for the transaction that [`match_response`](Self::match_response) named. The ACK to a final response
     /// other than 2xx takes the place of the INVITE.
     pub fn receive_response(&mut self, now: Instant, id: TransactionId, response: &Message<'_>) -> ClientOutcome {
-        self.settle();
+        self.reap();
         let timers = self.layer.timers;
         let (Some(entry), Some(status)) = (self.entry_mut(id), response.status()) else {
             return ClientOutcome::Absorbed;
         };
         let mut step = entry.machine.receive_response(now, status, &timers);
-        if step.send == Output::Ack && entry.sends != Sends::Ack && !self.write_ack(id, response) {
+        if step.send == Send::Ack && !entry.marks.has(Marks::ACK) && !self.write_ack(id, response) {
             // The next retransmission of the response tries again.
             self.table.unlink_ready(id.0);
-            step.send = Output::Nothing;
+            step.send = Send::Nothing;
         }
-        self.apply(id, step);
-        if step.tell == Tell::Response { ClientOutcome::Deliver } else { ClientOutcome::Absorbed }
+        self.apply(now, id, step);
+        if step.indication == Indication::Response { ClientOutcome::Deliver } else { ClientOutcome::Absorbed }
     }
 
     /// Writes the ACK over the INVITE (RFC 3261 §17.1.1.3).
@@ -185,7 +137,7 @@ impl<O: Octets> Transactions<'_, O> {
         self.octets.release(invite);
         if let Some(entry) = self.entry_mut(id) {
             entry.message = ack;
-            entry.sends = Sends::Ack;
+            entry.marks.set(Marks::ACK);
         }
         true
     }

@@ -1,13 +1,14 @@
 //! The server side of the layer: requests in, responses out (RFC 3261 §17.2).
 
 use super::entry::{Machine, Transaction, TransactionId, User};
+use super::flows::response_flow;
 use super::layer::{MATCH, OTHER, Transactions};
-use super::step::Tell;
+use super::step::Indication;
 use super::{Server, ServerInvite, key};
 use crate::error::{Capacity, Error};
 use crate::memory::{KeptBlocks, Octets};
 use crate::message::{Message, Method, Writer, build, reason_phrase};
-use crate::random::Key;
+use crate::random::{Key, Token};
 use crate::time::Instant;
 use crate::transport::Flow;
 
@@ -17,82 +18,116 @@ use crate::transport::Flow;
 #[must_use]
 pub enum ServerMatch {
     /// It belongs to no transaction: a new request, or the ACK to a 2xx.
-    New,
+    New(NewRequest),
     /// The transaction dealt with it: a retransmission, or the ACK to a final response other than 2xx.
     Absorbed(TransactionId),
     /// It is the ACK to the user's 2xx, from a peer that gives it the branch of the INVITE.
     Ack2xx(TransactionId, User),
-    /// It is a new request that came before by another way; the answer is a 482 (RFC 3261 §8.2.2.2).
-    Merged,
+    /// It is a new request that came before by another way. A user agent answers 482 (RFC 3261 §8.2.2.2); to a proxy it is
+    /// as good as any.
+    Merged(NewRequest),
+}
+
+/// A request that belongs to no transaction: what the layer knows it by, for the transaction that may be made of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct NewRequest {
+    matched: Key,
+    /// Zero when it is not looked up yet.
+    merged: Key,
+}
+
+impl NewRequest {
+    /// No request; all zero.
+    pub const NONE: Self = Self { matched: Key::ZERO, merged: Key::ZERO };
+
+    /// A To tag for an answer without a transaction: the same for each repetition of the request, and not to be guessed
+    /// (RFC 3261 §8.2.7, §19.3).
+    #[must_use]
+    pub fn stateless_tag(self) -> Token {
+        Token::new(self.matched.bits())
+    }
+}
+
+/// What a server transaction is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct NewServer<'a> {
+    /// What [`receive_request`](Transactions::receive_request) said of the request.
+    pub new: NewRequest,
+    /// The flow on which it came; where the responses go follows from it and from the topmost Via.
+    pub source: Flow,
+    /// Goes into the responses when the request has no To tag.
+    pub to_tag: &'a [u8],
+    /// Whom to tell.
+    pub user: User,
+    /// Whether it may take an entry and octets that were set aside.
+    pub reserved: bool,
 }
 
 impl<O: Octets> Transactions<'_, O> {
     /// Matches a request (RFC 3261 §17.2.3). One that is [`ServerMatch::New`] can have a transaction with
     /// [`server`](Self::server).
     pub fn receive_request(&mut self, now: Instant, request: &Message<'_>) -> ServerMatch {
-        self.settle();
+        self.reap();
         let timers = self.layer.timers;
         let is_ack = request.method() == Method::Ack;
         let matched = key::of_request(self.layer.hash, request, false);
         if let Some(handle) = self.table.find(MATCH, matched) {
             let id = TransactionId(handle);
-            let Some(entry) = self.entry_mut(id) else { return ServerMatch::New };
+            let Some(entry) = self.entry_mut(id) else { return ServerMatch::Absorbed(id) };
             let user = entry.user;
             let step = entry.machine.receive_request(now, is_ack, &timers);
-            self.apply(id, step);
-            return if step.tell == Tell::Ack { ServerMatch::Ack2xx(id, user) } else { ServerMatch::Absorbed(id) };
+            self.apply(now, id, step);
+            return if step.indication == Indication::Ack {
+                ServerMatch::Ack2xx(id, user)
+            } else {
+                ServerMatch::Absorbed(id)
+            };
         }
         // Where there is nothing to find, the second key can wait for a transaction to be made.
         let merged = if self.view().is_empty() { None } else { key::merged(self.layer.hash, request) };
-        self.layer.fresh = [matched, merged.unwrap_or_default()];
+        let new = NewRequest { matched, merged: merged.unwrap_or_default() };
         let merged = merged.and_then(|merged| self.table.find(OTHER, merged));
-        if merged.is_some() { ServerMatch::Merged } else { ServerMatch::New }
+        if merged.is_some() { ServerMatch::Merged(new) } else { ServerMatch::New(new) }
     }
 
-    /// Makes a server transaction for the request other than ACK that [`receive_request`](Self::receive_request) took last
-    /// and found to be new. `to_tag` goes into the responses when the
-    /// request has no To tag.
+    /// Makes a server transaction for a request other than ACK that [`receive_request`](Self::receive_request) found to be new.
     ///
     /// # Errors
     /// When there is no entry, or no room for the head of the responses. Nothing has changed.
     pub fn server(
         &mut self,
         now: Instant,
-        flow: Flow,
         request: &Message<'_>,
-        to_tag: &[u8],
-        user: User,
-        reserved: bool,
+        new: NewServer<'_>,
     ) -> Result<TransactionId, Capacity> {
-        self.settle();
+        self.reap();
+        let NewServer { new, source, to_tag, user, reserved } = new;
         if self.view().free_for(reserved) == 0 {
             return Err(Capacity::Transactions);
         }
         let want = request.head_len();
         let written = self.octets.write(want, reserved, |_, writer| {
-            build::response_head(writer, request, flow.remote, Some(to_tag));
+            build::response_head(writer, request, source.remote, Some(to_tag));
         });
         let template = written.map_err(|error| match error {
             Error::Capacity(capacity) => capacity,
             _ => Capacity::Octets { needed: want },
         })?;
         let id = self.insert(reserved).inspect_err(|_| self.octets.release(template))?;
-        let (timers, reliable) = (self.layer.timers, flow.transport.is_reliable());
-        let [matched, mut merged] = self.layer.fresh;
+        let (timers, reliable) = (self.layer.timers, source.transport.is_reliable());
+        let NewRequest { matched, mut merged } = new;
         if merged == Key::ZERO {
             merged = key::merged(self.layer.hash, request).unwrap_or_default();
         }
-        debug_assert_eq!(
-            matched,
-            key::of_request(self.layer.hash, request, false),
-            "another request was received since"
-        );
+        debug_assert_eq!(matched, key::of_request(self.layer.hash, request, false), "what was said of another request");
         let machine = if request.method() == Method::Invite {
             Machine::ServerInvite(ServerInvite::new(now, reliable))
         } else {
             Machine::Server(Server::new(now, reliable, &timers))
         };
         if let Some(entry) = self.entry_mut(id) {
+            let flow = response_flow(source, Some(request.via()));
             *entry = Transaction { machine, user, flow, template, ..Transaction::ZERO };
             entry.set_key(MATCH, matched);
             entry.set_key(OTHER, merged);
@@ -102,6 +137,9 @@ impl<O: Octets> Transactions<'_, O> {
             self.table.link_key(id.0, OTHER, merged);
         }
         self.table.set_timer(id.0, machine.poll_timeout());
+        if reliable {
+            self.rest(id);
+        }
         Ok(id)
     }
 
@@ -134,12 +172,12 @@ impl<O: Octets> Transactions<'_, O> {
         reserved: bool,
         rest: &dyn Fn(&O::Kept<'_>, &mut Writer<'_>),
     ) -> Result<(), Error> {
-        self.settle();
+        self.reap();
         if !(100..700).contains(&status) {
             return Err(Error::Invalid("status"));
         }
         let timers = self.layer.timers;
-        let entry = self.entry_mut(id).filter(|entry| !entry.machine.is_client()).ok_or(Error::Gone)?;
+        let entry = self.entry_mut(id).filter(|entry| entry.machine.is_server()).ok_or(Error::Gone)?;
         if entry.machine.has_final() {
             return Err(Error::State);
         }
@@ -150,7 +188,7 @@ impl<O: Octets> Transactions<'_, O> {
             let template = core::mem::take(&mut entry.template);
             self.octets.release(template);
         }
-        self.apply(id, step);
+        self.apply(now, id, step);
         Ok(())
     }
 

@@ -39,7 +39,7 @@
 //! the state stays (RFC 6026 §8.8). When 64 * T1 have passed, the client has given up; a response would come too
 //! late, a 408 above all (RFC 4320 §4.2), so the transaction ends silently.
 
-use super::step::{Output, Step, Tell};
+use super::step::{Indication, Send, Step};
 use super::timers::{Running, Timers};
 use crate::time::Instant;
 
@@ -88,7 +88,7 @@ impl Server {
     /// Takes the request once more.
     pub fn receive_request(&mut self) -> Step {
         match self.state {
-            State::Proceeding | State::Completed => Step::send(Output::Response),
+            State::Proceeding | State::Completed => Step::send(Send::Response),
             State::Trying | State::Terminated => Step::NOTHING,
         }
     }
@@ -115,7 +115,7 @@ impl Server {
 
     /// The transport could not send the response (RFC 6026 §8.8).
     pub fn transport_failed(&mut self) -> Step {
-        if self.state == State::Terminated { Step::NOTHING } else { Step::tell(Tell::TransportError) }
+        if self.state == State::Terminated { Step::NOTHING } else { Step::indicate(Indication::TransportError) }
     }
 
     /// The same machine on a clock that shows one millisecond at `now`.
@@ -129,11 +129,11 @@ impl Server {
             return self.complete(now, timers);
         }
         self.state = State::Proceeding;
-        Step::send(Output::Response)
+        Step::send(Send::Response)
     }
 
     fn respond_in_proceeding(&mut self, now: Instant, status: u16, timers: &Timers) -> Step {
-        if status >= 200 { self.complete(now, timers) } else { Step::send(Output::Response) }
+        if status >= 200 { self.complete(now, timers) } else { Step::send(Send::Response) }
     }
 
     fn complete(&mut self, now: Instant, timers: &Timers) -> Step {
@@ -144,7 +144,7 @@ impl Server {
             self.timers = Running::end_after(now, timers.sixty_four_t1());
             Step::NOTHING
         };
-        Step { send: Output::Response, ..step }
+        Step { send: Send::Response, ..step }
     }
 
     fn terminate(&mut self) -> Step {
@@ -188,8 +188,8 @@ mod tests {
         use Input::{Request, Respond, Time, TransportError};
         const PROVISIONAL: Input = Respond(&[100, 180, 199]);
         const FINAL: Input = Respond(&[200, 302, 401, 503, 699]);
-        let (none, sent) = (Step::NOTHING, Step::send(Output::Response));
-        let (over, lost) = (none.ended(), Step::tell(Tell::TransportError));
+        let (none, sent) = (Step::NOTHING, Step::send(Send::Response));
+        let (over, lost) = (none.ended(), Step::indicate(Indication::TransportError));
         let table = [
             (Trying, Request, Trying, none),
             (Trying, PROVISIONAL, Proceeding, sent),
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn a_reliable_transport_does_not_linger() {
         let mut machine = Server::new(START, true, &TIMERS);
-        assert_eq!(machine.respond(START, 200, &TIMERS), Step::send(Output::Response).ended());
+        assert_eq!(machine.respond(START, 200, &TIMERS), Step::send(Send::Response).ended());
         assert_eq!((machine.state(), machine.poll_timeout()), (Terminated, None));
     }
 }

@@ -43,7 +43,7 @@
 //! Timer G runs over unreliable transports only; over reliable ones Timer I is zero, so that Confirmed is
 //! Terminated at once. After a transport error the state stays (RFC 6026 §8.8). The retransmissions of a 2xx are the user's.
 
-use super::step::{Output, Step, Tell};
+use super::step::{Indication, Send, Step};
 use super::timers::{Running, TRYING_AFTER, Timers};
 use crate::time::Instant;
 
@@ -96,8 +96,8 @@ impl ServerInvite {
     /// Takes the INVITE once more.
     pub fn receive_invite(&mut self) -> Step {
         match self.state {
-            State::Proceeding if self.responded => Step::send(Output::Response),
-            State::Completed => Step::send(Output::Response),
+            State::Proceeding if self.responded => Step::send(Send::Response),
+            State::Completed => Step::send(Send::Response),
             State::Proceeding | State::Accepted | State::Confirmed | State::Terminated => Step::NOTHING,
         }
     }
@@ -105,7 +105,7 @@ impl ServerInvite {
     /// Takes an ACK.
     pub fn receive_ack(&mut self, now: Instant, timers: &Timers) -> Step {
         match self.state {
-            State::Accepted => Step::tell(Tell::Ack),
+            State::Accepted => Step::indicate(Indication::Ack),
             State::Completed => self.confirm(now, timers),
             State::Proceeding | State::Confirmed | State::Terminated => Step::NOTHING,
         }
@@ -125,7 +125,7 @@ impl ServerInvite {
     pub fn respond(&mut self, now: Instant, status: u16, timers: &Timers) -> Step {
         match self.state {
             State::Proceeding => self.respond_in_proceeding(now, status, timers),
-            State::Accepted if self.accepts(status) => Step::send(Output::Response),
+            State::Accepted if self.accepts(status) => Step::send(Send::Response),
             State::Accepted | State::Completed | State::Confirmed | State::Terminated => Step::NOTHING,
         }
     }
@@ -133,17 +133,17 @@ impl ServerInvite {
     /// Handles one timer that is due at `now`; to be called again while [`poll_timeout`](Self::poll_timeout) is.
     pub fn handle_timeout(&mut self, now: Instant, timers: &Timers) -> Step {
         if self.timers.end.is_due(now) {
-            let told = if self.state == State::Completed { Tell::TimedOut } else { Tell::Nothing };
-            return self.terminate().telling(told);
+            let indication = if self.state == State::Completed { Indication::TimedOut } else { Indication::Nothing };
+            return self.terminate().indicating(indication);
         }
         if self.timers.send.is_due(now) {
             if self.state == State::Proceeding {
                 self.timers = Running::STOPPED;
                 self.responded = true;
-                return Step::send(Output::Trying);
+                return Step::send(Send::Trying);
             }
             self.timers.double(timers.t2);
-            return Step::send(Output::Response);
+            return Step::send(Send::Response);
         }
         Step::NOTHING
     }
@@ -151,7 +151,7 @@ impl ServerInvite {
     /// The transport could not send the response (RFC 6026 §8.8).
     pub fn transport_failed(&mut self) -> Step {
         match self.state {
-            State::Proceeding | State::Accepted | State::Completed => Step::tell(Tell::TransportError),
+            State::Proceeding | State::Accepted | State::Completed => Step::indicate(Indication::TransportError),
             State::Confirmed | State::Terminated => Step::NOTHING,
         }
     }
@@ -172,7 +172,7 @@ impl ServerInvite {
                 self.timers = self.timers.send_after(now, timers.t1);
             }
         }
-        Step::send(Output::Response)
+        Step::send(Send::Response)
     }
 
     fn confirm(&mut self, now: Instant, timers: &Timers) -> Step {
@@ -232,8 +232,8 @@ mod tests {
         const PROVISIONAL: Input = Respond(&[100, 180, 199]);
         const SUCCESS: Input = Respond(&[200, 202, 299]);
         const FAILURE: Input = Respond(&[300, 401, 486, 503, 699]);
-        let (none, sent) = (Step::NOTHING, Step::send(Output::Response));
-        let (over, lost) = (none.ended(), Step::tell(Tell::TransportError));
+        let (none, sent) = (Step::NOTHING, Step::send(Send::Response));
+        let (over, lost) = (none.ended(), Step::indicate(Indication::TransportError));
         let table = [
             (Proceeding, Invite, Proceeding, sent),
             (Proceeding, Ack, Proceeding, none),
@@ -243,7 +243,7 @@ mod tests {
             (Proceeding, Time(1_000_000_000), Proceeding, none),
             (Proceeding, TransportError, Proceeding, lost),
             (Accepted, Invite, Accepted, none),
-            (Accepted, Ack, Accepted, Step::tell(Tell::Ack)),
+            (Accepted, Ack, Accepted, Step::indicate(Indication::Ack)),
             (Accepted, PROVISIONAL, Accepted, none),
             (Accepted, SUCCESS, Accepted, sent),
             (Accepted, FAILURE, Accepted, none),
@@ -257,7 +257,7 @@ mod tests {
             (Completed, FAILURE, Completed, none),
             (Completed, Time(499), Completed, none),
             (Completed, Time(500), Completed, sent),
-            (Completed, Time(32_000), Terminated, over.telling(Tell::TimedOut)),
+            (Completed, Time(32_000), Terminated, over.indicating(Indication::TimedOut)),
             (Completed, TransportError, Completed, lost),
             (Confirmed, Invite, Confirmed, none),
             (Confirmed, Ack, Confirmed, none),
@@ -298,9 +298,9 @@ mod tests {
         let mut machine = ServerInvite::new(START, true);
         assert_eq!(machine.receive_invite(), Step::NOTHING);
         assert_eq!(machine.poll_timeout(), Some(Instant::from_millis(1200)));
-        assert_eq!(machine.handle_timeout(Instant::from_millis(1200), &TIMERS), Step::send(Output::Trying));
+        assert_eq!(machine.handle_timeout(Instant::from_millis(1200), &TIMERS), Step::send(Send::Trying));
         assert_eq!((machine.state(), machine.poll_timeout()), (Proceeding, None));
-        assert_eq!(machine.receive_invite(), Step::send(Output::Response));
+        assert_eq!(machine.receive_invite(), Step::send(Send::Response));
         let mut quick = ServerInvite::new(START, false);
         _ = quick.respond(START, 180, &TIMERS);
         assert_eq!(quick.poll_timeout(), None);

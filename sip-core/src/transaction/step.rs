@@ -3,7 +3,7 @@
 /// What has to be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Output {
+pub enum Send {
     /// Nothing.
     #[default]
     Nothing,
@@ -20,7 +20,7 @@ pub enum Output {
 /// What the transaction user has to be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Tell {
+pub enum Indication {
     /// Nothing.
     #[default]
     Nothing,
@@ -40,27 +40,27 @@ pub enum Tell {
 #[must_use]
 pub struct Step {
     /// What to send.
-    pub send: Output,
+    pub send: Send,
     /// What to tell the user.
-    pub tell: Tell,
+    pub indication: Indication,
     /// Whether the machine is Terminated now.
     pub ended: bool,
 }
 
 impl Step {
     /// Nothing to do.
-    pub const NOTHING: Self = Self { send: Output::Nothing, tell: Tell::Nothing, ended: false };
+    pub const NOTHING: Self = Self { send: Send::Nothing, indication: Indication::Nothing, ended: false };
 
-    pub(super) const fn send(send: Output) -> Self {
+    pub(super) const fn send(send: Send) -> Self {
         Self { send, ..Self::NOTHING }
     }
 
-    pub(super) const fn tell(tell: Tell) -> Self {
-        Self { tell, ..Self::NOTHING }
+    pub(super) const fn indicate(indication: Indication) -> Self {
+        Self { indication, ..Self::NOTHING }
     }
 
-    pub(super) const fn telling(self, tell: Tell) -> Self {
-        Self { tell, ..self }
+    pub(super) const fn indicating(self, indication: Indication) -> Self {
+        Self { indication, ..self }
     }
 
     pub(super) const fn ended(self) -> Self {

@@ -2,7 +2,7 @@
 
 use super::entry::{State, Transaction, TransactionId, User};
 use super::key;
-use super::layer::{DEFERRED, Layer, MATCH, ORDINARY, PARKED, Transactions, URGENT};
+use super::layer::{DEFERRED, FAILED, Layer, MATCH, ORDINARY, PARKED, Transactions, URGENT};
 use crate::memory::{Block, Octets, TableRef};
 use crate::message::Message;
 use crate::random::ContentHasher;
@@ -80,7 +80,7 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
     /// Whether it is a server transaction.
     #[must_use]
     pub fn is_server(self, id: TransactionId) -> bool {
-        self.entry(id).is_some_and(|entry| !entry.machine.is_client())
+        self.entry(id).is_some_and(|entry| entry.machine.is_server())
     }
 
     /// The state; `None` when the transaction has ended and is forgotten.
@@ -151,12 +151,12 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
             entry.machine.relative_to(now).hash(&mut hasher);
             self.octets.get(entry.message).hash(&mut hasher);
             self.octets.get(entry.template).hash(&mut hasher);
-            (entry.flow, entry.sends, entry.sizing, canonical(entry.user)).hash(&mut hasher);
+            (entry.flow, entry.marks, entry.sizing, canonical(entry.user)).hash(&mut hasher);
             hasher.finish()
         };
         let sum = self.table.iter().fold(0_u64, |sum, (_, entry)| sum.wrapping_add(of_one(entry)));
         (sum, self.len(), self.layer.reserved).hash(hasher);
-        for list in [URGENT, ORDINARY, DEFERRED, PARKED] {
+        for list in [URGENT, ORDINARY, DEFERRED, PARKED, FAILED] {
             let mut next = self.table.first(list);
             while let Some(handle) = next {
                 self.table.get(handle).map(of_one).hash(hasher);
@@ -266,6 +266,6 @@ impl<O: Octets> Transactions<'_, O> {
     /// See [`TransactionsRef::is_server`].
     #[must_use]
     pub fn is_server(&self, id: TransactionId) -> bool {
-        self.entry(id).is_some_and(|entry| !entry.machine.is_client())
+        self.entry(id).is_some_and(|entry| entry.machine.is_server())
     }
 }

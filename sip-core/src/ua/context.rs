@@ -6,10 +6,12 @@ use super::config::Settings;
 use super::usage::invite::CallEntry;
 use super::usage::registration::RegistrationEntry;
 use crate::dialog::{self, Dialog};
+use crate::error::Capacity;
 use crate::memory::{Handle, Octets, Table};
+use crate::message::Message;
 use crate::random::{HashKey, Random};
 use crate::time::{Duration, Instant};
-use crate::transaction::{Layer, TransactionId, Transactions};
+use crate::transaction::{Layer, NewRequest, NewServer, TransactionId, Transactions, User};
 use crate::transport::Flow;
 
 /// Transaction entries that each call reserves: one for its own CANCEL or BYE, one for the peer's.
@@ -34,10 +36,6 @@ pub(super) struct Core {
     pub(super) reply: super::reply::Reply,
     /// The moment up to which transaction timers are worked off.
     pub(super) expire_to: Instant,
-    /// The flow whose transactions are being failed.
-    pub(super) failing: Flow,
-    /// The transaction that waited for a flow and can have none.
-    pub(super) lost: TransactionId,
     /// Octets that all calls together have reserved for their hang-ups.
     pub(super) reserved_octets: u32,
     pub(super) requests: u32,
@@ -53,8 +51,6 @@ impl Core {
         hash: HashKey::ZERO,
         reply: super::reply::Reply::ZERO,
         expire_to: Instant::ZERO,
-        failing: Flow::NONE,
-        lost: TransactionId::NONE,
         reserved_octets: 0,
         requests: 0,
         statistics: Statistics { malformed: 0, strays: 0, refused: 0, replies_dropped: 0 },
@@ -82,6 +78,8 @@ pub(super) struct Context<'a, O> {
     pub(super) now: Instant,
     /// The flow of the message that came; none when the input is another.
     pub(super) source: Flow,
+    /// What the transaction layer knows the request by that came.
+    pub(super) new: NewRequest,
     pub(super) core: &'a mut Core,
     pub(super) transactions: Transactions<'a, O>,
     pub(super) dialogs: Table<'a, Dialog>,
@@ -95,6 +93,7 @@ impl<'a, O: Octets> Context<'a, O> {
         Self {
             now,
             source: Flow::NONE,
+            new: NewRequest::NONE,
             core,
             transactions: Transactions::new(layer, transactions, octets),
             dialogs,
@@ -103,8 +102,20 @@ impl<'a, O: Octets> Context<'a, O> {
         }
     }
 
+    /// Makes a server transaction for the request that came.
+    pub(super) fn open_transaction(
+        &mut self,
+        request: &Message<'_>,
+        to_tag: &[u8],
+        user: User,
+        reserved: bool,
+    ) -> Result<TransactionId, Capacity> {
+        let new = NewServer { new: self.new, source: self.source, to_tag, user, reserved };
+        self.transactions.server(self.now, request, new)
+    }
+
     /// The dialog that a message belongs to.
-    pub(super) fn dialog_of(&mut self, message: &crate::message::Message<'_>) -> Option<Handle> {
+    pub(super) fn dialog_of(&mut self, message: &Message<'_>) -> Option<Handle> {
         let key = dialog::key_of(message, self.core.hash);
         self.dialogs.find(0, key)
     }

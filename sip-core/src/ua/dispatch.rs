@@ -81,11 +81,13 @@ impl<O: Octets> Context<'_, O> {
     pub(super) fn receive_request(&mut self, request: &Message<'_>) -> Received<Event> {
         match self.transactions.receive_request(self.now, request) {
             ServerMatch::Absorbed(_) => return Received::Nothing,
-            ServerMatch::Merged => {
+            ServerMatch::Merged(new) => {
+                self.new = new;
                 self.reply_bare(request, 482);
                 return Received::Nothing;
             }
-            ServerMatch::Ack2xx(..) | ServerMatch::New => {}
+            ServerMatch::Ack2xx(..) => {}
+            ServerMatch::New(new) => self.new = new,
         }
         match request.method() {
             Method::Ack => return self.acknowledged(request),
@@ -221,31 +223,24 @@ impl<O: Octets> Context<'_, O> {
                 return Some(event);
             }
         }
-        let lost = core::mem::replace(&mut self.core.lost, TransactionId::NONE);
-        if !lost.is_none()
-            && let Some(event) = self.no_way(lost)
-        {
-            return Some(event);
-        }
-        let failing = self.core.failing;
-        if !failing.is_none() {
-            while let Some(expired) = self.transactions.flow_failed(failing) {
-                if let Some(event) = self.transaction_over(expired) {
-                    return Some(event);
-                }
-            }
-            self.core.failing = Flow::NONE;
-        }
         None
     }
 
     fn transaction_over(&mut self, expired: Expired) -> Option<Event> {
+        let usage = UsageId::of(expired.user).0;
         let failure = match expired.kind {
             ExpiredKind::Ended => return None,
             ExpiredKind::TimedOut => Failure::Timeout,
             ExpiredKind::FlowFailed => Failure::Flow,
+            ExpiredKind::FlowLost => {
+                if usage.awaits_another_connection() {
+                    return None;
+                }
+                self.transactions.abandon(expired.id);
+                Failure::Flow
+            }
         };
-        self.transaction_failed(expired.id, UsageId::of(expired.user).0, failure)
+        self.transaction_failed(expired.id, usage, failure)
     }
 
     fn transaction_failed(&mut self, id: TransactionId, usage: UsageId, failure: Failure) -> Option<Event> {
@@ -258,19 +253,9 @@ impl<O: Octets> Context<'_, O> {
         None
     }
 
-    fn no_way(&mut self, id: TransactionId) -> Option<Event> {
-        let usage = UsageId::of(self.transactions.user(id)).0;
-        self.transactions.abandon(id);
-        self.transaction_failed(id, usage, Failure::Flow)
-    }
-
     /// A flow failed: its transactions end as the events are polled, and what waited for it is dropped.
     pub(super) fn flow_failed(&mut self, flow: Flow) {
-        if !self.core.failing.is_none() {
-            // The application did not drain the last failure; what it would have been told is lost to it.
-            while self.expire_transactions().is_some() {}
-        }
-        self.core.failing = flow;
+        self.transactions.flow_failed(self.now, flow);
         self.registrar_lost(flow);
     }
 

@@ -61,7 +61,7 @@ pub(super) fn write<O: Octets>(
     if !state.reply.block.is_none() && !state.reply.offered {
         (view.octets.get(state.reply.block), state.reply.flow, state.reply.blocked).hash(hasher);
     }
-    (state.failing, state.started).hash(hasher);
+    state.started.hash(hasher);
 }
 
 /// The hash of one thing for itself.

@@ -65,15 +65,15 @@ impl<M: Memory> UserAgent<M> {
     /// As many octets as it takes, its memory included when that is [`Arrays`](crate::ua::Arrays): nothing is taken
     /// beside it but stack.
     ///
-    /// With pointers of 32 bits `Arrays<T, D, C, R, O>` make 680 + 176·T + 232·D + 112·C + 160·R + O, with 64 bits
-    /// 696 + 176·T + 248·D + 120·C + 160·R + O, rounded up to a multiple of 8.
+    /// With pointers of 32 bits `Arrays<T, D, C, R, O>` make 704 + 176·T + 232·D + 112·C + 160·R + O, with 64 bits
+    /// 720 + 176·T + 248·D + 120·C + 160·R + O, rounded up to a multiple of 8.
     ///
     /// ```
     /// use sip_core::ua::Arrays;
     /// use sip_core::ua::UserAgent;
     ///
     /// type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
-    /// const _: () = assert!(Phone::BYTES <= 13_096);
+    /// const _: () = assert!(Phone::BYTES <= 13_120);
     /// # assert_eq!(Phone::BYTES, size_of::<Phone>());
     /// ```
     pub const BYTES: usize = size_of::<Self>();

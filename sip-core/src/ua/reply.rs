@@ -9,10 +9,11 @@ use super::way::hop_flow;
 use crate::dialog::Identity;
 use crate::error::Error;
 use crate::memory::{Block, Octets};
-use crate::message::{Malformed, Message, Method, Via, build, reason_phrase};
+use crate::message::{Malformed, Message, Method, build, reason_phrase};
 use crate::random::Token;
 use crate::role::Received;
-use crate::transport::{Flow, Transport};
+use crate::transaction::response_flow;
+use crate::transport::Flow;
 
 /// Octets that the user agent reserves for its stateless reply.
 pub(super) const RESERVED_OCTETS: usize = 512;
@@ -38,14 +39,14 @@ impl<O: Octets> Context<'_, O> {
     /// Answers a request without a transaction.
     pub(super) fn reply(&mut self, request: &Message<'_>, status: u16, rows: &[Field<'_>]) {
         self.drop_reply();
-        let tag = request.to_tag().is_none().then(|| self.transactions.stateless_tag());
+        let tag = request.to_tag().is_none().then(|| self.new.stateless_tag());
         let (source, settings) = (self.source.remote, &self.core.settings);
         let written = self.transactions.octets.write(request.bytes().len(), true, |kept, writer| {
             writer.status_line(status, reason_phrase(status).as_bytes());
             build::response_head(writer, request, source, tag.as_ref().map(Token::as_bytes));
             settings.write_rest(kept, writer, rows, &Content::NONE);
         });
-        self.keep_reply(self.back_to(Some(request.via())), written);
+        self.keep_reply(response_flow(self.source, Some(request.via())), written);
     }
 
     /// Answers a request with nothing but a status.
@@ -64,17 +65,7 @@ impl<O: Octets> Context<'_, O> {
             build::malformed_head(writer, failure, source, Some(tag.as_bytes()));
             writer.finish_without_body();
         });
-        self.keep_reply(self.back_to(failure.top_via().as_ref()), written);
-    }
-
-    /// The flow back to where a request came from (RFC 3261 §18.2.2, RFC 3581 §4).
-    fn back_to(&self, via: Option<&Via<'_>>) -> Flow {
-        match via {
-            Some(via) if self.source.transport == Transport::Udp => {
-                Flow { remote: via.response_address(self.source.remote), ..self.source }
-            }
-            _ => self.source,
-        }
+        self.keep_reply(response_flow(self.source, failure.top_via().as_ref()), written);
     }
 
     /// Acknowledges the 2xx of a dialog that is over already: its BYE was sent, or came (RFC 3261 §13.2.2.4, §15).

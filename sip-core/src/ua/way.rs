@@ -16,7 +16,7 @@ use super::{Step, UserAgent};
 use crate::dialog::{Dialog, Lookup};
 use crate::memory::{Handle, Octets};
 use crate::message::scan::alike;
-use crate::message::{HeaderName, Host, Kept, NameAddr, Scheme, Uri, build};
+use crate::message::{HeaderName, Host, Kept, NameAddr, Scheme, Uri, Via, build};
 use crate::role::Action;
 use crate::transaction::TransactionId;
 use crate::transport::{Address, Flow, Sizing, Target, Ticket, Transport};
@@ -193,7 +193,7 @@ impl<O: Octets> Context<'_, O> {
                 entry.flow = if flow.is_none() { entry.source } else { flow };
                 self.ack_reached(dialog);
             }
-            Asker::Transaction(id) if flow.is_none() => self.lost_way(id),
+            Asker::Transaction(id) if flow.is_none() => self.transactions.unreachable(id),
             Asker::Transaction(id) => self.transactions.launch(self.now, id, flow),
         }
     }
@@ -224,11 +224,7 @@ impl<O: Octets> Context<'_, O> {
                     self.ack_reached(dialog);
                 }
             }
-            Asker::Transaction(id) => {
-                if !self.transactions.connection_failed(id) {
-                    self.lost_way(id);
-                }
-            }
+            Asker::Transaction(id) => self.transactions.unreachable(id),
         }
     }
 
@@ -242,12 +238,6 @@ impl<O: Octets> Context<'_, O> {
             build::stamp(self.transactions.octets.get_mut(ack), transport, None);
             self.offer_ack(dialog);
         }
-    }
-
-    /// A request that waits for its flow can have none; its owner is told as events are polled.
-    fn lost_way(&mut self, id: TransactionId) {
-        while !self.core.lost.is_none() && self.expire_transactions().is_some() {}
-        self.core.lost = id;
     }
 }
 
@@ -270,6 +260,13 @@ impl<M: Memory> UserAgent<M> {
         }
     }
 
+    /// The host of sent-by, where the connection for a response leads (RFC 3261 §18.2.2).
+    fn answered_host(&self, asker: Asker) -> &[u8] {
+        let Asker::Transaction(id) = asker else { return b"" };
+        let via = Kept::new(self.transactions().bytes(id)).first(HeaderName::Via);
+        Via::parse(via).map_or(b"", |via| via.host().as_bytes())
+    }
+
     /// The target of the connection that is asked for; none when its address has to be found first.
     fn asked_target(&self, asker: Asker) -> Flow {
         match asker {
@@ -282,12 +279,14 @@ impl<M: Memory> UserAgent<M> {
 
     /// A question as the action that it is; `None` when nobody could answer it.
     pub(super) fn question(&self, asker: Asker, ticket: Ticket) -> Option<Action<'_, Event>> {
-        let uri = self.asked_uri(asker)?;
-        let host = uri_host(&uri).as_bytes();
+        let uri = self.asked_uri(asker);
         let wanted = self.asked_target(asker);
         if !wanted.is_none() {
+            let host = uri.map_or_else(|| self.answered_host(asker), |uri| uri_host(&uri).as_bytes());
             return Some(Action::Connect { ticket, target: wanted.target(), server_name: host });
         }
+        let uri = uri?;
+        let host = uri_host(&uri).as_bytes();
         let transport = uri_transport(&uri, self.core.settings.transport);
         let secure = matches!(uri.scheme(), Scheme::Sips);
         let named = uri.transport().is_some() || secure;

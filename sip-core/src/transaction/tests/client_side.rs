@@ -93,7 +93,7 @@ fn an_accepted_invite_keeps_no_octets_and_delivers_each_2xx() {
     assert_eq!(bench.response(&response(200, "INVITE", 1)), Some(ClientOutcome::Deliver));
     assert_eq!(bench.response(&response(180, "INVITE", 1)), Some(ClientOutcome::Absorbed));
     assert_eq!(bench.response(&response(486, "INVITE", 1)), Some(ClientOutcome::Absorbed));
-    assert_eq!(bench.work().flow_failed(PEER), None);
+    assert_eq!(bench.fail(PEER), []);
     assert_eq!(bench.pass(32_000).1, [(32_000, ExpiredKind::Ended)]);
     assert!(bench.is_drained());
 }
@@ -190,7 +190,7 @@ fn a_request_whose_flow_is_not_found_times_out() {
 }
 
 #[test]
-fn a_lost_flow_fails_its_client_transactions_and_no_others() {
+fn a_lost_connection_is_told_for_its_client_transactions_and_no_others() {
     let mut bench = Bench::new(8);
     let calling = bench.client(Method::Invite, tcp(1), 1);
     let proceeding = bench.client(Method::Invite, tcp(1), 2);
@@ -200,16 +200,21 @@ fn a_lost_flow_fails_its_client_transactions_and_no_others() {
     bench.sent();
     assert_eq!(bench.response(&response(180, "INVITE", 2)), Some(ClientOutcome::Deliver));
     assert_eq!(bench.response(&response(200, "INVITE", 3)), Some(ClientOutcome::Deliver));
+    let now = bench.now();
+    bench.work().flow_failed(now, tcp(1));
     let mut failed = Vec::new();
-    while let Some(expired) = bench.work().flow_failed(tcp(1)) {
-        assert_eq!((expired.user, expired.kind), (User(7), ExpiredKind::FlowFailed));
+    while let Some(expired) = bench.expire() {
+        assert_eq!((expired.user, expired.kind), (User(7), ExpiredKind::FlowLost));
         assert!(bench.work().is_client(expired.id));
         failed.push(expired.id);
     }
     failed.sort_by_key(|id| id.0.number());
     assert_eq!(failed, [calling, proceeding, trying]);
-    assert_eq!(bench.work().len(), 2);
+    assert_eq!(bench.work().len(), 5);
     assert!(bench.work().has_final(accepted) && !bench.work().has_final(other));
+    // The peer opens a connection for its response, or the user waits no longer.
+    assert_eq!(bench.response(&response(200, "BYE", 4)), Some(ClientOutcome::Deliver));
+    bench.work().abandon(proceeding);
     bench.pass(32_000);
     assert!(bench.is_drained());
 }
@@ -220,8 +225,8 @@ fn a_lost_ack_ends_a_transaction_that_had_its_answer() {
     bench.client(Method::Invite, PEER, 1);
     bench.sent();
     assert_eq!(bench.response(&response(404, "INVITE", 1)), Some(ClientOutcome::Deliver));
-    assert_eq!(bench.work().flow_failed(PEER).map(|expired| expired.kind), Some(ExpiredKind::Ended));
-    assert_eq!(bench.work().flow_failed(PEER), None);
+    assert_eq!(bench.fail(PEER).iter().map(|(_, kind)| *kind).collect::<Vec<_>>(), [ExpiredKind::Ended]);
+    assert_eq!(bench.fail(PEER), []);
     assert!(bench.is_drained());
 }
 

@@ -85,11 +85,17 @@ fn run(seed: u64, loss: u32) -> [u32; 2] {
                     // An INVITE that is ringing has no timer of its own, and its refusal may be lost for 32 s.
                     caller.work().limit(at(next), id, RINGING);
                 }
-            } else if callee.work().receive_request(at(next), &message) == ServerMatch::New
+            } else if let ServerMatch::New(new) = callee.work().receive_request(at(next), &message)
                 && message.method() != Method::Ack
             {
                 // A request that comes again after its transaction ended is a new one, as in the field.
-                let Ok(id) = callee.work().server(at(next), PEER, &message, b"b", User(8), false) else { continue };
+                let Ok(id) = callee.work().server(
+                    at(next),
+                    &message,
+                    NewServer { new, source: PEER, to_tag: b"b", user: User(8), reserved: false },
+                ) else {
+                    continue;
+                };
                 let failure = 300 + net.random.below(400) as u16;
                 for (wait, status) in [(0, 180), (3000, failure)] {
                     let time = next + wait + u64::from(net.random.below(3000));

@@ -1,12 +1,15 @@
 //! The layer with real messages and virtual time.
 
 mod client_side;
+mod flows;
 mod lossy;
 mod server_side;
 mod storage;
 mod storm;
 
-use super::{ClientOutcome, Expired, ExpiredKind, Layer, NewClient, ServerMatch, Timers, Transaction, TransactionId};
+use super::{ClientOutcome, Expired, ExpiredKind, Layer, NewClient, NewOnce, NewRequest, NewServer};
+use super::{ServerMatch, Timers};
+use super::{Transaction, TransactionId};
 use super::{Transactions, User};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Links, Octets, Pool, Store};
@@ -17,6 +20,9 @@ use crate::transport::{Address, Flow, Transport};
 use core::net::Ipv4Addr;
 
 const PEER: Flow = Flow::udp(Address::v4(Ipv4Addr::new(192, 0, 2, 9), 5060));
+
+const NEW: ServerMatch = ServerMatch::New(NewRequest::NONE);
+const MERGED: ServerMatch = ServerMatch::Merged(NewRequest::NONE);
 
 fn tcp(connection: u32) -> Flow {
     Flow { connection, transport: Transport::Tcp, ..PEER }
@@ -93,17 +99,31 @@ impl Bench {
         Some(self.work().receive_response(now, id, &message))
     }
 
+    /// Takes a request and gives what became of it, without the names of new ones.
     fn request(&mut self, text: &str) -> ServerMatch {
         let now = self.now();
-        self.work().receive_request(now, &Message::parse(text.as_bytes()).unwrap())
+        match self.work().receive_request(now, &Message::parse(text.as_bytes()).unwrap()) {
+            ServerMatch::New(_) => NEW,
+            ServerMatch::Merged(_) => MERGED,
+            other => other,
+        }
+    }
+
+    fn try_server(&mut self, source: Flow, text: &str, reserved: bool) -> Result<TransactionId, Capacity> {
+        let (now, message) = (self.now(), Message::parse(text.as_bytes()).unwrap());
+        let mut work = self.work();
+        let ServerMatch::New(new) = work.receive_request(now, &message) else { panic!("not new: {text}") };
+        work.server(now, &message, NewServer { new, source, to_tag: b"b", user: User(8), reserved })
     }
 
     /// Takes a new request on `flow` and makes a transaction of it.
     fn server(&mut self, flow: Flow, text: &str) -> TransactionId {
-        let (now, message) = (self.now(), Message::parse(text.as_bytes()).unwrap());
-        let mut work = self.work();
-        assert_eq!(work.receive_request(now, &message), ServerMatch::New);
-        work.server(now, flow, &message, b"b", User(8), false).unwrap()
+        self.try_server(flow, text, false).unwrap()
+    }
+
+    fn resend(&mut self, id: TransactionId) {
+        let now = self.now();
+        self.work().resend(now, id);
     }
 
     fn respond(&mut self, id: TransactionId, status: u16) -> Result<(), Error> {
@@ -142,6 +162,13 @@ impl Bench {
         }
         self.now = end;
         (sent, ended)
+    }
+
+    /// Fails a flow; gives what became of the transactions on it.
+    fn fail(&mut self, flow: Flow) -> Vec<(TransactionId, ExpiredKind)> {
+        let now = self.now();
+        self.work().flow_failed(now, flow);
+        core::iter::from_fn(|| self.expire()).map(|expired| (expired.id, expired.kind)).collect()
     }
 
     fn expire(&mut self) -> Option<Expired> {

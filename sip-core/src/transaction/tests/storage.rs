@@ -10,9 +10,7 @@ fn one_entry_is_enough_for_one_transaction() {
     let id = bench.client(Method::Options, PEER, 1);
     assert_eq!(bench.try_client(Method::Options, PEER, 2), Err(Capacity::Transactions));
     let text = request("OPTIONS", ";branch=z9hG4bKx1", "");
-    let (now, message) = (bench.now(), Message::parse(text.as_bytes()).unwrap());
-    let refused = bench.work().server(now, PEER, &message, b"b", User(8), true);
-    assert_eq!(refused, Err(Capacity::Transactions));
+    assert_eq!(bench.try_server(PEER, &text, true), Err(Capacity::Transactions));
     bench.sent();
     assert_eq!(bench.response(&response(200, "OPTIONS", 1)), Some(ClientOutcome::Deliver));
     bench.pass(5000);

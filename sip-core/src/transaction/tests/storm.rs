@@ -38,7 +38,7 @@ fn call() -> impl Strategy<Value = Call> {
         2 => any::<bool>().prop_map(Call::PollParked),
         1 => (0..3_usize).prop_map(Call::Failed),
         1 => (0..3_usize).prop_map(Call::Writable),
-        1 => (any::<usize>(), 0..5_u8).prop_map(|(which, how)| Call::Touch { which, how }),
+        1 => (any::<usize>(), 0..6_u8).prop_map(|(which, how)| Call::Touch { which, how }),
         1 => (0..3_usize).prop_map(Call::Reserve),
         1 => (0..3_usize).prop_map(Call::Unreserve),
     ]
@@ -67,15 +67,18 @@ fn make(bench: &mut Bench, ids: &mut Vec<TransactionId>, call: Call) {
             let text =
                 request(METHODS[method], &format!(";branch=z9hG4bK{branch}"), if branch == 3 { ";tag=t" } else { "" });
             let message = Message::parse(text.as_bytes()).unwrap();
-            let matched = bench.work().receive_request(now, &message);
-            if matched == ServerMatch::New && METHODS[method] != "ACK" {
-                ids.extend(bench.work().server(now, flow(number), &message, b"b", User(8), branch == 2));
+            if let ServerMatch::New(new) = bench.work().receive_request(now, &message)
+                && METHODS[method] != "ACK"
+            {
+                let (to_tag, user, reserved) = (&b"b"[..], User(8), branch == 2);
+                let server = NewServer { new, source: flow(number), to_tag, user, reserved };
+                ids.extend(bench.work().server(now, &message, server));
             }
         }
         Call::Respond { which, status, size } => {
             let id = pick(ids, which);
             // Any call frees what the one before it left to be read.
-            bench.work().resend(TransactionId::NONE);
+            bench.resend(TransactionId::NONE);
             let before = (bench.octets.used(), bench.work().state(id));
             let body = vec![b'x'; size];
             let refused = bench.work().respond(now, id, status, None, size < 50, |_, w| w.body(b"a/b", &body)).is_err();
@@ -105,14 +108,15 @@ fn make(bench: &mut Bench, ids: &mut Vec<TransactionId>, call: Call) {
                 bench.work().launch(now, id, tcp(2));
             }
         }
-        Call::Failed(number) => while bench.work().flow_failed(flow(number)).is_some() {},
+        Call::Failed(number) => bench.work().flow_failed(now, flow(number)),
         Call::Writable(number) => bench.work().flow_writable(flow(number)),
         Call::Touch { which, how } => {
             let id = pick(ids, which);
             match how {
                 0 => bench.work().abandon(id),
                 1 => bench.work().release_message(id),
-                2 => bench.work().resend(id),
+                2 => bench.resend(id),
+                5 => bench.work().unreachable(id),
                 3 => bench.work().limit(now, id, Duration::from_secs(32)),
                 _ => bench.work().set_user(id, User(8)),
             }
@@ -142,6 +146,7 @@ proptest! {
         for number in 0..3 {
             bench.work().flow_writable(flow(number));
         }
+        while bench.expire().is_some() {}
         bench.pass(100_000);
         bench.octets.release(filled);
         prop_assert!(bench.is_drained());

@@ -78,6 +78,16 @@ impl UsageId {
         User::new(kind << 56 | tries << 48 | number)
     }
 
+    /// Whether a request whose connection was lost after it was sent is still waited for: the response may come by a
+    /// connection that the peer opens (RFC 3261 §18.2.2). What can be sent again as it is, is not waited for.
+    pub(super) const fn awaits_another_connection(self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Invite(which) => !matches!(which, InviteTransaction::Bye(_)),
+            Self::Registration(_) | Self::Request(_) => false,
+        }
+    }
+
     pub(super) fn of(user: User) -> (Self, Tries) {
         let bits = user.bits();
         let handle = Handle::from_bits(bits & NUMBER);

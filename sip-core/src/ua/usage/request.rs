@@ -90,7 +90,7 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn hand_over(&mut self, request: &Message<'_>, call: Option<Call>) -> Received<Event> {
         let tag = self.core.random.token();
         let user = UsageId::Request(RequestTransaction::Incoming).new_user();
-        match self.transactions.server(self.now, self.source, request, tag.as_bytes(), user, false) {
+        match self.open_transaction(request, tag.as_bytes(), user, false) {
             Ok(id) => Received::Event(Event::Request { request: IncomingRequest(id), call }),
             Err(_) => {
                 self.refuse_for_room(request);

@@ -66,7 +66,7 @@ impl<O: Octets> Context<'_, O> {
         let dialog = self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog);
         self.bind_dialog(dialog, invite, tag.as_bytes())?;
         let user = InviteTransaction::Initial(call).new_user();
-        let id = self.transactions.server(self.now, self.source, invite, tag.as_bytes(), user, false)?;
+        let id = self.open_transaction(invite, tag.as_bytes(), user, false)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.invite = id;
         }
@@ -227,7 +227,7 @@ impl<O: Octets> Context<'_, O> {
     /// Answers a request in a transaction, which knows its repetitions, or without one when there is no room.
     fn respond_final(&mut self, request: &Message<'_>, status: u16, tag: &[u8], reserved: bool, rows: &[Field<'_>]) {
         let user = UsageId::None.new_user();
-        if let Ok(id) = self.transactions.server(self.now, self.source, request, tag, user, reserved) {
+        if let Ok(id) = self.open_transaction(request, tag, user, reserved) {
             if self.respond_with(id, status, reserved, rows, &Content::NONE).is_ok() {
                 return;
             }
@@ -291,7 +291,7 @@ impl<O: Octets> Context<'_, O> {
             return Received::Nothing;
         }
         let user = InviteTransaction::Reinvite(dialog).new_user();
-        let Ok(id) = self.transactions.server(self.now, self.source, invite, b"", user, false) else {
+        let Ok(id) = self.open_transaction(invite, b"", user, false) else {
             self.refuse_for_room(invite);
             return Received::Nothing;
         };
@@ -338,7 +338,7 @@ impl<O: Octets> Context<'_, O> {
             entry.resend_interval = entry.resend_interval.saturating_mul(2).min(t2).max(1);
             entry.resend_at = entry.resend_at + Duration::from_millis(u64::from(entry.resend_interval));
             let invite = entry.invite;
-            self.transactions.resend(invite);
+            self.transactions.resend(self.now, invite);
         } else if due(entry.retry_at) {
             entry.retry_at = Instant::ZERO;
             self.retry_reinvite(dialog);
@@ -356,7 +356,7 @@ impl<O: Octets> Context<'_, O> {
             entry.repeat_at = entry.repeat_at + REPEAT;
             let dialog = entry.dialog;
             if let Some(invite) = self.dialogs.get(dialog).map(|entry| entry.invite) {
-                self.transactions.resend(invite);
+                self.transactions.resend(self.now, invite);
             }
         }
         self.schedule_call(call);

@@ -1,0 +1,264 @@
+//! Flows to be found and flows that fail (RFC 3261 §18).
+//!
+//! A message waits here for its flow: a request for the address of a name, a connection, or a larger one than a datagram
+//! (the size rule); a response for a new connection in the place of one that was lost.
+
+use super::entry::{Kind, Machine, Marks, Transaction, TransactionId};
+use super::layer::{DEFERRED, Expired, ExpiredKind, FAILED, ON_CONNECTION, OTHER, PARKED, Transactions, URGENT};
+use super::step::{Send, Step};
+use super::{Client, ClientInvite, key};
+use crate::memory::Octets;
+use crate::message::scan::element;
+use crate::message::{HeaderName, Kept, Via, build};
+use crate::time::Instant;
+use crate::transport::{Flow, Oversize, Sizing, Target, Transport};
+
+/// The flow of the responses to a request that came on `source` with this topmost Via (RFC 3261 §18.2.2, RFC 3581 §4).
+///
+/// Over a connection that is the connection. A datagram goes to the source's address and to the port of sent-by, or with
+/// `rport` to the source's port. A `maddr` is not followed: it would let a stranger choose whom the response hits.
+#[must_use]
+pub fn response_flow(source: Flow, via: Option<&Via<'_>>) -> Flow {
+    match via {
+        Some(via) if source.transport == Transport::Udp => {
+            Flow { remote: via.response_address(source.remote), ..source }
+        }
+        _ => source,
+    }
+}
+
+/// The topmost Via of a head of responses, which begins with it.
+fn first_via(head: &[u8]) -> &[u8] {
+    let row = head.split(|octet| *octet == b'\r').next().unwrap_or_default();
+    element(row.strip_prefix(b"Via: ").unwrap_or_default()).0
+}
+
+impl<O: Octets> Transactions<'_, O> {
+    /// The next transaction whose flow has to be found before [`launch`](Self::launch): a connection opened to its
+    /// [`flow`](Self::flow), or, where that is none, a name resolved. A request is given once for each of the two. It may also
+    /// be a server transaction, whose connection was lost.
+    ///
+    /// Ask [`take_oversize`](Self::take_oversize) whether it is parked because of its size.
+    #[must_use]
+    pub fn poll_parked(&mut self) -> Option<TransactionId> {
+        self.reap();
+        let handle = self.table.first(PARKED)?;
+        self.table.unlink_ready(handle);
+        if let Some(entry) = self.table.get_mut(handle) {
+            entry.marks.set(Marks::ASKED);
+        }
+        Some(TransactionId(handle))
+    }
+
+    /// Sends what is parked on its flow. The transport is stamped into the topmost Via of a request, and its timers start.
+    ///
+    /// A request stays parked, for a connection to be opened, when the flow is a target without one; and when it is larger
+    /// than a datagram may be, with compact header names too: then for a connection to the same place (RFC 3261 §18.1.1).
+    pub fn launch(&mut self, now: Instant, id: TransactionId, flow: Flow) {
+        self.reap();
+        if flow.is_none() {
+            return;
+        }
+        let Some(entry) = self.entry_mut(id) else { return };
+        let asked = entry.marks.take(Marks::ASKED);
+        let &mut Transaction { machine: Machine::Parked { kind, until }, message, sizing, .. } = entry else {
+            if asked && !flow.needs_connection() {
+                entry.flow = flow;
+                self.queue(now, id);
+            }
+            return;
+        };
+        let mut wanted = flow;
+        if flow.transport == Transport::Udp && !sizing.is_forced() {
+            let sizing = Sizing::fit(self.octets, message, self.layer.datagram_limit());
+            if let Some(entry) = self.entry_mut(id) {
+                entry.sizing = sizing;
+            }
+            if sizing.is_oversize() {
+                wanted = Flow::to(Target { address: flow.remote, transport: Transport::Tcp });
+            }
+        }
+        if wanted.needs_connection() {
+            if let Some(entry) = self.entry_mut(id) {
+                entry.flow = wanted;
+            }
+            self.park(id, until);
+            return;
+        }
+        let (timers, on_flow) = (self.layer.timers, key::flow(self.layer.hash, flow));
+        let Some(entry) = self.entry_mut(id) else { return };
+        let reliable = flow.transport.is_reliable();
+        entry.machine = match kind {
+            Kind::Invite => Machine::ClientInvite(ClientInvite::new(now, reliable, &timers)),
+            Kind::Other => Machine::Client(Client::new(now, reliable, &timers)),
+            Kind::Once => Machine::Once { until },
+        };
+        entry.flow = flow;
+        entry.set_key(OTHER, on_flow);
+        build::stamp(self.octets.get_mut(message), flow.transport, None);
+        self.table.unlink_ready(id.0);
+        self.table.link_key(id.0, OTHER, on_flow);
+        self.apply(now, id, Step::send(Send::Request));
+    }
+
+    /// Puts a request among those whose flow has to be found.
+    pub(super) fn park(&mut self, id: TransactionId, until: Instant) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.marks.take(Marks::ASKED);
+        }
+        self.table.push(id.0, PARKED);
+        self.table.set_timer(id.0, Some(until));
+    }
+
+    /// Puts a message whose connection was lost among those whose flow has to be found, unless it is there. What has nothing
+    /// else to do than to send it waits as long as a request would.
+    #[inline(never)]
+    pub(super) fn park_send(&mut self, now: Instant, id: TransactionId) {
+        let until = now.after(self.layer.timers.sixty_four_t1());
+        let Some(entry) = self.entry_mut(id) else { return };
+        let asked = entry.marks.has(Marks::ASKED);
+        if entry.machine.is_terminated() {
+            entry.machine = Machine::Once { until };
+            self.table.set_timer(id.0, Some(until));
+        }
+        if !asked {
+            self.table.push(id.0, PARKED);
+        }
+    }
+
+    /// What [`launch`](Self::launch) found of a request that is too large for a datagram, and whether it is going to be
+    /// one all the same. To be asked when [`poll_parked`](Self::poll_parked) has given it; each is told once, and
+    /// `poll_parked` then gives the transaction again.
+    #[must_use]
+    pub fn take_oversize(&mut self, id: TransactionId) -> Option<(Oversize, bool)> {
+        let limit = self.layer.datagram_limit();
+        let size = self.bytes(id).len();
+        let entry = self.entry_mut(id)?;
+        let Machine::Parked { until, .. } = entry.machine else { return None };
+        let oversize = entry.sizing.take_news(size, limit)?;
+        let forced = entry.sizing.is_forced();
+        self.park(id, until);
+        Some((oversize, forced))
+    }
+
+    /// What is parked can have no flow: the name has no address, or no connection could be opened.
+    ///
+    /// A request that wanted a connection for its size alone is parked once more, to be launched on the datagram
+    /// [`flow`](Self::flow) that it then has (RFC 3261 §18.1.1). Any other is over, which
+    /// [`handle_timeout`](Self::handle_timeout) tells. A response that can't be sent leaves its transaction as it is (RFC 6026
+    /// §8.8); when the user gives another one, or this one again, another connection is tried.
+    pub fn unreachable(&mut self, id: TransactionId) {
+        let Some(entry) = self.entry_mut(id) else { return };
+        entry.marks.take(Marks::ASKED);
+        match entry.machine {
+            Machine::Parked { until, .. } if entry.sizing.is_oversize() && !entry.sizing.is_forced() => {
+                entry.sizing.force();
+                entry.flow = Flow::udp(entry.flow.remote);
+                self.park(id, until);
+            }
+            Machine::Parked { .. } => self.fail(id),
+            Machine::Once { .. } => self.rest(id),
+            _ => {}
+        }
+    }
+
+    /// The flow does not carry messages: a send failed, or the connection was lost.
+    /// [`handle_timeout`](Self::handle_timeout) tells what became of the client transactions on it.
+    ///
+    /// A request that was not sent yet is over ([`ExpiredKind::FlowFailed`]), and so is one that went by datagram. One that
+    /// was sent by a connection lives on ([`ExpiredKind::FlowLost`]), and so do server transactions (RFC 6026 §8.8):
+    /// a response that was not sent yet, or is still to be given, goes by a new connection to the source's address and the
+    /// port of sent-by (RFC 3261 §18.2.2). Datagrams that were deferred for the flow are dropped.
+    pub fn flow_failed(&mut self, now: Instant, flow: Flow) {
+        self.reap();
+        let of_flow = key::flow(self.layer.hash, flow);
+        while let Some(handle) = self.table.find(OTHER, of_flow) {
+            self.table.unlink_key(handle, OTHER);
+            self.client_flow_failed(now, TransactionId(handle));
+        }
+        for list in [URGENT, DEFERRED, ON_CONNECTION] {
+            let mut next = self.table.first(list);
+            while let Some(handle) = next {
+                next = self.table.next_ready(handle);
+                let id = TransactionId(handle);
+                if self.flow(id) != flow {
+                } else if flow.transport.is_reliable() {
+                    self.response_flow_lost(now, id, list != ON_CONNECTION);
+                } else if list == DEFERRED {
+                    self.rest(id);
+                }
+            }
+        }
+    }
+
+    /// The flow of a client transaction, or of a request that is sent once, has failed.
+    fn client_flow_failed(&mut self, now: Instant, id: TransactionId) {
+        let unsent = self.table.ready_list(id.0).is_some();
+        let Some(entry) = self.entry_mut(id) else { return };
+        let (reliable, is_ack) = (entry.flow.transport.is_reliable(), entry.marks.has(Marks::ACK));
+        if !reliable || unsent && !is_ack {
+            self.fail(id);
+        } else if unsent {
+            entry.flow.connection = 0;
+            self.park_send(now, id);
+        } else if !entry.machine.has_final() {
+            entry.flow.connection = 0;
+            entry.marks.set(Marks::FLOW_LOST);
+            self.table.push(id.0, FAILED);
+        }
+    }
+
+    /// Ends a transaction whose message can't be sent, where its state does not say that all is done.
+    fn fail(&mut self, id: TransactionId) {
+        let Some(entry) = self.entry_mut(id) else { return };
+        let failed = !entry.machine.has_final() || matches!(entry.machine, Machine::Once { .. });
+        let step = entry.machine.transport_failed();
+        if step.ended {
+            if failed {
+                entry.marks.set(Marks::FLOW_FAILED);
+            }
+            self.table.set_timer(id.0, None);
+            self.table.push(id.0, FAILED);
+        }
+    }
+
+    /// The connection by which a server transaction answers was lost.
+    fn response_flow_lost(&mut self, now: Instant, id: TransactionId, unsent: bool) {
+        let port = self.sent_by_port(id);
+        let Some(entry) = self.entry_mut(id) else { return };
+        let port = port.unwrap_or(entry.flow.transport.default_port());
+        entry.flow = Flow { remote: entry.flow.remote.with_port(port), connection: 0, ..entry.flow };
+        if unsent {
+            self.park_send(now, id);
+        } else {
+            self.rest(id);
+        }
+    }
+
+    /// The port of sent-by in the topmost Via of a server transaction's request.
+    fn sent_by_port(&self, id: TransactionId) -> Option<u16> {
+        let entry = self.table.get(id.0)?;
+        let via = match self.octets.get(entry.message) {
+            b"" => first_via(self.octets.get(entry.template)),
+            response => Kept::new(response).first(HeaderName::Via),
+        };
+        Via::parse(via).ok()?.port()
+    }
+
+    /// Tells what a failed flow did to a transaction.
+    #[inline(never)]
+    pub(super) fn indicate_failure(&mut self) -> Option<Expired> {
+        let id = TransactionId(self.table.first(FAILED)?);
+        let entry = self.entry_mut(id)?;
+        let user = entry.user;
+        let kind = if entry.marks.take(Marks::FLOW_LOST) {
+            ExpiredKind::FlowLost
+        } else if entry.marks.take(Marks::FLOW_FAILED) {
+            ExpiredKind::FlowFailed
+        } else {
+            ExpiredKind::Ended
+        };
+        self.rest(id);
+        Some(Expired { id, user, kind })
+    }
+}

@@ -14,6 +14,7 @@ mod late_offer;
 mod learned_address;
 mod loss;
 mod network_changed;
+mod odd_streams;
 mod play;
 mod refusal;
 mod register;

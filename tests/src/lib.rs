@@ -28,6 +28,7 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "the kit runs on std alone")]
 
 mod config;
+mod either;
 mod heard;
 mod hosts;
 mod ladder;
@@ -48,6 +49,7 @@ mod wire;
 mod world;
 
 pub use config::{Config, Stats};
+pub use either::Either;
 pub use heard::Heard;
 pub use ladder::{Arrows, Direction, Entry, Fate, Ladder, LadderLine};
 pub use network::{Datagram, Faults, Network};

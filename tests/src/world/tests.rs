@@ -238,6 +238,28 @@ fn behind_a_translator_a_node_is_seen_at_another_address_only() {
 }
 
 #[test]
+fn two_kinds_of_roles_share_a_world() {
+    let mut world: World<Either<Ping, Phone>, Events<_>> = World::new(Config::new(19).with_check(), Events::default());
+    let mut phone = Phone::new(sip_core::ua::Arrays::new());
+    let config = sip_core::ua::Config::new("192.0.2.2:5060", "sip:bob@example.com");
+    phone.start(&config, world.role_seed()).unwrap();
+    let a = world.add("alice", A, Either::First(Ping::default()));
+    let b = world.add("bob", B, Either::Second(phone));
+    world.act(a, |role, now| role.first().ask(now, B, 1));
+    assert!(world.run_until_quiet(LONG));
+    assert_eq!(world.user().of(a).collect::<Vec<_>>(), [Either::First(Event::Answered(1))]);
+    let call = |role: &mut Either<Ping, Phone>, now| {
+        role.second().call(now, "sip:alice@192.0.2.1", "", &sip_core::ua::Content::NONE).unwrap()
+    };
+    let call = world.act(b, call);
+    assert!(world.run_until_quiet(LONG));
+    // What a small role answers is no answer to a user agent.
+    assert!(world.user().of(a).any(|event| event == Either::First(Event::Asked(1))), "{}", world.explain());
+    let ended = sip_core::ua::Event::Ended { call, cause: sip_core::ua::Cause::Timeout, status: 408 };
+    assert_eq!(world.user().of(b).last(), Some(Either::Second(ended)));
+}
+
+#[test]
 fn a_rule_has_a_chosen_datagram_lost() {
     let (mut world, a, _) = world(Config::new(18).with_ladder(100), Events::default());
     world.network_mut().add_rule(Rule::lose("200 OPTIONS").times(2));

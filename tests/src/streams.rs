@@ -59,7 +59,9 @@ pub(crate) struct Arrival {
     pub(crate) node: NodeId,
     pub(crate) flow: Flow,
     pub(crate) messages: Vec<Vec<u8>>,
-    /// What came is no stream of messages: who reads it closes the connection.
+    /// The head of a message that is larger than an end takes, to be answered before the connection is closed.
+    pub(crate) oversized: Option<Vec<u8>>,
+    /// No message can follow: who reads it closes the connection.
     pub(crate) broken: bool,
 }
 
@@ -150,7 +152,7 @@ impl Streams {
         let end = &mut known.ends[to];
         let node = end.node?;
         end.arrived.extend_from_slice(octets);
-        let (mut messages, mut broken) = (Vec::new(), false);
+        let (mut messages, mut oversized, mut broken) = (Vec::new(), None, false);
         loop {
             match end.framer.next(&end.arrived) {
                 Framing::Incomplete => break,
@@ -158,12 +160,15 @@ impl Streams {
                 Framing::KeepAlive { len, .. } => drop(end.arrived.drain(..len)),
                 error => {
                     assert!(scripted, "a role wrote what is no stream of messages: {error:?}");
+                    if let Framing::Oversized { head } = error {
+                        oversized = Some(end.arrived[..head].to_vec());
+                    }
                     broken = true;
                     break;
                 }
             }
         }
-        Some(Arrival { node, flow, messages, broken })
+        Some(Arrival { node, flow, messages, oversized, broken })
     }
 
     /// Closes a connection from the end that knows it by `flow`: when the other end has everything that was sent to it.

@@ -8,7 +8,7 @@ use crate::streams::{Arrival, Piece};
 use crate::user::User;
 use core::fmt::Debug;
 use core::hash::Hasher;
-use sip_core::message::Message;
+use sip_core::message::{Malformed, Message};
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
@@ -84,15 +84,19 @@ where
     }
 
     fn arrive(&mut self, piece: &Piece) {
-        let Some(Arrival { node, flow, messages, broken }) = self.medium.streams.arrive(piece) else { return };
+        let Some(arrival) = self.medium.streams.arrive(piece) else { return };
+        let Arrival { node, flow, messages, oversized, broken } = arrival;
         for message in messages {
             self.medium.stats.delivered += 1;
             self.medium.stats.streamed += 1;
             self.hand_over(node, flow, &message);
             self.drain(node);
         }
+        let now = self.now;
+        if let Some(head) = oversized {
+            self.act(node, |role, _| role.receive_malformed(now, flow, &Malformed::oversized(&head)));
+        }
         if broken {
-            let now = self.now;
             self.note(node, "not a stream of messages");
             self.medium.hang_up(now, flow);
             self.act(node, |role, _| role.flow_failed(now, flow, FlowError::Closed));

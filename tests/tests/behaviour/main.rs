@@ -1,6 +1,7 @@
 //! The behaviours of the user agent, one a file: one program, because each program takes the compiler ten seconds.
 
 mod adversary;
+mod answers;
 mod call;
 mod cancel;
 mod capacity;
@@ -13,7 +14,9 @@ mod hall;
 mod late_offer;
 mod learned_address;
 mod loss;
+mod multipart;
 mod network_changed;
+mod odd_rows;
 mod odd_streams;
 mod play;
 mod refusal;

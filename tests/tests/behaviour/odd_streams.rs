@@ -1,7 +1,7 @@
 //! What stands between and within the messages of a connection, and costs neither the message nor the connection.
 //!
-//! Covers RFC 3261 §7.5 and RFC 5626 §4.4.1 (what may stand between messages), §8.2.2 (a row that nobody needs), §18.3 (framing).
-//! How adapters answer pings and 513 is tested there.
+//! Covers RFC 3261 §7.5 and RFC 5626 §4.4.1 (what may stand between messages), §8.2.2 (a row that nobody needs), §18.3 (framing), §21.5.7 (513).
+//! How adapters answer pings is tested there.
 
 use sip_testkit::{Faults, NodeId, Phones, Wire};
 
@@ -86,9 +86,22 @@ fn where_the_end_of_a_message_is_in_doubt_the_connection_ends() {
         (0..).zip(["Content-Length: many\r\n", "Content-Length: -1\r\n", "Content-Length: 4294967296\r\n"])
     {
         let (mut phones, bob, mut wire) = connected(seed);
-        let request = options(&mut wire, rows);
-        wire.send(&mut phones, bob, &request);
+        let request = String::from_utf8(options(&mut wire, "")).unwrap();
+        wire.send(&mut phones, bob, request.replace("Content-Length: 0\r\n", rows).as_bytes());
         phones.pause();
         assert_eq!(wire.connections(&phones), [], "{rows}");
+    }
+}
+
+#[test]
+fn a_message_over_the_limit_is_answered_before_the_connection_ends() {
+    for seed in 0..20 {
+        let (mut phones, bob, mut wire) = connected(seed);
+        phones.world.network_mut().set_faults(Faults::NONE.with_delay(0, 3));
+        let request = String::from_utf8(options(&mut wire, "")).unwrap();
+        wire.send(&mut phones, bob, request.replace("Length: 0", "Length: 70000").as_bytes());
+        phones.pause();
+        wire.expect(&phones, "513");
+        assert_eq!(wire.connections(&phones), []);
     }
 }

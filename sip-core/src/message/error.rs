@@ -3,6 +3,7 @@
 /// Why octets are not a message, or not the part of one that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum ParseError {
     /// The message has more than 65,535 octets.
     TooLarge,
@@ -38,6 +39,8 @@ pub enum ParseError {
     Address,
     /// A URI is malformed.
     Uri,
+    /// A method is no token.
+    Method,
     /// A number is malformed or out of its range.
     Number,
     /// A challenge or credentials are malformed.
@@ -122,6 +125,7 @@ impl ParseError {
             Self::Body => "Body Shorter Than Content-Length",
             Self::Address => "Bad Address",
             Self::Uri => "Bad URI",
+            Self::Method => "Bad Method",
             Self::Number => "Bad Number",
             Self::Auth => "Bad Credentials",
             Self::Value => "Bad Header Value",

@@ -64,6 +64,7 @@ const HOPS: u64 = 70;
 /// Why a message is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum ForwardError {
     /// It is a response where a request was to be forwarded, or the other way round.
     Kind,

@@ -9,6 +9,7 @@ macro_rules! headers {
         /// A header's name; comparison ignores case, and a compact form is the long one.
         #[derive(Clone, Copy, Debug)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        #[non_exhaustive]
         pub enum HeaderName<'a> {
             // First, as in `Id`, so that an id is the number of its variant.
             /// Any other header, by its name.

@@ -7,6 +7,7 @@ macro_rules! methods {
         /// A request method; names are case-sensitive.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        #[non_exhaustive]
         pub enum Method<'a> {
             // First, as in `Code`, so that a code is the number of its variant.
             /// Any other method, by its name.

@@ -56,6 +56,7 @@ pub(crate) mod scan;
 mod session_timer;
 mod start_line;
 pub mod stream;
+mod text;
 mod typed;
 mod uri;
 mod value;

@@ -71,6 +71,12 @@ impl Direction {
     }
 }
 
+impl core::fmt::Display for Direction {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// One attribute as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -84,6 +90,7 @@ pub struct Attribute<'a> {
 /// What an attribute says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Typed<'a> {
     /// An encoding (RFC 8866 §6.6).
     RtpMap(RtpMap<'a>),

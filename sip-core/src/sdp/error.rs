@@ -1,8 +1,11 @@
 //! What can be wrong with a session description.
 
+use core::fmt;
+
 /// Why octets are not a session description, or not the part of one that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum SdpError {
     /// It has more than [`MAX_OCTETS`](super::MAX_OCTETS) octets.
     TooLarge,
@@ -43,3 +46,31 @@ pub enum SdpError {
     /// A key of `a=crypto` breaks its grammar, or is not `inline` (RFC 4568 §6.1).
     Key,
 }
+
+impl fmt::Display for SdpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "too many octets",
+            Self::TooManyLines => "too many lines",
+            Self::TooManyMedia => "too many m= lines",
+            Self::TooManyFormats => "too many formats in an m= line",
+            Self::Octet => "a CR alone, or a NUL",
+            Self::Line => "a line that is not a letter, = and a value",
+            Self::Type => "a type of line that is not known",
+            Self::Order => "a line where it must not stand",
+            Self::Version => "bad or missing v=",
+            Self::Origin => "bad or missing o=",
+            Self::Doubled => "a line twice that occurs once",
+            Self::Connection => "bad c= or address",
+            Self::Media => "bad m=",
+            Self::Port => "bad port",
+            Self::PortCount => "bad number of ports",
+            Self::PayloadType => "bad payload type",
+            Self::Number => "bad number",
+            Self::Attribute => "bad attribute",
+            Self::Key => "bad key of a=crypto",
+        })
+    }
+}
+
+impl core::error::Error for SdpError {}

@@ -99,6 +99,13 @@ impl<'a> Media<'a> {
         self.row.port
     }
 
+    /// Whether the media is refused, or offered and not wanted: its port is 0. Its place stays, and it is answered with a port
+    /// of 0 (RFC 3264 §6, §8.2).
+    #[must_use]
+    pub const fn is_rejected(&self) -> bool {
+        self.row.port == 0
+    }
+
     /// How many pairs of ports there are from [`port`](Self::port) on, 1 unless it is said; all lie within 65,535.
     #[must_use]
     pub const fn port_count(&self) -> u16 {

@@ -225,6 +225,26 @@ fn a_media_line_of_every_shape() {
 }
 
 #[test]
+fn a_media_with_port_0_is_refused_with_what_it_offered() {
+    for (line, refused) in [
+        ("m=audio 5004 RTP/AVP 0 101", "m=audio 0 RTP/AVP 0 101"),
+        ("m=audio 0 RTP/AVP 8", "m=audio 0 RTP/AVP 8"),
+        ("m=video 5004/2 RTP/SAVPF 96", "m=video 0 RTP/SAVPF 96"),
+        ("m=image 5006 udptl t38", "m=image 0 udptl t38"),
+    ] {
+        let offer = crlf(&format!("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n{line}\n"));
+        let session = Session::parse(&offer).unwrap();
+        let media = session.media().next().unwrap();
+        assert_eq!(media.is_rejected(), line.starts_with("m=audio 0 "));
+        let mut room = [0; 64];
+        let mut writer = Writer::new(&mut room);
+        writer.rejected(&media);
+        let length = writer.finish().unwrap();
+        assert_eq!(text(&room[..length]), format!("v=0\r\n{refused}\r\n"));
+    }
+}
+
+#[test]
 fn a_static_payload_type_alone() {
     let text = format!("{HEAD}m=audio 5004 RTP/AVP 0\n");
     let session = Session::parse(text.as_bytes()).unwrap();

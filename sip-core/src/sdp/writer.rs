@@ -5,7 +5,7 @@ use super::codec::{Fmtp, RtpMap};
 use super::connection::{Connection, Rtcp};
 use super::crypto::{Crypto, is_suite};
 use super::line::{is_field, is_proto, is_token};
-use super::media::ports_fit;
+use super::media::{Media, ports_fit};
 use super::session::{Origin, Timing, is_writable};
 use crate::message::{WriteError, Writer as Octets, build::write_ip};
 use core::net::IpAddr;
@@ -154,6 +154,12 @@ impl<'b> Writer<'b> {
             self.octets.number(u64::from(payload_type));
         }
         self.media_end(count);
+    }
+
+    /// Writes the `m=` line with which an offered media is refused: its kind, protocol and formats with a port of 0 (RFC 3264
+    /// §6).
+    pub fn rejected(&mut self, offered: &Media<'_>) {
+        self.media_of(offered.kind(), (0, 1), offered.proto(), offered.formats());
     }
 
     /// Writes an `m=` line whose formats are any tokens, most wanted first; the lines that follow belong to it.

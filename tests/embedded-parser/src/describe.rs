@@ -142,6 +142,7 @@ fn attributes(sum: &mut Sum, attributes: Attributes<'_>) {
             Ok(Typed::Mid(mid)) => sum.octets(mid),
             Ok(Typed::Other(found)) => sum.piece(found.value),
             Err(error) => sum.number(error as u32),
+            Ok(_) => {}
         }
     }
 }

@@ -180,7 +180,7 @@ fn typed(read: &mut Vec<Read>, ours: &Attribute<'_>, theirs: Option<&other::Attr
             parts = one(text(mid));
             ("mid", Some(one(value)))
         }
-        Ok(Typed::Other(_)) => return,
+        Ok(_) => return,
         // What is refused here is refused there.
         Err(_) => {
             parts = one("broken");

@@ -8,7 +8,7 @@ use super::{Found, Parts, one, part, text, word};
 use rsip::headers::auth::AuthQop;
 use rsip::prelude::{ToTypedHeader, UntypedHeader};
 use sip_core::message::{
-    Challenge, Credentials, HeaderName, List, MediaType, Message, NameAddr, Param, Params, Scheme, Uri, Via, unquote,
+    Challenge, Credentials, HeaderName, List, MediaType, Message, NameAddr, Param, Params, Uri, Via, unquote,
 };
 
 /// What is compared; of each there is a value in the corpus that both read.
@@ -60,13 +60,7 @@ fn our_param(parts: &mut Parts, before: &str, found: &Param<'_>) {
 }
 
 fn our_uri(parts: &mut Parts, uri: &Uri<'_>) {
-    let scheme = match uri.scheme() {
-        Scheme::Sip => "sip".to_owned(),
-        Scheme::Sips => "sips".to_owned(),
-        Scheme::Tel => "tel".to_owned(),
-        Scheme::Other(name) => text(name),
-    };
-    word(parts, "scheme", scheme);
+    word(parts, "scheme", uri.scheme().to_string());
     part(parts, "user", text(uri.user().unwrap_or_default()));
     part(parts, "password", text(uri.password().unwrap_or_default()));
     word(parts, "host", text(uri.host().as_bytes()));

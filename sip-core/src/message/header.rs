@@ -637,9 +637,19 @@ const LAST_MANDATORY: u8 = HeaderName::ContentLength.id();
 
 /// Whether the letters of what stands for a name are those of Content-Length or of its compact form.
 fn spells_length(name: &[u8]) -> bool {
-    let letters = || name.iter().filter(|octet| octet.is_ascii_alphabetic()).map(u8::to_ascii_lowercase);
-    let mut first = letters();
-    letters().eq(*b"l") || b"contentlength".iter().all(|letter| first.next() == Some(*letter))
+    let mut wanted = &b"contentlength"[..];
+    let (mut letters, mut last): (usize, u8) = (0, 0);
+    for octet in name.iter().filter(|octet| octet.is_ascii_alphabetic()) {
+        last = *octet | 0x20;
+        match wanted {
+            [first, rest @ ..] if *first == last => wanted = rest,
+            [] => break,
+            // The first letter that differs ends it.
+            _ => wanted = &[0],
+        }
+        letters = letters.wrapping_add(1);
+    }
+    wanted.is_empty() || letters == 1 && last == b'l'
 }
 
 #[cfg(test)]

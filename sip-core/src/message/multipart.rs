@@ -61,9 +61,11 @@ impl<'a> Parts<'a> {
             let text = slice(body, at, body.len());
             if let Some(rest) = text.strip_prefix(b"--").and_then(|text| text.strip_prefix(self.boundary)) {
                 let next = body.len().wrapping_sub(rest.len());
-                let end = slice(body, 0, at);
-                let end = end.strip_suffix(b"\n").unwrap_or(end);
-                let end = end.strip_suffix(b"\r").unwrap_or(end).len();
+                // The line end before the delimiter is the delimiter's.
+                let end = match slice(body, 0, at) {
+                    [head @ .., b'\r', b'\n'] | [head @ .., b'\n'] => head.len(),
+                    _ => at,
+                };
                 match rest {
                     [] | [b'-', b'-', ..] => return Some((end, usize::MAX)),
                     // A longer word than the boundary is another one.
@@ -153,15 +155,14 @@ impl<'a> Part<'a> {
         slice(self.bytes, self.body, self.bytes.len())
     }
 
-    /// Whether the octets are the thing itself, for the session: in no encoding, and not for something else (RFC 5621 §4.2,
-    /// RFC 3261 §20.11).
+    /// Whether the octets are the thing itself: in no encoding (RFC 5621 §4.2).
     fn is_plain(&self) -> bool {
         const TRANSFER: HeaderName<'_> = HeaderName::Other(b"Content-Transfer-Encoding");
-        let one_of =
-            |name, words: &[&[u8]]| self.header(name).is_none_or(|value| words.iter().any(|word| alike(value, word)));
-        one_of(TRANSFER, &[b"binary", b"8bit", b"7bit"])
-            && one_of(HeaderName::ContentEncoding, &[b"identity"])
-            && self.disposition().is_none_or(|disposition| alike(disposition.kind(), b"session"))
+        let transfer = self.header(TRANSFER).unwrap_or_default();
+        let content = self.header(HeaderName::ContentEncoding).unwrap_or_default();
+        !alike(transfer, b"base64")
+            && !alike(transfer, b"quoted-printable")
+            && (content.is_empty() || alike(content, b"identity"))
     }
 }
 
@@ -207,8 +208,7 @@ impl<'a> Message<'a> {
         if kind.is_some_and(|kind| kind.is(wanted)) {
             return Ok(Some(body));
         }
-        let found = kind.and_then(|kind| search(&kind, body, wanted));
-        match found.unwrap_or(Err(UnsupportedBody)) {
+        match kind.map_or(Err(UnsupportedBody), |kind| search(&kind, body, wanted)) {
             // What holds for a part holds for the whole.
             Err(_) if matches!(self.content_disposition(), Some(Ok(known)) if known.is_optional()) => Ok(None),
             found => found,
@@ -224,68 +224,68 @@ struct Level<'a> {
     any: bool,
     /// Whether the body can be done without.
     optional: bool,
-    found: Option<&'a [u8]>,
     /// A part that has to be understood was not.
     failed: bool,
+    /// What was found before this body was looked at.
+    before: Option<&'a [u8]>,
 }
 
 impl<'a> Level<'a> {
-    /// `None` of a body that has no part.
-    fn new(kind: &MediaType<'a>, body: &'a [u8], optional: bool) -> Option<Self> {
-        let parts = Parts::new(kind, body).filter(|parts| parts.at <= body.len())?;
-        let any = alike(kind.subtype(), b"alternative") || alike(kind.subtype(), b"related");
-        Some(Self { parts, any, optional, found: None, failed: false })
-    }
+    const NONE: Self = Self { parts: Parts::NONE, any: false, optional: false, failed: false, before: None };
 
-    /// Takes what a part came to.
-    fn take(&mut self, part: Result<Option<&'a [u8]>, UnsupportedBody>) {
-        match part {
-            Ok(found) => self.found = self.found.or(found),
-            Err(_) => self.failed = true,
-        }
-    }
-
-    /// What the whole came to.
-    fn result(&self) -> Result<Option<&'a [u8]>, UnsupportedBody> {
-        let failed = if self.any { self.found.is_none() && self.failed } else { self.failed };
-        if failed && !self.optional { Err(UnsupportedBody) } else { Ok(self.found.filter(|_| !failed)) }
+    /// Begins with a body; false when it has no parts.
+    #[inline(never)]
+    fn begin(&mut self, part: (&MediaType<'a>, &'a [u8]), optional: bool, before: Option<&'a [u8]>) -> bool {
+        let (kind, body) = part;
+        let Some(parts) = Parts::new(kind, body) else { return false };
+        let any = [&b"alternative"[..], b"related"].iter().any(|name| alike(kind.subtype(), name));
+        *self = Self { parts, any, optional, failed: false, before };
+        parts.at <= body.len()
     }
 }
 
-/// Looks through a multipart body; `None` when it is none.
+/// Looks through a multipart body.
+///
+/// What is open lies in a table: with recursion, somebody outside would say how much stack it takes.
 #[inline(never)]
-fn search<'a>(
-    kind: &MediaType<'a>,
-    body: &'a [u8],
-    wanted: &[u8],
-) -> Option<Result<Option<&'a [u8]>, UnsupportedBody>> {
-    let first = Level::new(kind, body, false)?;
-    // What is open above the present one: no recursion, so that nobody outside says how much stack it takes.
-    let mut above = [Level { parts: Parts::NONE, ..first }; DEPTH];
+fn search<'a>(kind: &MediaType<'a>, body: &'a [u8], wanted: &[u8]) -> Result<Option<&'a [u8]>, UnsupportedBody> {
+    let mut levels = [Level::NONE; DEPTH + 1];
+    let mut found = None;
     let mut depth: usize = 0;
-    let mut level = first;
+    if !levels.iter_mut().next().is_some_and(|first| first.begin((kind, body), false, None)) {
+        return Err(UnsupportedBody);
+    }
     loop {
+        let Some((level, rest)) = levels.get_mut(depth..).and_then(<[_]>::split_first_mut) else {
+            return Err(UnsupportedBody);
+        };
         let Some(part) = level.parts.next() else {
-            let result = level.result();
-            let Some(up) = depth.checked_sub(1) else { return Some(result) };
-            depth = up;
-            level = above.get(depth).copied()?;
-            level.take(result);
+            let mut failed = level.failed && !(level.any && found != level.before);
+            if failed {
+                found = level.before;
+                failed = !level.optional;
+            }
+            let above = depth.wrapping_sub(1);
+            match levels.get_mut(above) {
+                Some(level) => level.failed |= failed,
+                None => return if failed { Err(UnsupportedBody) } else { Ok(found) },
+            }
+            depth = above;
             continue;
         };
-        let (kind, optional) = (part.content_type(), part.is_optional());
-        if kind.is_some_and(|kind| kind.is(wanted)) && part.is_plain() {
-            level.take(Ok(Some(part.body())));
+        let (kind, disposition) = (part.content_type(), part.disposition());
+        let optional = disposition.is_some_and(|disposition| disposition.is_optional());
+        let Some(kind) = kind else {
+            level.failed |= !optional;
             continue;
-        }
-        let inner = kind.and_then(|kind| Level::new(&kind, part.body(), optional));
-        match (inner, above.get_mut(depth)) {
-            (Some(inner), Some(place)) => {
-                *place = level;
-                depth = depth.wrapping_add(1);
-                level = inner;
-            }
-            _ => level.take(if optional { Ok(None) } else { Err(UnsupportedBody) }),
+        };
+        let session = disposition.is_none_or(|disposition| alike(disposition.kind(), b"session"));
+        if kind.is(wanted) && session && part.is_plain() {
+            found = found.or(Some(part.body()));
+        } else if rest.first_mut().is_some_and(|inner| inner.begin((&kind, part.body()), optional, found)) {
+            depth = depth.wrapping_add(1);
+        } else {
+            level.failed |= !optional;
         }
     }
 }

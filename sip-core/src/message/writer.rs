@@ -145,6 +145,15 @@ impl<'b> Writer<'b> {
         self.raw(b" SIP/2.0\r\n");
     }
 
+    /// The same with a URI of the application, which may hold a `#` in its user part; it is written as `%23`.
+    pub(crate) fn request_line_escaped(&mut self, method: Method<'_>, uri: &[u8]) {
+        self.injected |= uri.is_empty() || any(uri, is_outside_uri);
+        self.method(method);
+        self.raw(b" ");
+        self.number_signs_escaped(uri);
+        self.raw(b" SIP/2.0\r\n");
+    }
+
     /// Writes the status line; an empty phrase is written as one. A status that is not from 100 to 699 makes the message fail.
     pub fn status_line(&mut self, status: u16, reason: &[u8]) {
         self.injected |= !matches!(status, 100..=699);

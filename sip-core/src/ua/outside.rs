@@ -48,7 +48,7 @@ impl Settings {
                 (registrar, aor, aor)
             }
         };
-        writer.request_line(head.method, uri);
+        writer.request_line_escaped(head.method, uri);
         writer.via(head.transport, self.text(texts, Text::SentBy), head.branch);
         writer.header(HeaderName::MaxForwards, b"70");
         let proxy = self.text(texts, Text::Proxy);
@@ -76,13 +76,13 @@ impl Settings {
     }
 }
 
-/// Writes a URI in angle brackets, or a name-addr as it is.
+/// Writes a URI in angle brackets, or a name-addr as it is; a `#` in the URI as `%23` (RFC 3261 §25.1).
 fn write_address(writer: &mut Writer<'_>, address: &[u8]) {
-    if address.contains(&b'<') {
-        writer.text(address);
-    } else {
-        writer.text(b"<");
-        writer.text(address);
+    let bracket = address.iter().rposition(|octet| *octet == b'<');
+    let (display, uri) = bracket.and_then(|at| address.split_at_checked(at)).unwrap_or((b"<", address));
+    writer.text(display);
+    writer.number_signs_escaped(uri);
+    if bracket.is_none() {
         writer.text(b">");
     }
 }

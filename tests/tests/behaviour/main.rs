@@ -5,6 +5,7 @@ mod answers;
 mod call;
 mod cancel;
 mod capacity;
+mod dial_strings;
 mod digest;
 mod field_calls;
 mod fingerprint;

@@ -1,7 +1,7 @@
 //! The texts of a dialog and the requests written from them (RFC 3261 §12.1, §12.2.1.1).
 
 use crate::error::{Argument, Error};
-use crate::memory::{Block, Octets};
+use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::scan::find;
 use crate::message::{HeaderName, Message, Method, NameAddr, Uri, Writer, unfold};
 use crate::random::Token;
@@ -43,24 +43,49 @@ impl Identity {
     pub const ZERO: Self =
         Self { block: Block::NONE, call_id: 0, local: 0, remote: 0, target: 0, routes: 0, first_route: 0 };
 
+    /// How many octets the texts of the dialog that `message` makes take at the most.
+    pub(crate) fn room(message: &Message<'_>) -> usize {
+        let [from, to] = [message.from(), message.to()].map(|party| party.raw().len());
+        let rows = [HeaderName::Contact, HeaderName::RecordRoute].map(|name| message.header_rows(name));
+        let rows = rows.into_iter().flatten().map(|row| row.len().saturating_add(2));
+        // A tag, and what a block takes beside its octets.
+        [message.call_id().len(), from, to, 64].into_iter().chain(rows).fold(0, usize::saturating_add)
+    }
+
     /// Keeps the texts of the dialog that `message`, an INVITE or a response to ours, makes. Gives the URI of their
-    /// [next hop](IdentityTexts::next_hop) too.
+    /// [next hop](IdentityTexts::next_hop) too; none when the message names none that can be used, so that only its source is
+    /// left to go to.
     ///
-    /// `local_tag` is the tag that our responses bear; it is empty when `message` is a response.
+    /// `local_tag` is the tag that our responses bear; it is empty when `message` is a response. A response always makes a
+    /// dialog, because a 2xx has to be acknowledged (RFC 3261 §13.2.2.4): without a usable Contact the target is its To URI,
+    /// and a Record-Route that can't be read is passed over.
     pub(crate) fn keep<'a, O: Octets>(
         message: &Message<'a>,
         local_tag: &[u8],
         octets: &mut O,
     ) -> Result<(Self, Option<Uri<'a>>), Error> {
-        let (target, uri) = remote_target(message).ok_or(Error::Invalid(Argument::Contact))?;
-        let mut next_hop = Some(uri);
+        let (target, mut next_hop) = remote_target(message).ok_or(Error::Invalid(Argument::Contact))?;
         let mut routes = heapless::Vec::<&[u8], MAX_ROUTES>::new();
         for route in message.record_routes() {
-            let route = route.map_err(|_| Error::Invalid(Argument::RecordRoute))?;
-            if routes.is_empty() || !message.is_request() {
+            let is_next = routes.is_empty() || !message.is_request();
+            let Ok(route) = route else {
+                if message.is_request() {
+                    return Err(Error::Invalid(Argument::RecordRoute));
+                }
+                next_hop = None;
+                continue;
+            };
+            if is_next {
                 next_hop = route.uri().ok();
             }
-            routes.push(route.raw()).map_err(|_| Error::Invalid(Argument::RecordRoute))?;
+            if routes.is_full() {
+                if message.is_request() {
+                    return Err(Error::Invalid(Argument::RecordRoute));
+                }
+                // The proxies next to us are the last ones.
+                routes.remove(0);
+            }
+            let _ = routes.push(route.raw());
         }
         if !message.is_request() {
             // As `reverse`, which is not free of panics at opt-level z.
@@ -73,7 +98,7 @@ impl Identity {
             if message.is_request() { (message.to(), message.from()) } else { (message.from(), message.to()) };
         let mut sizes = [0_usize; 5];
         let mut first_end = 0;
-        let want = message.head_len();
+        let want = Self::room(message);
         let block = octets.write(want, true, |_, writer| {
             writer.raw(message.call_id());
             let mut ends = [writer.len(); 5];
@@ -110,26 +135,33 @@ impl Identity {
         Ok((identity, next_hop))
     }
 
-    /// Replaces the remote target, when `message` brings a new one (RFC 3261 §12.2.1.2, §12.2.2). Tells whether it did.
-    pub(crate) fn refresh<O: Octets>(&mut self, message: &Message<'_>, octets: &mut O) -> Result<bool, Error> {
-        let Some((target, _)) = contact_uri(message) else { return Ok(false) };
-        let old = self.block;
-        let same = self.texts(octets.get(old)).target == target;
-        if same {
-            return Ok(false);
-        }
-        let identity = *self;
-        let want = octets.get(old).len().saturating_add(target.len());
-        let block = octets.write(want, false, |kept, writer| {
-            let texts = identity.texts(crate::memory::KeptBlocks::get(kept, old));
+    /// The remote target that `message` brings, if it brings one and a new one (RFC 3261 §12.2.1.2, §12.2.2).
+    pub(crate) fn new_target<'a, O: Octets>(&self, message: &Message<'a>, octets: &O) -> Option<&'a [u8]> {
+        let (target, _) = contact_uri(message)?;
+        (self.texts(octets.get(self.block)).target != target).then_some(target)
+    }
+
+    /// Replaces the remote target by `target`, or by what `block` keeps when that is none.
+    pub(crate) fn set_target<O: Octets>(
+        &mut self,
+        target: Option<&[u8]>,
+        block: Block,
+        octets: &mut O,
+    ) -> Result<(), Error> {
+        let (old, identity) = (self.block, *self);
+        let length = target.map_or(octets.get(block).len(), <[u8]>::len);
+        let want = octets.get(old).len().saturating_add(length);
+        let new = octets.write(want, false, |kept, writer| {
+            let texts = identity.texts(KeptBlocks::get(kept, old));
+            let target = target.unwrap_or(kept.get(block));
             for text in [texts.call_id, texts.local, texts.remote, target, texts.routes] {
                 writer.raw(text);
             }
         })?;
         octets.release(old);
-        self.block = block;
-        self.target = u16::try_from(target.len()).unwrap_or(u16::MAX);
-        Ok(true)
+        self.block = new;
+        self.target = u16::try_from(length).unwrap_or(u16::MAX);
+        Ok(())
     }
 
     /// The texts out of the octets of [`block`](Self::block).
@@ -222,14 +254,20 @@ fn contact_uri<'a>(message: &Message<'a>) -> Option<(&'a [u8], Uri<'a>)> {
     without_headers(&message.contacts().next()?.ok()?)
 }
 
-/// The remote target that a message gives a new dialog; a peer of RFC 2543 that sends no Contact is reached at its From or To
-/// (RFC 2543 §6.13).
-fn remote_target<'a>(message: &Message<'a>) -> Option<(&'a [u8], Uri<'a>)> {
-    match contact_uri(message) {
-        None if message.header(HeaderName::Contact).is_none() => {
-            without_headers(&if message.is_request() { message.from() } else { message.to() })
-        }
-        found => found,
+/// The remote target that a message gives a new dialog, and the way to it; a peer of RFC 2543 that sends no Contact is reached
+/// at its From or To (RFC 2543 §6.13). A response with a Contact that can't be used has its To and no way.
+fn remote_target<'a>(message: &Message<'a>) -> Option<(&'a [u8], Option<Uri<'a>>)> {
+    if let Some((target, uri)) = contact_uri(message) {
+        return Some((target, Some(uri)));
+    }
+    let no_contact = message.header(HeaderName::Contact).is_none();
+    if message.is_request() {
+        let (target, uri) = if no_contact { without_headers(&message.from())? } else { return None };
+        return Some((target, Some(uri)));
+    }
+    match without_headers(&message.to()) {
+        Some((target, uri)) => Some((target, no_contact.then_some(uri))),
+        None => Some((message.to().raw_uri(), None)),
     }
 }
 

@@ -50,8 +50,6 @@ pub struct Dialog {
     pub(crate) local_seq: u32,
     /// CSeq of the last request received.
     pub(crate) remote_seq: u32,
-    /// CSeq of the peer's last INVITE, by which its ACK is known.
-    pub(crate) awaited_seq: u32,
     /// CSeq of the INVITE that [`ack`](Self::ack) acknowledges.
     pub(crate) ack_seq: u32,
     /// Our ACK to the last 2xx, for every repetition of it.
@@ -62,28 +60,16 @@ pub struct Dialog {
     pub(crate) ack_sizing: Sizing,
     /// The INVITE that waits for its outcome: ours or the peer's.
     pub(crate) invite: TransactionId,
-    /// When the 2xx is sent again; zero for never.
-    pub(crate) resend_at: Instant,
-    /// How long to wait after that, in milliseconds.
-    pub(crate) resend_interval: u32,
-    /// When to stop waiting for the ACK, or to drop ours; zero for never.
-    pub(crate) give_up_at: Instant,
-    /// When the re-INVITE that met a 491 is sent again; zero for never.
-    pub(crate) retry_at: Instant,
-    /// The re-INVITE that waits for `retry_at`.
-    pub(crate) retry: Block,
+    /// When our ACK is no longer needed; zero without one.
+    pub(crate) ack_until: Instant,
     /// Digest sessions whose credentials go into the dialog's requests.
     pub(crate) sessions: [u32; 2],
     /// Whether the peer's name or connection has to be asked for, or was and is waited for.
     pub(crate) lookup: Lookup,
+    /// What tells the last request received from others of its CSeq; zero before the first request.
+    pub(crate) remote_request: u16,
     /// Whether the peer made the dialog.
     pub(crate) is_callee: bool,
-    /// Whether the ACK to the last 2xx waits for the application's answer.
-    pub(crate) answer_due: bool,
-    /// Whether BYE waits for the ACK (RFC 3261 §15).
-    pub(crate) bye_due: bool,
-    /// Whether a peer's request was seen, so that `remote_seq` counts.
-    pub(crate) remote_seq_known: bool,
 }
 
 /// Where the question for a dialog's flow stands.
@@ -100,9 +86,9 @@ pub(crate) enum Lookup {
 }
 
 impl Dialog {
-    /// When the first of its timers fires.
+    /// When its timer fires.
     pub(crate) fn earliest_deadline(&self) -> Option<Instant> {
-        Instant::earliest(&[self.resend_at, self.give_up_at, self.retry_at])
+        Instant::earliest(&[self.ack_until])
     }
 
     /// The key under which the dialog is found.
@@ -111,13 +97,30 @@ impl Dialog {
         self.key
     }
 
+    /// The number of our next request; none when they are used up (RFC 3261 §8.1.1.5).
+    pub(crate) fn next_seq(&self) -> Option<u32> {
+        self.local_seq.checked_add(1).filter(|seq| *seq < 1 << 31)
+    }
+
+    /// Takes the number of a request of the peer; false when it is out of order, or the last one's in another request: a replay
+    /// (RFC 3261 §12.2.2). `request` tells the requests of one number apart.
+    pub(crate) fn accept_seq(&mut self, seq: u32, request: u16) -> bool {
+        let repeated = seq == self.remote_seq && self.remote_request != request;
+        if self.remote_request != 0 && (seq < self.remote_seq || repeated) {
+            return false;
+        }
+        self.remote_seq = seq;
+        self.remote_request = request;
+        true
+    }
+
     pub(crate) fn set_key(&mut self, key: Key) {
         self.key = key;
     }
 
     /// Gives the dialog's octets back.
     pub(crate) fn release<O: Octets>(&mut self, octets: &mut O) {
-        for block in [&mut self.identity.block, &mut self.ack, &mut self.retry] {
+        for block in [&mut self.identity.block, &mut self.ack] {
             octets.release(core::mem::replace(block, Block::NONE));
         }
     }
@@ -134,23 +137,16 @@ impl Entry for Dialog {
         source: Flow::NONE,
         local_seq: 0,
         remote_seq: 0,
-        awaited_seq: 0,
         ack_seq: 0,
         ack: Block::NONE,
         ack_connection: 0,
         ack_sizing: Sizing::ZERO,
         invite: TransactionId::NONE,
-        resend_at: Instant::ZERO,
-        resend_interval: 0,
-        give_up_at: Instant::ZERO,
-        retry_at: Instant::ZERO,
-        retry: Block::NONE,
+        ack_until: Instant::ZERO,
         sessions: [0; 2],
         lookup: Lookup::None,
+        remote_request: 0,
         is_callee: false,
-        answer_due: false,
-        bye_due: false,
-        remote_seq_known: false,
     };
 
     fn key(&self, _chain: usize) -> Key {
@@ -172,4 +168,9 @@ pub fn key_of(message: &Message<'_>, hash: HashKey) -> Key {
 #[must_use]
 pub fn key(hash: HashKey, call_id: &[u8], local_tag: &[u8], remote_tag: &[u8]) -> Key {
     hash.hasher().part(call_id).part(local_tag).part(remote_tag).finish()
+}
+
+/// What tells a request from another with the same CSeq in its dialog: a number of its branch, never zero.
+pub(crate) fn request_number(hash: HashKey, request: &Message<'_>) -> u16 {
+    hash.hasher().part(request.via().branch().unwrap_or_default()).finish().bucket_bits() as u16 | 1
 }

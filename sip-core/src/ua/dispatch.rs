@@ -5,6 +5,7 @@ use super::context::{BLOCKED, Context, SEND, TELL};
 use super::event::{Call, Event};
 use super::headers::{Field, list_contains_method, list_contains_tag};
 use super::usage::{Failure, Tries, UsageId};
+use crate::dialog::request_number;
 use crate::memory::Octets;
 use crate::message::{HeaderName, Message, Method, Scheme};
 use crate::role::Received;
@@ -30,7 +31,14 @@ impl<O: Octets> Context<'_, O> {
                 UsageId::None => Received::Nothing,
                 UsageId::Invite(which) => self.invite_response(which, id, response),
                 UsageId::Registration(handle) => self.registration_response(handle, id, tries, response),
-                UsageId::Request(which) => self.request_response(which, response),
+                UsageId::Request(which) => {
+                    if matches!(status, 408 | 481)
+                        && let Some(dialog) = self.dialog_of(response)
+                    {
+                        self.peer_lost(dialog, status);
+                    }
+                    self.request_response(which, response)
+                }
             }
         };
         let _ = self.transactions.receive_response(self.now, id, response);
@@ -117,18 +125,13 @@ impl<O: Octets> Context<'_, O> {
 
     /// A request inside a dialog (§12.2.2).
     fn in_dialog(&mut self, request: &Message<'_>) -> Received<Event> {
-        let Some(dialog) = self.dialog_of(request) else {
-            self.reply_bare(request, 481);
-            return Received::Nothing;
-        };
+        let Some(dialog) = self.dialog_of(request) else { return self.unknown_dialog(request) };
+        let number = request_number(self.core.hash, request);
         let Some(entry) = self.dialogs.get_mut(dialog) else { return Received::Stray };
-        let seq = request.cseq().number;
-        if entry.remote_seq_known && seq < entry.remote_seq {
+        if !entry.accept_seq(request.cseq().number, number) {
             self.reply_bare(request, 500);
             return Received::Nothing;
         }
-        entry.remote_seq = seq;
-        entry.remote_seq_known = true;
         let call = entry.call;
         if request.method() == Method::Invite {
             if self.refuse_invite(request) {
@@ -176,7 +179,7 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// Answers OPTIONS (§11.2).
-    fn describe(&mut self, request: &Message<'_>) {
+    pub(super) fn describe(&mut self, request: &Message<'_>) {
         let rows = [Field::Contact, Field::Abilities, Field::Accept, Field::Server];
         self.reply(request, 200, &rows);
     }
@@ -248,7 +251,14 @@ impl<O: Octets> Context<'_, O> {
             UsageId::None => {}
             UsageId::Invite(which) => self.invite_failure(which, id, failure),
             UsageId::Registration(handle) => self.registration_failure(handle, id, failure),
-            UsageId::Request(which) => return which.on_failure(failure),
+            UsageId::Request(which) => {
+                if failure == Failure::Timeout
+                    && let Some(dialog) = self.dialog_of_own(id)
+                {
+                    self.peer_lost(dialog, failure.status());
+                }
+                return which.on_failure(failure);
+            }
         }
         None
     }

@@ -23,6 +23,11 @@ impl Call {
     }
 }
 
+/// Tells the forks of a call apart: the phones that one INVITE has reached (RFC 3261 §12.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Fork(pub(crate) u32);
+
 /// Names a registration, from [`UserAgent::register`](super::UserAgent::register) until it is removed or given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -54,6 +59,8 @@ pub enum Event {
         call: Call,
         /// The SIP status, 101 to 199.
         status: u16,
+        /// Which fork it is; the zero value for a response without a To tag.
+        fork: Fork,
     },
     /// Our call was answered. The ACK is on its way unless `answer_due`.
     Answered {
@@ -69,11 +76,19 @@ pub enum Event {
         call: Call,
     },
     /// The peer wants to change the session (re-INVITE). Answer with `answer` or `reject`.
+    ///
+    /// It may overtake the ACK to our last answer (RFC 5407 §3.1.4): then it stands for [`Event::Confirmed`] too.
     Reinvite {
         /// The call.
         call: Call,
     },
-    /// Our re-INVITE has its final response; the session is as before unless `status` is a 2xx.
+    /// The peer has taken its re-INVITE back (CANCEL): there is nothing to answer, and the session is as before.
+    ReinviteCancelled {
+        /// The call.
+        call: Call,
+    },
+    /// Our re-INVITE has its final response; the session is as before unless `status` is a 2xx. When to try again is the
+    /// message's [`retry_after`](crate::message::Message::retry_after).
     Reinvited {
         /// The call.
         call: Call,
@@ -87,7 +102,8 @@ pub enum Event {
         /// The call.
         call: Call,
     },
-    /// The call is over and its handle void. Every call has exactly one of these.
+    /// The call is over and its handle void. Every call has exactly one of these. When to call again a server that refused is
+    /// the message's [`retry_after`](crate::message::Message::retry_after).
     Ended {
         /// The call.
         call: Call,

@@ -43,7 +43,7 @@ pub(super) fn write<O: Octets>(
             UsageId::None => 0,
             UsageId::Request(RequestTransaction::Incoming) => 1,
             UsageId::Request(RequestTransaction::Outgoing(_)) => 2,
-            UsageId::Invite(InviteTransaction::LateFork(_)) => 6,
+            UsageId::Invite(InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_)) => 6,
             UsageId::Invite(InviteTransaction::Initial(call)) => calls.get(call).map_or(3, |entry| content.call(entry)),
             UsageId::Invite(InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog)) => {
                 dialogs.get(dialog).map_or(4, |entry| content.dialog(entry))
@@ -85,9 +85,11 @@ impl<O: Octets> Content<'_, '_, O> {
     fn call(&self, entry: &CallEntry) -> u64 {
         one(|hasher| {
             (entry.state, entry.cause, entry.status, entry.reinvite_status, entry.pending).hash(hasher);
-            (self.left(entry.ring_deadline), self.left(entry.repeat_at), entry.reserved).hash(hasher);
-            (self.view.octets.get(entry.end_headers), entry.provisional, entry.hangup, entry.cancelled, entry.offered)
-                .hash(hasher);
+            (entry.timers.map(|at| self.left(at)), entry.reserved, entry.exchange, entry.invite_seq).hash(hasher);
+            for block in [entry.end_headers, entry.kept_invite, entry.new_target] {
+                self.view.octets.get(block).hash(hasher);
+            }
+            (entry.offered, entry.expires, entry.retried, entry.sent_2xx).hash(hasher);
             (entry.dialog == Handle::NONE, entry.sessions != [0; 2]).hash(hasher);
         })
     }
@@ -96,10 +98,8 @@ impl<O: Octets> Content<'_, '_, O> {
         one(|hasher| {
             self.view.octets.get(entry.identity.block).hash(hasher);
             (entry.state, entry.flow, entry.source, entry.lookup, entry.ack_sizing).hash(hasher);
-            (entry.local_seq, entry.remote_seq, entry.awaited_seq, entry.ack_seq, entry.resend_interval).hash(hasher);
-            (self.left(entry.resend_at), self.left(entry.give_up_at), self.left(entry.retry_at)).hash(hasher);
-            (self.view.octets.get(entry.ack), self.view.octets.get(entry.retry)).hash(hasher);
-            (entry.is_callee, entry.answer_due, entry.bye_due, entry.remote_seq_known).hash(hasher);
+            (entry.local_seq, entry.remote_seq, entry.ack_seq, self.left(entry.ack_until)).hash(hasher);
+            (self.view.octets.get(entry.ack), entry.is_callee).hash(hasher);
             (entry.invite.is_none(), entry.sessions != [0; 2]).hash(hasher);
         })
     }

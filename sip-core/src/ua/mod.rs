@@ -22,9 +22,9 @@ pub use auth::MAX_CREDENTIALS;
 pub use config::Config;
 pub use content::{Body, Content};
 pub use context::Statistics;
-pub use event::{Call, Cause, Event, IncomingRequest, Origin, OutgoingRequest, Registration};
+pub use event::{Call, Cause, Event, Fork, IncomingRequest, Origin, OutgoingRequest, Registration};
 pub use memory::{Arrays, Memory, Parts, View};
-pub use usage::invite::CallEntry;
+pub use usage::invite::{CallEntry, CallInfo, CallState};
 pub use usage::registration::RegistrationEntry;
 
 use crate::dialog::Dialog;
@@ -65,7 +65,7 @@ impl<M: Memory> UserAgent<M> {
     /// As many octets as it takes, its memory included when that is [`Arrays`](crate::ua::Arrays): nothing is taken
     /// beside it but stack.
     ///
-    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 720 + 176·T + 248·D + 120·C + 160·R + O, rounded up to a
+    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 720 + 176·T + 216·D + 152·C + 160·R + O, rounded up to a
     /// multiple of 8; with 32 bits a tenth less.
     ///
     /// ```
@@ -73,7 +73,7 @@ impl<M: Memory> UserAgent<M> {
     /// use sip_core::ua::UserAgent;
     ///
     /// type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
-    /// const _: () = assert!(Phone::BYTES <= 13_120);
+    /// const _: () = assert!(Phone::BYTES <= 13_056);
     /// # assert_eq!(Phone::BYTES, size_of::<Phone>());
     /// ```
     pub const BYTES: usize = size_of::<Self>();
@@ -93,7 +93,7 @@ impl<M: Memory> UserAgent<M> {
         self.memory.view().dialogs
     }
 
-    fn calls(&self) -> TableRef<'_, CallEntry> {
+    fn call_table(&self) -> TableRef<'_, CallEntry> {
         self.memory.view().calls
     }
 
@@ -302,7 +302,7 @@ impl<M: Memory> UserAgent<M> {
         Occupancy {
             transactions: self.transactions().len(),
             dialogs: self.dialogs().len(),
-            calls: self.calls().len(),
+            calls: self.call_table().len(),
             registrations: self.registrations().len(),
             octets: view.octets.used(),
             reserved: if self.core.started { reply::RESERVED_OCTETS } else { 0 }
@@ -456,7 +456,7 @@ impl<M: Memory> Role for UserAgent<M> {
         [
             self.transactions().next_timeout(),
             self.dialogs().next_deadline(),
-            self.calls().next_deadline(),
+            self.call_table().next_deadline(),
             self.registrations().next_deadline(),
         ]
         .into_iter()

@@ -1,17 +1,12 @@
 //! The one stateless reply (RFC 3261 §8.2.7): written, sent once and forgotten.
 
-use super::auth::Answers;
 use super::content::Content;
 use super::context::Context;
-use super::event::Event;
-use super::headers::{DialogHead, Field};
-use super::way::hop_flow;
-use crate::dialog::Identity;
+use super::headers::Field;
 use crate::error::Error;
 use crate::memory::{Block, Octets};
-use crate::message::{Malformed, Message, Method, build, reason_phrase};
+use crate::message::{Malformed, Message, build, reason_phrase};
 use crate::random::Token;
-use crate::role::Received;
 use crate::transaction::response_flow;
 use crate::transport::Flow;
 
@@ -68,24 +63,9 @@ impl<O: Octets> Context<'_, O> {
         self.keep_reply(response_flow(self.source, failure.top_via().as_ref()), written);
     }
 
-    /// Acknowledges the 2xx of a dialog that is over already: its BYE was sent, or came (RFC 3261 §13.2.2.4, §15).
-    pub(super) fn acknowledge_alone(&mut self, response: &Message<'_>) -> Received<Event> {
-        // Without room the peer repeats its 2xx.
-        let kept = Identity::keep(response, b"", self.transactions.octets);
-        let Ok((identity, next_hop)) = kept else { return Received::Nothing };
-        let direct = hop_flow(next_hop, self.core.settings.transport);
-        let flow = if direct.is_none() || direct.needs_connection() { self.source } else { direct };
-        self.drop_reply();
-        let (seq, branch) = (response.cseq().number, self.core.random.token());
-        let head = DialogHead { identity, method: Method::Ack, seq, branch, flow, answers: &Answers::NONE };
-        let written = self.write_in_dialog(&head, true, &[], &Content::NONE);
-        self.keep_reply(flow, written);
-        self.transactions.octets.release(identity.block);
-        Received::Nothing
-    }
-
+    /// Keeps what is sent once.
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    fn keep_reply(&mut self, flow: Flow, written: Result<Block, Error>) {
+    pub(super) fn keep_reply(&mut self, flow: Flow, written: Result<Block, Error>) {
         match written {
             Ok(block) => {
                 let generation = self.core.reply.generation.wrapping_add(1);

@@ -181,7 +181,7 @@ impl<O: Octets> Context<'_, O> {
             UsageId::Request(RequestTransaction::Outgoing(number)) => Some(Origin::Request(OutgoingRequest(number))),
             UsageId::None
             | UsageId::Request(RequestTransaction::Incoming)
-            | UsageId::Invite(InviteTransaction::LateFork(_)) => None,
+            | UsageId::Invite(InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_)) => None,
         }
     }
 
@@ -193,8 +193,18 @@ impl<O: Octets> Context<'_, O> {
                 entry.flow = if flow.is_none() { entry.source } else { flow };
                 self.ack_reached(dialog);
             }
-            Asker::Transaction(id) if flow.is_none() => self.transactions.unreachable(id),
+            Asker::Transaction(id) if flow.is_none() => self.reach_source(id),
             Asker::Transaction(id) => self.transactions.launch(self.now, id, flow),
+        }
+    }
+
+    /// A request has no way: inside a dialog it goes where the peer's last message came from, as the ACK does.
+    fn reach_source(&mut self, id: TransactionId) {
+        let source = self.dialog_source(id);
+        if source.is_none() {
+            self.transactions.unreachable(id);
+        } else {
+            self.transactions.launch(self.now, id, source);
         }
     }
 
@@ -233,8 +243,8 @@ impl<O: Octets> Context<'_, O> {
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
         entry.lookup = Lookup::None;
         let transport = entry.ack_flow().transport;
-        let (ack, answer_due) = (entry.ack, entry.answer_due);
-        if !ack.is_none() && !answer_due {
+        let ack = entry.ack;
+        if !ack.is_none() {
             build::stamp(self.transactions.octets.get_mut(ack), transport, None);
             self.offer_ack(dialog);
         }

@@ -167,7 +167,7 @@ impl Caller<'_> {
 
     fn see(&mut self, event: Event, message: Option<&Message<'_>>) {
         match event {
-            Event::Progress { call, status } if call == self.call => {
+            Event::Progress { call, status, .. } if call == self.call => {
                 self.steps.ringing |= status == 180;
                 if !self.hung_up {
                     let text = format!("{status} {}", reason(status, message));

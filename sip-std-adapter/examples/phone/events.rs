@@ -127,6 +127,7 @@ fn name(event: Event) -> (&'static str, Option<Call>) {
         Event::Answered { call, .. } => ("answered", Some(call)),
         Event::Confirmed { call } => ("confirmed", Some(call)),
         Event::Reinvite { call } => ("reinvite", Some(call)),
+        Event::ReinviteCancelled { call } => ("reinvite_cancelled", Some(call)),
         Event::Reinvited { call, .. } => ("reinvited", Some(call)),
         Event::RefreshDue { call } => ("refresh_due", Some(call)),
         Event::Ended { call, .. } => ("ended", Some(call)),

@@ -14,7 +14,7 @@ fn a_call_is_answered_held_resumed_and_ended_by_the_caller() {
     let incoming = phones.incoming(bob);
     phones.act(bob, |phone, now| phone.ring(now, incoming, 180, &Content::NONE)).unwrap();
     phones.pause();
-    assert_eq!(phones.last(alice), Some(Event::Progress { call, status: 180 }));
+    assert!(matches!(phones.last(alice), Some(Event::Progress { call: of, status: 180, .. }) if of == call));
     phones.act(bob, |phone, now| phone.answer(now, incoming, &Content::sdp(ANSWER))).unwrap();
     phones.pause();
     assert_eq!(phones.last(alice), Some(Event::Answered { call, answer_due: false }));

@@ -88,6 +88,7 @@ fn a_cancel_that_crosses_the_200_changes_nothing_at_the_callee() {
     wire.send(&mut phones, alice, &cancel);
     let heard = wire.expect_all(&phones, &["200", "200"]);
     assert_eq!(heard[1].message().cseq().method.as_bytes(), b"CANCEL");
+    assert_eq!(heard[1].to_tag(), heard[0].to_tag(), "one To tag for both (§9.2)");
     assert_eq!(phones.ended(alice), []);
     leg.remote = heard[0].header("To");
     let branch = wire.branch();
@@ -292,4 +293,50 @@ fn the_callee_gives_up_with_480_and_repeats_its_180_each_minute() {
     wire.send(&mut phones, alice, &ack);
     phones.settle();
     wire.expect_nothing(&phones);
+}
+
+#[test]
+fn a_cancel_after_a_refusal_is_answered_with_its_tag() {
+    let (mut phones, alice, mut wire) = Phones::scripted(15);
+    let (invite, cancel, _) = invite_and_cancel(&mut wire);
+    wire.send(&mut phones, alice, &invite);
+    let call = phones.incoming(alice);
+    phones.act(alice, |phone, now| phone.reject(now, call, 486, &Content::NONE)).unwrap();
+    let refused = wire.expect(&phones, "486");
+    wire.send(&mut phones, alice, &cancel);
+    assert_eq!(wire.expect(&phones, "200").to_tag(), refused.to_tag());
+    assert_eq!(phones.ended(alice), [(Cause::Declined, 486)]);
+    phones.settle();
+}
+
+#[test]
+fn an_invite_that_expires_is_answered_487() {
+    for (rows, limit, status) in [("Expires: 20\r\n", 20_000, "487"), ("Expires: 600\r\n", 180_000, "480")] {
+        let (mut phones, alice, mut wire) = Phones::scripted(16);
+        let mut leg = wire.leg("sip:alice@192.0.2.1");
+        let rows = format!("{}{rows}", wire.contact());
+        let invite = wire.request(&mut leg, "INVITE", &rows, OFFER);
+        wire.send(&mut phones, alice, &invite);
+        phones.wait(limit - 1);
+        assert!(!wire.kinds(&phones).contains(status));
+        phones.wait(1);
+        wire.expect(&phones, status);
+        assert_eq!(phones.ended(alice)[0].0, Cause::NoAnswer);
+    }
+}
+
+#[test]
+fn our_invite_is_cancelled_when_it_expires() {
+    use sip_core::message::{Header, HeaderName};
+    let (mut phones, alice, mut wire) = Phones::scripted(17);
+    let headers = [Header { name: HeaderName::Expires, value: b"20" }];
+    let content = Content::sdp(OFFER).with_headers(&headers);
+    phones.act(alice, |phone, now| phone.call(now, "sip:wire@192.0.2.9", "", &content)).unwrap();
+    let invite = wire.expect(&phones, "INVITE");
+    assert_eq!(invite.header("Expires"), "20");
+    wire.respond(&mut phones, alice, &invite, 180, "");
+    phones.wait(19_999);
+    wire.expect_nothing(&phones);
+    phones.wait(1);
+    wire.expect(&phones, "CANCEL");
 }

@@ -16,7 +16,7 @@ fn early_media_that_cannot_be_read_is_followed_by_some_that_can() {
     let invite = wire.expect(&phones, "INVITE");
     for body in [&b"v=0\r\nm=audio \0"[..], b"v=", ANSWER] {
         wire.send(&mut phones, alice, &invite.response(183, "w", &wire.contact(), body));
-        assert_eq!(phones.last(alice), Some(Event::Progress { call, status: 183 }));
+        assert!(matches!(phones.last(alice), Some(Event::Progress { call: of, status: 183, .. }) if of == call));
     }
     assert_eq!(phones.events(alice).len(), 3);
     wire.accept(&mut phones, alice, &invite, "w", ANSWER);

@@ -408,21 +408,144 @@ fn a_reinvite_is_challenged_like_any_request() {
 }
 
 #[test]
-fn what_becomes_of_other_requests_inside_is_the_applications_to_judge() {
-    for status in [481, 408, 0] {
+fn a_481_a_408_or_silence_to_any_request_inside_ends_the_call() {
+    for status in [481, 408, 0, 503] {
         let (mut phones, alice, mut wire, call, _) = calling(15);
         let info = |phone: &mut sip_testkit::Phone, now| phone.request_in_call(now, call, Method::Info, &Content::NONE);
         let request = phones.act(alice, info).unwrap();
         let info = wire.expect(&phones, "INFO");
         if status == 0 {
             phones.wait(32_000);
-            wire.hear(&phones);
         } else {
             wire.respond(&mut phones, alice, &info, status, "");
         }
         let told = if status == 0 { 408 } else { status };
         assert_eq!(phones.last(alice), Some(Event::Response { request, status: told }));
-        // An INFO can overtake the 200 that makes its dialog and meet a 481: §12.2.1.2 says SHOULD, RFC 5057 why not always.
+        if status == 503 {
+            end(&mut phones, alice, &mut wire, call);
+            continue;
+        }
+        let bye = wire.hear(&phones).into_iter().find(|heard| heard.kind() == "BYE").expect("a BYE");
+        wire.respond(&mut phones, alice, &bye, 481, "");
+        phones.settle();
+        assert_eq!(phones.ended(alice), [(Cause::Lost, told)]);
+    }
+    // Outside of a dialog they say nothing of a call.
+    let (mut phones, alice, mut wire, call, _) = calling(16);
+    phones.act(alice, |phone, now| phone.request(now, Method::Message, "sip:wire@192.0.2.9", &Content::NONE)).unwrap();
+    let message = wire.expect(&phones, "MESSAGE");
+    wire.respond(&mut phones, alice, &message, 481, "");
+    end(&mut phones, alice, &mut wire, call);
+}
+
+#[test]
+fn a_second_491_is_told() {
+    let (mut phones, alice, mut wire, call, _) = calling(17);
+    for _ in 0..2 {
+        reinvite(&mut phones, alice, call);
+        let before = phones.events(alice).len();
+        for told in [0, 1] {
+            let mut heard = wire.hear(&phones);
+            for _ in 0..410 {
+                if heard.is_empty() {
+                    phones.wait(10);
+                    heard = wire.hear(&phones);
+                }
+            }
+            assert_eq!(heard[0].kind(), "INVITE");
+            wire.respond(&mut phones, alice, &heard[0], 491, "Retry-After: 1\r\n");
+            wire.expect(&phones, "ACK");
+            assert_eq!(phones.events(alice).len(), before + told, "{}", phones.world.explain());
+        }
+        assert_eq!(phones.last(alice), Some(Event::Reinvited { call, status: 491, answer_due: false }));
+        phones.wait(10_000);
+        wire.expect_nothing(&phones);
+    }
+    end(&mut phones, alice, &mut wire, call);
+}
+
+#[test]
+fn a_reinvite_that_rings_too_long_is_cancelled_once_a_provisional_response_came() {
+    for early in [false, true] {
+        let mut phones = Phones::new(18);
+        let change = |config: &mut Config<'_>| config.ring_limit = sip_core::time::Duration::from_secs(5);
+        let alice = phones.add_with("alice", "192.0.2.1:5060", change);
+        let mut wire = Wire::new("192.0.2.9:5060");
+        wire.call(&mut phones, alice, "sip:alice@192.0.2.1", "");
+        let call = phones.incoming(alice);
+        reinvite(&mut phones, alice, call);
+        let invite = wire.expect(&phones, "INVITE");
+        if early {
+            wire.respond(&mut phones, alice, &invite, 100, "");
+        }
+        phones.wait(5000);
+        if !early {
+            assert!(!wire.kinds(&phones).contains("CANCEL"), "before a provisional response (§9.1)");
+            wire.respond(&mut phones, alice, &invite, 180, "");
+        }
+        let cancel = wire.expect(&phones, "CANCEL");
+        wire.respond(&mut phones, alice, &invite, 180, "");
+        wire.expect_nothing(&phones);
+        wire.respond(&mut phones, alice, &cancel, 200, "");
+        wire.respond(&mut phones, alice, &invite, 487, "");
+        wire.expect(&phones, "ACK");
+        assert_eq!(phones.last(alice), Some(Event::Reinvited { call, status: 487, answer_due: false }));
         end(&mut phones, alice, &mut wire, call);
     }
+}
+
+#[test]
+fn a_refused_or_cancelled_reinvite_leaves_the_target_as_it_was() {
+    for cancelled in [false, true] {
+        let (mut phones, alice, mut wire, call, mut leg) = called(19);
+        let moved = "Contact: <sip:moved@192.0.2.9:5062>\r\n";
+        leg.seq += 1;
+        let branch = wire.branch();
+        let invite = wire.request_as(&leg, "INVITE", &branch, moved, OFFER);
+        wire.send(&mut phones, alice, &invite);
+        if cancelled {
+            let cancel = wire.request_as(&leg, "CANCEL", &branch, "", b"");
+            wire.send(&mut phones, alice, &cancel);
+            assert_eq!(phones.last(alice), Some(Event::ReinviteCancelled { call }));
+        } else {
+            phones.act(alice, |phone, now| phone.reject(now, call, 488, &Content::NONE)).unwrap();
+        }
+        wire.hear(&phones);
+        let ack = wire.request_as(&leg, "ACK", &branch, "", b"");
+        wire.send(&mut phones, alice, &ack);
+        end(&mut phones, alice, &mut wire, call);
+    }
+}
+
+#[test]
+fn the_target_is_the_old_one_until_the_reinvite_is_accepted() {
+    let (mut phones, alice, mut wire, call, mut leg) = called(20);
+    let invite = wire.request(&mut leg, "INVITE", "Contact: <sip:moved@192.0.2.9:5062>\r\n", OFFER);
+    wire.send(&mut phones, alice, &invite);
+    let info = |phone: &mut sip_testkit::Phone, now| phone.request_in_call(now, call, Method::Info, &Content::NONE);
+    phones.act(alice, info).unwrap();
+    assert_eq!(wire.expect(&phones, "INFO").uri(), "sip:wire@192.0.2.9:5060");
+    phones.answer(alice, call);
+    let mut other = Wire::new("192.0.2.9:5062");
+    phones.act(alice, info).unwrap();
+    assert_eq!(other.expect(&phones, "INFO").uri(), "sip:moved@192.0.2.9:5062");
+}
+
+#[test]
+fn a_cseq_that_comes_again_under_another_branch_is_refused() {
+    let (mut phones, alice, mut wire, call, mut leg) = called(21);
+    let options = wire.request(&mut leg, "OPTIONS", "", b"");
+    for _ in 0..2 {
+        // The same octets are a retransmission.
+        wire.send(&mut phones, alice, &options);
+        wire.expect(&phones, "200");
+    }
+    for method in ["OPTIONS", "BYE", "INVITE"] {
+        let (branch, contact) = (wire.branch(), wire.contact());
+        let replayed = wire.request_as(&leg, method, &branch, &contact, b"");
+        wire.send(&mut phones, alice, &replayed);
+        wire.expect(&phones, "500");
+    }
+    assert_eq!(phones.last(alice), Some(Event::Confirmed { call }));
+    end(&mut phones, alice, &mut wire, call);
 }

@@ -164,7 +164,7 @@ fn a_response_to_a_compact_via_is_taken() {
     let text = String::from_utf8(invite.response(180, "x", "", b"")).unwrap();
     let compact = text.replace("Via:", "v:").replace("From:", "f:").replace("To:", "t:").replace("Call-ID:", "i:");
     wire.send(&mut phones, alice, compact.as_bytes());
-    assert_eq!(phones.last(alice), Some(Event::Progress { call, status: 180 }));
+    assert!(matches!(phones.last(alice), Some(Event::Progress { call: of, status: 180, .. }) if of == call));
 }
 
 #[test]

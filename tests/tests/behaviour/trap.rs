@@ -48,12 +48,14 @@ fn a_180_and_a_200_that_came_together() {
     let ringing = invite.response(183, "a", &wire.contact(), early);
     let answer = invite.response(200, "a", &wire.contact(), ANSWER);
     // What the application reads is the message that it handed over, whatever is handed over next.
-    for (bytes, body, expected) in [
-        (&ringing, &early[..], Event::Progress { call, status: 183 }),
-        (&answer, ANSWER, Event::Answered { call, answer_due: false }),
-    ] {
+    for (bytes, body, status) in [(&ringing, &early[..], 183), (&answer, ANSWER, 200)] {
         let message = Message::parse(bytes).unwrap();
-        assert_eq!(phone.receive(NOW, flow, &message), Received::Event(expected));
+        let told = match phone.receive(NOW, flow, &message) {
+            Received::Event(Event::Progress { call, status, .. }) => (call, status),
+            Received::Event(Event::Answered { call, answer_due: false }) => (call, 200),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told, (call, status));
         assert_eq!(message.body(), body);
     }
     let (sent, events) = drain(&mut phone);

@@ -70,6 +70,7 @@ impl UsageId {
             Self::Invite(InviteTransaction::Reinvite(dialog)) => (3, dialog.bits()),
             Self::Invite(InviteTransaction::Bye(dialog)) => (4, dialog.bits()),
             Self::Invite(InviteTransaction::LateFork(bits)) => (5, u64::from(bits)),
+            Self::Invite(InviteTransaction::Abandoned(bits)) => (9, u64::from(bits)),
             Self::Registration(registration) => (6, registration.bits()),
             Self::Request(RequestTransaction::Outgoing(number)) => (7, u64::from(number)),
             Self::Request(RequestTransaction::Incoming) => (8, 0),
@@ -100,6 +101,7 @@ impl UsageId {
             6 => Self::Registration(handle),
             7 => Self::Request(RequestTransaction::Outgoing(bits as u32)),
             8 => Self::Request(RequestTransaction::Incoming),
+            9 => Self::Invite(InviteTransaction::Abandoned(bits as u32)),
             _ => Self::None,
         };
         (usage, tries)
@@ -120,6 +122,7 @@ mod tests {
             UsageId::Invite(InviteTransaction::Reinvite(handle)),
             UsageId::Invite(InviteTransaction::Bye(handle)),
             UsageId::Invite(InviteTransaction::LateFork(0x8765_4321)),
+            UsageId::Invite(InviteTransaction::Abandoned(0x8765_4321)),
             UsageId::Registration(handle),
             UsageId::Request(RequestTransaction::Outgoing(7)),
             UsageId::Request(RequestTransaction::Incoming),

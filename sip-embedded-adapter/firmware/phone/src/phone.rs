@@ -366,6 +366,7 @@ impl Phone {
             | Event::Answered { call, .. }
             | Event::Confirmed { call }
             | Event::Reinvite { call }
+            | Event::ReinviteCancelled { call }
             | Event::Reinvited { call, .. }
             | Event::RefreshDue { call }
             | Event::Ended { call, .. } => {

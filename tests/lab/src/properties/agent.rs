@@ -292,6 +292,7 @@ impl Desk {
             | Event::Answered { call, .. }
             | Event::Confirmed { call }
             | Event::Reinvite { call }
+            | Event::ReinviteCancelled { call }
             | Event::Reinvited { call, .. }
             | Event::RefreshDue { call }
             | Event::Oversize { of: Origin::Call(call), .. } => live(&call),

@@ -35,7 +35,7 @@ pub(crate) struct Record {
     pub(crate) incoming: bool,
     pub(crate) established: bool,
     pub(crate) hung_up: Option<Instant>,
-    /// The user never acknowledged an offer.
+    /// The user never acknowledged an offer, or left a request in the call unanswered: the other end loses the call.
     pub(crate) silent: bool,
     pub(crate) ended: Option<(Instant, Cause, u16)>,
 }
@@ -318,6 +318,7 @@ impl User<Watched<Phone>> for Script {
             | Event::Answered { call, .. }
             | Event::Confirmed { call }
             | Event::Reinvite { call }
+            | Event::ReinviteCancelled { call }
             | Event::Reinvited { call, .. }
             | Event::RefreshDue { call }
             | Event::Oversize { of: Origin::Call(call), .. }
@@ -327,7 +328,11 @@ impl User<Watched<Phone>> for Script {
                     self.blame(format!("{now:?} {node:?} a request in a void call: {event:?}"));
                 }
                 match self.random.u8(..4) {
-                    0 => {}
+                    0 => {
+                        if let Some(place) = call.and_then(|call| self.live(node, call)) {
+                            self.calls[place].silent = true;
+                        }
+                    }
                     1 => self.after(now, 3000, node, Act::Respond(request)),
                     _ => {
                         let _ = phone.respond(now, request, 200, &Content::NONE);

@@ -1,10 +1,10 @@
 //! The callee's side of an INVITE (RFC 3261 §13.3, §14.2): ringing, answer, CANCEL, ACK.
 
-use crate::dialog::State;
+use crate::dialog;
 use crate::error::{Argument, Capacity, Error};
 use crate::memory::{Handle, Octets};
 use crate::message::scan::alike;
-use crate::message::{HeaderName, MediaType, Message, NameAddr};
+use crate::message::{HeaderName, Kept, MediaType, Message, NameAddr};
 use crate::random::Token;
 use crate::role::Received;
 use crate::time::{Duration, Instant};
@@ -15,7 +15,9 @@ use crate::ua::context::{BLOCKED, Context, SEND};
 use crate::ua::event::{Call, Cause, Event};
 use crate::ua::headers::Field;
 use crate::ua::usage::UsageId;
-use crate::ua::usage::invite::{CallState, InviteTransaction};
+use crate::ua::usage::invite::InviteTransaction;
+use crate::ua::usage::invite::entry::Timer;
+use crate::ua::usage::invite::machine::{Action, Exchange, Input, State};
 
 /// A provisional response is repeated this often while the callee rings (RFC 3261 §13.3.1.1).
 const REPEAT: Duration = Duration::from_secs(60);
@@ -49,9 +51,11 @@ impl<O: Octets> Context<'_, O> {
             Ok(id) => {
                 if let Some(entry) = self.calls.get_mut(call) {
                     entry.invite = id;
-                    entry.state = CallState::Ringing;
+                    entry.state = State::Ringing;
+                    entry.invite_seq = invite.cseq().number;
+                    entry.offered = !invite.body().is_empty();
                 }
-                self.limit_ringing(call);
+                self.limit_ringing(call, invite.expires());
                 Ok(call)
             }
             Err(error) => {
@@ -89,7 +93,7 @@ impl<O: Octets> Context<'_, O> {
         let entry = self.calls.get(call).ok_or(Error::Gone)?;
         let (state, dialog) = (entry.state, entry.dialog);
         let invite = self.dialogs.get(dialog).ok_or(Error::Gone)?.invite;
-        let open = matches!(state, CallState::Ringing | CallState::Established);
+        let open = state == State::Ringing || state.is_up();
         let layer = &self.transactions;
         if !open || !layer.is_server(invite) || layer.has_final(invite) {
             return Err(Error::State);
@@ -106,7 +110,7 @@ impl<O: Octets> Context<'_, O> {
         let (invite, _) = self.waiting_invite(call)?;
         self.respond_invite(invite, status, content)?;
         if let Some(entry) = self.calls.get_mut(call) {
-            entry.repeat_at = self.now + REPEAT;
+            entry.set(Timer::Repeat, self.now + REPEAT);
         }
         self.schedule_call(call);
         Ok(())
@@ -119,18 +123,20 @@ impl<O: Octets> Context<'_, O> {
         self.respond_invite(invite, 200, content)?;
         let (t1, patience) = (self.core.settings.timers.t1, self.sixty_four_t1());
         if let Some(entry) = self.calls.get_mut(call) {
-            entry.ring_deadline = Instant::ZERO;
-            entry.repeat_at = Instant::ZERO;
-            entry.state = CallState::Established;
+            if entry.since == Instant::ZERO {
+                entry.since = self.now;
+            }
+            let _ = entry.state.receive(Input::Answer);
+            entry.exchange = Exchange::Idle;
+            entry.sent_2xx = 1;
+            entry.set(Timer::Repeat, self.now + t1);
+            entry.set(Timer::Limit, self.now + patience);
         }
         self.schedule_call(call);
+        self.take_target(call, invite);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.state = State::Confirmed;
-            entry.resend_interval = u32::try_from(t1.as_millis()).unwrap_or(u32::MAX).max(1);
-            entry.resend_at = self.now + t1;
-            entry.give_up_at = self.now + patience;
+            entry.state = dialog::State::Confirmed;
         }
-        self.schedule_dialog(dialog);
         Ok(())
     }
 
@@ -157,7 +163,7 @@ impl<O: Octets> Context<'_, O> {
         content: &Content<'_>,
     ) -> Result<(), Error> {
         let (invite, dialog) = self.waiting_invite(call)?;
-        let ringing = self.calls.get(call).is_some_and(|entry| entry.state == CallState::Ringing);
+        let ringing = self.calls.get(call).is_some_and(|entry| entry.state == State::Ringing);
         match self.respond_with(invite, status, true, &[], content) {
             // With nothing to leave out, the call is refused all the same.
             Err(Error::Capacity(_)) if content.is_empty() => self.transactions.finish(self.now, invite, status),
@@ -178,9 +184,9 @@ impl<O: Octets> Context<'_, O> {
         };
         // Both responses bear one To tag (§9.2).
         let owner = UsageId::of(user).0;
-        let tag = self.tag_of(owner).unwrap_or_else(|| self.core.random.token());
+        let tag = self.tag_of(invite, owner).unwrap_or_else(|| self.core.random.token());
         if self.transactions.has_final(invite) {
-            self.reply_bare(cancel, 200);
+            self.accept(cancel, tag.as_bytes(), Handle::NONE);
             return Received::Nothing;
         }
         let ended = if let UsageId::Invite(InviteTransaction::Initial(call)) = owner { call } else { Handle::NONE };
@@ -194,21 +200,31 @@ impl<O: Octets> Context<'_, O> {
             self.transactions.finish(self.now, invite, 487);
         }
         match owner {
-            UsageId::Invite(InviteTransaction::Initial(call)) if self.calls.get(call).is_some() => {
-                self.end_now(call, Cause::Cancelled, 487)
+            UsageId::Invite(InviteTransaction::Initial(call)) => {
+                match self.calls.get_mut(call).map(|entry| entry.state.receive(Input::Cancel)) {
+                    Some(Action::End) => self.end_now(call, Cause::Cancelled, 487),
+                    _ => Received::Nothing,
+                }
             }
             UsageId::Invite(InviteTransaction::Reinvite(dialog)) => {
                 let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
                 self.finish_reinvite(dialog, call);
-                Received::Nothing
+                match self.calls.get(call).map(|entry| entry.state) {
+                    Some(State::Established) => Received::Event(Event::ReinviteCancelled { call: Call(call) }),
+                    _ => Received::Nothing,
+                }
             }
             _ => Received::Nothing,
         }
     }
 
-    /// Our tag in the dialog of a peer's INVITE that opened a call.
-    fn tag_of(&self, invite: UsageId) -> Option<Token> {
-        let UsageId::Invite(InviteTransaction::Initial(call)) = invite else { return None };
+    /// Our tag in the responses to a peer's INVITE: that of the last one, or of the call that it opened.
+    fn tag_of(&self, invite: TransactionId, usage: UsageId) -> Option<Token> {
+        let to = Kept::new(self.transactions.bytes(invite)).header(HeaderName::To);
+        if let Some(tag) = NameAddr::parse(to).ok().and_then(|to| to.tag()) {
+            return Token::read(tag);
+        }
+        let UsageId::Invite(InviteTransaction::Initial(call)) = usage else { return None };
         let identity = &self.dialogs.get(self.calls.get(call)?.dialog)?.identity;
         let local = identity.texts(self.transactions.octets.get(identity.block)).local;
         Token::read(NameAddr::parse(local).ok()?.tag()?)
@@ -219,13 +235,20 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn accept(&mut self, request: &Message<'_>, tag: &[u8], ended: Handle) {
         // The head of the responses and the response stand side by side while the one is made of the other.
         let size = request.head_len().saturating_mul(2).saturating_add(256);
-        let own = self.calls.get(ended).is_some_and(|entry| entry.state != CallState::Ending);
+        let own = self.calls.get(ended).is_some_and(|entry| !matches!(entry.state, State::ByeDue | State::Ending));
         let reserved = own && self.can_spend(ended, size);
         self.respond_final(request, 200, tag, reserved, &[]);
     }
 
     /// Answers a request in a transaction, which knows its repetitions, or without one when there is no room.
-    fn respond_final(&mut self, request: &Message<'_>, status: u16, tag: &[u8], reserved: bool, rows: &[Field<'_>]) {
+    pub(in crate::ua) fn respond_final(
+        &mut self,
+        request: &Message<'_>,
+        status: u16,
+        tag: &[u8],
+        reserved: bool,
+        rows: &[Field<'_>],
+    ) {
         let user = UsageId::None.new_user();
         if let Ok(id) = self.open_transaction(request, tag, user, reserved) {
             if self.respond_with(id, status, reserved, rows, &Content::NONE).is_ok() {
@@ -238,53 +261,44 @@ impl<O: Octets> Context<'_, O> {
 
     /// The ACK to a 2xx of ours.
     pub(in crate::ua) fn acknowledged(&mut self, ack: &Message<'_>) -> Received<Event> {
-        let patience = self.sixty_four_t1();
         let Some(dialog) = self.dialog_of(ack) else { return Received::Stray };
-        let Some(entry) = self.dialogs.get_mut(dialog) else { return Received::Stray };
-        if entry.resend_interval == 0 || entry.awaited_seq != ack.cseq().number {
+        let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
+        let Some(entry) = self.calls.get_mut(call) else { return Received::Nothing };
+        if entry.invite_seq != ack.cseq().number {
             return Received::Nothing;
         }
-        entry.resend_interval = 0;
-        entry.resend_at = Instant::ZERO;
-        // An ACK of ours, to a 2xx before, has its end still to come.
-        entry.give_up_at = if entry.ack.is_none() { Instant::ZERO } else { self.now + patience };
-        let invite = core::mem::replace(&mut entry.invite, TransactionId::NONE);
-        let (bye_due, call) = (entry.bye_due, entry.call);
-        self.transactions.release_message(invite);
-        self.schedule_dialog(dialog);
-        if bye_due {
-            self.bye_after_ack(dialog, call);
-            return Received::Nothing;
-        }
-        if self.calls.get(call).is_some() {
-            Received::Event(Event::Confirmed { call: Call(call) })
-        } else {
-            Received::Nothing
+        match entry.state.receive(Input::Ack) {
+            Action::Tell => {
+                self.stop_resending(call);
+                Received::Event(Event::Confirmed { call: Call(call) })
+            }
+            Action::Bye => {
+                self.stop_resending(call);
+                self.end_by_bye(call);
+                Received::Nothing
+            }
+            _ => Received::Nothing,
         }
     }
 
-    fn bye_after_ack(&mut self, dialog: Handle, call: Handle) {
-        if self.send_bye(dialog).is_err() {
-            let (cause, status) = self.calls.get(call).map_or((Cause::NoRoom, 0), |entry| (entry.cause, entry.status));
-            self.end_later(call, cause, status);
+    /// Our 2xx has arrived.
+    fn stop_resending(&mut self, call: Handle) {
+        let Some(entry) = self.calls.get_mut(call) else { return };
+        entry.set(Timer::Limit, Instant::ZERO);
+        entry.set(Timer::Repeat, Instant::ZERO);
+        if let Some(entry) = self.dialogs.get_mut(entry.dialog) {
+            let invite = core::mem::replace(&mut entry.invite, TransactionId::NONE);
+            self.transactions.release_message(invite);
         }
+        self.schedule_call(call);
     }
 
     /// An INVITE inside a dialog (RFC 3261 §14.2).
     pub(in crate::ua) fn reinvited(&mut self, dialog: Handle, invite: &Message<'_>) -> Received<Event> {
         let Some(entry) = self.dialogs.get(dialog) else { return Received::Stray };
-        let (call, waiting) = (entry.call, entry.invite);
-        let (awaits_ack, answer_due) = (entry.resend_interval > 0, entry.answer_due);
-        let state = self.calls.get(call).map_or(CallState::Free, |entry| entry.state);
-        let layer = &self.transactions;
-        let refusal = match state {
-            CallState::Established if answer_due || layer.is_client(waiting) => 491,
-            // Ours is not settled: try later (§14.2).
-            CallState::Established if awaits_ack || layer.is_server(waiting) => 500,
-            CallState::Established => 0,
-            CallState::Ringing => 500,
-            _ => 481,
-        };
+        let call = entry.call;
+        let refusal =
+            self.calls.get(call).map_or(481, |entry| entry.state.refuses_invite(entry.exchange, entry.offered));
         if refusal > 0 {
             let retry = [Field::RetryAfter(self.core.random.below(11))];
             self.respond_final(invite, refusal, b"", false, if refusal == 500 { &retry } else { &[] });
@@ -295,69 +309,60 @@ impl<O: Octets> Context<'_, O> {
             self.refuse_for_room(invite);
             return Received::Nothing;
         };
-        // Without room for a new target the old one stays; the session is unchanged until the answer.
-        let _ = self.refresh_target(dialog, invite);
+        // The peer has our 2xx, or it could not go on: the ACK is late or lost (RFC 5407 §3.1.4).
+        if self.calls.get_mut(call).is_some_and(|entry| entry.state.receive(Input::Ack) == Action::Tell) {
+            self.stop_resending(call);
+        }
+        self.keep_target(call, invite);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.invite = id;
-            entry.awaited_seq = invite.cseq().number;
         }
-        self.limit_ringing(call);
+        if let Some(entry) = self.calls.get_mut(call) {
+            entry.exchange = Exchange::Theirs;
+            entry.invite_seq = invite.cseq().number;
+            entry.offered = !invite.body().is_empty();
+        }
+        self.limit_ringing(call, invite.expires());
         Received::Event(Event::Reinvite { call: Call(call) })
     }
 
-    /// Our 2xx is due again, or its ACK has not come in time, or a re-INVITE may be tried again, or an ACK is no longer needed.
+    /// Our ACK is no longer needed.
     pub(in crate::ua) fn dialog_due(&mut self, dialog: Handle) {
-        let t2 = self.core.settings.timers.t2;
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
-        let due = |at: Instant| at != Instant::ZERO && at <= self.now;
-        if due(entry.give_up_at) {
-            entry.give_up_at = Instant::ZERO;
-            if entry.resend_interval > 0 {
-                entry.resend_interval = 0;
-                entry.resend_at = Instant::ZERO;
-                entry.invite = TransactionId::NONE;
-                let call = entry.call;
-                let ending = entry.bye_due;
-                self.schedule_dialog(dialog);
-                if ending {
-                    self.bye_after_ack(dialog, call);
-                } else {
-                    self.lose_call(call, Cause::NoAck, 0);
-                }
-                return;
-            }
-            let ack = core::mem::replace(&mut entry.ack, crate::memory::Block::NONE);
-            self.transactions.octets.release(ack);
-            let table = &mut self.dialogs;
-            if matches!(table.ready_list(dialog), Some(SEND | BLOCKED)) {
-                table.unlink_ready(dialog);
-            }
-        } else if due(entry.resend_at) {
-            // Counted from the moment it was due, doubled up to T2 (§13.3.1.4).
-            let t2 = u32::try_from(t2.as_millis()).unwrap_or(u32::MAX);
-            entry.resend_interval = entry.resend_interval.saturating_mul(2).min(t2).max(1);
-            entry.resend_at += Duration::from_millis(u64::from(entry.resend_interval));
-            let invite = entry.invite;
-            self.transactions.resend(self.now, invite);
-        } else if due(entry.retry_at) {
-            entry.retry_at = Instant::ZERO;
-            self.retry_reinvite(dialog);
+        entry.ack_until = Instant::ZERO;
+        let ack = core::mem::take(&mut entry.ack);
+        self.transactions.octets.release(ack);
+        let table = &mut self.dialogs;
+        if matches!(table.ready_list(dialog), Some(SEND | BLOCKED)) {
+            table.unlink_ready(dialog);
         }
         self.schedule_dialog(dialog);
     }
 
-    /// The provisional response is due again.
+    /// A timer of a call fires.
     pub(in crate::ua) fn call_due(&mut self, call: Handle) {
+        let timers = self.core.settings.timers;
         let Some(entry) = self.calls.get_mut(call) else { return };
-        let due = |at: Instant| at != Instant::ZERO && at <= self.now;
-        if due(entry.ring_deadline) {
+        if entry.is_due(Timer::Limit, self.now) {
             self.call_limit(call);
-        } else if due(entry.repeat_at) {
-            entry.repeat_at += REPEAT;
+        } else if entry.is_due(Timer::Repeat, self.now) {
+            let pause = if matches!(entry.state, State::Accepted | State::ByeDue) {
+                // Doubled up to T2 (§13.3.1.4).
+                let pause = timers.t1.times(1 << entry.sent_2xx.min(16)).min(timers.t2);
+                entry.sent_2xx = entry.sent_2xx.saturating_add(1);
+                pause.max(Duration::from_millis(1))
+            } else {
+                REPEAT
+            };
+            // Counted from the moment it was due.
+            entry.set(Timer::Repeat, entry.at(Timer::Repeat) + pause);
             let dialog = entry.dialog;
             if let Some(invite) = self.dialogs.get(dialog).map(|entry| entry.invite) {
                 self.transactions.resend(self.now, invite);
             }
+        } else if entry.is_due(Timer::Retry, self.now) {
+            entry.set(Timer::Retry, Instant::ZERO);
+            self.retry_reinvite(call);
         }
         self.schedule_call(call);
     }

@@ -1,20 +1,23 @@
 //! The caller's side of an INVITE (RFC 3261 §13.2, §14.1): forks, CANCEL, ACK, and the end by BYE.
 
-use crate::dialog::{Identity, State};
+use crate::dialog::{Identity, State, key_of};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
-use crate::message::{Message, Method};
+use crate::message::scan::decimal_u32;
+use crate::message::{HeaderName, Message, Method};
 use crate::role::Received;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
 use crate::transport::Flow;
 use crate::ua::auth::Answers;
 use crate::ua::content::Content;
 use crate::ua::context::{Context, RESERVED_TRANSACTIONS};
-use crate::ua::event::{Call, Cause, Event};
+use crate::ua::event::{Call, Cause, Event, Fork};
 use crate::ua::headers::Field;
 use crate::ua::outside::{Head, Parties, check_from, check_target};
-use crate::ua::usage::invite::{CallState, InviteTransaction};
+use crate::ua::usage::invite::InviteTransaction;
+use crate::ua::usage::invite::entry::Timer;
+use crate::ua::usage::invite::machine::{self, Action, Input};
 
 impl<O: Octets> Context<'_, O> {
     /// Opens a call: an INVITE to `target`.
@@ -28,10 +31,11 @@ impl<O: Octets> Context<'_, O> {
             Ok(invite) => {
                 if let Some(entry) = self.calls.get_mut(call) {
                     entry.invite = invite;
-                    entry.state = CallState::Calling;
+                    entry.state = machine::State::Calling;
                     entry.offered = content.body.is_some();
                 }
-                self.limit_ringing(call);
+                let expires = content.headers.iter().find(|header| header.name == HeaderName::Expires);
+                self.limit_ringing(call, expires.and_then(|header| decimal_u32(header.value)));
                 Ok(Call(call))
             }
             Err(error) => {
@@ -104,10 +108,14 @@ impl<O: Octets> Context<'_, O> {
         let _ = self.end_now(call, Cause::NoRoom, 0);
     }
 
-    pub(in crate::ua) fn limit_ringing(&mut self, call: Handle) {
+    /// Starts to wait for the final response of an INVITE: as long as is configured, or as its Expires says, in seconds, if that
+    /// is shorter (RFC 3261 §13.2.1, §13.3.1).
+    pub(in crate::ua) fn limit_ringing(&mut self, call: Handle, expires: Option<u32>) {
         let limit = self.core.settings.ring_limit;
+        let expiry = expires.map(|seconds| Duration::from_secs(u64::from(seconds))).filter(|expiry| *expiry < limit);
         if let Some(entry) = self.calls.get_mut(call) {
-            entry.ring_deadline = self.now + limit;
+            entry.set(Timer::Limit, self.now + expiry.unwrap_or(limit).max(Duration::from_millis(1)));
+            entry.expires = expiry.is_some();
         }
         self.schedule_call(call);
     }
@@ -129,33 +137,32 @@ impl<O: Octets> Context<'_, O> {
     fn progress(&mut self, call: Handle, response: &Message<'_>) -> Received<Event> {
         let status = response.status().unwrap_or_default();
         let Some(entry) = self.calls.get_mut(call) else { return Received::Nothing };
-        if entry.state != CallState::Calling {
-            return Received::Nothing;
-        }
-        entry.provisional = true;
-        if entry.hangup {
+        let action = entry.state.receive(Input::Provisional);
+        if action == Action::Cancel {
             self.cancel(call);
+        }
+        if action != Action::Tell || status == 100 {
             return Received::Nothing;
         }
-        if status == 100 {
-            return Received::Nothing;
-        }
+        let mut fork = Fork::default();
         if response.to_tag().is_some() {
+            fork = Fork(key_of(response, self.core.hash).bucket_bits());
             // An early dialog is a convenience: without room for one the call goes on.
             let _ = self.early_dialog(call, response);
         }
-        Received::Event(Event::Progress { call: Call(call), status })
+        Received::Event(Event::Progress { call: Call(call), status, fork })
     }
 
-    /// Makes a dialog of a provisional response, if its fork has none yet.
-    fn early_dialog(&mut self, call: Handle, response: &Message<'_>) -> Result<(), Error> {
-        if self.dialog_of(response).is_some() {
-            return Ok(());
+    /// The dialog of a fork, made by its provisional response (or by a request that overtook it) if there is none yet.
+    pub(in crate::ua) fn early_dialog(&mut self, call: Handle, message: &Message<'_>) -> Result<Handle, Error> {
+        if let Some(known) = self.dialog_of(message) {
+            return Ok(known);
         }
         let first = self.calls.get(call).map(|entry| entry.dialog).ok_or(Error::Gone)?;
         let unused = self.dialogs.get(first).is_some_and(|dialog| dialog.identity.block.is_none());
         if unused {
-            return self.bind_dialog(first, response, &[]);
+            self.bind_dialog(first, message, &[])?;
+            return Ok(first);
         }
         // Each call that may still come needs a dialog of its own.
         let (free_dialogs, free_calls) = (self.dialogs.free(), self.calls.free());
@@ -167,7 +174,7 @@ impl<O: Octets> Context<'_, O> {
             entry.state = State::Early;
             entry.call = call;
         }
-        if let Err(error) = self.bind_dialog(dialog, response, &[]) {
+        if let Err(error) = self.bind_dialog(dialog, message, &[]) {
             self.dialogs.remove(dialog);
             return Err(error);
         }
@@ -178,7 +185,7 @@ impl<O: Octets> Context<'_, O> {
         if let Some(entry) = self.dialogs.get_mut(first) {
             entry.next = dialog;
         }
-        Ok(())
+        Ok(dialog)
     }
 
     /// A 2xx to the INVITE that opened a call (RFC 3261 §13.2.2.4).
@@ -186,7 +193,7 @@ impl<O: Octets> Context<'_, O> {
         let status = response.status().unwrap_or_default();
         let mut known = self.dialog_of(response);
         let Some(entry) = self.calls.get(call) else { return self.refuse_fork(id, response) };
-        if entry.state != CallState::Calling {
+        if !entry.state.awaits_final() {
             return match known {
                 Some(dialog) => {
                     self.acknowledge_again(dialog, response.cseq().number);
@@ -199,50 +206,85 @@ impl<O: Octets> Context<'_, O> {
             // Its INVITE was challenged and went out again with credentials, and that one the call waits for.
             return self.refuse_fork(TransactionId::NONE, response);
         }
-        let (first, hangup, sessions, offered) = (entry.dialog, entry.hangup, entry.sessions, entry.offered);
+        let (first, hangup, cause) = (entry.dialog, entry.state.is_cancelled(), entry.cause);
+        let (sessions, offered) = (entry.sessions, entry.offered);
+        let of_known = known.and_then(|dialog| self.dialogs.get(dialog));
+        if of_known.is_some_and(|entry| entry.call == call && entry.state == State::Terminating) {
+            // Its callee has hung up since.
+            return self.end_unbound(call, id, response, Cause::RemoteHangup, 0);
+        }
         if let Some(dialog) = known
-            && self.dialogs.get(dialog).is_none_or(|entry| entry.call != call)
+            && of_known.is_none_or(|entry| entry.call != call)
         {
             // A dialog that is being ended has the same tags: of a 2xx to the INVITE before.
             self.drop_dialog(dialog);
             known = None;
         }
+        let no_room = if hangup { (cause, 0) } else { (Cause::NoRoom, status) };
         let dialog = known.unwrap_or(first);
         // Target and route set are those of the 2xx; where it has none that can be used, those of the 1xx will do.
-        let bound = self.bind_dialog(dialog, response, &[]);
+        let mut bound = self.bind_dialog(dialog, response, &[]);
         if bound.is_err() && known.is_none() {
-            // A 2xx that makes no dialog can't even be ended.
-            let (cause, status) = if hangup { (Cause::LocalHangup, 0) } else { (Cause::NoRoom, status) };
-            return self.end_now(call, cause, status);
+            // The INVITE makes room; the ACK goes without its credentials, which nobody asks of an ACK.
+            self.transactions.release_message(id);
+            bound = self.bind_dialog(dialog, response, &[]);
+        }
+        if bound.is_err() && known.is_none() {
+            return self.end_unbound(call, id, response, no_room.0, no_room.1);
         }
         self.choose_dialog(call, dialog);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.state = State::Confirmed;
             entry.sessions = sessions;
             entry.local_seq = entry.local_seq.max(response.cseq().number);
-            entry.answer_due = !hangup && !offered && !response.body().is_empty();
         }
-        let answer_due = self.dialogs.get(dialog).is_some_and(|entry| entry.answer_due);
+        let answer_due = !hangup && !offered && !response.body().is_empty();
         if let Some(entry) = self.calls.get_mut(call) {
-            entry.state = CallState::Established;
-            entry.ring_deadline = Instant::ZERO;
+            let _ = entry.state.receive(Input::Success);
+            entry.since = self.now;
+            entry.set(Timer::Limit, Instant::ZERO);
         }
         self.schedule_call(call);
         if !answer_due {
             let (seq, invite) = (response.cseq().number, self.transactions.block(id));
-            if self.send_ack(dialog, seq, invite, &Content::NONE).is_err() && !hangup {
-                self.lose_call(call, Cause::NoRoom, status);
-                return Received::Nothing;
+            let mut sent = self.send_ack(dialog, seq, invite, &Content::NONE);
+            if sent.is_err() {
+                self.transactions.release_message(id);
+                sent = self.send_ack(dialog, seq, Block::NONE, &Content::NONE);
+            }
+            if sent.is_err() {
+                return self.end_unbound(call, id, response, no_room.0, no_room.1);
             }
         } else {
-            self.expect_answer(dialog, id, response.cseq().number);
+            self.expect_answer(call, id, response.cseq().number);
         }
         if hangup {
-            let cause = self.calls.get(call).map_or(Cause::LocalHangup, |entry| entry.cause);
-            self.lose_call(call, cause, 0);
+            self.end_by_bye(call);
             return Received::Nothing;
         }
         Received::Event(Event::Answered { call: Call(call), answer_due })
+    }
+
+    /// Ends a call by a 2xx that makes no dialog here: it is acknowledged and, unless the callee has done so, ended by BYE.
+    fn end_unbound(
+        &mut self,
+        call: Handle,
+        id: TransactionId,
+        response: &Message<'_>,
+        cause: Cause,
+        status: u16,
+    ) -> Received<Event> {
+        let received = self.end_now(call, cause, status);
+        let bits = key_of(response, self.core.hash).bucket_bits();
+        let over = cause == Cause::RemoteHangup;
+        // Of a fork that is not over yet, each repetition of the 2xx is refused anew: there may be room then.
+        self.transactions.set_user(id, InviteTransaction::LateFork(if over { bits } else { !bits }).new_user());
+        let _ = if over {
+            self.acknowledge_alone(response, false)
+        } else {
+            self.refuse_fork(TransactionId::NONE, response)
+        };
+        received
     }
 
     /// A 2xx that no call wants: it is acknowledged and its dialog ended (RFC 3261 §13.2.2.4).
@@ -259,7 +301,7 @@ impl<O: Octets> Context<'_, O> {
         let room = self.dialogs.free() > self.calls.free()
             && self.can_spend(Handle::NONE, response.bytes().len().saturating_mul(3));
         let dialog = if room { self.dialogs.insert() } else { None };
-        let Some(dialog) = dialog else { return Received::Nothing };
+        let Some(dialog) = dialog else { return self.acknowledge_alone(response, true) };
         let bound = self.bind_dialog(dialog, response, &[]);
         let acknowledged = bound.and_then(|()| self.send_ack(dialog, seq, Block::NONE, &Content::NONE));
         let ended = acknowledged.and_then(|()| self.send_bye(dialog));
@@ -273,17 +315,15 @@ impl<O: Octets> Context<'_, O> {
     }
 
     fn rejected(&mut self, call: Handle, id: TransactionId, status: u16) -> Received<Event> {
-        let Some(entry) = self.calls.get(call) else { return Received::Nothing };
-        if entry.invite != id || entry.state != CallState::Calling {
+        let Some(entry) = self.calls.get_mut(call) else { return Received::Nothing };
+        if entry.invite != id {
             return Received::Nothing;
         }
-        let (cause, status) = match (entry.hangup, status) {
-            // The answer to our CANCEL.
-            (true, 487) => (entry.cause, 487),
-            (true, _) => (entry.cause, status),
-            (false, _) => (Cause::Rejected, status),
-        };
-        self.end_now(call, cause, status)
+        let cause = if entry.state.is_cancelled() { entry.cause } else { Cause::Rejected };
+        match entry.state.receive(Input::Refusal) {
+            Action::End => self.end_now(call, cause, status),
+            _ => Received::Nothing,
+        }
     }
 
     /// Forgets early dialogs before an INVITE is sent again with credentials: its forks are new ones.
@@ -294,6 +334,7 @@ impl<O: Octets> Context<'_, O> {
         if let Some(entry) = self.dialogs.get_mut(first) {
             entry.release(self.transactions.octets);
             entry.identity = Identity::ZERO;
+            entry.state = State::Early;
         }
     }
 }

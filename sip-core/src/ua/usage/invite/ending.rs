@@ -1,68 +1,62 @@
 //! The end of a call (RFC 3261 §9, §15): hang-up, CANCEL, BYE, and the limits on waiting.
 
-use crate::dialog::State;
+use crate::dialog::{self, key};
 use crate::error::Error;
-use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::{Header, Kept, MAGIC_COOKIE, Message, Method, build};
+use crate::memory::{Block, Entry, Handle, KeptBlocks, Octets};
+use crate::message::{Header, HeaderName, Kept, MAGIC_COOKIE, Message, Method, NameAddr, build};
 use crate::random::Token;
 use crate::role::Received;
 use crate::time::Instant;
-use crate::transaction::{NewClient, TransactionId};
+use crate::transaction::{self, NewClient, TransactionId};
 use crate::ua::content::Content;
 use crate::ua::context::Context;
 use crate::ua::event::{Cause, Event};
 use crate::ua::usage::UsageId;
-use crate::ua::usage::invite::{CallState, InviteTransaction};
+use crate::ua::usage::invite::entry::Timer;
+use crate::ua::usage::invite::machine::{Action, Exchange, Input, State};
+use crate::ua::usage::invite::{CallEntry, InviteTransaction};
 
 impl<O: Octets> Context<'_, O> {
     /// Ends a call in whatever state it is; `headers` go into the CANCEL, BYE or refusal that does it.
     pub(in crate::ua) fn hang_up(&mut self, call: Handle, headers: &[Header<'_>]) -> Result<(), Error> {
         let state = self.calls.get(call).ok_or(Error::Gone)?.state;
-        if matches!(state, CallState::Calling | CallState::Established) {
+        if state.awaits_final() || state.is_up() {
             let rows = Content::keep_headers(headers, self.transactions.octets)?;
             let entry = self.calls.get_mut(call).ok_or(Error::Gone)?;
             let old = core::mem::replace(&mut entry.end_headers, rows);
             self.transactions.octets.release(old);
         }
-        let entry = self.calls.get_mut(call).ok_or(Error::Gone)?;
         match state {
-            CallState::Calling => {
-                entry.hangup = true;
-                entry.cause = Cause::LocalHangup;
-                self.give_up(call);
-                Ok(())
+            State::Calling | State::Proceeding | State::CancelDue | State::Cancelling => {
+                self.give_up(call, Cause::LocalHangup, Input::GiveUp);
             }
-            CallState::Ringing => self.reject(call, 486, &Content { headers, body: None }),
-            CallState::Established => {
-                self.lose_call(call, Cause::LocalHangup, 0);
-                Ok(())
-            }
-            CallState::Ending => Ok(()),
-            CallState::Over | CallState::Free => Err(Error::Gone),
+            State::Ringing => self.reject(call, 486, &Content { headers, body: None })?,
+            State::Accepted | State::Established => self.lose_call(call, Cause::LocalHangup, 0),
+            State::ByeDue | State::Ending => {}
+            State::Over | State::Free => return Err(Error::Gone),
         }
+        Ok(())
     }
 
     /// Ends a call that has no final response: now, when nobody has seen its INVITE; by CANCEL, when a provisional response
     /// has come; else with the next response, or Timer B (RFC 3261 §9.1).
-    fn give_up(&mut self, call: Handle) {
-        let Some(entry) = self.calls.get(call) else { return };
-        let (invite, cause, provisional) = (entry.invite, entry.cause, entry.provisional);
-        if self.transactions.state(invite) == Some(crate::transaction::State::Parked) {
+    fn give_up(&mut self, call: Handle, cause: Cause, input: Input) {
+        let Some(entry) = self.calls.get_mut(call) else { return };
+        entry.cause = cause;
+        let invite = entry.invite;
+        if self.transactions.state(invite) == Some(transaction::State::Parked) {
             self.transactions.abandon(invite);
             self.end_later(call, cause, 0);
-        } else if provisional {
+        } else if entry.state.receive(input) == Action::Cancel {
             self.cancel(call);
         }
     }
 
-    /// Sends the CANCEL of a call's INVITE, once, and gives its final response 64·T1 (RFC 3261 §9.1).
+    /// Sends the CANCEL of a call's INVITE, and gives its final response 64·T1 (RFC 3261 §9.1).
     pub(in crate::ua) fn cancel(&mut self, call: Handle) {
         let patience = self.sixty_four_t1();
         let Some(entry) = self.calls.get_mut(call) else { return };
-        if core::mem::replace(&mut entry.cancelled, true) {
-            return;
-        }
-        entry.ring_deadline = self.now + patience;
+        entry.set(Timer::Limit, self.now + patience);
         let (invite, rows) = (entry.invite, entry.end_headers);
         self.schedule_call(call);
         self.send_cancel(invite, rows);
@@ -84,32 +78,55 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    /// Ends an established call for `cause`: BYE, now or as soon as the ACK is there (RFC 3261 §15).
+    /// Ends a call that has a 2xx for `cause`: BYE, now or as soon as the ACK is there (RFC 3261 §15). One BYE, and the first
+    /// cause, are enough.
     pub(in crate::ua) fn lose_call(&mut self, call: Handle, cause: Cause, status: u16) {
         let Some(entry) = self.calls.get_mut(call) else { return };
-        if matches!(entry.state, CallState::Ending | CallState::Over) {
-            // One BYE, and the first cause, are enough.
+        if !entry.state.is_up() {
             return;
         }
         entry.cause = cause;
         entry.status = status;
-        entry.state = CallState::Ending;
-        let dialog = entry.dialog;
-        let Some(entry) = self.dialogs.get_mut(dialog) else {
-            self.end_later(call, cause, status);
+        let is_callee = self.dialogs.get(entry.dialog).is_some_and(|dialog| dialog.is_callee);
+        if entry.state.receive(if is_callee { Input::GiveUp } else { Input::Leave }) == Action::Bye {
+            self.end_by_bye(call);
+        }
+    }
+
+    /// Sends the BYE of a call, behind the ACK that was due.
+    pub(in crate::ua) fn end_by_bye(&mut self, call: Handle) {
+        let Some(&CallEntry { dialog, cause, status, exchange, invite_seq, kept_invite, .. }) = self.calls.get(call)
+        else {
             return;
         };
-        if entry.resend_interval > 0 && entry.is_callee {
-            entry.bye_due = true;
-            return;
+        if exchange == Exchange::AnswerDue {
+            let _ = self.send_ack(dialog, invite_seq, kept_invite, &Content::NONE);
         }
-        if entry.answer_due {
-            let (seq, invite) = (entry.ack_seq, entry.ack);
-            let _ = self.send_ack(dialog, seq, invite, &Content::NONE);
+        if let Some(entry) = self.calls.get_mut(call) {
+            entry.timers = CallEntry::ZERO.timers;
         }
+        self.schedule_call(call);
         if self.send_bye(dialog).is_err() {
             self.end_later(call, cause, status);
         }
+    }
+
+    /// A request of the application inside a dialog was answered with 481 or 408, or not at all: the call is over, because its
+    /// peer no longer knows of it (RFC 3261 §12.2.1.2).
+    pub(in crate::ua) fn peer_lost(&mut self, dialog: Handle, status: u16) {
+        let Some(entry) = self.dialogs.get(dialog) else { return };
+        let call = entry.call;
+        if self.calls.get(call).is_some_and(|entry| entry.state.is_up()) {
+            self.lose_call(call, Cause::Lost, status);
+        }
+    }
+
+    /// The dialog inside which a request of ours was sent.
+    pub(in crate::ua) fn dialog_of_own(&self, id: TransactionId) -> Option<Handle> {
+        let request = Kept::new(self.transactions.bytes(id));
+        let [from, to] = [HeaderName::From, HeaderName::To].map(|name| NameAddr::parse(request.header(name)).ok());
+        let key = key(self.core.hash, request.header(HeaderName::CallId), from?.tag()?, to?.tag()?);
+        self.dialogs.find(0, key)
     }
 
     /// Sends the BYE of a dialog.
@@ -118,10 +135,8 @@ impl<O: Octets> Context<'_, O> {
         let rows = self.calls.get(call).map_or(Block::NONE, |entry| entry.end_headers);
         self.send_in_dialog(dialog, Method::Bye, InviteTransaction::Bye(dialog).new_user(), rows, &Content::NONE)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.state = State::Terminating;
-            entry.retry_at = Instant::ZERO;
+            entry.state = dialog::State::Terminating;
         }
-        self.schedule_dialog(dialog);
         Ok(())
     }
 
@@ -129,21 +144,20 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn bye(&mut self, dialog: Handle, request: &Message<'_>) -> Received<Event> {
         let Some(entry) = self.dialogs.get(dialog) else { return Received::Stray };
         let call = entry.call;
-        if self.calls.get(call).is_some_and(|entry| entry.state == CallState::Calling) {
-            self.reply_bare(request, 200);
-        } else {
+        let Some(&CallEntry { mut state, cause, .. }) = self.calls.get(call) else {
             self.accept(request, b"", call);
+            self.drop_dialog(dialog);
+            return Received::Nothing;
+        };
+        if state.awaits_final() {
+            return self.early_bye(call, dialog, request);
         }
-        match self.calls.get(call).map(|entry| (entry.state, entry.cause)) {
-            // The callee must not end an early dialog; its INVITE decides.
-            Some((CallState::Calling | CallState::Over | CallState::Free, _)) => Received::Nothing,
-            // Both hung up, ours first as we see it.
-            Some((CallState::Ending, Cause::LocalHangup)) => self.end_now(call, Cause::LocalHangup, 0),
-            Some(_) => self.end_now(call, Cause::RemoteHangup, 0),
-            None => {
-                self.drop_dialog(dialog);
-                Received::Nothing
-            }
+        self.accept(request, b"", call);
+        // When both hung up, ours was first as we see it.
+        let ours = matches!(state, State::ByeDue | State::Ending) && cause == Cause::LocalHangup;
+        match state.receive(Input::Bye) {
+            Action::End => self.end_now(call, if ours { cause } else { Cause::RemoteHangup }, 0),
+            _ => Received::Nothing,
         }
     }
 
@@ -151,37 +165,41 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn bye_done(&mut self, dialog: Handle) -> Option<(Handle, Cause, u16)> {
         let entry = self.dialogs.get(dialog)?;
         let call = entry.call;
-        match self.calls.get(call) {
-            Some(entry) => Some((call, entry.cause, entry.status)),
-            None => {
-                self.drop_dialog(dialog);
-                None
-            }
-        }
+        let Some(entry) = self.calls.get_mut(call) else {
+            self.drop_dialog(dialog);
+            return None;
+        };
+        (entry.state.receive(Input::ByeDone) == Action::End).then_some((call, entry.cause, entry.status))
     }
 
-    /// The call's limit has come: nobody answered, or nothing came after the CANCEL.
+    /// The call's limit has come: nobody answered, nothing came after the CANCEL, or no ACK.
     pub(in crate::ua) fn call_limit(&mut self, call: Handle) {
         let Some(entry) = self.calls.get_mut(call) else { return };
-        entry.ring_deadline = Instant::ZERO;
-        let (cause, status, invite) = (entry.cause, entry.status, entry.invite);
+        entry.set(Timer::Limit, Instant::ZERO);
+        let (cause, status, invite, dialog) = (entry.cause, entry.status, entry.invite, entry.dialog);
         match entry.state {
-            CallState::Calling if entry.cancelled => {
+            State::Calling | State::Proceeding => self.give_up(call, Cause::NoAnswer, Input::TimeUp),
+            State::Cancelling => {
                 self.transactions.abandon(invite);
                 self.end_later(call, cause, status);
             }
-            CallState::Calling => {
-                if !entry.hangup {
-                    entry.hangup = true;
-                    entry.cause = Cause::NoAnswer;
+            State::Ringing => {
+                let status = if entry.expires { 487 } else { 480 };
+                let _ = self.refuse(call, status, Cause::NoAnswer, &Content::NONE);
+            }
+            State::Accepted | State::ByeDue => {
+                if entry.state == State::Accepted {
+                    entry.cause = Cause::NoAck;
+                    entry.status = 0;
                 }
-                self.give_up(call);
+                let _ = entry.state.receive(Input::TimeUp);
+                if let Some(entry) = self.dialogs.get_mut(dialog) {
+                    entry.invite = TransactionId::NONE;
+                }
+                self.end_by_bye(call);
             }
-            CallState::Ringing => {
-                let _ = self.refuse(call, 480, Cause::NoAnswer, &Content::NONE);
-            }
-            CallState::Established => self.reinvite_limit(call),
-            CallState::Ending | CallState::Over | CallState::Free => {}
+            State::Established => self.reinvite_limit(call),
+            State::CancelDue | State::Ending | State::Over | State::Free => {}
         }
     }
 }

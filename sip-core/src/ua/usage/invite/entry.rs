@@ -1,29 +1,11 @@
 //! The entry of a call.
 
-use crate::memory::{Block, Entry, Handle};
+use super::machine::{Exchange, State};
+use crate::memory::{Block, Entry, Handle, Octets};
 use crate::random::Key;
 use crate::time::Instant;
 use crate::transaction::TransactionId;
 use crate::ua::event::Cause;
-
-/// The state of a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) enum CallState {
-    /// The entry is free.
-    #[default]
-    Free = 0,
-    /// Our INVITE waits for its final response.
-    Calling,
-    /// The peer's INVITE waits for our final response.
-    Ringing,
-    /// A 2xx was sent or received.
-    Established,
-    /// Our BYE waits for its response.
-    Ending,
-    /// All is done but telling the application.
-    Over,
-}
 
 /// One call, an entry of the [`Memory`](crate::ua::Memory).
 #[derive(Clone, Copy, Debug)]
@@ -32,31 +14,52 @@ pub struct CallEntry {
     pub(in crate::ua) invite: TransactionId,
     /// The first of the call's dialogs; the chosen one, once there is one.
     pub(in crate::ua) dialog: Handle,
-    /// When ringing has lasted too long, or waiting after a CANCEL; zero for never.
-    pub(in crate::ua) ring_deadline: Instant,
-    /// When the provisional response is repeated, so that no proxy gives up (RFC 3261 §13.3.1.1); zero for never.
-    pub(in crate::ua) repeat_at: Instant,
+    /// When each [`Timer`] fires; zero for never.
+    pub(in crate::ua) timers: [Instant; TIMERS],
+    /// When the 2xx was sent or received; zero before.
+    pub(in crate::ua) since: Instant,
     /// Header rows for the CANCEL, BYE or refusal with which our user ends the call.
     pub(in crate::ua) end_headers: Block,
+    /// Our INVITE, while it waits to be sent again or its 2xx for our answer, whose ACK repeats its credentials.
+    pub(in crate::ua) kept_invite: Block,
+    /// The target that the peer's INVITE brings, until our 2xx makes it the dialog's (RFC 6141 §4.3).
+    pub(in crate::ua) new_target: Block,
+    /// CSeq of the INVITE that is being exchanged: the peer's, by which its ACK is known, or ours, for the ACK that is due.
+    pub(in crate::ua) invite_seq: u32,
     /// Octets reserved for the hang-up.
     pub(in crate::ua) reserved: u32,
     /// Digest sessions whose credentials the INVITE carried.
     pub(in crate::ua) sessions: [u32; 2],
-    /// What the application has not been told yet.
-    pub(in crate::ua) pending: Pending,
     pub(in crate::ua) status: u16,
     pub(in crate::ua) reinvite_status: u16,
-    pub(in crate::ua) state: CallState,
+    /// What the application has not been told yet.
+    pub(in crate::ua) pending: Pending,
+    pub(in crate::ua) state: State,
+    pub(in crate::ua) exchange: Exchange,
     pub(in crate::ua) cause: Cause,
-    /// A provisional response has come, so that CANCEL may be sent (RFC 3261 §9.1).
-    pub(in crate::ua) provisional: bool,
-    /// Our user has hung up, or time has, before the final response.
-    pub(in crate::ua) hangup: bool,
-    /// CANCEL was sent.
-    pub(in crate::ua) cancelled: bool,
-    /// Our INVITE carried a body, so a 2xx brings the answer.
+    /// How often our 2xx was sent.
+    pub(in crate::ua) sent_2xx: u8,
+    /// The last INVITE, ours or the peer's, carried a body: its 2xx brings the answer.
     pub(in crate::ua) offered: bool,
+    /// [`Timer::Limit`] is that of the INVITE's Expires.
+    pub(in crate::ua) expires: bool,
+    /// Our re-INVITE went out once more after a 491.
+    pub(in crate::ua) retried: bool,
 }
+
+/// The timers of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ua) enum Timer {
+    /// Ends the wait for a final response, for what comes after a CANCEL, or for an ACK.
+    Limit,
+    /// Repeats what we sent: the provisional response, so that no proxy gives up (RFC 3261 §13.3.1.1), or the 2xx.
+    Repeat,
+    /// Sends the re-INVITE again that met a 491 (§14.1).
+    Retry,
+}
+
+/// How many timers there are.
+const TIMERS: usize = 3;
 
 /// Events of a call that no message caused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -68,7 +71,32 @@ pub(in crate::ua) struct Pending {
 
 impl CallEntry {
     pub(in crate::ua) fn earliest_deadline(&self) -> Option<Instant> {
-        Instant::earliest(&[self.ring_deadline, self.repeat_at])
+        Instant::earliest(&self.timers)
+    }
+
+    /// Starts a timer, or stops it with [`Instant::ZERO`].
+    pub(in crate::ua) fn set(&mut self, timer: Timer, at: Instant) {
+        if let Some(place) = self.timers.get_mut(timer as usize) {
+            *place = at;
+        }
+    }
+
+    /// When a timer fires; zero for never.
+    pub(in crate::ua) fn at(&self, timer: Timer) -> Instant {
+        self.timers.get(timer as usize).copied().unwrap_or(Instant::ZERO)
+    }
+
+    /// Whether a timer runs and its moment has come.
+    pub(in crate::ua) fn is_due(&self, timer: Timer, now: Instant) -> bool {
+        let at = self.at(timer);
+        at != Instant::ZERO && at <= now
+    }
+
+    /// Gives the call's octets back.
+    pub(in crate::ua) fn release<O: Octets>(&mut self, octets: &mut O) {
+        for block in [&mut self.end_headers, &mut self.kept_invite, &mut self.new_target] {
+            octets.release(core::mem::take(block));
+        }
     }
 }
 
@@ -76,20 +104,24 @@ impl Entry for CallEntry {
     const ZERO: Self = Self {
         invite: TransactionId::NONE,
         dialog: Handle::NONE,
-        ring_deadline: Instant::ZERO,
-        repeat_at: Instant::ZERO,
+        timers: [Instant::ZERO; TIMERS],
+        since: Instant::ZERO,
         end_headers: Block::NONE,
+        kept_invite: Block::NONE,
+        new_target: Block::NONE,
+        invite_seq: 0,
         reserved: 0,
         sessions: [0; 2],
-        pending: Pending { ended: false, reinvited: false, refresh_due: false },
         status: 0,
         reinvite_status: 0,
-        state: CallState::Free,
+        pending: Pending { ended: false, reinvited: false, refresh_due: false },
+        state: State::Free,
+        exchange: Exchange::Idle,
         cause: Cause::LocalHangup,
-        provisional: false,
-        hangup: false,
-        cancelled: false,
+        sent_2xx: 0,
         offered: false,
+        expires: false,
+        retried: false,
     };
 
     fn key(&self, _chain: usize) -> Key {

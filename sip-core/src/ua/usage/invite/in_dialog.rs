@@ -1,17 +1,25 @@
 //! Inside a dialog (RFC 3261 §12.2, §13.2.2.4): its making, its target, its requests, and the ACK to a 2xx.
 
-use crate::dialog::{Identity, Lookup};
+use crate::dialog::{Identity, Lookup, request_number};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::{Message, Method};
-use crate::time::Instant;
+use crate::role::Received;
 use crate::transaction::{NewClient, TransactionId, User};
-use crate::transport::Sizing;
+use crate::transport::{Flow, Sizing};
 use crate::ua::auth::Answers;
 use crate::ua::content::Content;
 use crate::ua::context::Context;
+use crate::ua::event::Event;
 use crate::ua::headers::{DialogHead, Field};
+use crate::ua::usage::UsageId;
+use crate::ua::usage::invite::InviteTransaction;
+use crate::ua::usage::invite::machine::Exchange;
+use crate::ua::usage::request::RequestTransaction;
 use crate::ua::way::hop_flow;
+
+/// What an ACK or BYE takes beside the texts of its dialog, at most: Via, Max-Forwards, CSeq, User-Agent, the row names.
+const WITHOUT_TEXTS: usize = 320;
 
 impl<O: Octets> Context<'_, O> {
     /// Gives a dialog the identity that a message makes (RFC 3261 §12.1).
@@ -22,13 +30,9 @@ impl<O: Octets> Context<'_, O> {
         local_tag: &[u8],
     ) -> Result<(), Error> {
         let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
-        let needed = message.head_len();
-        if !self.can_spend(call, needed) {
-            return Err(Capacity::octets(needed).into());
-        }
-        let (identity, next_hop) = Identity::keep(message, local_tag, self.transactions.octets)?;
-        let direct = hop_flow(next_hop, self.core.settings.transport);
+        let (identity, direct) = self.keep_identity(call, message, local_tag)?;
         let hash = self.core.hash;
+        let request = request_number(hash, message);
         let key = if message.is_request() {
             let to_tag = message.to_tag().unwrap_or(local_tag);
             crate::dialog::key(hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
@@ -46,16 +50,61 @@ impl<O: Octets> Context<'_, O> {
             entry.set_key(key);
             let seq = message.cseq().number;
             if message.is_request() {
-                entry.remote_seq = seq;
-                entry.awaited_seq = seq;
-                entry.remote_seq_known = true;
-                entry.is_callee = true;
+                entry.accept_seq(seq, request);
+                entry.is_callee = message.method() == Method::Invite;
             } else {
                 entry.local_seq = seq;
             }
         }
         table.link_key(dialog, 0, key);
         Ok(())
+    }
+
+    /// Keeps the texts of a dialog out of what `call` may spend, with the way to its peer; none when that has to be looked up.
+    fn keep_identity(
+        &mut self,
+        call: Handle,
+        message: &Message<'_>,
+        local_tag: &[u8],
+    ) -> Result<(Identity, Flow), Error> {
+        let needed = Identity::room(message);
+        if !self.can_spend(call, needed) {
+            return Err(Capacity::octets(needed).into());
+        }
+        let (identity, next_hop) = Identity::keep(message, local_tag, self.transactions.octets)?;
+        let way = match next_hop {
+            None => self.source,
+            found => hop_flow(found, self.core.settings.transport),
+        };
+        Ok((identity, way))
+    }
+
+    /// Acknowledges a 2xx that has no dialog here, because it is over already or there is no room for one, and with `bye` ends
+    /// what it made (RFC 3261 §13.2.2.4, §15). What calls have reserved is left alone.
+    pub(in crate::ua) fn acknowledge_alone(&mut self, response: &Message<'_>, bye: bool) -> Received<Event> {
+        // Without room the peer repeats its 2xx.
+        let kept = self.keep_identity(Handle::NONE, response, b"");
+        let Ok((identity, way)) = kept else { return Received::Nothing };
+        let each = self.transactions.octets.get(identity.block).len().saturating_add(WITHOUT_TEXTS);
+        if self.can_spend(Handle::NONE, if bye { each.saturating_mul(2) } else { each }) {
+            self.drop_reply();
+            let seq = response.cseq().number;
+            let flow = if way.is_none() || way.needs_connection() { self.source } else { way };
+            let answers = &Answers::NONE;
+            let branch = self.core.random.token();
+            let head = DialogHead { identity, method: Method::Ack, seq, branch, flow, answers };
+            let ack = self.write_in_dialog(&head, true, &[], &Content::NONE);
+            self.keep_reply(flow, ack);
+            let branch = self.core.random.token();
+            let head = DialogHead { method: Method::Bye, seq: seq.saturating_add(1), branch, ..head };
+            if bye && let Ok(block) = self.write_in_dialog(&head, true, &[Field::UserAgent], &Content::NONE) {
+                let user = UsageId::None.new_user();
+                let _ =
+                    self.send_request(NewClient { block, flow, method: Method::Bye, branch, user, reserved: false });
+            }
+        }
+        self.transactions.octets.release(identity.block);
+        Received::Nothing
     }
 
     /// Keeps one dialog of a call and drops its early ones: what they still send is refused as a fork.
@@ -77,17 +126,46 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    /// Takes the new remote target of a message and the way to it.
-    pub(in crate::ua) fn refresh_target(&mut self, dialog: Handle, message: &Message<'_>) -> Result<(), Error> {
-        let preferred = self.core.settings.transport;
-        let (octets, table) = (&mut *self.transactions.octets, &mut self.dialogs);
-        let Some(entry) = table.get_mut(dialog) else { return Err(Error::Gone) };
+    /// Takes the new remote target of a 2xx and the way to it. Without room for it the old one stays.
+    pub(in crate::ua) fn refresh_target(&mut self, dialog: Handle, response: &Message<'_>) {
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return };
         entry.source = self.source;
-        if entry.identity.refresh(message, octets)? {
-            let texts = entry.identity.texts(octets.get(entry.identity.block));
-            entry.flow = hop_flow(texts.next_hop(), preferred);
+        if let Some(target) = entry.identity.new_target(response, self.transactions.octets) {
+            self.set_target(dialog, Some(target), Block::NONE);
         }
-        Ok(())
+    }
+
+    /// Keeps the new remote target of the peer's INVITE until its 2xx (RFC 6141 §4.3).
+    pub(in crate::ua) fn keep_target(&mut self, call: Handle, invite: &Message<'_>) {
+        let octets = &mut *self.transactions.octets;
+        let Some(entry) = self.calls.get_mut(call) else { return };
+        let dialog = self.dialogs.get(entry.dialog);
+        let new = dialog.and_then(|dialog| dialog.identity.new_target(invite, octets));
+        let kept = new.and_then(|target| octets.write(target.len(), false, |_, writer| writer.raw(target)).ok());
+        octets.release(core::mem::replace(&mut entry.new_target, kept.unwrap_or_default()));
+    }
+
+    /// Takes the remote target that the peer's INVITE brought, which is being accepted.
+    pub(in crate::ua) fn take_target(&mut self, call: Handle, invite: TransactionId) {
+        let source = self.transactions.view().flow(invite);
+        let Some(entry) = self.calls.get_mut(call) else { return };
+        let (dialog, target) = (entry.dialog, core::mem::take(&mut entry.new_target));
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
+            entry.source = source;
+        }
+        if !target.is_none() {
+            self.set_target(dialog, None, target);
+            self.transactions.octets.release(target);
+        }
+    }
+
+    fn set_target(&mut self, dialog: Handle, text: Option<&[u8]>, block: Block) {
+        let octets = &mut *self.transactions.octets;
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return };
+        if entry.identity.set_target(text, block, octets).is_ok() {
+            let texts = entry.identity.texts(octets.get(entry.identity.block));
+            entry.flow = hop_flow(texts.next_hop(), self.core.settings.transport);
+        }
     }
 
     /// Writes and sends the ACK to a 2xx; it is kept for every repetition of the 2xx.
@@ -118,8 +196,7 @@ impl<O: Octets> Context<'_, O> {
             entry.ack_seq = seq;
             entry.ack_connection = 0;
             entry.ack_sizing = Sizing::ZERO;
-            entry.answer_due = false;
-            entry.give_up_at = self.now + patience;
+            entry.ack_until = self.now + patience;
         }
         self.schedule_dialog(dialog);
         self.offer_ack(dialog);
@@ -127,26 +204,29 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// The ACK to a 2xx waits for the application's answer; until then the INVITE is kept for its credentials.
-    pub(in crate::ua) fn expect_answer(&mut self, dialog: Handle, invite: TransactionId, seq: u32) {
+    pub(in crate::ua) fn expect_answer(&mut self, call: Handle, invite: TransactionId, seq: u32) {
         let block = self.transactions.take_message(invite);
-        let (octets, table) = (&mut *self.transactions.octets, &mut self.dialogs);
-        if let Some(entry) = table.get_mut(dialog) {
-            octets.release(core::mem::replace(&mut entry.ack, block));
-            entry.ack_seq = seq;
-            entry.answer_due = true;
-            entry.give_up_at = Instant::ZERO;
-        }
-        table.unlink_ready(dialog);
-        self.schedule_dialog(dialog);
+        let Some(entry) = self.calls.get_mut(call) else { return self.transactions.octets.release(block) };
+        self.transactions.octets.release(core::mem::replace(&mut entry.kept_invite, block));
+        entry.invite_seq = seq;
+        entry.exchange = Exchange::AnswerDue;
+    }
+
+    /// Where the last message came from in the dialog that a request of ours belongs to; none when no message can be sent there
+    /// as it is.
+    pub(in crate::ua) fn dialog_source(&self, id: TransactionId) -> Flow {
+        let dialog = match UsageId::of(self.transactions.user(id)).0 {
+            UsageId::Invite(InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog)) => Some(dialog),
+            UsageId::Request(RequestTransaction::Outgoing(_)) => self.dialog_of_own(id),
+            _ => None,
+        };
+        let source = dialog.and_then(|dialog| self.dialogs.get(dialog)).map_or(Flow::NONE, |entry| entry.source);
+        if source.needs_connection() { Flow::NONE } else { source }
     }
 
     /// A 2xx was repeated: so is its ACK (RFC 3261 §13.2.2.4).
     pub(in crate::ua) fn acknowledge_again(&mut self, dialog: Handle, seq: u32) {
-        if self
-            .dialogs
-            .get(dialog)
-            .is_some_and(|entry| entry.ack_seq == seq && !entry.answer_due && !entry.ack.is_none())
-        {
+        if self.dialogs.get(dialog).is_some_and(|entry| entry.ack_seq == seq && !entry.ack.is_none()) {
             self.forget_ack_connection(dialog);
             self.offer_ack(dialog);
         }
@@ -155,12 +235,16 @@ impl<O: Octets> Context<'_, O> {
     /// Sends the ACK that waited for the application's answer.
     pub(in crate::ua) fn acknowledge(&mut self, call: Handle, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
-        let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
-        let entry = self.dialogs.get(dialog).ok_or(Error::State)?;
-        if !entry.answer_due {
+        let entry = self.calls.get(call).ok_or(Error::Gone)?;
+        if entry.exchange != Exchange::AnswerDue || !entry.state.is_up() {
             return Err(Error::State);
         }
-        self.send_ack(dialog, entry.ack_seq, entry.ack, content)
+        self.send_ack(entry.dialog, entry.invite_seq, entry.kept_invite, content)?;
+        if let Some(entry) = self.calls.get_mut(call) {
+            self.transactions.octets.release(core::mem::take(&mut entry.kept_invite));
+            entry.exchange = Exchange::Idle;
+        }
+        Ok(())
     }
 
     /// Writes a request inside a dialog and starts its transaction (RFC 3261 §12.2.1.1).
@@ -177,7 +261,7 @@ impl<O: Octets> Context<'_, O> {
         let branch = self.core.random.token();
         let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
         let (identity, flow, sessions) = (entry.identity, entry.flow, entry.sessions);
-        let seq = entry.local_seq.saturating_add(1);
+        let seq = entry.next_seq().ok_or(Error::State)?;
         let answers = &self.answers(sessions);
         let all = [Field::Abilities, Field::Contact, Field::UserAgent, Field::Kept(rows)];
         let rows = match method {

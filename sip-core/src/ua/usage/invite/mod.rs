@@ -2,17 +2,21 @@
 
 mod callee;
 mod caller;
+mod early;
 mod ending;
 mod entry;
 mod in_dialog;
+mod info;
+mod machine;
 mod reinvite;
 mod release;
 
 pub use entry::CallEntry;
-pub(in crate::ua) use entry::CallState;
+pub use info::{CallInfo, CallState};
+use machine::{Input, State};
 
 use super::{Failure, UsageId};
-use crate::memory::{Handle, Octets};
+use crate::memory::{Block, Handle, Octets};
 use crate::message::Message;
 use crate::role::Received;
 use crate::transaction::{TransactionId, User};
@@ -30,6 +34,8 @@ pub(in crate::ua) enum InviteTransaction {
     Bye(Handle),
     /// Our INVITE, whose call and dialog are over; part of the dialog's key, by which a 2xx of another fork is known.
     LateFork(u32),
+    /// The same before any provisional response came: with the first it is cancelled (RFC 3261 §9.1).
+    Abandoned(u32),
 }
 
 impl InviteTransaction {
@@ -54,13 +60,18 @@ impl<O: Octets> Context<'_, O> {
             InviteTransaction::Reinvite(dialog) if self.dialogs.get(dialog).is_some() => {
                 self.reinvite_response(dialog, id, response)
             }
-            InviteTransaction::Reinvite(_) if is_2xx => self.acknowledge_alone(response),
-            InviteTransaction::LateFork(bits) if is_2xx => {
+            InviteTransaction::Reinvite(_) if is_2xx => self.acknowledge_alone(response, false),
+            InviteTransaction::LateFork(bits) | InviteTransaction::Abandoned(bits) if is_2xx => {
                 if crate::dialog::key_of(response, self.core.hash).bucket_bits() == bits {
-                    self.acknowledge_alone(response)
+                    self.acknowledge_alone(response, false)
                 } else {
                     self.refuse_fork(TransactionId::NONE, response)
                 }
+            }
+            InviteTransaction::Abandoned(bits) if status < 200 => {
+                self.send_cancel(id, Block::NONE);
+                self.transactions.set_user(id, InviteTransaction::LateFork(bits).new_user());
+                Received::Nothing
             }
             InviteTransaction::Bye(dialog) if status >= 200 => match self.bye_done(dialog) {
                 Some((call, cause, status)) => self.end_now(call, cause, status),
@@ -80,18 +91,18 @@ impl<O: Octets> Context<'_, O> {
                     self.end_later(call, cause, status);
                 }
             }
-            InviteTransaction::LateFork(_) => {}
+            InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => {}
         }
     }
 
     /// The INVITE that opens a call had no final response.
     fn initial_failure(&mut self, call: Handle, id: TransactionId, failure: Failure) {
         let Some(entry) = self.calls.get(call) else { return };
-        if entry.invite != id || entry.state != CallState::Calling {
+        if entry.invite != id || !entry.state.awaits_final() {
             return;
         }
         let cause = match failure {
-            _ if entry.hangup => entry.cause,
+            _ if entry.state.is_cancelled() => entry.cause,
             Failure::Timeout => Cause::Timeout,
             Failure::Flow => Cause::Unreachable,
         };
@@ -104,7 +115,7 @@ impl<O: Octets> Context<'_, O> {
         match which {
             InviteTransaction::Initial(call) => {
                 let calling =
-                    self.calls.get(call).is_some_and(|entry| entry.state == CallState::Calling && !entry.hangup);
+                    self.calls.get(call).is_some_and(|entry| matches!(entry.state, State::Calling | State::Proceeding));
                 if calling {
                     self.forget_forks(call);
                 }
@@ -114,7 +125,7 @@ impl<O: Octets> Context<'_, O> {
                 self.dialogs.get(dialog).is_some_and(|entry| entry.state == crate::dialog::State::Confirmed)
             }
             InviteTransaction::Bye(dialog) => self.dialogs.get(dialog).is_some(),
-            InviteTransaction::LateFork(_) => false,
+            InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => false,
         }
     }
 
@@ -125,7 +136,7 @@ impl<O: Octets> Context<'_, O> {
                 if let Some(entry) = self.calls.get_mut(call) {
                     entry.invite = new;
                     entry.sessions = sessions;
-                    entry.provisional = false;
+                    let _ = entry.state.receive(Input::Challenged);
                 }
             }
             InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog) => {
@@ -136,7 +147,7 @@ impl<O: Octets> Context<'_, O> {
                     entry.sessions = sessions;
                 }
             }
-            InviteTransaction::LateFork(_) => {}
+            InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => {}
         }
     }
 
@@ -144,7 +155,7 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn invite_is_orphan(&self, which: InviteTransaction) -> bool {
         match which {
             InviteTransaction::Reinvite(dialog) => self.dialogs.get(dialog).is_none(),
-            InviteTransaction::LateFork(_) => true,
+            InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => true,
             InviteTransaction::Initial(_) | InviteTransaction::Bye(_) => false,
         }
     }

@@ -1,29 +1,28 @@
 //! Our re-INVITE (RFC 3261 §14.1): its responses, glare, and the ACK.
 
-use crate::dialog::State;
+use crate::dialog;
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::{Message, Method};
+use crate::message::{Kept, Message, Method};
 use crate::role::Received;
 use crate::time::{Duration, Instant};
-use crate::transaction::{NewClient, TransactionId};
+use crate::transaction::{self, NewClient, TransactionId, client_invite};
+use crate::transport::Flow;
 use crate::ua::auth::Again;
 use crate::ua::content::Content;
 use crate::ua::context::Context;
 use crate::ua::event::{Call, Cause, Event};
-use crate::ua::usage::invite::{CallState, InviteTransaction};
+use crate::ua::usage::invite::entry::Timer;
+use crate::ua::usage::invite::machine::{Exchange, State};
+use crate::ua::usage::invite::{CallEntry, InviteTransaction};
 
 impl<O: Octets> Context<'_, O> {
     /// Sends a re-INVITE.
     pub(in crate::ua) fn reinvite(&mut self, call: Handle, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
         let entry = self.calls.get(call).ok_or(Error::Gone)?;
-        let (state, dialog) = (entry.state, entry.dialog);
-        let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
-        let busy = entry.answer_due || entry.resend_interval > 0 || !entry.retry.is_none();
-        let invite = entry.invite;
-        let layer = &self.transactions;
-        if state != CallState::Established || busy || layer.is_client(invite) || layer.is_server(invite) {
+        let dialog = entry.dialog;
+        if entry.state != State::Established || entry.exchange != Exchange::Idle || !entry.kept_invite.is_none() {
             return Err(Error::State);
         }
         let invite = self.send_in_dialog(
@@ -33,14 +32,20 @@ impl<O: Octets> Context<'_, O> {
             Block::NONE,
             content,
         )?;
+        self.reinvite_sent(dialog, call, invite, content.body.is_some());
+        Ok(())
+    }
+
+    fn reinvite_sent(&mut self, dialog: Handle, call: Handle, invite: TransactionId, offers: bool) {
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.invite = invite;
         }
         if let Some(entry) = self.calls.get_mut(call) {
-            entry.offered = content.body.is_some();
+            entry.offered = offers;
+            entry.retried = false;
+            entry.exchange = Exchange::Ours;
         }
-        self.limit_ringing(call);
-        Ok(())
+        self.limit_ringing(call, None);
     }
 
     /// A response to a re-INVITE, before its transaction has taken it.
@@ -52,30 +57,32 @@ impl<O: Octets> Context<'_, O> {
     ) -> Received<Event> {
         let status = response.status().unwrap_or_default();
         let Some(entry) = self.dialogs.get(dialog) else { return Received::Nothing };
+        let call = entry.call;
         if status < 200 {
+            if entry.invite == id && self.calls.get_mut(call).is_some_and(|entry| entry.exchange.provisional()) {
+                self.cancel_reinvite(call, id);
+            }
             return Received::Nothing;
         }
-        let call = entry.call;
         if entry.invite != id {
             if status < 300 {
                 self.acknowledge_again(dialog, response.cseq().number);
             }
             return Received::Nothing;
         }
-        let ending = entry.state == State::Terminating;
-        if status == 491 && !ending && self.keep_for_retry(dialog, id) {
+        let ending = entry.state == dialog::State::Terminating;
+        if status == 491 && !ending && self.keep_for_retry(call, id) {
             return Received::Nothing;
         }
         self.finish_reinvite(dialog, call);
         let offered = self.calls.get(call).is_some_and(|entry| entry.offered);
         let mut answer_due = false;
         if status < 300 {
-            // Without room for a new target the old one stays.
-            let _ = self.refresh_target(dialog, response);
+            self.refresh_target(dialog, response);
             let (seq, invite) = (response.cseq().number, self.transactions.block(id));
             answer_due = !offered && !response.body().is_empty() && !ending;
             if answer_due {
-                self.expect_answer(dialog, id, seq);
+                self.expect_answer(call, id, seq);
             } else if self.send_ack(dialog, seq, invite, &Content::NONE).is_err() {
                 self.lose_call(call, Cause::NoRoom, status);
                 return Received::Nothing;
@@ -97,8 +104,10 @@ impl<O: Octets> Context<'_, O> {
             entry.invite = TransactionId::NONE;
         }
         if let Some(entry) = self.calls.get_mut(call) {
-            entry.ring_deadline = Instant::ZERO;
-            entry.repeat_at = Instant::ZERO;
+            entry.exchange = Exchange::Idle;
+            entry.set(Timer::Limit, Instant::ZERO);
+            entry.set(Timer::Repeat, Instant::ZERO);
+            self.transactions.octets.release(core::mem::take(&mut entry.new_target));
         }
         self.schedule_call(call);
     }
@@ -109,19 +118,18 @@ impl<O: Octets> Context<'_, O> {
         if entry.invite != id {
             return;
         }
-        let (call, ending) = (entry.call, entry.state == State::Terminating);
+        let (call, ending) = (entry.call, entry.state == dialog::State::Terminating);
         self.finish_reinvite(dialog, call);
-        if let Some(entry) = self.calls.get_mut(call).filter(|_| !ending) {
-            entry.reinvite_status = status;
-            entry.pending.reinvited = true;
-            self.tell_call(call);
+        if !ending {
+            self.tell_reinvited(call, status);
             // No response at all means that the peer is gone (§12.2.1.2).
             self.lose_call(call, Cause::Lost, status);
         }
     }
 
-    /// Both ends sent a re-INVITE: ours is kept and goes out again after a random wait (§14.1).
-    fn keep_for_retry(&mut self, dialog: Handle, id: TransactionId) -> bool {
+    /// Both ends sent a re-INVITE: ours is kept and goes out once more after a random wait (§14.1).
+    fn keep_for_retry(&mut self, call: Handle, id: TransactionId) -> bool {
+        let Some(&CallEntry { dialog, retried: false, .. }) = self.calls.get(call) else { return false };
         let block = self.transactions.block(id);
         let size = self.transactions.octets.get(block).len();
         let Ok(copy) = self.transactions.octets.write(size, false, |kept, writer| writer.raw(kept.get(block))) else {
@@ -129,22 +137,25 @@ impl<O: Octets> Context<'_, O> {
         };
         // In units of 10 ms: 2.1 to 4 s for the owner of the Call-ID, up to 2 s for the other.
         let wait = self.core.random.below(190);
-        let table = &mut self.dialogs;
-        let Some(entry) = table.get_mut(dialog) else { return false };
-        let units = if entry.is_callee { wait } else { wait.saturating_add(211) };
-        entry.retry_at = self.now + Duration::from_millis(u64::from(units.saturating_mul(10).max(1)));
-        entry.invite = TransactionId::NONE;
-        self.transactions.octets.release(core::mem::replace(&mut entry.retry, copy));
-        self.schedule_dialog(dialog);
+        let is_callee = self.dialogs.get(dialog).is_some_and(|entry| entry.is_callee);
+        let units = if is_callee { wait } else { wait.saturating_add(211) };
+        self.finish_reinvite(dialog, call);
+        if let Some(entry) = self.calls.get_mut(call) {
+            let wait = Duration::from_millis(u64::from(units.saturating_mul(10).max(1)));
+            entry.set(Timer::Retry, self.now + wait);
+            self.transactions.octets.release(core::mem::replace(&mut entry.kept_invite, copy));
+        }
+        self.schedule_call(call);
         true
     }
 
-    pub(in crate::ua) fn retry_reinvite(&mut self, dialog: Handle) {
-        let Some(entry) = self.dialogs.get_mut(dialog) else { return };
-        let old = core::mem::replace(&mut entry.retry, Block::NONE);
-        let (call, flow, waiting) = (entry.call, entry.flow, entry.invite);
-        let busy = entry.state != State::Confirmed || self.transactions.is_server(waiting);
+    pub(in crate::ua) fn retry_reinvite(&mut self, call: Handle) {
+        let Some(entry) = self.calls.get_mut(call) else { return };
+        let old = core::mem::take(&mut entry.kept_invite);
+        let (dialog, busy) = (entry.dialog, entry.state != State::Established || entry.exchange != Exchange::Idle);
+        let flow = self.dialogs.get(dialog).map_or(Flow::NONE, |entry| entry.flow);
         let sent = if busy { None } else { self.rewrite(old, false, &Again::NOTHING) };
+        let offers = !Kept::new(self.transactions.octets.get(old)).body().is_empty();
         self.transactions.octets.release(old);
         let user = InviteTransaction::Reinvite(dialog).new_user();
         let method = Method::Invite;
@@ -153,15 +164,12 @@ impl<O: Octets> Context<'_, O> {
             self.send_request(client).ok()
         });
         if let Some(id) = sent {
-            if let Some(entry) = self.dialogs.get_mut(dialog) {
-                entry.invite = id;
+            self.reinvite_sent(dialog, call, id, offers);
+            if let Some(entry) = self.calls.get_mut(call) {
+                entry.retried = true;
             }
-        } else if let Some(entry) = self.calls.get_mut(call)
-            && entry.state == CallState::Established
-        {
-            entry.reinvite_status = 491;
-            entry.pending.reinvited = true;
-            self.tell_call(call);
+        } else if self.calls.get(call).is_some_and(|entry| entry.state.is_up()) {
+            self.tell_reinvited(call, 491);
         }
     }
 
@@ -170,7 +178,7 @@ impl<O: Octets> Context<'_, O> {
         for index in 0..self.calls.capacity() {
             let Some(handle) = self.calls.handle_at(index) else { continue };
             let Some(entry) = self.calls.get_mut(handle) else { continue };
-            if entry.state == CallState::Established {
+            if entry.state.is_up() {
                 entry.pending.refresh_due = true;
                 self.tell_call(handle);
             }
@@ -179,15 +187,48 @@ impl<O: Octets> Context<'_, O> {
 
     /// An INVITE inside an established call has lasted too long: ours is cancelled, the peer's refused.
     pub(in crate::ua) fn reinvite_limit(&mut self, call: Handle) {
-        let Some(dialog) = self.calls.get(call).map(|entry| entry.dialog) else { return };
+        let Some(entry) = self.calls.get_mut(call) else { return };
+        let (dialog, status) = (entry.dialog, if entry.expires { 487 } else { 480 });
         let Some(invite) = self.dialogs.get(dialog).map(|entry| entry.invite) else { return };
+        match entry.exchange {
+            Exchange::Ours if self.transactions.state(invite) == Some(transaction::State::Parked) => {
+                // Nobody has seen it.
+                self.transactions.abandon(invite);
+                self.finish_reinvite(dialog, call);
+                self.tell_reinvited(call, 408);
+            }
+            Exchange::Ours => {
+                let proceeding = transaction::State::ClientInvite(client_invite::State::Proceeding);
+                if entry.exchange.give_up(self.transactions.state(invite) == Some(proceeding)) {
+                    self.cancel_reinvite(call, invite);
+                }
+            }
+            Exchange::OursCancelled => {
+                self.transactions.abandon(invite);
+                self.reinvite_failed(dialog, invite, 408);
+            }
+            Exchange::Theirs => {
+                let _ = self.refuse(call, status, Cause::NoAnswer, &Content::NONE);
+            }
+            Exchange::Idle | Exchange::OursCancelDue | Exchange::AnswerDue => {}
+        }
+    }
+
+    /// Sends the CANCEL of a re-INVITE and gives its final response 64·T1 (§9.1).
+    fn cancel_reinvite(&mut self, call: Handle, invite: TransactionId) {
         let patience = self.sixty_four_t1();
-        if self.transactions.is_client(invite) {
-            self.send_cancel(invite, Block::NONE);
-            self.transactions.limit(self.now, invite, patience);
-        } else {
-            // It may have been answered in the meantime.
-            let _ = self.refuse(call, 480, Cause::NoAnswer, &Content::NONE);
+        let Some(entry) = self.calls.get_mut(call) else { return };
+        entry.set(Timer::Limit, self.now + patience);
+        self.schedule_call(call);
+        self.send_cancel(invite, Block::NONE);
+    }
+
+    /// Tells the outcome of a re-INVITE that no message brought.
+    fn tell_reinvited(&mut self, call: Handle, status: u16) {
+        if let Some(entry) = self.calls.get_mut(call) {
+            entry.reinvite_status = status;
+            entry.pending.reinvited = true;
+            self.tell_call(call);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What a call holds is given back here, and only here: its reserve, its dialogs, its entry.
 
-use super::{CallState, InviteTransaction};
+use super::machine::State;
+use super::{CallEntry, InviteTransaction};
 use crate::dialog;
-use crate::memory::{Handle, Octets};
+use crate::memory::{Entry, Handle, Octets};
 use crate::role::Received;
-use crate::time::Instant;
 use crate::ua::context::{Context, RESERVED_TRANSACTIONS, TELL};
 use crate::ua::event::{Call, Cause, Event};
 use crate::ua::usage::UsageId;
@@ -22,7 +22,7 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn end_later(&mut self, call: Handle, cause: Cause, status: u16) {
         self.release_call(call);
         if let Some(entry) = self.calls.get_mut(call) {
-            entry.state = CallState::Over;
+            entry.state = State::Over;
             entry.cause = cause;
             entry.status = status;
             entry.pending.ended = true;
@@ -42,9 +42,8 @@ impl<O: Octets> Context<'_, O> {
     fn release_call(&mut self, call: Handle) {
         let Some(entry) = self.calls.get_mut(call) else { return };
         let reserved = core::mem::take(&mut entry.reserved);
-        let end_headers = core::mem::take(&mut entry.end_headers);
-        entry.ring_deadline = Instant::ZERO;
-        entry.repeat_at = Instant::ZERO;
+        entry.release(self.transactions.octets);
+        entry.timers = CallEntry::ZERO.timers;
         let mut dialog = core::mem::replace(&mut entry.dialog, Handle::NONE);
         let invite = entry.invite;
         let chosen = self.dialogs.get(dialog).filter(|entry| entry.state != dialog::State::Early);
@@ -59,7 +58,6 @@ impl<O: Octets> Context<'_, O> {
             self.drop_dialog(dialog);
             dialog = next;
         }
-        self.transactions.octets.release(end_headers);
         if reserved > 0 {
             self.transactions.octets.unreserve(reserved as usize);
             self.core.reserved_octets = self.core.reserved_octets.saturating_sub(reserved);

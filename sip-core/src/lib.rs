@@ -90,6 +90,7 @@
 pub mod dialog;
 pub mod digest;
 pub mod error;
+pub mod locate;
 mod log;
 pub mod memory;
 pub mod message;

@@ -199,6 +199,12 @@ impl<'k> IdentityTexts<'k> {
         self.strict_router().map_or(self.target, |uri| uri.raw())
     }
 
+    /// Whether requests in the dialog go to a strict router first.
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        self.strict_router().is_some()
+    }
+
     fn strict_router(&self) -> Option<Uri<'k>> {
         self.first_route().and_then(|route| route.uri().ok()).filter(|uri| !uri.is_loose())
     }

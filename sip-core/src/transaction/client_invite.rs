@@ -34,12 +34,13 @@
 //! | 300-699 | ACK, told, Completed, Timer D | ACK, told, Completed, Timer D | ACK | - |
 //! | Timer A | INVITE | | | |
 //! | Timer B, D, M | told, Terminated | - | Terminated | Terminated |
-//! | [`limit`](ClientInvite::limit) is over | | told, Terminated | | |
+//! | Timer C | | user to cancel | | |
+//! | 64 * T1 after the CANCEL | | told, Terminated | | |
 //! | transport error | told, Terminated | told, Terminated | told, Terminated | - |
 //!
 //! Timer A runs over unreliable transports only; over reliable ones Timer D is zero, so that Completed is
-//! Terminated at once. The transport error in Proceeding is not in the figure: what is meant is a connection that was lost, on
-//! which no response can come, while no timer of the transaction runs unless its user sets a limit.
+//! Terminated at once. The transport error in Proceeding is not in the figure. Timer C is the user's (§16.6 step 11) and can be
+//! started anew by each response; it does not end the transaction, whose 487 is still to be acknowledged.
 
 use super::step::{Indication, Send, Step};
 use super::timers::{Running, Timer, Timers};
@@ -112,6 +113,10 @@ impl ClientInvite {
             return self.terminate(indication);
         }
         if self.timers.send.is_due(now) {
+            if self.state == State::Proceeding {
+                self.timers.send = Timer::STOPPED;
+                return Step::indicate(Indication::TimerC);
+            }
             // Timer A doubles without a limit other than Timer B (§17.1.1.2).
             self.timers.double(Duration::from_millis(u64::MAX));
             return Step::send(Send::Request);
@@ -119,11 +124,19 @@ impl ClientInvite {
         Step::NOTHING
     }
 
-    /// Bounds Proceeding, which has no timer of its own: without a final response at `end` the user is told that
-    /// time is up (after a CANCEL, RFC 3261 §9.1). Nothing changes in another state, or when it is bounded already.
-    pub fn limit(&mut self, end: Instant) {
+    /// Starts Timer C, or starts it anew: without a final response at `at` the user is to cancel. Nothing changes in
+    /// another state than Proceeding.
+    pub fn set_timer_c(&mut self, at: Instant) {
+        if self.state == State::Proceeding {
+            self.timers.send = Timer::at(at);
+        }
+    }
+
+    /// Bounds Proceeding once the INVITE is cancelled: without a final response at `end` the user is told that time is up
+    /// (RFC 3261 §9.1). Nothing changes in another state, or when it is bounded already.
+    pub fn end_at(&mut self, end: Instant) {
         if self.state == State::Proceeding && self.timers.end == Timer::STOPPED {
-            self.timers.end = Timer::after(end, Duration::ZERO);
+            self.timers.end = Timer::at(end);
         }
     }
 
@@ -304,19 +317,38 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_bounds_proceeding_alone() {
+    fn timer_c_asks_for_a_cancel_and_is_moved_by_each_response() {
+        let at = Instant::from_millis;
+        for state in [Calling, Proceeding, Completed, Accepted, Terminated] {
+            let mut timed = machine(state, false);
+            timed.set_timer_c(at(40_000));
+            assert_eq!(timed == machine(state, false), state != Proceeding);
+        }
+        let mut machine = machine(Proceeding, false);
+        machine.set_timer_c(at(40_000));
+        machine.set_timer_c(at(50_000));
+        assert_eq!(machine.handle_timeout(at(49_999)), Step::NOTHING);
+        let now = machine.poll_timeout().unwrap();
+        assert_eq!((now, machine.handle_timeout(now)), (at(50_000), Step::indicate(Indication::TimerC)));
+        assert_eq!((machine.state(), machine.poll_timeout()), (Proceeding, None));
+        let step = machine.receive_response(now, 487, &TIMERS);
+        assert_eq!((step.send, machine.state()), (Send::Ack, Completed));
+    }
+
+    #[test]
+    fn a_cancelled_invite_is_bounded_in_proceeding_alone() {
         let end = Instant::from_millis(40_000);
         for state in [Calling, Proceeding, Completed, Accepted, Terminated] {
             let mut limited = machine(state, false);
-            limited.limit(end);
+            limited.end_at(end);
             assert_eq!(limited == machine(state, false), state != Proceeding);
         }
         let mut machine = machine(Proceeding, false);
-        machine.limit(end);
-        machine.limit(Instant::from_millis(50_000));
+        machine.end_at(end);
+        machine.end_at(Instant::from_millis(50_000));
         assert_eq!(machine.receive_response(START, 180, &TIMERS), Step::indicate(Indication::Response));
         let now = machine.poll_timeout().unwrap();
-        assert!(now >= end && now <= Instant::from_millis(40_001));
+        assert_eq!(now, end);
         assert_eq!(machine.handle_timeout(now), Step::indicate(Indication::TimedOut).ended());
     }
 

@@ -145,7 +145,16 @@ impl Machine {
             }
             Self::Client(machine) => !matches!(machine.state(), client::State::Trying | client::State::Proceeding),
             Self::ServerInvite(machine) => machine.state() != server_invite::State::Proceeding,
-            Self::Server(machine) => !machine.accepts(),
+            Self::Server(machine) => !machine.accepts(200),
+        }
+    }
+
+    /// Whether a response of this status would be taken from the user.
+    pub(super) const fn accepts(&self, status: u16) -> bool {
+        match self {
+            Self::ServerInvite(machine) => machine.accepts(status),
+            Self::Server(machine) => machine.accepts(status),
+            _ => false,
         }
     }
 
@@ -225,9 +234,15 @@ impl Machine {
         }
     }
 
-    pub(super) fn limit(&mut self, end: Instant) {
+    pub(super) fn set_timer_c(&mut self, at: Instant) {
         if let Self::ClientInvite(machine) = self {
-            machine.limit(end);
+            machine.set_timer_c(at);
+        }
+    }
+
+    pub(super) fn end_at(&mut self, end: Instant) {
+        if let Self::ClientInvite(machine) = self {
+            machine.end_at(end);
         }
     }
 
@@ -279,6 +294,9 @@ impl Marks {
     /// The user has to learn that the request could not be sent; the transaction is over.
     pub(super) const FLOW_FAILED: Self = Self(32);
 
+    /// The next hop is the Request-URI, not the first Route value.
+    pub(super) const STRICT: Self = Self(64);
+
     pub(super) const fn has(self, mark: Self) -> bool {
         self.0 & mark.0 != 0
     }
@@ -306,7 +324,7 @@ pub struct Transaction {
     pub(super) flow: Flow,
     /// The request, later its ACK (client); the last response (server).
     pub(super) message: Block,
-    /// The head that responses begin with.
+    /// The head that responses begin with (server); the flows that may still be tried (client).
     pub(super) template: Block,
     pub(super) marks: Marks,
     /// What the size rule says of the request.

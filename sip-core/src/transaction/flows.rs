@@ -5,6 +5,7 @@
 
 use super::entry::{Kind, Machine, Marks, Transaction, TransactionId};
 use super::layer::{DEFERRED, Expired, ExpiredKind, FAILED, ON_CONNECTION, OTHER, PARKED, Transactions, URGENT};
+use super::responses::split_timestamp;
 use super::step::{Send, Step};
 use super::{Client, ClientInvite, key};
 use crate::memory::Octets;
@@ -95,7 +96,11 @@ impl<O: Octets> Transactions<'_, O> {
         };
         entry.flow = flow;
         entry.set_key(OTHER, on_flow);
+        let has_targets = !entry.template.is_none();
         build::stamp(self.octets.get_mut(message), flow.transport, None);
+        if has_targets {
+            self.drop_fallback(id);
+        }
         self.table.unlink_ready(id.0);
         self.table.link_key(id.0, OTHER, on_flow);
         self.apply(now, id, Step::send(Send::Request));
@@ -144,10 +149,10 @@ impl<O: Octets> Transactions<'_, O> {
     /// What is parked can have no flow: the name has no address, or no connection could be opened.
     ///
     /// A request that wanted a connection for its size alone is parked once more, to be launched on the datagram
-    /// [`flow`](Self::flow) that it then has (RFC 3261 §18.1.1). Any other is over, which
+    /// [`flow`](Self::flow) that it then has (RFC 3261 §18.1.1). Any other goes on to its next target, or is over, which
     /// [`handle_timeout`](Self::handle_timeout) tells. A response that can't be sent leaves its transaction as it is (RFC 6026
     /// §8.8); when the user gives another one, or this one again, another connection is tried.
-    pub fn unreachable(&mut self, id: TransactionId) {
+    pub fn unreachable(&mut self, now: Instant, id: TransactionId) {
         let Some(entry) = self.entry_mut(id) else { return };
         entry.marks.take(Marks::ASKED);
         match entry.machine {
@@ -156,7 +161,7 @@ impl<O: Octets> Transactions<'_, O> {
                 entry.flow = Flow::udp(entry.flow.remote);
                 self.park(id, until);
             }
-            Machine::Parked { .. } => self.fail(id),
+            Machine::Parked { .. } => self.launch_next(now, id),
             Machine::Once { .. } => self.rest(id),
             _ => {}
         }
@@ -171,6 +176,7 @@ impl<O: Octets> Transactions<'_, O> {
     /// port of sent-by (RFC 3261 §18.2.2). Datagrams that were deferred for the flow are dropped.
     pub fn flow_failed(&mut self, now: Instant, flow: Flow) {
         self.reap();
+        self.replies_failed(flow);
         let of_flow = key::flow(self.layer.hash, flow);
         while let Some(handle) = self.table.find(OTHER, of_flow) {
             self.table.unlink_key(handle, OTHER);
@@ -209,7 +215,7 @@ impl<O: Octets> Transactions<'_, O> {
     }
 
     /// Ends a transaction whose message can't be sent, where its state does not say that all is done.
-    fn fail(&mut self, id: TransactionId) {
+    pub(super) fn fail(&mut self, id: TransactionId) {
         let Some(entry) = self.entry_mut(id) else { return };
         let failed = !entry.machine.has_final() || matches!(entry.machine, Machine::Once { .. });
         let step = entry.machine.transport_failed();
@@ -239,7 +245,7 @@ impl<O: Octets> Transactions<'_, O> {
     fn sent_by_port(&self, id: TransactionId) -> Option<u16> {
         let entry = self.table.get(id.0)?;
         let via = match self.octets.get(entry.message) {
-            b"" => first_via(self.octets.get(entry.template)),
+            b"" => first_via(split_timestamp(self.octets.get(entry.template)).1),
             response => Kept::new(response).first(HeaderName::Via),
         };
         Via::parse(via).ok()?.port()

@@ -3,9 +3,10 @@
 //! Each rule becomes a 128-bit keyed hash over what it compares. Tokens and host names are compared in any
 //! case (§7.3.1), everything else octet by octet.
 
+use super::requests::Branch;
 use crate::message::scan::alike;
 use crate::message::{MAGIC_COOKIE, Message, Method};
-use crate::random::{HashKey, Key, KeyHasher, Token};
+use crate::random::{HashKey, Key, KeyHasher};
 use crate::transport::{Flow, Transport};
 use core::net::IpAddr;
 
@@ -34,13 +35,17 @@ pub(super) fn client(hash: HashKey, branch: &[u8], method: Method<'_>) -> Key {
     hasher(hash, Rule::Response, method, 0, 0).part_ignoring_case(branch).finish()
 }
 
-/// The same for a branch that this stack made: the magic cookie and a token.
-pub(super) fn own_client(hash: HashKey, branch: Token, method: Method<'_>) -> Key {
-    let mut text = [0; MAGIC_COOKIE.len().wrapping_add(16)];
-    let octets = MAGIC_COOKIE.iter().chain(branch.as_bytes());
+/// The same for a branch that this stack made.
+pub(super) fn own_client(hash: HashKey, branch: &Branch<'_>, method: Method<'_>) -> Key {
+    let mut text = [0; OWN.wrapping_add(Branch::LONGEST_SUFFIX)];
+    let octets = MAGIC_COOKIE.iter().chain(branch.token.as_bytes()).chain(branch.suffix);
     text.iter_mut().zip(octets).for_each(|(place, octet)| *place = *octet);
-    client(hash, &text, method)
+    let length = OWN.wrapping_add(branch.suffix.len());
+    client(hash, text.get(..length).unwrap_or(&text), method)
 }
+
+/// The octets of the magic cookie and a token.
+const OWN: usize = MAGIC_COOKIE.len().wrapping_add(16);
 
 /// The key of the client transaction that a response belongs to.
 pub(super) fn of_response(hash: HashKey, response: &Message<'_>) -> Option<Key> {

@@ -1,12 +1,13 @@
 //! The transaction layer: the table, what is ready to be sent, timers and lost flows.
 
 use super::entry::{Marks, Transaction, TransactionId, User};
+use super::replies::Replies;
 use super::step::{Indication, Send, Step};
 use super::{Timers, TransactionsRef};
 use crate::error::Capacity;
 use crate::memory::{Block, Octets, Table};
 use crate::random::HashKey;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::transport::{DATAGRAM_LIMIT, Flow};
 
 /// The ready list of responses, ACK, CANCEL and BYE.
@@ -35,13 +36,15 @@ pub struct Layer {
     pub(super) timers: Timers,
     pub(super) hash: HashKey,
     pub(super) reserved: u32,
+    pub(super) replies: Replies,
     /// The largest request that goes by datagram; zero for [`DATAGRAM_LIMIT`].
     datagram_limit: u16,
 }
 
 impl Layer {
     /// The layer before its start; all zero.
-    pub const ZERO: Self = Self { timers: Timers::ZERO, hash: HashKey::ZERO, reserved: 0, datagram_limit: 0 };
+    pub const ZERO: Self =
+        Self { timers: Timers::ZERO, hash: HashKey::ZERO, reserved: 0, replies: Replies::ZERO, datagram_limit: 0 };
 
     /// Sets the timers, and the key of the hashes over what strangers send. To be called once, first.
     pub fn start(&mut self, timers: Timers, key: HashKey) {
@@ -92,6 +95,9 @@ pub enum ExpiredKind {
     /// response may come by a connection that the peer opens (RFC 3261 §18.2.2); whether it is worth waiting for is the
     /// user's choice, who may [`abandon`](Transactions::abandon) it.
     FlowLost,
+    /// [Timer C](Transactions::timer_c) of an INVITE has fired; the transaction lives on. It is to be
+    /// [cancelled](Transactions::cancel).
+    TimerC,
     /// The transaction is over: it had done its work, or its user never gave a final response.
     Ended,
 }
@@ -144,6 +150,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// Datagrams share a socket, so for a datagram flow all deferred datagrams are meant.
     pub fn flow_writable(&mut self, flow: Flow) {
         self.reap();
+        self.replies_writable(flow);
         let mut next = self.table.view().last(DEFERRED);
         while let Some(handle) = next {
             let table = &mut self.table;
@@ -172,6 +179,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
             self.apply(now, id, step);
             let kind = match step {
                 Step { indication: Indication::TimedOut, .. } => ExpiredKind::TimedOut,
+                Step { indication: Indication::TimerC, .. } => ExpiredKind::TimerC,
                 Step { ended: true, .. } => ExpiredKind::Ended,
                 _ => continue,
             };
@@ -186,14 +194,6 @@ impl<'a, O: Octets> Transactions<'a, O> {
         if !self.bytes(id).is_empty() {
             self.queue(now, id);
         }
-    }
-
-    /// Bounds the wait of an INVITE for its final response: `patience` from now its user is told that time is up.
-    pub fn limit(&mut self, now: Instant, id: TransactionId, patience: Duration) {
-        let Some(entry) = self.entry_mut(id) else { return };
-        entry.machine.limit(now.after(patience));
-        let deadline = entry.machine.poll_timeout();
-        self.table.set_timer(id.0, deadline);
     }
 
     /// Ends a transaction at once and sends nothing.

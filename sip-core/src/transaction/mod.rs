@@ -7,7 +7,8 @@
 //!    a request is matched and taken at once ([`Transactions::receive_request`]), and made a transaction by
 //!    [`Transactions::server`] when it is new.
 //! 2. What has to be sent stands in ready lists; [`Transactions::poll_send`] names the next and
-//!    [`Transactions::lend`] lends its octets from where they are kept.
+//!    [`Transactions::lend`] lends its octets from where they are kept. Answers without a transaction come from
+//!    [`Transactions::poll_reply`].
 //! 3. [`Transactions::handle_timeout`] tells, one a call, what timers and failed flows did.
 //!
 //! What is pending stands in a ready list of the table, an entry in one of them at most; nothing waits in the layer itself,
@@ -21,12 +22,14 @@ mod entry;
 mod flows;
 mod key;
 mod layer;
+mod replies;
 mod requests;
 mod responses;
 pub mod server;
 pub mod server_invite;
 mod step;
 mod storage;
+mod targets;
 mod timers;
 mod view;
 
@@ -35,12 +38,14 @@ pub use client_invite::ClientInvite;
 pub use entry::{State, Transaction, TransactionId, User};
 pub use flows::response_flow;
 pub use layer::{Expired, ExpiredKind, Layer, Transactions};
-pub use requests::{ClientOutcome, NewClient, NewOnce};
+pub use replies::{REPLIES, ReplyId};
+pub use requests::{Branch, ClientOutcome, NewClient, NewOnce};
 pub use responses::{NewRequest, NewServer, ServerMatch};
 pub use server::Server;
 pub use server_invite::ServerInvite;
 pub use step::{Indication, Send, Step};
 pub use storage::{Arrays, Storage};
+pub use targets::TARGETS;
 pub use timers::{TRYING_AFTER, Timer, Timers};
 pub use view::TransactionsRef;
 

@@ -4,12 +4,37 @@ use super::entry::{Kind, Machine, Marks, Transaction, TransactionId, User};
 use super::key;
 use super::layer::{MATCH, Transactions};
 use super::step::{Indication, Send};
-use crate::error::Capacity;
+use crate::error::{Capacity, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::{Kept, Message, Method, build};
-use crate::random::Token;
-use crate::time::Instant;
+use crate::message::{Kept, Message, Method, Writer, build};
+use crate::random::{Key, Token};
+use crate::time::{Duration, Instant};
 use crate::transport::Flow;
+
+/// A branch of ours, as it stands behind the magic cookie: a token that makes it unique, and what its user adds (a proxy the
+/// hash by which it knows loops, RFC 5393 §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Branch<'a> {
+    pub(super) token: Token,
+    pub(super) suffix: &'a [u8],
+}
+
+impl<'a> Branch<'a> {
+    /// The most octets that may follow the token.
+    pub const LONGEST_SUFFIX: usize = 41;
+
+    /// A token with a suffix, which has to be made of token characters; `None` when it is too long.
+    #[must_use]
+    pub const fn with_suffix(token: Token, suffix: &'a [u8]) -> Option<Self> {
+        if suffix.len() <= Self::LONGEST_SUFFIX { Some(Self { token, suffix }) } else { None }
+    }
+}
+
+impl From<Token> for Branch<'_> {
+    fn from(token: Token) -> Self {
+        Self { token, suffix: b"" }
+    }
+}
 
 /// What a client transaction is made of.
 #[derive(Clone, Copy, Debug)]
@@ -20,12 +45,32 @@ pub struct NewClient<'a> {
     pub flow: Flow,
     /// Its method; anything but ACK, which has no transaction.
     pub method: Method<'a>,
-    /// What follows the magic cookie in the branch of its topmost Via.
-    pub branch: Token,
+    /// The branch of its topmost Via.
+    pub branch: Branch<'a>,
     /// Whom to tell.
     pub user: User,
     /// Whether it may take an entry that was set aside.
     pub reserved: bool,
+}
+
+/// What an entry of the client side starts with.
+#[derive(Clone, Copy)]
+pub(super) struct Start {
+    /// What its responses are matched by; zero when it gets none.
+    pub(super) matched: Key,
+    pub(super) kind: Kind,
+    pub(super) marks: Marks,
+    pub(super) block: Block,
+    pub(super) flow: Flow,
+    pub(super) user: User,
+    pub(super) reserved: bool,
+}
+
+/// The kind of the transaction of a request, and whether it must not wait behind others.
+pub(super) fn kind_of(method: Method<'_>) -> (Kind, Marks) {
+    let urgent = matches!(method, Method::Bye | Method::Cancel | Method::Ack);
+    let kind = if method == Method::Invite { Kind::Invite } else { Kind::Other };
+    (kind, if urgent { Marks::URGENT } else { Marks::NONE })
 }
 
 /// What became of a response.
@@ -61,24 +106,11 @@ impl<O: Octets> Transactions<'_, O> {
     /// [`Capacity::Transactions`] when there is no entry; the block stays the caller's.
     pub fn once(&mut self, now: Instant, new: NewOnce) -> Result<TransactionId, Capacity> {
         self.reap();
-        let id = self.insert(new.reserved)?;
-        let until = now.after(self.layer.timers.sixty_four_t1());
-        if let Some(entry) = self.entry_mut(id) {
-            let machine = Machine::Parked { kind: Kind::Once, until };
-            let (message, user) = (new.block, new.user);
-            *entry = Transaction { machine, message, user, marks: Marks::URGENT, ..Transaction::ZERO };
-        }
-        self.start(now, id, new.flow, until);
-        Ok(id)
-    }
-
-    /// Puts a request on its flow, or among those whose flow has to be found.
-    fn start(&mut self, now: Instant, id: TransactionId, flow: Flow, until: Instant) {
-        if flow.is_none() {
-            self.park(id, until);
-        } else {
-            self.launch(now, id, flow);
-        }
+        let NewOnce { block, flow, user, reserved } = new;
+        self.begin(
+            now,
+            Start { matched: Key::ZERO, kind: Kind::Once, marks: Marks::URGENT, block, flow, user, reserved },
+        )
     }
 
     /// Starts a client transaction and makes its request ready to be sent.
@@ -87,25 +119,77 @@ impl<O: Octets> Transactions<'_, O> {
     /// [`Capacity::Transactions`] when there is no entry; the block stays the caller's.
     pub fn client(&mut self, now: Instant, new: NewClient<'_>) -> Result<TransactionId, Capacity> {
         self.reap();
-        let id = self.insert(new.reserved)?;
-        let matched = key::own_client(self.layer.hash, new.branch, new.method);
+        let matched = key::own_client(self.layer.hash, &new.branch, new.method);
+        let NewClient { block, flow, user, reserved, .. } = new;
+        let (kind, marks) = kind_of(new.method);
+        self.begin(now, Start { matched, kind, marks, block, flow, user, reserved })
+    }
+
+    /// Starts a client transaction that is known by `matched`.
+    pub(super) fn begin(&mut self, now: Instant, start: Start) -> Result<TransactionId, Capacity> {
+        let id = self.insert(start.reserved)?;
         // As long as Timers B and F would wait.
         let until = now.after(self.layer.timers.sixty_four_t1());
-        let urgent = matches!(new.method, Method::Bye | Method::Cancel | Method::Ack);
-        let kind = if new.method == Method::Invite { Kind::Invite } else { Kind::Other };
+        let Start { matched, kind, marks, block: message, flow, user, .. } = start;
         if let Some(entry) = self.entry_mut(id) {
-            *entry = Transaction {
-                machine: Machine::Parked { kind, until },
-                message: new.block,
-                user: new.user,
-                marks: if urgent { Marks::URGENT } else { Marks::NONE },
-                ..Transaction::ZERO
-            };
+            *entry =
+                Transaction { machine: Machine::Parked { kind, until }, message, user, marks, ..Transaction::ZERO };
             entry.set_key(MATCH, matched);
         }
-        self.table.link_key(id.0, MATCH, matched);
-        self.start(now, id, new.flow, until);
+        if matched != Key::ZERO {
+            self.table.link_key(id.0, MATCH, matched);
+        }
+        if flow.is_none() {
+            self.park(id, until);
+        } else {
+            self.launch(now, id, flow);
+        }
         Ok(id)
+    }
+
+    /// Cancels an INVITE (RFC 3261 §9.1): a CANCEL with the INVITE's branch goes the INVITE's way, and the INVITE's transaction
+    /// waits for its final response for 64 * T1 more. `rows` writes further headers (Reason, say); `user` is the CANCEL's. It
+    /// may use what is reserved.
+    ///
+    /// # Errors
+    /// [`Error::State`] before a provisional response, when no CANCEL may be sent yet, and after a final one;
+    /// [`Error::Gone`] without such a transaction; [`Error::Capacity`]. In all of them nothing was sent; only with the last
+    /// the 64 * T1 run all the same.
+    pub fn cancel(
+        &mut self,
+        now: Instant,
+        invite: TransactionId,
+        user: User,
+        rows: &dyn Fn(&O::Kept<'_>, &mut Writer<'_>),
+    ) -> Result<TransactionId, Error> {
+        self.reap();
+        let until = now.after(self.layer.timers.sixty_four_t1());
+        let entry = self.entry_mut(invite).ok_or(Error::Gone)?;
+        if !entry.machine.stops_retransmitting() {
+            return Err(Error::State);
+        }
+        entry.machine.end_at(until);
+        let (message, flow, deadline) = (entry.message, entry.flow, entry.machine.poll_timeout());
+        self.table.set_timer(invite.0, deadline);
+        let request = self.octets.get(message);
+        let (want, branch) = (request.len(), Kept::new(request).branch().ok_or(Error::Gone)?);
+        let matched = key::client(self.layer.hash, branch, Method::Cancel);
+        let block = self.octets.write(want, true, |kept, writer| {
+            build::cancel(writer, &Kept::new(kept.get(message)), |writer| rows(kept, writer));
+        })?;
+        let (kind, marks) = kind_of(Method::Cancel);
+        let made = self.begin(now, Start { matched, kind, marks, block, flow, user, reserved: true });
+        Ok(made.inspect_err(|_| self.octets.release(block))?)
+    }
+
+    /// Starts Timer C of an INVITE, or starts it anew (RFC 3261 §16.6 step 11, §16.7 step 2): `after` from now, if there is no
+    /// final response, [`ExpiredKind::TimerC`](super::ExpiredKind::TimerC) asks the user to [`cancel`](Self::cancel) it. It
+    /// runs in Proceeding, which has no timer of its own.
+    pub fn timer_c(&mut self, now: Instant, id: TransactionId, after: Duration) {
+        let Some(entry) = self.entry_mut(id) else { return };
+        entry.machine.set_timer_c(now.after(after));
+        let deadline = entry.machine.poll_timeout();
+        self.table.set_timer(id.0, deadline);
     }
 
     /// Takes a response for the transaction that [`match_response`](Self::match_response) named. The ACK to a final response
@@ -117,10 +201,15 @@ impl<O: Octets> Transactions<'_, O> {
             return ClientOutcome::Absorbed;
         };
         let mut step = entry.machine.receive_response(now, status, &timers);
+        let found = !entry.template.is_none();
         if step.send == Send::Ack && !entry.marks.has(Marks::ACK) && !self.write_ack(id, response) {
             // The next retransmission of the response tries again.
             self.table.unlink_ready(id.0);
             step.send = Send::Nothing;
+        }
+        if found {
+            // The target has answered.
+            self.drop_targets(id);
         }
         self.apply(now, id, step);
         if step.indication == Indication::Response { ClientOutcome::Deliver } else { ClientOutcome::Absorbed }

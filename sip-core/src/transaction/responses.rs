@@ -1,13 +1,13 @@
 //! The server side of the layer: requests in, responses out (RFC 3261 §17.2).
 
-use super::entry::{Machine, Transaction, TransactionId, User};
+use super::entry::{Machine, Marks, Transaction, TransactionId, User};
 use super::flows::response_flow;
-use super::layer::{MATCH, OTHER, Transactions};
+use super::layer::{DEFERRED, MATCH, ORDINARY, OTHER, PARKED, Transactions, URGENT};
 use super::step::Indication;
 use super::{Server, ServerInvite, key};
 use crate::error::{Argument, Capacity, Error};
-use crate::memory::{KeptBlocks, Octets};
-use crate::message::{Message, Method, Writer, build, reason_phrase};
+use crate::memory::{Block, KeptBlocks, Octets};
+use crate::message::{ForwardResponse, HeaderName, Message, Method, Writer, build, reason_phrase};
 use crate::random::{Key, Token};
 use crate::time::Instant;
 use crate::transport::Flow;
@@ -108,6 +108,7 @@ impl<O: Octets> Transactions<'_, O> {
         }
         let want = request.head_len();
         let written = self.octets.write(want, reserved, |_, writer| {
+            write_timestamp(writer, request);
             build::response_head(writer, request, source.remote, Some(to_tag));
         });
         let template = written.map_err(|error| match error {
@@ -176,20 +177,88 @@ impl<O: Octets> Transactions<'_, O> {
         if !(100..700).contains(&status) {
             return Err(Error::Invalid(Argument::Status));
         }
-        let timers = self.layer.timers;
-        let entry = self.entry_mut(id).filter(|entry| entry.machine.is_server()).ok_or(Error::Gone)?;
-        if entry.machine.has_final() {
+        let entry = self.accepting(id, status)?;
+        if entry.template.is_none() {
+            // The head went with the first final response.
             return Err(Error::State);
         }
         self.write_response(id, status, reason, reserved, rest)?;
-        let Some(entry) = self.entry_mut(id) else { return Err(Error::Gone) };
+        self.send_response(now, id, status);
+        Ok(())
+    }
+
+    /// A server transaction whose machine takes a response of this status.
+    fn accepting(&mut self, id: TransactionId, status: u16) -> Result<&mut Transaction, Error> {
+        let entry = self.entry_mut(id).filter(|entry| entry.machine.is_server()).ok_or(Error::Gone)?;
+        if entry.machine.accepts(status) {
+            Ok(entry)
+        } else if entry.machine.has_final() {
+            Err(Error::State)
+        } else {
+            Err(Error::Invalid(Argument::Status))
+        }
+    }
+
+    /// The response that is written goes out.
+    fn send_response(&mut self, now: Instant, id: TransactionId, status: u16) {
+        let timers = self.layer.timers;
+        let Some(entry) = self.entry_mut(id) else { return };
         let step = entry.machine.respond(now, status, &timers);
         if status >= 200 {
             let template = core::mem::take(&mut entry.template);
             self.octets.release(template);
         }
         self.apply(now, id, step);
+    }
+
+    /// Passes on a response that a client transaction received: as it came, without its topmost Via (RFC 3261 §16.7). Whether
+    /// it is accepted says the machine: a second 2xx to an INVITE is, and is sent like the first.
+    ///
+    /// A 2xx to an INVITE is given back when it is sent, for its repetitions come from who gave it.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] without such a server transaction; [`Error::State`] when its state takes no such response;
+    /// [`Error::Invalid`] for what can't be passed on: a 100, which is for one hop, a 1xx or 408 to a request other than INVITE
+    /// (RFC 4320 §4), a response without a Via below ours; [`Error::Capacity`]. Nothing has changed.
+    pub fn relay(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        response: &Message<'_>,
+        reserved: bool,
+    ) -> Result<(), Error> {
+        self.reap();
+        let status = response.status().filter(|status| *status > 100).ok_or(Error::Invalid(Argument::Status))?;
+        let by_stream = self.accepting(id, status)?.flow.transport.is_reliable();
+        let forward = ForwardResponse::new(response);
+        let forward = if by_stream { forward.content_length() } else { forward };
+        // What can't be passed on leaves nothing written.
+        let block = self.octets.write(response.bytes().len(), reserved, |_, writer| {
+            let _ = forward.write_to(writer);
+        })?;
+        if block.is_none() {
+            return Err(Error::Invalid(Argument::Status));
+        }
+        self.replace_message(id, block);
+        self.send_response(now, id, status);
+        if let Some(entry) = self.entry_mut(id)
+            && matches!(entry.machine, Machine::ServerInvite(_))
+            && (200..300).contains(&status)
+        {
+            entry.marks.set(Marks::FORGET);
+        }
         Ok(())
+    }
+
+    /// Gives the message of a transaction back as soon as it is sent: its repetitions are not this transaction's.
+    pub fn forget_when_sent(&mut self, id: TransactionId) {
+        self.reap();
+        let ready = self.table.ready_list(id.0);
+        let Some(entry) = self.entry_mut(id) else { return };
+        entry.marks.set(Marks::FORGET);
+        if !matches!(ready, Some(URGENT | ORDINARY | DEFERRED | PARKED)) {
+            self.rest(id);
+        }
     }
 
     /// Ends a server transaction with a final response of nothing but a status; when there is no room even for that, without one.
@@ -224,12 +293,39 @@ impl<O: Octets> Transactions<'_, O> {
         let reason = reason.unwrap_or(reason_phrase(status).as_bytes());
         let block = self.octets.write(want, reserved, |kept, writer| {
             writer.status_line(status, reason);
-            writer.raw(kept.get(template));
+            let (timestamp, head) = split_timestamp(kept.get(template));
+            if status == 100 {
+                writer.raw(timestamp);
+            }
+            writer.raw(head);
             rest(kept, writer);
         })?;
-        let Some(entry) = self.entry_mut(id) else { return Err(Error::Gone) };
-        let old = core::mem::replace(&mut entry.message, block);
-        self.octets.release(old);
+        self.replace_message(id, block);
         Ok(())
     }
+
+    fn replace_message(&mut self, id: TransactionId, block: Block) {
+        let Some(entry) = self.entry_mut(id) else { return };
+        let old = core::mem::replace(&mut entry.message, block);
+        self.octets.release(old);
+    }
+}
+
+/// Keeps the Timestamp of a request before the head of its responses, for the 100 (RFC 3261 §8.2.6.1).
+fn write_timestamp(writer: &mut Writer<'_>, request: &Message<'_>) {
+    if let Some(value) = request.header_rows(HeaderName::Timestamp).next()
+        && !value.contains(&b'\r')
+    {
+        writer.header_raw(HeaderName::Timestamp, value);
+    }
+}
+
+/// Divides what a server transaction keeps of its request: the Timestamp row if there is one, and the head of the responses.
+pub(super) fn split_timestamp(template: &[u8]) -> (&[u8], &[u8]) {
+    // The head begins with Via.
+    let end = match template {
+        [b'T', ..] => template.iter().position(|octet| *octet == b'\n').map_or(0, |end| end.saturating_add(1)),
+        _ => 0,
+    };
+    template.split_at_checked(end).unwrap_or((b"", template))
 }

@@ -7,13 +7,11 @@
 //!               |  Trying   |---+
 //!               |           |<--+
 //!               +-----------+--------------------------------+
-//!   200-699 from   |     |1xx from the user, sent            |
-//!   the user, sent |     V                                   |
-//!                  |  +------------+                         |64 * T1
-//!                  |  | Proceeding |--+ request, response    |without
-//!                  |  |            |<-+ sent                 |a final
-//!                  |  |            |--+ 1xx from the user,   |response
-//!                  |  |            |<-+ sent                 |
+//!   200-699 from   |     |no final response until the        |
+//!   the user, sent |     V client's Timer E is T2: 100 sent  |64 * T1
+//!                  |  +------------+                         |without
+//!                  |  | Proceeding |--+ request, 100         |a final
+//!                  |  |            |<-+ sent                 |response
 //!                  |  +------------+------------------------>|
 //!                  V     |200-699 from the user, sent        |
 //!                +-----------+                               |
@@ -30,17 +28,19 @@
 //! | input | Trying | Proceeding | Completed |
 //! |---|---|---|---|
 //! | request | - | response | response |
-//! | 1xx from the user | sent, Proceeding | sent | refused |
-//! | 200-699 from the user | sent, Completed, Timer J | sent, Completed, Timer J | refused |
+//! | 1xx, 408 from the user | refused | refused | refused |
+//! | other 200-699 from the user | sent, Completed, Timer J | sent, Completed, Timer J | refused |
+//! | Timer E is T2 | 100, Proceeding | | |
 //! | 64 * T1, Timer J | Terminated | Terminated | Terminated |
 //! | transport error | told | told | told |
 //!
 //! Over reliable transports Timer J is zero, so that Completed is Terminated at once. After a transport error
 //! the state stays (RFC 6026 §8.8). When 64 * T1 have passed, the client has given up; a response would come too
-//! late, a 408 above all (RFC 4320 §4.2), so the transaction ends silently.
+//! late, a 408 above all, so the transaction ends silently and a 408 is never sent (RFC 4320 §4.2). A 100 tells a client to
+//! send no more often than every T2; earlier than that it would do harm, and any other 1xx always does (§4.1).
 
 use super::step::{Indication, Send, Step};
-use super::timers::{Running, Timers};
+use super::timers::{Running, Timer, Timers};
 use crate::time::Instant;
 
 /// A server transaction for a request other than INVITE, without the messages.
@@ -58,7 +58,7 @@ pub struct Server {
 pub enum State {
     /// The request was passed to the user, which has not responded.
     Trying = 1,
-    /// The user gave a provisional response.
+    /// A 100 was sent, because the user takes long.
     Proceeding,
     /// The user gave a final response, which is sent again for each retransmission of the request.
     Completed,
@@ -70,7 +70,8 @@ impl Server {
     /// The transaction whose request came at `now`: in Trying, with 64 * T1 for the user.
     #[must_use]
     pub fn new(now: Instant, reliable: bool, timers: &Timers) -> Self {
-        Self { timers: Running::end_after(now, timers.sixty_four_t1()), state: State::Trying, reliable }
+        let running = Running::end_after(now, timers.sixty_four_t1()).send_after(now, timers.until_t2());
+        Self { timers: running, state: State::Trying, reliable }
     }
 
     /// The state.
@@ -93,24 +94,28 @@ impl Server {
         }
     }
 
-    /// Whether [`respond`](Self::respond) would take a response now.
+    /// Whether [`respond`](Self::respond) would take this status now.
     #[must_use]
-    pub const fn accepts(&self) -> bool {
-        matches!(self.state, State::Trying | State::Proceeding)
+    pub const fn accepts(&self, status: u16) -> bool {
+        matches!(self.state, State::Trying | State::Proceeding) && status >= 200 && status != 408
     }
 
     /// Takes a response of the user by its status code; what the state refuses is not sent.
     pub fn respond(&mut self, now: Instant, status: u16, timers: &Timers) -> Step {
-        match self.state {
-            State::Trying => self.respond_in_trying(now, status, timers),
-            State::Proceeding => self.respond_in_proceeding(now, status, timers),
-            State::Completed | State::Terminated => Step::NOTHING,
-        }
+        if self.accepts(status) { self.complete(now, timers) } else { Step::NOTHING }
     }
 
     /// Handles the timer when it is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) -> Step {
-        if self.timers.end.is_due(now) { self.terminate() } else { Step::NOTHING }
+        if self.timers.end.is_due(now) {
+            return self.terminate();
+        }
+        if self.state == State::Trying && self.timers.send.is_due(now) {
+            self.timers.send = Timer::STOPPED;
+            self.state = State::Proceeding;
+            return Step::send(Send::Trying);
+        }
+        Step::NOTHING
     }
 
     /// The transport could not send the response (RFC 6026 §8.8).
@@ -122,18 +127,6 @@ impl Server {
     #[must_use]
     pub fn relative_to(self, now: Instant) -> Self {
         Self { timers: self.timers.relative_to(now), ..self }
-    }
-
-    fn respond_in_trying(&mut self, now: Instant, status: u16, timers: &Timers) -> Step {
-        if status >= 200 {
-            return self.complete(now, timers);
-        }
-        self.state = State::Proceeding;
-        Step::send(Send::Response)
-    }
-
-    fn respond_in_proceeding(&mut self, now: Instant, status: u16, timers: &Timers) -> Step {
-        if status >= 200 { self.complete(now, timers) } else { Step::send(Send::Response) }
     }
 
     fn complete(&mut self, now: Instant, timers: &Timers) -> Step {
@@ -167,7 +160,7 @@ mod tests {
         let mut machine = Server::new(START, false, &TIMERS);
         match state {
             Trying => {}
-            Proceeding => _ = machine.respond(START, 100, &TIMERS),
+            Proceeding => _ = machine.handle_timeout(Instant::from_millis(1000 + 3500)),
             Completed => _ = machine.respond(START, 200, &TIMERS),
             Terminated => _ = machine.handle_timeout(Instant::from_millis(33_000)),
         }
@@ -186,31 +179,32 @@ mod tests {
     #[test]
     fn every_state_takes_every_input_as_the_table_says() {
         use Input::{Request, Respond, Time, TransportError};
-        const PROVISIONAL: Input = Respond(&[100, 180, 199]);
+        const REFUSED: Input = Respond(&[100, 180, 199, 408]);
         const FINAL: Input = Respond(&[200, 302, 401, 503, 699]);
         let (none, sent) = (Step::NOTHING, Step::send(Send::Response));
         let (over, lost) = (none.ended(), Step::indicate(Indication::TransportError));
         let table = [
             (Trying, Request, Trying, none),
-            (Trying, PROVISIONAL, Proceeding, sent),
+            (Trying, REFUSED, Trying, none),
             (Trying, FINAL, Completed, sent),
-            (Trying, Time(31_999), Trying, none),
+            (Trying, Time(3499), Trying, none),
+            (Trying, Time(3500), Proceeding, Step::send(Send::Trying)),
             (Trying, Time(32_000), Terminated, over),
             (Trying, TransportError, Trying, lost),
             (Proceeding, Request, Proceeding, sent),
-            (Proceeding, PROVISIONAL, Proceeding, sent),
+            (Proceeding, REFUSED, Proceeding, none),
             (Proceeding, FINAL, Completed, sent),
             (Proceeding, Time(31_999), Proceeding, none),
             (Proceeding, Time(32_000), Terminated, over),
             (Proceeding, TransportError, Proceeding, lost),
             (Completed, Request, Completed, sent),
-            (Completed, PROVISIONAL, Completed, none),
+            (Completed, REFUSED, Completed, none),
             (Completed, FINAL, Completed, none),
             (Completed, Time(31_999), Completed, none),
             (Completed, Time(32_000), Terminated, over),
             (Completed, TransportError, Completed, lost),
             (Terminated, Request, Terminated, none),
-            (Terminated, PROVISIONAL, Terminated, none),
+            (Terminated, REFUSED, Terminated, none),
             (Terminated, FINAL, Terminated, none),
             (Terminated, Time(1_000_000_000), Terminated, none),
             (Terminated, TransportError, Terminated, none),
@@ -224,7 +218,7 @@ mod tests {
                 Request => check(&mut |it| it.receive_request()),
                 Respond(statuses) => statuses.iter().for_each(|status| {
                     check(&mut |it| it.respond(START, *status, &TIMERS));
-                    assert_eq!(machine(state).accepts(), expected == sent, "row {row}");
+                    assert_eq!(machine(state).accepts(*status), expected == sent, "row {row}");
                 }),
                 Time(after) => check(&mut |it| it.handle_timeout(Instant::from_millis(1000 + after))),
                 TransportError => check(&mut |it| it.transport_failed()),

@@ -30,6 +30,8 @@ pub enum Indication {
     Ack,
     /// The peer did not answer: Timer B or F, or Timer H for the ACK.
     TimedOut,
+    /// Timer C has fired: the INVITE is to be cancelled.
+    TimerC,
     /// The transport could not send.
     TransportError,
 }

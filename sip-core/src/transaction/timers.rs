@@ -29,6 +29,18 @@ impl Timers {
         self.t1.times(64)
     }
 
+    /// How long after the first request a client's Timer E is T2: 3.5 s by default (RFC 3261 §17.1.2.2).
+    #[must_use]
+    pub fn until_t2(&self) -> Duration {
+        let (t1, t2) = (self.t1.as_millis(), self.t2.as_millis());
+        let mut pause = t1.max(1);
+        while pause < t2 {
+            pause = pause.saturating_add(pause);
+        }
+        // The pauses before add up to the last one less the first.
+        Duration::from_millis(pause.saturating_sub(t1).max(t1))
+    }
+
     /// Timer D over an unreliable transport: 32 s, and no less than the peer's Timer H (RFC 3261 §17.1.1.2).
     #[must_use]
     pub fn d(&self) -> Duration {
@@ -58,6 +70,11 @@ impl Timer {
     #[must_use]
     pub fn after(from: Instant, after: Duration) -> Self {
         Self(from.add(after.max(Duration::from_millis(1))))
+    }
+
+    /// A timer that fires at this moment.
+    pub(super) fn at(moment: Instant) -> Self {
+        Self(if moment == Instant::ZERO { Instant::from_millis(1) } else { moment })
     }
 
     /// When it fires; `None` when it does not run.
@@ -168,6 +185,18 @@ mod tests {
         assert_eq!(timer.relative_to(Instant::from_millis(12)), later.relative_to(Instant::from_millis(1012)));
         assert_eq!(Timer::STOPPED.relative_to(Instant::from_millis(12)), Timer::STOPPED);
         assert_eq!(Timer::STOPPED.or(timer), timer.deadline());
+    }
+
+    #[test]
+    fn timer_e_reaches_t2_after_the_pauses_before() {
+        let of = |t1, t2| {
+            Timers { t1: Duration::from_millis(t1), t2: Duration::from_millis(t2), t4: Duration::ZERO }.until_t2()
+        };
+        for (t1, t2, until) in [(500, 4000, 3500), (500, 5000, 7500), (500, 500, 500), (4000, 500, 4000), (0, 500, 512)]
+        {
+            assert_eq!(of(t1, t2), Duration::from_millis(until));
+        }
+        assert!(of(1, u64::MAX) > Duration::from_secs(1));
     }
 
     #[test]

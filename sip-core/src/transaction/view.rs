@@ -1,8 +1,9 @@
 //! What can be read of the layer without changing it.
 
-use super::entry::{State, Transaction, TransactionId, User};
+use super::entry::{Marks, State, Transaction, TransactionId, User};
 use super::key;
 use super::layer::{DEFERRED, FAILED, Layer, MATCH, ORDINARY, PARKED, Transactions, URGENT};
+use super::replies::{ReplyId, Stage};
 use crate::memory::{Block, Octets, TableRef};
 use crate::message::Message;
 use crate::random::ContentHasher;
@@ -58,6 +59,19 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
         (!bytes.is_empty()).then_some((bytes, entry.flow))
     }
 
+    /// An answer to send, and where: what [`Transactions::poll_reply`] gave.
+    #[must_use]
+    pub fn lend_reply(self, id: ReplyId) -> Option<(&'a [u8], Flow)> {
+        let reply = self.layer.replies.slots.get(usize::from(id.slot)).filter(|reply| reply.turn == id.turn)?;
+        Some((self.octets.get(reply.block), reply.flow))
+    }
+
+    /// Answers without a transaction that were lost for lack of room since the start.
+    #[must_use]
+    pub const fn dropped_replies(self) -> u32 {
+        self.layer.replies.dropped
+    }
+
     /// The user; none when the transaction has ended.
     #[must_use]
     pub fn user(self, id: TransactionId) -> User {
@@ -69,6 +83,12 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
     #[must_use]
     pub fn flow(self, id: TransactionId) -> Flow {
         self.entry(id).map_or(Flow::NONE, |entry| entry.flow)
+    }
+
+    /// Whether the next hop of a request is its Request-URI; see [`Transactions::set_strict`].
+    #[must_use]
+    pub fn is_strict(self, id: TransactionId) -> bool {
+        self.entry(id).is_some_and(|entry| entry.marks.has(Marks::STRICT))
     }
 
     /// Whether it is a client transaction.
@@ -156,6 +176,10 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
         };
         let sum = self.table.iter().fold(0_u64, |sum, (_, entry)| sum.wrapping_add(of_one(entry)));
         (sum, self.len(), self.layer.reserved).hash(hasher);
+        let replies = self.layer.replies.slots.iter().filter(|reply| !matches!(reply.stage, Stage::Free | Stage::Lent));
+        for reply in replies {
+            (self.octets.get(reply.block), reply.flow, reply.stage).hash(hasher);
+        }
         for list in [URGENT, ORDINARY, DEFERRED, PARKED, FAILED] {
             let mut next = self.table.first(list);
             while let Some(handle) = next {
@@ -183,6 +207,12 @@ impl<O: Octets> Transactions<'_, O> {
     #[must_use]
     pub fn lend(&self, id: TransactionId) -> Option<(&[u8], Flow)> {
         self.view().lend(id)
+    }
+
+    /// See [`TransactionsRef::lend_reply`].
+    #[must_use]
+    pub fn lend_reply(&self, id: ReplyId) -> Option<(&[u8], Flow)> {
+        self.view().lend_reply(id)
     }
 
     /// See [`TransactionsRef::user`].

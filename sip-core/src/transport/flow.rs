@@ -201,6 +201,37 @@ impl Flow {
         matches!(self.transport, Transport::None)
     }
 
+    /// The length of [`to_octets`](Self::to_octets).
+    pub(crate) const OCTETS: usize = 24;
+
+    /// The flow in octets, to be kept among messages.
+    pub(crate) const fn to_octets(self) -> [u8; Self::OCTETS] {
+        let kind = self.transport as u8 | (self.remote.family as u8) << 4;
+        let ([p, q], [c, d, e, f]) = (self.remote.port.to_le_bytes(), self.connection.to_le_bytes());
+        let [i, j, k, l, m, n, o, r, s, t, u, v, w, x, y, z] = self.remote.octets;
+        [kind, 0, p, q, c, d, e, f, i, j, k, l, m, n, o, r, s, t, u, v, w, x, y, z]
+    }
+
+    /// The flow that these octets begin with.
+    pub(crate) fn from_octets(octets: &[u8]) -> Self {
+        let Some(&[kind, _, p, q, c, d, e, f, ref ip @ ..]) = octets.first_chunk::<{ Self::OCTETS }>() else {
+            return Self::NONE;
+        };
+        let transport = match kind & 15 {
+            1 => Transport::Udp,
+            2 => Transport::Tcp,
+            3 => Transport::Tls,
+            _ => Transport::None,
+        };
+        let family = match kind >> 4 {
+            1 => Family::V4,
+            2 => Family::V6,
+            _ => Family::None,
+        };
+        let remote = Address { octets: *ip, port: u16::from_le_bytes([p, q]), family };
+        Self { remote, connection: u32::from_le_bytes([c, d, e, f]), transport }
+    }
+
     /// Whether room on this flow is room for what waits on `other`: datagrams share a socket.
     #[must_use]
     pub fn carries(self, other: Self) -> bool {
@@ -267,6 +298,19 @@ mod tests {
         }
         assert_eq!(Address::NONE.socket_addr(), None);
         assert_ne!(Address::NONE, Address::v4(Ipv4Addr::UNSPECIFIED, 0));
+    }
+
+    #[test]
+    fn a_flow_survives_being_kept_in_octets() {
+        for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+            for text in ["192.0.2.1:5060", "[2001:db8::1]:65535"] {
+                let remote = Address::from(text.parse::<SocketAddr>().unwrap());
+                let flow = Flow { remote, transport, connection: 0x0102_0304 };
+                assert_eq!(Flow::from_octets(&flow.to_octets()), flow);
+            }
+        }
+        assert_eq!(Flow::from_octets(&Flow::NONE.to_octets()), Flow::NONE);
+        assert_eq!(Flow::from_octets(&[1; 23]), Flow::NONE);
     }
 
     #[test]

@@ -346,7 +346,7 @@ impl<O: Octets> Context<'_, O> {
         let reserved = matches!(owner, UsageId::Invite(InviteTransaction::Bye(_)));
         let new = self.rewrite(block, reserved, again)?;
         let user = owner.user(tries);
-        self.send_request(NewClient { block: new.block, flow, method, branch: new.branch, user, reserved }).ok()
+        self.send_request(NewClient { block: new.block, flow, method, branch: new.branch.into(), user, reserved }).ok()
     }
 
     /// Writes a kept request again with a new branch and the next CSeq of its dialog.

@@ -33,7 +33,6 @@ pub(super) struct Core {
     pub(super) sessions: Sessions,
     pub(super) random: Random,
     pub(super) hash: HashKey,
-    pub(super) reply: super::reply::Reply,
     /// The moment up to which transaction timers are worked off.
     pub(super) expire_to: Instant,
     /// Octets that all calls together have reserved for their hang-ups.
@@ -49,7 +48,6 @@ impl Core {
         sessions: Sessions::ZERO,
         random: Random::ZERO,
         hash: HashKey::ZERO,
-        reply: super::reply::Reply::ZERO,
         expire_to: Instant::ZERO,
         reserved_octets: 0,
         requests: 0,

@@ -4,9 +4,10 @@ use super::config::Text;
 use super::context::{BLOCKED, Context, SEND, TELL};
 use super::event::{Call, Event};
 use super::headers::{Field, list_contains_method, list_contains_tag};
+use super::usage::invite::InviteTransaction;
 use super::usage::{Failure, Tries, UsageId};
 use crate::dialog::request_number;
-use crate::memory::Octets;
+use crate::memory::{Block, Octets};
 use crate::message::{HeaderName, Message, Method, Scheme};
 use crate::role::Received;
 use crate::transaction::{Expired, ExpiredKind, ServerMatch, TransactionId};
@@ -23,8 +24,13 @@ impl<O: Octets> Context<'_, O> {
         let Some((id, user)) = self.transactions.match_response(response) else { return Received::Stray };
         let (usage, tries) = UsageId::of(user);
         let status = response.status().unwrap_or_default();
-        // A usage that needs the request as it was sent (an ACK, credentials) reads it before the transaction gives it up.
-        let received = if !self.transactions.accepts(id, status) || self.retry(id, usage, tries, response) {
+        let accepted = self.transactions.accepts(id, status);
+        // A usage that needs the request as it was sent (an ACK, credentials) reads it before the transaction gives it up with
+        // a final response; a provisional one comes first, for it is what allows a CANCEL.
+        if status < 200 {
+            let _ = self.transactions.receive_response(self.now, id, response);
+        }
+        let received = if !accepted || self.retry(id, usage, tries, response) {
             Received::Nothing
         } else {
             match usage {
@@ -41,17 +47,22 @@ impl<O: Octets> Context<'_, O> {
                 }
             }
         };
-        let _ = self.transactions.receive_response(self.now, id, response);
-        // Only Proceeding can be limited, and this response may have led there.
+        if status >= 200 {
+            let _ = self.transactions.receive_response(self.now, id, response);
+        }
+        // Timer C runs in Proceeding alone, and this response may have led there.
         if status < 200 && self.is_orphan(usage) {
             let sixty_four_t1 = self.sixty_four_t1();
-            self.transactions.limit(self.now, id, sixty_four_t1);
+            self.transactions.timer_c(self.now, id, sixty_four_t1);
         }
         received
     }
 
-    /// Answers a challenge, if the usage wants that; whether it went out again.
+    /// Answers a challenge, if the usage wants that, or goes on to the next target; whether it went out again.
     fn retry(&mut self, id: TransactionId, usage: UsageId, tries: Tries, response: &Message<'_>) -> bool {
+        if response.status() == Some(503) {
+            return self.fail_over(id, usage);
+        }
         if !matches!(response.status(), Some(401 | 407)) || !self.prepare_retry(usage) {
             return false;
         }
@@ -60,6 +71,34 @@ impl<O: Octets> Context<'_, O> {
             UsageId::Invite(which) => self.invite_resent(which, new, sessions),
             UsageId::Registration(handle) => self.registration_resent(handle, new, Some(sessions)),
             UsageId::None | UsageId::Request(_) => {}
+        }
+        true
+    }
+
+    /// Sends a request that failed to the next target that its name has (RFC 3263 §4.3); whether there was one.
+    fn fail_over(&mut self, id: TransactionId, usage: UsageId) -> bool {
+        if !self.transactions.has_target(id) || !self.prepare_retry(usage) {
+            return false;
+        }
+        let branch = self.core.random.token();
+        let Some(new) = self.transactions.fail_over(self.now, id, branch) else { return false };
+        match usage {
+            UsageId::Invite(InviteTransaction::Initial(call)) => {
+                if let Some(entry) = self.calls.get_mut(call) {
+                    entry.invite = new;
+                }
+            }
+            UsageId::Invite(InviteTransaction::Reinvite(dialog)) => {
+                if let Some(entry) = self.dialogs.get_mut(dialog) {
+                    entry.invite = new;
+                }
+            }
+            UsageId::Registration(handle) => {
+                if let Some(entry) = self.registrations.get_mut(handle) {
+                    entry.transaction = new;
+                }
+            }
+            UsageId::None | UsageId::Invite(_) | UsageId::Request(_) => {}
         }
         true
     }
@@ -233,16 +272,27 @@ impl<O: Octets> Context<'_, O> {
         let usage = UsageId::of(expired.user).0;
         let failure = match expired.kind {
             ExpiredKind::Ended => return None,
+            ExpiredKind::TimerC => {
+                self.send_cancel(expired.id, Block::NONE);
+                return None;
+            }
             ExpiredKind::TimedOut => Failure::Timeout,
             ExpiredKind::FlowFailed => Failure::Flow,
             ExpiredKind::FlowLost => {
                 if usage.awaits_another_connection() {
                     return None;
                 }
+                let again = self.fail_over(expired.id, usage);
                 self.transactions.abandon(expired.id);
+                if again {
+                    return None;
+                }
                 Failure::Flow
             }
         };
+        if self.fail_over(expired.id, usage) {
+            return None;
+        }
         self.transaction_failed(expired.id, usage, failure)
     }
 
@@ -272,10 +322,6 @@ impl<O: Octets> Context<'_, O> {
     /// What was put back for `flow` may be offered again.
     pub(super) fn flow_writable(&mut self, flow: Flow) {
         self.transactions.flow_writable(flow);
-        if self.core.reply.blocked && flow.carries(self.core.reply.flow) {
-            self.core.reply.blocked = false;
-            self.core.reply.offered = false;
-        }
         let mut next = self.dialogs.first(BLOCKED);
         while let Some(dialog) = next {
             next = self.dialogs.next_ready(dialog);

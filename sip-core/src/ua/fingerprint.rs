@@ -58,9 +58,6 @@ pub(super) fn write<O: Octets>(
     TransactionsRef::new(layer, view.transactions, view.octets).fingerprint(now, hasher, owner);
     (view.octets.get(state.settings.block()), state.settings.former).hash(hasher);
     state.sessions.fingerprint(view.octets, hasher);
-    if !state.reply.block.is_none() && !state.reply.offered {
-        (view.octets.get(state.reply.block), state.reply.flow, state.reply.blocked).hash(hasher);
-    }
     state.started.hash(hasher);
 }
 

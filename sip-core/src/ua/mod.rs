@@ -35,12 +35,12 @@ use crate::message::{Header, Malformed, Message, Method};
 use crate::random::{Random, Seed};
 use crate::role::{Action, Received, Role, SendId};
 use crate::time::Instant;
-use crate::transaction::{Layer, TransactionId, TransactionsRef};
+use crate::transaction::{Layer, ReplyId, TransactionId, TransactionsRef};
 use crate::transport::datagram_limit;
-use crate::transport::{Flow, FlowError, Target, Ticket, Transport};
+use crate::transport::{Flow, FlowError, Target, Ticket};
 use context::{BLOCKED, Context, Core, SEND};
 use core::hash::Hasher;
-use way::Asker;
+use way::Waiter;
 
 /// Tables that a [`SendId`] can point into.
 const TRANSACTION: u8 = 0;
@@ -65,7 +65,7 @@ impl<M: Memory> UserAgent<M> {
     /// As many octets as it takes, its memory included when that is [`Arrays`](crate::ua::Arrays): nothing is taken
     /// beside it but stack.
     ///
-    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 720 + 176·T + 216·D + 152·C + 160·R + O, rounded up to a
+    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 840 + 176·T + 216·D + 152·C + 160·R + O, rounded up to a
     /// multiple of 8; with 32 bits a tenth less.
     ///
     /// ```
@@ -73,7 +73,7 @@ impl<M: Memory> UserAgent<M> {
     /// use sip_core::ua::UserAgent;
     ///
     /// type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
-    /// const _: () = assert!(Phone::BYTES <= 13_056);
+    /// const _: () = assert!(Phone::BYTES <= 13_176);
     /// # assert_eq!(Phone::BYTES, size_of::<Phone>());
     /// ```
     pub const BYTES: usize = size_of::<Self>();
@@ -115,9 +115,9 @@ impl<M: Memory> UserAgent<M> {
         if self.core.started {
             return Err(ConfigError::AlreadyStarted);
         }
-        let context = self.context(Instant::ZERO);
+        let mut context = self.context(Instant::ZERO);
         context.core.settings = config::Settings::keep(config, context.transactions.octets)?;
-        context.transactions.octets.reserve(reply::RESERVED_OCTETS)?;
+        context.transactions.reserve_replies(reply::RESERVED_OCTETS)?;
         context.core.random = Random::new(seed);
         context.core.hash = context.core.random.hash_key();
         let key = context.core.random.hash_key();
@@ -292,7 +292,7 @@ impl<M: Memory> UserAgent<M> {
     /// What strangers made this user agent drop or refuse.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.core.statistics
+        Statistics { replies_dropped: self.transactions().dropped_replies(), ..self.core.statistics }
     }
 
     /// How much of the memory is taken.
@@ -305,7 +305,7 @@ impl<M: Memory> UserAgent<M> {
             calls: self.call_table().len(),
             registrations: self.registrations().len(),
             octets: view.octets.used(),
-            reserved: if self.core.started { reply::RESERVED_OCTETS } else { 0 }
+            reserved: if self.core.started { usize::from(reply::RESERVED_OCTETS) } else { 0 }
                 .saturating_add(self.core.reserved_octets as usize),
         }
     }
@@ -316,12 +316,8 @@ impl<M: Memory> UserAgent<M> {
         if let Some(event) = context.next_event() {
             return Some(Step::Event(event));
         }
-        if context.core.reply.offered && !context.core.reply.blocked {
-            context.drop_reply();
-        }
-        if !context.core.reply.block.is_none() && !context.core.reply.offered {
-            context.core.reply.offered = true;
-            return Some(Step::SendReply);
+        if let Some(id) = context.transactions.poll_reply() {
+            return Some(Step::SendReply(id));
         }
         if let Some(dialog) = context.dialogs.first(SEND) {
             context.dialogs.unlink_ready(dialog);
@@ -342,11 +338,11 @@ impl<M: Memory> UserAgent<M> {
 #[derive(Clone, Copy)]
 enum Step {
     Event(Event),
-    SendReply,
+    SendReply(ReplyId),
     SendAck(Handle),
     SendTransaction(TransactionId),
     SendKeepAlive(Handle),
-    LookUp(Asker, Ticket),
+    LookUp(Waiter, Ticket),
     /// Something else has become ready.
     Again,
 }
@@ -365,7 +361,7 @@ pub struct Occupancy {
     pub registrations: usize,
     /// Octets of kept messages, with the configuration and the credentials.
     pub octets: usize,
-    /// Octets that are free and set aside: for the hang-up of each call, and for the stateless reply.
+    /// Octets that are free and set aside: for the hang-up of each call, and for stateless replies.
     pub reserved: usize,
 }
 
@@ -402,11 +398,11 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn flow_connected(&mut self, now: Instant, ticket: Ticket, flow: Flow) {
-        self.context(now).connected(Asker::of(ticket), flow);
+        self.context(now).connected(Waiter::of(ticket), flow);
     }
 
     fn connect_failed(&mut self, now: Instant, ticket: Ticket, _error: FlowError) {
-        self.context(now).connect_failed(Asker::of(ticket));
+        self.context(now).connect_failed(Waiter::of(ticket));
     }
 
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError) {
@@ -421,9 +417,7 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn resolved(&mut self, now: Instant, ticket: Ticket, targets: &[Target]) {
-        let usable = targets.iter().find(|target| target.transport != Transport::None);
-        let flow = usable.copied().map_or(Flow::NONE, Flow::to);
-        self.context(now).resolved(Asker::of(ticket), flow);
+        self.context(now).resolved(Waiter::of(ticket), targets);
     }
 
     fn poll_action(&mut self, now: Instant) -> Option<Action<'_, Event>> {
@@ -433,8 +427,8 @@ impl<M: Memory> Role for UserAgent<M> {
         loop {
             match self.next_step(now)? {
                 Step::Again => {}
-                Step::LookUp(asker, ticket) if self.question(asker, ticket).is_none() => {
-                    self.context(now).resolved(asker, Flow::NONE);
+                Step::LookUp(waiter, ticket) if self.question(waiter, ticket).is_none() => {
+                    self.context(now).resolved(waiter, &[]);
                 }
                 step => return self.lend(step),
             }
@@ -447,7 +441,7 @@ impl<M: Memory> Role for UserAgent<M> {
         match id.table {
             TRANSACTION => context.transactions.defer(TransactionId(handle)),
             DIALOG => context.dialogs.push(handle, BLOCKED),
-            REPLY if u64::from(context.core.reply.generation) == id.entry => context.core.reply.blocked = true,
+            REPLY => context.transactions.defer_reply(ReplyId::from_bits(id.entry)),
             _ => {}
         }
     }
@@ -480,10 +474,9 @@ impl<M: Memory> UserAgent<M> {
         };
         match step {
             Step::Event(event) => Some(Action::Event(event)),
-            Step::SendReply => {
-                let reply = &self.core.reply;
-                let id = SendId { table: REPLY, entry: reply.generation.into() };
-                Some(Action::Send { id, flow: reply.flow, bytes: view.octets.get(reply.block) })
+            Step::SendReply(id) => {
+                let (bytes, flow) = self.transactions().lend_reply(id)?;
+                Some(Action::Send { id: SendId { table: REPLY, entry: id.to_bits() }, flow, bytes })
             }
             Step::SendAck(handle) => {
                 let entry = self.dialogs().get(handle)?;
@@ -497,7 +490,7 @@ impl<M: Memory> UserAgent<M> {
                 let (bytes, flow) = self.transactions().lend(id)?;
                 Some(send(TRANSACTION, id.0, flow, bytes))
             }
-            Step::LookUp(asker, ticket) => self.question(asker, ticket),
+            Step::LookUp(waiter, ticket) => self.question(waiter, ticket),
             Step::Again => None,
         }
     }

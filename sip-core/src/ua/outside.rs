@@ -125,7 +125,7 @@ impl<O: Octets> Context<'_, O> {
             settings.write_rest(kept, writer, rows, content);
         })?;
         let (method, branch) = (head.method, head.branch);
-        self.send_request(NewClient { block, flow, method, branch, user, reserved: false })
+        self.send_request(NewClient { block, flow, method, branch: branch.into(), user, reserved: false })
     }
 
     /// Starts a client transaction with a written request; on failure its octets are given back.

@@ -14,43 +14,18 @@ use super::usage::invite::InviteTransaction;
 use super::usage::request::RequestTransaction;
 use super::{Step, UserAgent};
 use crate::dialog::{Dialog, Lookup};
+use crate::locate::{self, Question, flow_to};
 use crate::memory::{Handle, Octets};
-use crate::message::scan::alike;
-use crate::message::{HeaderName, Host, Kept, NameAddr, Scheme, Uri, Via, build};
+use crate::message::{Uri, build};
 use crate::role::Action;
 use crate::transaction::TransactionId;
-use crate::transport::{Address, Flow, Sizing, Target, Ticket, Transport};
+use crate::transport::{Flow, Sizing, Target, Ticket, Transport};
 
-/// The transport that a URI asks for (RFC 3263 §4.1).
-fn uri_transport(uri: &Uri<'_>, preferred: Transport) -> Transport {
-    if matches!(uri.scheme(), Scheme::Sips) {
-        return Transport::Tls;
-    }
-    match uri.transport() {
-        Some(name) if alike(name, b"udp") => Transport::Udp,
-        Some(name) if alike(name, b"tcp") => Transport::Tcp,
-        Some(name) if alike(name, b"tls") => Transport::Tls,
-        _ => preferred,
-    }
-}
-
-/// The host that a request to `uri` goes to (RFC 3263 §4).
-fn uri_host<'a>(uri: &Uri<'a>) -> Host<'a> {
-    uri.maddr().and_then(|maddr| Host::parse(maddr).ok()).unwrap_or(uri.host())
-}
-
-/// The flow to the host of `uri`; none when that is a name.
-pub(super) fn uri_flow(uri: &Uri<'_>, preferred: Transport) -> Flow {
-    let transport = uri_transport(uri, preferred);
-    uri_host(uri).ip().map_or(Flow::NONE, |ip| {
-        let address = Address::new(ip, uri.port().unwrap_or(transport.default_port()));
-        Flow::to(Target { address, transport })
-    })
-}
+pub(super) use crate::locate::flow_to as uri_flow;
 
 /// The flow to where a dialog's next request goes; none when that has to be looked up.
 pub(super) fn hop_flow(next_hop: Option<Uri<'_>>, preferred: Transport) -> Flow {
-    next_hop.map_or(Flow::NONE, |uri| uri_flow(&uri, preferred))
+    next_hop.map_or(Flow::NONE, |uri| flow_to(&uri, preferred))
 }
 
 impl Dialog {
@@ -80,8 +55,8 @@ impl<O: Octets> Context<'_, O> {
         let settings = &self.core.settings;
         let proxy = settings.text(self.transactions.octets.get(settings.block()), Text::Proxy);
         match Uri::parse(proxy) {
-            Ok(proxy) => uri_flow(&proxy, settings.transport),
-            Err(_) => uri_flow(uri, settings.transport),
+            Ok(proxy) => flow_to(&proxy, settings.transport),
+            Err(_) => flow_to(uri, settings.transport),
         }
     }
 
@@ -114,7 +89,7 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    /// The next question, or what its asker has to tell first.
+    /// The next question, or what its waiter has to tell first.
     pub(super) fn next_question(&mut self) -> Option<Step> {
         // An ACK asks before the BYE that follows it.
         match self.next_lookup() {
@@ -152,7 +127,7 @@ impl<O: Octets> Context<'_, O> {
             return Step::Again;
         }
         entry.lookup = Lookup::Asked;
-        Step::LookUp(Asker::Dialog(dialog), Ticket::new(TICKET_DIALOG | dialog.bits()))
+        Step::LookUp(Waiter::Dialog(dialog), Ticket::new(TICKET_DIALOG | dialog.bits()))
     }
 
     fn transaction_question(&mut self, id: TransactionId) -> Step {
@@ -166,7 +141,7 @@ impl<O: Octets> Context<'_, O> {
             self.transactions.launch(self.now, id, flow);
             return Step::Again;
         }
-        Step::LookUp(Asker::Transaction(id), Ticket::new(TICKET_TRANSACTION | id.0.bits()))
+        Step::LookUp(Waiter::Transaction(id), Ticket::new(TICKET_TRANSACTION | id.0.bits()))
     }
 
     /// What the application knows a request by; `None` for those that it has not asked for.
@@ -185,45 +160,44 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    /// The answer to a question for an address; [`Flow::NONE`] when the name has none.
-    pub(super) fn resolved(&mut self, asker: Asker, flow: Flow) {
-        match asker {
-            Asker::Dialog(dialog) => {
+    /// The answer to a question for the targets of a name; none when it has no address.
+    pub(super) fn resolved(&mut self, waiter: Waiter, targets: &[Target]) {
+        match waiter {
+            Waiter::Dialog(dialog) => {
                 let Some(entry) = self.dialogs.get_mut(dialog) else { return };
-                entry.flow = if flow.is_none() { entry.source } else { flow };
+                let usable = targets.iter().map(|target| Flow::to(*target)).find(|flow| !flow.is_none());
+                entry.flow = usable.unwrap_or(entry.source);
                 self.ack_reached(dialog);
             }
-            Asker::Transaction(id) if flow.is_none() => self.reach_source(id),
-            Asker::Transaction(id) => self.transactions.launch(self.now, id, flow),
+            Waiter::Transaction(id) => {
+                self.give_fallback(id);
+                self.transactions.resolved(self.now, id, targets);
+            }
         }
     }
 
-    /// A request has no way: inside a dialog it goes where the peer's last message came from, as the ACK does.
-    fn reach_source(&mut self, id: TransactionId) {
+    /// Where a request has no way, it goes inside a dialog where the peer's last message came from, as the ACK does.
+    fn give_fallback(&mut self, id: TransactionId) {
         let source = self.dialog_source(id);
-        if source.is_none() {
-            self.transactions.unreachable(id);
-        } else {
-            self.transactions.launch(self.now, id, source);
-        }
+        self.transactions.set_fallback(id, source);
     }
 
     /// The connection that was asked for is open.
-    pub(super) fn connected(&mut self, asker: Asker, flow: Flow) {
-        match asker {
-            Asker::Dialog(dialog) => {
+    pub(super) fn connected(&mut self, waiter: Waiter, flow: Flow) {
+        match waiter {
+            Waiter::Dialog(dialog) => {
                 let Some(entry) = self.dialogs.get_mut(dialog) else { return };
                 entry.ack_connection = flow.connection;
                 self.ack_reached(dialog);
             }
-            Asker::Transaction(id) => self.transactions.launch(self.now, id, flow),
+            Waiter::Transaction(id) => self.transactions.launch(self.now, id, flow),
         }
     }
 
     /// The connection that was asked for can't be had.
-    pub(super) fn connect_failed(&mut self, asker: Asker) {
-        match asker {
-            Asker::Dialog(dialog) => {
+    pub(super) fn connect_failed(&mut self, waiter: Waiter) {
+        match waiter {
+            Waiter::Dialog(dialog) => {
                 let Some(entry) = self.dialogs.get_mut(dialog) else { return };
                 if entry.ack_sizing.is_oversize() && !entry.flow.needs_connection() {
                     entry.ack_sizing.force();
@@ -234,7 +208,10 @@ impl<O: Octets> Context<'_, O> {
                     self.ack_reached(dialog);
                 }
             }
-            Asker::Transaction(id) => self.transactions.unreachable(id),
+            Waiter::Transaction(id) => {
+                self.give_fallback(id);
+                self.transactions.unreachable(self.now, id);
+            }
         }
     }
 
@@ -252,68 +229,35 @@ impl<O: Octets> Context<'_, O> {
 }
 
 impl<M: Memory> UserAgent<M> {
-    /// The URI that a question is about.
-    fn asked_uri(&self, asker: Asker) -> Option<Uri<'_>> {
-        let view = self.memory.view();
-        match asker {
-            Asker::Transaction(id) => {
-                let request = Kept::new(self.transactions().bytes(id));
-                match request.first(HeaderName::Route) {
-                    b"" => Uri::parse(request.request_uri()).ok(),
-                    route => NameAddr::parse(route).ok()?.uri().ok(),
-                }
-            }
-            Asker::Dialog(handle) => {
+    /// What is missing, as an action; `None` when nobody could answer.
+    pub(super) fn question(&self, waiter: Waiter, ticket: Ticket) -> Option<Action<'_, Event>> {
+        let question = match waiter {
+            Waiter::Transaction(id) => locate::question(self.transactions(), id)?,
+            Waiter::Dialog(handle) => {
                 let entry = self.dialogs().get(handle)?;
-                entry.identity.texts(view.octets.get(entry.identity.block)).next_hop()
+                let octets = self.memory.view().octets;
+                let next_hop = entry.identity.texts(octets.get(entry.identity.block)).next_hop()?;
+                Question::of(&next_hop, if entry.flow.is_none() { Flow::NONE } else { entry.ack_target() })
             }
-        }
-    }
-
-    /// The host of sent-by, where the connection for a response leads (RFC 3261 §18.2.2).
-    fn answered_host(&self, asker: Asker) -> &[u8] {
-        let Asker::Transaction(id) = asker else { return b"" };
-        let via = Kept::new(self.transactions().bytes(id)).first(HeaderName::Via);
-        Via::parse(via).map_or(b"", |via| via.host().as_bytes())
-    }
-
-    /// The target of the connection that is asked for; none when its address has to be found first.
-    fn asked_target(&self, asker: Asker) -> Flow {
-        match asker {
-            Asker::Transaction(id) => self.transactions().flow(id),
-            Asker::Dialog(handle) => {
-                self.dialogs().get(handle).filter(|entry| !entry.flow.is_none()).map_or(Flow::NONE, Dialog::ack_target)
+        };
+        Some(match question {
+            Question::Connect { target, server_name } => Action::Connect { ticket, target, server_name },
+            Question::Resolve { host, port, transport, secure } => {
+                Action::Resolve { ticket, host, port, transport, secure }
             }
-        }
-    }
-
-    /// A question as the action that it is; `None` when nobody could answer it.
-    pub(super) fn question(&self, asker: Asker, ticket: Ticket) -> Option<Action<'_, Event>> {
-        let uri = self.asked_uri(asker);
-        let wanted = self.asked_target(asker);
-        if !wanted.is_none() {
-            let host = uri.map_or_else(|| self.answered_host(asker), |uri| uri_host(&uri).as_bytes());
-            return Some(Action::Connect { ticket, target: wanted.target(), server_name: host });
-        }
-        let uri = uri?;
-        let host = uri_host(&uri).as_bytes();
-        let transport = uri_transport(&uri, self.core.settings.transport);
-        let secure = matches!(uri.scheme(), Scheme::Sips);
-        let named = uri.transport().is_some() || secure;
-        let transport = if named { transport } else { Transport::None };
-        Some(Action::Resolve { ticket, host, port: uri.port(), transport, secure })
+        })
     }
 }
 
 /// Who asks for a name or a connection.
 #[derive(Clone, Copy)]
-pub(super) enum Asker {
+pub(super) enum Waiter {
     Transaction(TransactionId),
     Dialog(Handle),
 }
 
-impl Asker {
-    /// The asker that a ticket names.
+impl Waiter {
+    /// The waiter that a ticket names.
     pub(super) fn of(ticket: Ticket) -> Self {
         let bits = ticket.number();
         let handle = Handle::from_bits(bits & (TICKET_TRANSACTION - 1));

@@ -23,15 +23,23 @@ fn phone(seed: u64) -> (Phones, NodeId, Wire) {
     (phones, alice, Wire::new("192.0.2.9:5060"))
 }
 
-/// Sends MESSAGEs, which the application leaves unanswered, until one is refused.
-fn fill(phones: &mut Phones, alice: NodeId, wire: &mut Wire, size: usize) -> (Vec<IncomingRequest>, Vec<u8>, Heard) {
+/// Sends MESSAGEs, which the application leaves unanswered, until one is refused; with a 503, unless that would take what a
+/// call has reserved.
+fn fill(
+    phones: &mut Phones,
+    alice: NodeId,
+    wire: &mut Wire,
+    size: usize,
+) -> (Vec<IncomingRequest>, Vec<u8>, Option<Heard>) {
     let mut taken = Vec::new();
     for _ in 0..100 {
         let mut leg = wire.leg("sip:alice@192.0.2.1");
         leg.call_id.push_str(&"x".repeat(size));
         let message = wire.request(&mut leg, "MESSAGE", "", b"");
+        let before = phones.events(alice).len();
         wire.send(phones, alice, &message);
-        if let Some(refused) = wire.hear(phones).pop() {
+        let refused = wire.hear(phones).pop();
+        if refused.is_some() || phones.events(alice).len() == before {
             return (taken, message, refused);
         }
         let Some(Event::Request { request, .. }) = phones.last(alice) else { panic!("not handed over") };
@@ -83,6 +91,7 @@ fn the_third_call_gets_486_and_the_first_two_go_on() {
 fn a_full_transaction_table_is_told_with_503_and_one_to_tag() {
     let (mut phones, alice, mut wire) = phone(2);
     let (taken, message, refused) = fill(&mut phones, alice, &mut wire, 0);
+    let refused = refused.expect("a 503");
     assert_eq!(taken.len(), 16);
     assert_eq!((refused.kind().as_str(), refused.header("Retry-After").as_str()), ("503", "7"));
     assert!(!refused.to_tag().is_empty());
@@ -118,7 +127,7 @@ fn full_in_a_call(seed: u64, size: usize, ours: bool) -> (Phones, NodeId, Wire, 
         (phones.incoming(alice), leg)
     };
     let (_, _, refused) = fill(&mut phones, alice, &mut wire, size);
-    assert_eq!(refused.kind(), "503");
+    assert!(refused.map_or(size > 0, |refused| refused.kind() == "503"));
     (phones, alice, wire, call, leg)
 }
 

@@ -46,7 +46,7 @@ fn a_timed_out_request_can_be_sent_to_the_next_target() {
     assert!(bench.work().bytes(expired.id).starts_with(b"REGISTER "));
     let block = bench.work().take_message(expired.id);
     assert!(crate::message::stamp(bench.octets.get_mut(block), Transport::Tcp, Some(b"0123456789abcdef")));
-    let branch = Token::new(0x0123_4567_89ab_cdef);
+    let branch = Token::new(0x0123_4567_89ab_cdef).into();
     let new = NewClient { block, flow: tcp(1), method: Method::Register, branch, user: User(7), reserved: false };
     let now = bench.now();
     bench.work().client(now, new).unwrap();

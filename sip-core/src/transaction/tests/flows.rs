@@ -84,7 +84,7 @@ fn a_response_that_can_not_be_sent_waits_no_longer_than_a_request_would() {
     bench.respond(id, 180).unwrap();
     assert_eq!(bench.fail(tcp(1)), []);
     assert_eq!(parked(&mut bench), [(id, sent_by(5060))]);
-    bench.work().unreachable(id);
+    bench.unreachable(id);
     assert_eq!(
         bench.work().state(id),
         Some(super::super::State::ServerInvite(crate::transaction::server_invite::State::Proceeding))
@@ -113,7 +113,7 @@ fn failures_in_a_row_lose_nothing() {
         bench.work().flow_failed(now, tcp(connection));
     }
     for id in &names {
-        bench.work().unreachable(*id);
+        bench.unreachable(*id);
     }
     bench.work().flow_failed(now, PEER);
     // Whatever else is called, and a sale of the entries to others, changes none of it.
@@ -147,7 +147,7 @@ fn a_refusal_that_comes_by_another_connection_is_acknowledged_by_a_new_one() {
     assert_eq!(bench.response(&response(486, "INVITE", 1)), Some(ClientOutcome::Deliver));
     assert_eq!(bench.fail(tcp(1)), []);
     assert_eq!(parked(&mut bench), [(id, tcp(0))]);
-    bench.work().unreachable(id);
+    bench.unreachable(id);
     assert!(bench.is_drained());
 }
 
@@ -249,7 +249,7 @@ fn a_request_without_a_transaction_that_can_not_be_sent_is_told() {
     assert!(bench.is_drained());
     let id = once(&mut bench, Flow::NONE);
     assert_eq!(parked(&mut bench), [(id, Flow::NONE)]);
-    bench.work().unreachable(id);
+    bench.unreachable(id);
     assert_eq!(bench.expire(), Some(Expired { id, user: User(9), kind: ExpiredKind::FlowFailed }));
     assert!(bench.is_drained());
 }

@@ -83,7 +83,7 @@ fn run(seed: u64, loss: u32) -> [u32; 2] {
                 ends[which] += u32::from(outcome == ClientOutcome::Deliver && last);
                 if !last {
                     // An INVITE that is ringing has no timer of its own, and its refusal may be lost for 32 s.
-                    caller.work().limit(at(next), id, RINGING);
+                    caller.work().timer_c(at(next), id, RINGING);
                 }
             } else if let ServerMatch::New(new) = callee.work().receive_request(at(next), &message)
                 && message.method() != Method::Ack

@@ -3,9 +3,12 @@
 mod client_side;
 mod flows;
 mod lossy;
+mod proxy_side;
+mod replies;
 mod server_side;
 mod storage;
 mod storm;
+mod targets;
 
 use super::{ClientOutcome, Expired, ExpiredKind, Layer, NewClient, NewOnce, NewRequest, NewServer};
 use super::{ServerMatch, Timers};
@@ -77,7 +80,7 @@ impl Bench {
 
     fn try_client(&mut self, method: Method<'_>, flow: Flow, branch: u64) -> Result<TransactionId, Capacity> {
         let block = self.write(method, branch);
-        let (now, branch) = (self.now(), Token::new(branch));
+        let (now, branch) = (self.now(), Token::new(branch).into());
         let new = NewClient { block, flow, method, branch, user: User(7), reserved: false };
         let made = self.work().client(now, new);
         if made.is_err() {
@@ -119,6 +122,11 @@ impl Bench {
     /// Takes a new request on `flow` and makes a transaction of it.
     fn server(&mut self, flow: Flow, text: &str) -> TransactionId {
         self.try_server(flow, text, false).unwrap()
+    }
+
+    fn unreachable(&mut self, id: TransactionId) {
+        let now = self.now();
+        self.work().unreachable(now, id);
     }
 
     fn resend(&mut self, id: TransactionId) {

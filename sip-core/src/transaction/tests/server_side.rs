@@ -122,11 +122,9 @@ fn another_request_is_answered_again_for_timer_j() {
 fn a_request_that_its_user_forgets_ends_silently() {
     let mut bench = Bench::new(2);
     let trying = bench.server(PEER, &request("OPTIONS", BRANCH, ""));
-    let proceeding = bench.server(PEER, &request("INFO", ";branch=z9hG4bKx2", ""));
-    bench.respond(proceeding, 100).unwrap();
     let (sent, ended) = bench.pass(32_000);
-    assert_eq!(sent, [(0, "SIP/2.0 100 Trying".to_owned())]);
-    assert_eq!(ended, [(32_000, ExpiredKind::Ended); 2]);
+    assert_eq!(sent, [(3500, "SIP/2.0 100 Trying".to_owned())]);
+    assert_eq!(ended, [(32_000, ExpiredKind::Ended)]);
     assert!(bench.is_drained());
     assert_eq!(bench.respond(trying, 200), Err(Error::Gone));
 }
@@ -150,7 +148,7 @@ fn over_tcp_the_entry_goes_when_its_response_is_sent() {
     bench.work().defer(id);
     assert_eq!(bench.fail(tcp(1)), []);
     assert_eq!(bench.work().poll_parked(), Some(id));
-    bench.work().unreachable(id);
+    bench.unreachable(id);
     assert!(bench.is_drained());
     // A refused INVITE goes with its ACK.
     let id = bench.server(tcp(1), &invite());
@@ -269,4 +267,41 @@ fn an_ack_to_a_2xx_from_a_peer_of_rfc_2543_finds_its_invite() {
     let id = bench.server(PEER, &request("INVITE", "", ""));
     bench.respond(id, 200).unwrap();
     assert_eq!(bench.request(&request("ACK", "", ";tag=b")), ServerMatch::Ack2xx(id, User(8)));
+}
+
+#[test]
+fn a_slow_answer_to_another_request_gets_one_100_and_no_other_1xx_and_no_408() {
+    for flow in [PEER, tcp(1)] {
+        let mut bench = Bench::new(1);
+        let text = request("OPTIONS", BRANCH, "");
+        let id = bench.server(flow, &text);
+        for status in [100, 180, 199, 408] {
+            assert!(matches!(bench.respond(id, status), Err(Error::Invalid(_))), "{status}");
+        }
+        assert_eq!(bench.pass(3499), (vec![], vec![]));
+        assert_eq!(bench.pass(1), (vec![(1, "SIP/2.0 100 Trying".to_owned())], vec![]));
+        assert_eq!(bench.request(&text), ServerMatch::Absorbed(id));
+        assert_eq!(bench.sent_lines(), ["SIP/2.0 100 Trying"]);
+        bench.respond(id, 404).unwrap();
+        assert_eq!(bench.sent_lines(), ["SIP/2.0 404 Not Found"]);
+        bench.pass(32_000);
+        assert!(bench.is_drained());
+    }
+}
+
+#[test]
+fn a_100_and_no_other_response_has_the_timestamp_of_its_request() {
+    let rows = |text: &str| text.matches("Timestamp: 54.1 .25\r\n").count();
+    for status in [180, 200, 486] {
+        let mut bench = Bench::new(1);
+        let id = bench.server(tcp(1), &invite().replace("Call-ID", "Timestamp: 54.1 .25\r\nCall-ID"));
+        bench.now += 200;
+        assert_eq!(bench.expire(), None);
+        let trying = bench.sent().remove(0).1;
+        assert_eq!((rows(&trying), trying.lines().next()), (1, Some("SIP/2.0 100 Trying")));
+        Message::parse(trying.as_bytes()).unwrap();
+        bench.respond(id, status).unwrap();
+        let response = bench.sent().remove(0).1;
+        assert!(response.contains("\r\nVia: ") && rows(&response) == 0, "{response}");
+    }
 }

@@ -30,7 +30,7 @@ fn reserved_entries_are_kept_for_who_reserved_them() {
     assert_eq!(bench.try_client(Method::Options, PEER, 2), Err(Capacity::Transactions));
     assert_eq!((bench.work().free_for(false), bench.work().free_for(true)), (0, 2));
     let (block, now) = (bench.write(Method::Bye, 3), bench.now());
-    let branch = Token::new(3);
+    let branch = Token::new(3).into();
     let new = NewClient { block, flow: PEER, method: Method::Bye, branch, user: User(7), reserved: true };
     bench.work().client(now, new).unwrap();
     bench.work().unreserve(1);

@@ -38,7 +38,7 @@ fn call() -> impl Strategy<Value = Call> {
         2 => any::<bool>().prop_map(Call::PollParked),
         1 => (0..3_usize).prop_map(Call::Failed),
         1 => (0..3_usize).prop_map(Call::Writable),
-        1 => (any::<usize>(), 0..6_u8).prop_map(|(which, how)| Call::Touch { which, how }),
+        1 => (any::<usize>(), 0..11_u8).prop_map(|(which, how)| Call::Touch { which, how }),
         1 => (0..3_usize).prop_map(Call::Reserve),
         1 => (0..3_usize).prop_map(Call::Unreserve),
     ]
@@ -116,8 +116,19 @@ fn make(bench: &mut Bench, ids: &mut Vec<TransactionId>, call: Call) {
                 0 => bench.work().abandon(id),
                 1 => bench.work().release_message(id),
                 2 => bench.resend(id),
-                5 => bench.work().unreachable(id),
-                3 => bench.work().limit(now, id, Duration::from_secs(32)),
+                5 => bench.unreachable(id),
+                6 => {
+                    let targets = [1, 2, 3].map(|number| crate::transport::Target {
+                        address: PEER.remote,
+                        transport: [Transport::Udp, Transport::Tcp, Transport::None][(which + number) % 3],
+                    });
+                    bench.work().resolved(now, id, &targets);
+                }
+                7 => bench.work().set_fallback(id, flow(which % 3)),
+                8 => ids.extend(bench.work().fail_over(now, id, Token::new(which as u64))),
+                9 => bench.work().forget_when_sent(id),
+                10 => ids.extend(bench.work().cancel(now, id, User(7), &|_, _| {})),
+                3 => bench.work().timer_c(now, id, Duration::from_secs(32)),
                 _ => bench.work().set_user(id, User(8)),
             }
         }

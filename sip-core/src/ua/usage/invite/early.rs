@@ -75,9 +75,7 @@ impl<O: Octets> Context<'_, O> {
         }
         self.accept(request, b"", call);
         let received = self.end_now(call, cause, 0);
-        let patience = self.sixty_four_t1();
         self.transactions.set_user(id, left.new_user());
-        self.transactions.limit(self.now, id, patience);
         received
     }
 }

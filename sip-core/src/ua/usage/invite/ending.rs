@@ -3,11 +3,10 @@
 use crate::dialog::{self, key};
 use crate::error::Error;
 use crate::memory::{Block, Entry, Handle, KeptBlocks, Octets};
-use crate::message::{Header, HeaderName, Kept, MAGIC_COOKIE, Message, Method, NameAddr, build};
-use crate::random::Token;
+use crate::message::{Header, HeaderName, Kept, Message, Method, NameAddr};
 use crate::role::Received;
 use crate::time::Instant;
-use crate::transaction::{self, NewClient, TransactionId};
+use crate::transaction::{self, TransactionId};
 use crate::ua::content::Content;
 use crate::ua::context::Context;
 use crate::ua::event::{Cause, Event};
@@ -64,18 +63,9 @@ impl<O: Octets> Context<'_, O> {
 
     /// Sends the CANCEL of one of our INVITEs.
     pub(in crate::ua) fn send_cancel(&mut self, invite: TransactionId, rows: Block) {
-        let layer = &self.transactions;
-        let (block, flow) = (layer.block(invite), layer.flow(invite));
-        let Some(branch) = own_branch(&Kept::new(self.transactions.octets.get(block))) else { return };
-        let size = self.transactions.octets.get(block).len();
-        let written = self.transactions.octets.write(size, true, |kept, writer| {
-            build::cancel(writer, &Kept::new(kept.get(block)), |writer| writer.raw(kept.get(rows)));
-        });
-        if let Ok(block) = written {
-            // Without room for the CANCEL the INVITE ends by its limit.
-            let user = UsageId::None.new_user();
-            let _ = self.send_request(NewClient { block, flow, method: Method::Cancel, branch, user, reserved: true });
-        }
+        let user = UsageId::None.new_user();
+        // Without room for the CANCEL the INVITE ends all the same in 64·T1.
+        let _ = self.transactions.cancel(self.now, invite, user, &|kept, writer| writer.raw(kept.get(rows)));
     }
 
     /// Ends a call that has a 2xx for `cause`: BYE, now or as soon as the ACK is there (RFC 3261 §15). One BYE, and the first
@@ -202,9 +192,4 @@ impl<O: Octets> Context<'_, O> {
             State::CancelDue | State::Ending | State::Over | State::Free => {}
         }
     }
-}
-
-/// The token in the branch of a request that we wrote.
-fn own_branch(request: &Kept<'_>) -> Option<Token> {
-    Token::read(request.branch()?.strip_prefix(MAGIC_COOKIE)?)
 }

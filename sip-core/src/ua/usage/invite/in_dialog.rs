@@ -87,20 +87,26 @@ impl<O: Octets> Context<'_, O> {
         let Ok((identity, way)) = kept else { return Received::Nothing };
         let each = self.transactions.octets.get(identity.block).len().saturating_add(WITHOUT_TEXTS);
         if self.can_spend(Handle::NONE, if bye { each.saturating_mul(2) } else { each }) {
-            self.drop_reply();
             let seq = response.cseq().number;
             let flow = if way.is_none() || way.needs_connection() { self.source } else { way };
             let answers = &Answers::NONE;
             let branch = self.core.random.token();
             let head = DialogHead { identity, method: Method::Ack, seq, branch, flow, answers };
-            let ack = self.write_in_dialog(&head, true, &[], &Content::NONE);
-            self.keep_reply(flow, ack);
+            if let Ok(ack) = self.write_in_dialog(&head, false, &[], &Content::NONE) {
+                self.send_once(flow, ack);
+            }
             let branch = self.core.random.token();
             let head = DialogHead { method: Method::Bye, seq: seq.saturating_add(1), branch, ..head };
             if bye && let Ok(block) = self.write_in_dialog(&head, true, &[Field::UserAgent], &Content::NONE) {
                 let user = UsageId::None.new_user();
-                let _ =
-                    self.send_request(NewClient { block, flow, method: Method::Bye, branch, user, reserved: false });
+                let _ = self.send_request(NewClient {
+                    block,
+                    flow,
+                    method: Method::Bye,
+                    branch: branch.into(),
+                    user,
+                    reserved: false,
+                });
             }
         }
         self.transactions.octets.release(identity.block);
@@ -271,7 +277,10 @@ impl<O: Octets> Context<'_, O> {
         };
         let head = DialogHead { identity, method, seq, branch, flow, answers };
         let block = self.write_in_dialog(&head, reserved, rows, content)?;
-        let id = self.send_request(NewClient { block, flow, method, branch, user, reserved })?;
+        let id = self.send_request(NewClient { block, flow, method, branch: branch.into(), user, reserved })?;
+        if flow.is_none() && identity.texts(self.transactions.octets.get(identity.block)).is_strict() {
+            self.transactions.set_strict(id);
+        }
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.local_seq = seq;
         }

@@ -160,7 +160,7 @@ impl<O: Octets> Context<'_, O> {
         let user = InviteTransaction::Reinvite(dialog).new_user();
         let method = Method::Invite;
         let sent = sent.and_then(|new| {
-            let client = NewClient { block: new.block, flow, method, branch: new.branch, user, reserved: false };
+            let client = NewClient { block: new.block, flow, method, branch: new.branch.into(), user, reserved: false };
             self.send_request(client).ok()
         });
         if let Some(id) = sent {

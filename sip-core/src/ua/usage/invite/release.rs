@@ -75,7 +75,7 @@ impl<O: Octets> Context<'_, O> {
         if layer.is_client(invite) {
             // A 2xx is still acknowledged.
             layer.set_user(invite, InviteTransaction::LateFork(bits).new_user());
-            layer.limit(self.now, invite, patience);
+            layer.timer_c(self.now, invite, patience);
         } else if layer.is_server(invite) && !layer.has_final(invite) {
             layer.finish(self.now, invite, 487);
         }

@@ -1,0 +1,145 @@
+//! From a URI to a flow, for every role (RFC 3261 §8.1.2, RFC 3263).
+//!
+//! A role writes a request and gives it to the transaction layer with the flow of its next hop ([`flow_to`]), or without one
+//! when that is a name. Then the request waits, and the role is asked for what is missing, one thing after the other
+//! ([`question`]): the targets of a name, then a connection to one of them. The answers go to
+//! [`Transactions::resolved`](crate::transaction::Transactions::resolved),
+//! [`launch`](crate::transaction::Transactions::launch) and [`unreachable`](crate::transaction::Transactions::unreachable);
+//! the layer keeps what else may be tried, and [`fail_over`](crate::transaction::Transactions::fail_over) tries it.
+//! Which records a name has, and in which order they count, is for whoever resolves it to know.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
+
+use crate::memory::Octets;
+use crate::message::scan::alike;
+use crate::message::{HeaderName, Host, Kept, NameAddr, Scheme, Uri, Via};
+use crate::transaction::{TransactionId, TransactionsRef};
+use crate::transport::{Address, Flow, Target, Transport};
+
+/// The transport that a URI asks for; `preferred` when it asks for none (RFC 3263 §4.1).
+#[must_use]
+pub fn transport_of(uri: &Uri<'_>, preferred: Transport) -> Transport {
+    if matches!(uri.scheme(), Scheme::Sips) {
+        return Transport::Tls;
+    }
+    match uri.transport() {
+        Some(name) if alike(name, b"udp") => Transport::Udp,
+        Some(name) if alike(name, b"tcp") => Transport::Tcp,
+        Some(name) if alike(name, b"tls") => Transport::Tls,
+        _ => preferred,
+    }
+}
+
+/// The host that a request to `uri` goes to (RFC 3263 §4).
+#[must_use]
+pub fn host_of<'a>(uri: &Uri<'a>) -> Host<'a> {
+    uri.maddr().and_then(|maddr| Host::parse(maddr).ok()).unwrap_or(uri.host())
+}
+
+/// The flow to the host of `uri`; none when that is a name.
+#[must_use]
+pub fn flow_to(uri: &Uri<'_>, preferred: Transport) -> Flow {
+    let transport = transport_of(uri, preferred);
+    host_of(uri).ip().map_or(Flow::NONE, |ip| {
+        let address = Address::new(ip, uri.port().unwrap_or(transport.default_port()));
+        Flow::to(Target { address, transport })
+    })
+}
+
+/// The URI of the next hop of a request: its first Route value, or its Request-URI, which it is too when a strict router is
+/// next (RFC 3261 §8.1.2). One that has no `lr` in its first Route value can only be such a request: that router's URI has
+/// taken the place of the Request-URI.
+#[must_use]
+pub fn next_hop<'a>(request: &Kept<'a>, strict: bool) -> Option<Uri<'a>> {
+    let route = NameAddr::parse(request.first(HeaderName::Route)).ok().and_then(|route| route.uri().ok());
+    let route = route.filter(|uri| !strict && uri.is_loose());
+    route.or_else(|| Uri::parse(request.request_uri()).ok())
+}
+
+/// What is missing to send a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question<'a> {
+    /// The targets of a name.
+    Resolve {
+        /// The name.
+        host: &'a [u8],
+        /// The port, when the URI names one.
+        port: Option<u16>,
+        /// The transport that the URI asks for; [`Transport::None`] when it asks for none.
+        transport: Transport,
+        /// Whether only TLS will do.
+        secure: bool,
+    },
+    /// A connection.
+    Connect {
+        /// Where to.
+        target: Target,
+        /// The host name that a certificate has to bear, or an address.
+        server_name: &'a [u8],
+    },
+}
+
+impl<'a> Question<'a> {
+    /// What is missing to reach `uri`: a connection when a target is known, else the targets.
+    #[must_use]
+    pub fn of(uri: &Uri<'a>, known: Flow) -> Self {
+        let host = host_of(uri).as_bytes();
+        if !known.is_none() {
+            return Self::Connect { target: known.target(), server_name: host };
+        }
+        let secure = matches!(uri.scheme(), Scheme::Sips);
+        let transport = transport_of(uri, Transport::None);
+        Self::Resolve { host, port: uri.port(), transport, secure }
+    }
+}
+
+/// What is missing to send the message of the transaction that
+/// [`poll_parked`](crate::transaction::Transactions::poll_parked) gave. `None` when nobody could answer it: its next hop is
+/// [`unreachable`](crate::transaction::Transactions::unreachable).
+#[must_use]
+pub fn question<O: Octets>(transactions: TransactionsRef<'_, O>, id: TransactionId) -> Option<Question<'_>> {
+    let (bytes, known) = (transactions.bytes(id), transactions.flow(id));
+    let message = Kept::new(bytes);
+    if bytes.starts_with(b"SIP/2.0 ") {
+        // To the host of sent-by (RFC 3261 §18.2.2).
+        let via = Via::parse(message.first(HeaderName::Via));
+        let server_name = via.map_or(&b""[..], |via| via.host().as_bytes());
+        return Some(Question::Connect { target: known.target(), server_name });
+    }
+    Some(Question::of(&next_hop(&message, transactions.is_strict(id))?, known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hop(routes: &str, strict: bool) -> String {
+        let text = format!("BYE sip:bob@target.example SIP/2.0\r\n{routes}CSeq: 1 BYE\r\n\r\n");
+        let uri = next_hop(&Kept::new(text.as_bytes()), strict).unwrap();
+        String::from_utf8(host_of(&uri).as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_next_hop_is_the_first_route_unless_a_strict_router_is_next() {
+        assert_eq!(hop("", false), "target.example");
+        assert_eq!(hop("Route: <sip:a.example;lr>, <sip:b.example>\r\n", false), "a.example");
+        assert_eq!(hop("Route: <sip:a.example;lr>\r\n", true), "target.example");
+        assert_eq!(hop("Route: <sip:a.example>\r\n", false), "target.example");
+        assert_eq!(hop("Route: <nonsense\r\n", false), "target.example");
+    }
+
+    #[test]
+    fn a_uri_says_what_is_missing() {
+        let question = |text: &'static str| Question::of(&Uri::parse(text.as_bytes()).unwrap(), Flow::NONE);
+        let resolve = |host, port, transport, secure| Question::Resolve { host, port, transport, secure };
+        assert_eq!(question("sip:a@b.example"), resolve(b"b.example", None, Transport::None, false));
+        assert_eq!(question("sips:b.example:5062"), resolve(b"b.example", Some(5062), Transport::Tls, true));
+        assert_eq!(question("sip:b;transport=TCP"), resolve(b"b", None, Transport::Tcp, false));
+        assert_eq!(question("sip:b;maddr=c.example"), resolve(b"c.example", None, Transport::None, false));
+        let uri = Uri::parse(b"sip:b.example;transport=tls").unwrap();
+        let known = flow_to(&Uri::parse(b"sip:192.0.2.1;transport=tls").unwrap(), Transport::Udp);
+        let target = Target { address: known.remote, transport: Transport::Tls };
+        assert_eq!(known.remote.port(), 5061);
+        assert_eq!(Question::of(&uri, known), Question::Connect { target, server_name: b"b.example" });
+        assert_eq!(flow_to(&uri, Transport::Udp), Flow::NONE);
+    }
+}

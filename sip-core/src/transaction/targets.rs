@@ -1,0 +1,166 @@
+//! Where a request may still go when the flow that was tried does not do (RFC 3263 §4.3).
+//!
+//! What is left lies in a block beside the request, a flow after the other: targets that the name has besides the first, and
+//! last of all a flow to fall back on. A request that was not sent yet goes on to the next one as it is; one that was
+//! sent is a new transaction with a new branch.
+
+use super::entry::{Machine, Marks, TransactionId};
+use super::key;
+use super::layer::Transactions;
+use super::requests::{Start, kind_of};
+
+use crate::memory::{Block, KeptBlocks, Octets};
+use crate::message::{Kept, build};
+use crate::random::Token;
+use crate::time::Instant;
+use crate::transport::{Flow, Sizing, Target};
+
+/// Which octet of a flow that is kept tells that it is the fallback.
+const FALLBACK: usize = 1;
+
+/// The most targets of a name that are tried.
+pub const TARGETS: usize = 4;
+
+impl<O: Octets> Transactions<'_, O> {
+    /// Gives a request that waits for its flow the targets that its name has, best first: it is launched on the first
+    /// that can be used, and at most [`TARGETS`] are kept for the case that it fails. Without any it goes to its
+    /// [fallback](Self::set_fallback), or is over.
+    pub fn resolved(&mut self, now: Instant, id: TransactionId, targets: &[Target]) {
+        self.reap();
+        let mut usable = targets.iter().map(|target| Flow::to(*target)).filter(|flow| !flow.is_none()).take(TARGETS);
+        let Some(first) = usable.next() else { return self.unreachable(now, id) };
+        let others = usable.clone().next().is_some();
+        if let Some(entry) = self.entry_mut(id)
+            && matches!(entry.machine, Machine::Parked { .. })
+        {
+            if others {
+                self.keep_targets(id, &usable.map(Flow::to_octets));
+            }
+            self.launch(now, id, first);
+        }
+    }
+
+    /// Where a request goes when its own target can't be found or reached: the source of a dialog, say. One that was sent
+    /// does not go there: in a dialog it would be a second one with its CSeq number. Without room for it there is none.
+    pub fn set_fallback(&mut self, id: TransactionId, fallback: Flow) {
+        let Some(entry) = self.entry_mut(id) else { return };
+        let parked = matches!(entry.machine, Machine::Parked { .. });
+        if parked && !fallback.is_none() && entry.template.is_none() {
+            let mut octets = fallback.to_octets();
+            octets[FALLBACK] = 1;
+            self.keep_targets(id, &core::iter::once(octets));
+        }
+    }
+
+    /// The next hop of this request is its Request-URI and not its first Route value: a strict router is next (RFC 3261
+    /// §12.2.1.1, §16.6 step 6).
+    pub fn set_strict(&mut self, id: TransactionId) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.marks.set(Marks::STRICT);
+        }
+    }
+
+    /// Puts flows before those that are kept of a client transaction.
+    fn keep_targets(&mut self, id: TransactionId, flows: &(impl Iterator<Item = [u8; Flow::OCTETS]> + Clone)) {
+        let old = self.entry_mut(id).map_or(Block::NONE, |entry| entry.template);
+        let written = self.octets.write(Flow::OCTETS.saturating_mul(TARGETS), false, |kept, writer| {
+            flows.clone().for_each(|flow| writer.raw(&flow));
+            writer.raw(kept.get(old));
+        });
+        if let (Ok(block), Some(entry)) = (written, self.entry_mut(id)) {
+            entry.template = block;
+            self.octets.release(old);
+        }
+    }
+
+    /// Takes the next flow of a client transaction; none when there is none left.
+    pub(super) fn next_target(&mut self, id: TransactionId) -> Flow {
+        let Some(entry) = self.entry_mut(id).filter(|entry| !entry.template.is_none()) else { return Flow::NONE };
+        let block = entry.template;
+        let octets = self.octets.get_mut(block);
+        let flow = Flow::from_octets(octets);
+        let left = octets.len().saturating_sub(Flow::OCTETS);
+        if left > 0 {
+            octets.copy_within(Flow::OCTETS.., 0);
+            self.octets.truncate(block, left);
+        } else {
+            self.drop_targets(id);
+        }
+        flow
+    }
+
+    /// The request of a client transaction is sent: what it could have fallen back on is forgotten.
+    #[inline(never)]
+    pub(super) fn drop_fallback(&mut self, id: TransactionId) {
+        let block = self.entry_mut(id).map_or(Block::NONE, |entry| entry.template);
+        let left = self.octets.get(block).len().saturating_sub(Flow::OCTETS);
+        if self.octets.get(block).get(left.saturating_add(FALLBACK)) != Some(&1) {
+            return;
+        }
+        if left > 0 {
+            self.octets.truncate(block, left);
+        } else {
+            self.drop_targets(id);
+        }
+    }
+
+    /// Gives back what is left of the targets of a client transaction.
+    pub(super) fn drop_targets(&mut self, id: TransactionId) {
+        if let Some(entry) = self.entry_mut(id) {
+            let block = core::mem::take(&mut entry.template);
+            self.octets.release(block);
+        }
+    }
+
+    /// A request that was not sent yet goes on to its next target, or is over.
+    pub(super) fn launch_next(&mut self, now: Instant, id: TransactionId) {
+        let next = self.next_target(id);
+        if next.is_none() {
+            self.fail(id);
+        } else if let Some(entry) = self.entry_mut(id) {
+            entry.sizing = Sizing::ZERO;
+            self.launch(now, id, next);
+        }
+    }
+
+    /// Whether a request of a client transaction could go to another target.
+    #[must_use]
+    pub fn has_target(&self, id: TransactionId) -> bool {
+        self.table.get(id.0).is_some_and(|entry| !entry.machine.is_server() && !entry.template.is_none())
+    }
+
+    /// Sends the request of a client transaction to its next target in a transaction of its own, with a new branch (RFC 3263
+    /// §4.3): on [`TimedOut`](super::ExpiredKind::TimedOut), [`FlowFailed`](super::ExpiredKind::FlowFailed) or
+    /// [`FlowLost`](super::ExpiredKind::FlowLost), or on a 503 before its transaction takes it. The new transaction has the user
+    /// and the targets of the old one, which ends by itself. `None` when there is no further target, or no room. A request that
+    /// got a provisional response has none.
+    #[must_use]
+    pub fn fail_over(&mut self, now: Instant, id: TransactionId, branch: Token) -> Option<TransactionId> {
+        let flow = self.next_target(id);
+        let entry = self.entry_mut(id).filter(|entry| !flow.is_none() && !entry.marks.has(Marks::ACK))?;
+        let (message, user) = (entry.message, entry.user);
+        let targets = core::mem::take(&mut entry.template);
+        let size = self.octets.get(message).len();
+        let copy = self.octets.write(size, false, |kept, writer| writer.raw(kept.get(message)));
+        let block = copy.unwrap_or_default();
+        let stamped = build::stamp(self.octets.get_mut(block), flow.transport, branch.as_bytes().first_chunk());
+        let request = Kept::new(self.octets.get(block));
+        let start = request.branch().filter(|_| stamped).map(|branch| {
+            let matched = key::client(self.layer.hash, branch, request.method());
+            let (kind, marks) = kind_of(request.method());
+            Start { matched, kind, marks, block, flow, user, reserved: false }
+        });
+        let made = start.and_then(|start| self.begin(now, start).ok());
+        match made.and_then(|new| Some((new, self.entry_mut(new)?))) {
+            Some((new, entry)) => {
+                entry.template = targets;
+                Some(new)
+            }
+            None => {
+                self.octets.release(block);
+                self.octets.release(targets);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Names with more than one address, with none, and strict routers that are named: where requests go then.
+//!
+//! Covers RFC 3263 §4.3 (the next target, with a new branch, on a time-out, a failed flow and a 503), RFC 3261 §8.1.2 and
+//! §12.2.1.1 (a strict router is the next hop), §15 (the BYE reaches a peer whose name is dead where it came from). SRV and
+//! NAPTR are the resolver's.
+
+use core::net::SocketAddr;
+use sip_core::transport::{Address, Target, Transport};
+use sip_core::ua::{Cause, Event};
+use sip_testkit::{ANSWER, NodeId, Phones, Wire};
+
+/// Alice, and two servers that share a name.
+fn servers(seed: u64) -> (Phones, NodeId, [Wire; 2]) {
+    let (mut phones, alice, _) = Phones::scripted(seed);
+    let wires = ["192.0.2.7:5060", "192.0.2.8:5060"].map(|at| {
+        let address = Address::from(at.parse::<SocketAddr>().unwrap());
+        phones.world.add_host("pbx.example.com", Target { address, transport: Transport::Udp });
+        Wire::new(at)
+    });
+    (phones, alice, wires)
+}
+
+#[test]
+fn a_call_that_is_answered_with_503_goes_to_the_next_address() {
+    let (mut phones, alice, [mut first, mut second]) = servers(1);
+    let call = phones.call(alice, "sip:wire@pbx.example.com");
+    phones.wait(1);
+    let invite = first.expect(&phones, "INVITE");
+    first.respond(&mut phones, alice, &invite, 503, "Retry-After: 600\r\n");
+    first.expect(&phones, "ACK");
+    let again = second.expect(&phones, "INVITE");
+    assert_ne!(invite.branch(), again.branch());
+    assert_eq!(
+        (invite.seq(), invite.header("Call-ID"), invite.body()),
+        (again.seq(), again.header("Call-ID"), again.body())
+    );
+    assert_eq!(phones.ended(alice), []);
+    second.accept(&mut phones, alice, &again, "x", ANSWER);
+    second.expect(&phones, "ACK");
+    phones.hang_up(alice, call);
+    let bye = second.expect(&phones, "BYE");
+    second.respond(&mut phones, alice, &bye, 200, "");
+    phones.settle();
+    // When both say so, it is over.
+    phones.call(alice, "sip:wire@pbx.example.com");
+    phones.wait(1);
+    for wire in [&mut first, &mut second] {
+        let invite = wire.expect(&phones, "INVITE");
+        wire.respond(&mut phones, alice, &invite, 503, "");
+        wire.expect(&phones, "ACK");
+    }
+    assert_eq!(phones.ended(alice).last(), Some(&(Cause::Rejected, 503)));
+    phones.settle();
+}
+
+#[test]
+fn a_call_that_nobody_answers_goes_to_the_next_address() {
+    let (mut phones, alice, [mut first, mut second]) = servers(2);
+    phones.call(alice, "sip:wire@pbx.example.com");
+    phones.wait(32_100);
+    assert_eq!(first.hear(&phones).len(), 7);
+    let again = second.expect(&phones, "INVITE");
+    assert_eq!(phones.ended(alice), []);
+    second.respond(&mut phones, alice, &again, 486, "");
+    second.expect(&phones, "ACK");
+    assert_eq!(phones.ended(alice), [(Cause::Rejected, 486)]);
+    phones.settle();
+}
+
+#[test]
+fn a_registration_whose_registrar_does_not_answer_goes_to_the_next_address() {
+    let (mut phones, alice, [mut first, mut second]) = servers(3);
+    phones
+        .act(alice, |phone, now| phone.register(now, "sip:pbx.example.com", "sip:alice@pbx.example.com", 600))
+        .unwrap();
+    phones.wait(32_100);
+    assert_eq!(first.hear(&phones).len(), 11);
+    let again = second.expect(&phones, "REGISTER");
+    let rows = format!("Contact: {};expires=600\r\n", again.header("Contact"));
+    second.respond(&mut phones, alice, &again, 200, &rows);
+    assert!(phones.events(alice).iter().any(|event| matches!(event, Event::Registered { .. })));
+}
+
+#[test]
+fn the_callee_hangs_up_where_the_caller_came_from_when_its_name_is_dead() {
+    let (mut phones, alice, mut wire) = Phones::scripted(4);
+    let mut leg = wire.leg("sip:alice@192.0.2.1");
+    let invite = wire.request(&mut leg, "INVITE", "Contact: <sip:wire@pbx-7.invalid>\r\n", sip_testkit::OFFER);
+    wire.send(&mut phones, alice, &invite);
+    let call = phones.incoming(alice);
+    phones.answer(alice, call);
+    leg.remote = wire.expect(&phones, "200").header("To");
+    let branch = wire.branch();
+    let ack = wire.request_as(&leg, "ACK", &branch, "", b"");
+    wire.send(&mut phones, alice, &ack);
+    phones.hang_up(alice, call);
+    phones.wait(1);
+    let bye = wire.expect(&phones, "BYE");
+    assert_eq!(bye.uri(), "sip:wire@pbx-7.invalid");
+    wire.respond(&mut phones, alice, &bye, 200, "");
+    assert_eq!(phones.ended(alice), [(Cause::LocalHangup, 0)]);
+    phones.settle();
+}
+
+#[test]
+fn a_strict_router_is_the_next_hop_by_its_name_too() {
+    for more in ["", ", <sip:192.0.2.44;lr>"] {
+        let (mut phones, alice, mut wire) = Phones::scripted(5);
+        let mut router = Wire::new("192.0.2.7:5070");
+        let address = Address::from("192.0.2.7:5070".parse::<SocketAddr>().unwrap());
+        phones.world.add_host("router.example.com", Target { address, transport: Transport::Udp });
+        let rows = format!("Record-Route: <sip:router.example.com>{more}\r\n");
+        wire.call(&mut phones, alice, "sip:alice@192.0.2.1", &rows);
+        let call = phones.incoming(alice);
+        phones.hang_up(alice, call);
+        phones.wait(1);
+        let bye = router.expect(&phones, "BYE");
+        assert_eq!(bye.uri(), "sip:router.example.com");
+        wire.expect_nothing(&phones);
+        router.respond(&mut phones, alice, &bye, 200, "");
+        phones.settle();
+    }
+}

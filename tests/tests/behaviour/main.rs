@@ -14,6 +14,7 @@ mod fingerprint;
 mod forks;
 mod garbage;
 mod hall;
+mod hostile;
 mod late_offer;
 mod learned_address;
 mod loss;

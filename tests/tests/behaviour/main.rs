@@ -30,6 +30,7 @@ mod regressions;
 mod reinvite;
 mod reserves;
 mod retransmit;
+mod reused_branch;
 mod routes;
 mod scripted_stream;
 mod seeded_calls;

@@ -152,7 +152,7 @@ where
     }
 
     /// Lets the name `host` resolve to `target`; several targets keep their order. Port zero stands for the port of
-    /// the URI, and for the default one when it has none; [`Transport::None`] for the transport of the URI.
+    /// the URI, and for the default one when it has none; [`Transport::None`](sip_core::transport::Transport::None) for that of the URI.
     pub fn add_host(&mut self, host: &str, target: Target) {
         self.hosts.push((host.to_owned(), target));
     }

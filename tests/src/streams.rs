@@ -7,8 +7,9 @@ use sip_core::transport::{Address, Flow, Transport};
 
 /// The longest message that an end takes.
 const LONGEST: usize = 65_535;
-/// The first port that a caller's end has.
+/// The first port that a caller's end has, and how many there are.
 const EPHEMERAL: u16 = 49_152;
+const PORTS: usize = 16_384;
 
 /// The connections of a world; a flow's number is the connection's place plus one.
 #[derive(Debug, Default)]
@@ -95,7 +96,7 @@ impl Streams {
         };
         let known = node.and_then(|_| self.connections.iter().position(is_between));
         let place = known.unwrap_or_else(|| {
-            let port = EPHEMERAL + self.connections.len() as u16;
+            let port = EPHEMERAL + (self.connections.len() % PORTS) as u16;
             let ends = [End::new(node, from, port), End::new(listener, to, to.port())];
             self.connections.push(Connection { ends, state: State::Open });
             self.connections.len() - 1

@@ -50,6 +50,10 @@ impl Capacity {
 pub enum Argument {
     /// [`Config::sent_by`](crate::ua::Config::sent_by), or the address given to [`network_changed`](crate::ua::UserAgent::network_changed).
     SentBy,
+    /// The same: a wildcard is the address of nobody.
+    SentByWildcard,
+    /// The same: port 0 is the port of nobody.
+    SentByPort,
     /// [`Config::identity`](crate::ua::Config::identity).
     Identity,
     /// [`Config::proxy`](crate::ua::Config::proxy).
@@ -92,6 +96,8 @@ pub enum Argument {
     Expires,
     /// The URI of a registrar.
     Registrar,
+    /// The URI of a registrar: a secure address of record goes by no other way.
+    InsecureRegistrar,
     /// Realm, user or password.
     Credentials,
     /// One more realm with a password.
@@ -108,6 +114,8 @@ impl Argument {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SentBy => "sent_by: host or host:port, IPv6 in brackets",
+            Self::SentByWildcard => "sent_by: an address under which peers reach this user agent, no wildcard",
+            Self::SentByPort => "sent_by: a port on which peers reach this user agent, not port 0",
             Self::Identity => "identity: a URI",
             Self::Proxy => "proxy: a URI",
             Self::ContactUser => "contact_user: the user part of a SIP URI",
@@ -129,6 +137,7 @@ impl Argument {
             Self::RefusalStatus => "status: 300 to 699",
             Self::Expires => "expires: at least a second",
             Self::Registrar => "registrar: a sip or sips URI",
+            Self::InsecureRegistrar => "registrar: a sips URI, as the address of record is one",
             Self::Credentials => "credentials: at most 65,535 octets each",
             Self::MoreCredentials => "more credentials than a user agent keeps",
             Self::Contact => "Contact",

@@ -140,7 +140,9 @@ impl App {
 
 fn near(scene: &Scene, stack: &mut Fake) -> Near {
     let mut phone = Phone::new(Arrays::new());
-    let config = Config { transport: scene.transport, ..Config::new("192.0.2.1:5060", "sip:alice@example.com") };
+    let config = Config::new("192.0.2.1:5060", "sip:alice@example.com")
+        .with_transport(scene.transport)
+        .with_accepts_connections(false);
     phone.start(&config, [1; 16]).expect("starts");
     let tcp = if scene.knobs.smoltcp { Tcp::new().classified_by(classify_stream) } else { Tcp::new() };
     Adapter::bind(phone, stack, 5060).expect("a socket").classified_by(classify).with_tcp(tcp)
@@ -325,7 +327,9 @@ fn after_a_change_of_network_the_only_connection_is_opened_anew() {
         let mut stack = Fake::new(knobs);
         let mut far = Far::new(addresses[1], addresses[0], None);
         let mut phone = Phone::new(Arrays::new());
-        let config = Config { transport: Transport::Tcp, ..Config::new("192.0.2.1:5060", "sip:alice@example.com") };
+        let config = Config::new("192.0.2.1:5060", "sip:alice@example.com")
+            .with_transport(Transport::Tcp)
+            .with_accepts_connections(false);
         phone.start(&config, [1; 16]).expect("starts");
         let adapter = Adapter::bind(phone, &mut stack, 5060).expect("a socket").classified_by(classify);
         let mut adapter = adapter.with_tcp(Tcp::<Fake, 1, 2048>::new().classified_by(classify_stream));

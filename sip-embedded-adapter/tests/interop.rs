@@ -35,7 +35,10 @@ impl Bench {
         let (mut stack, port) = (Stack, free_port());
         let mut phone = Phone::new(Arrays::new());
         let sent_by = format!("127.0.0.1:{port}");
-        let config = Config { contact_user: "bob", transport, ..Config::new(&sent_by, "sip:bob@127.0.0.1") };
+        let config = Config::new(&sent_by, "sip:bob@127.0.0.1")
+            .with_contact_user("bob")
+            .with_transport(transport)
+            .with_accepts_connections(false);
         phone.start(&config, [5; 16]).expect("starts");
         phone.add_credentials("sip.test", "bob", "builder").expect("room");
         match Adapter::bind(phone, &mut stack, port) {

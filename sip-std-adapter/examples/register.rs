@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     };
     let here = SocketAddr::new(sip_std_adapter::local_ip(address_of(registrar)?)?, 0);
     let mut adapter = Adapter::bind(UserAgent::new(HeapMemory::with_capacity(64, 8, 4, 1)), here)?;
-    adapter.start(&Config { contact_user: "phone", ..Config::new("", aor) })?;
+    adapter.start(&Config::new("", aor).with_contact_user("phone"))?;
     if let [user, password] = login {
         adapter.role_mut().add_credentials("", user, password)?;
     }

@@ -206,7 +206,7 @@ fn a_message_that_the_buffer_cannot_hold_ends_the_connection() {
 fn a_message_over_the_limit_is_answered_before_its_connection_closes() {
     let mut phone = UserAgent::new(HeapMemory::with_capacity(8, 2, 1, 1));
     let config = Config::new("127.0.0.1:5060", "sip:bob@example.com");
-    phone.start(&Config { transport: Transport::Tcp, learn_address: false, ..config }, [1; 16]).unwrap();
+    phone.start(&config.with_transport(Transport::Tcp).with_learn_address(false), [1; 16]).unwrap();
     let mut adapter = Adapter::bind(phone, LOCAL.parse().unwrap()).unwrap();
     let mut stream = TcpStream::connect(adapter.local_addr()).unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -389,7 +389,7 @@ fn a_registration_outlives_a_message_too_large_on_its_connection() {
     let registrar = std::thread::spawn(move || [(); 2].map(|()| answer_and_overdo(&registrar.accept().unwrap().0)));
     let mut phone = UserAgent::new(HeapMemory::with_capacity(8, 2, 1, 1));
     let config = Config::new("127.0.0.1:5060", "sip:bob@example.com");
-    phone.start(&Config { transport: Transport::Tcp, learn_address: false, ..config }, [1; 16]).unwrap();
+    phone.start(&config.with_transport(Transport::Tcp).with_learn_address(false), [1; 16]).unwrap();
     let mut adapter = Adapter::bind(phone, LOCAL.parse().unwrap()).unwrap();
     adapter.with(|phone, now| phone.register(now, &format!("sip:{to}"), "sip:bob@example.com", 600)).unwrap();
     let (mut registered, mut buffer) = (0, vec![0; 65_536]);

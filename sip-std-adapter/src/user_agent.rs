@@ -21,7 +21,7 @@ impl<M: Memory> Adapter<UserAgent<M>> {
             Some(given) => completed(given, self.local_addr())?,
             None => config.sent_by.to_owned(),
         };
-        let config = Config { sent_by: &sent_by, ..*config };
+        let config = config.with_sent_by(&sent_by);
         let seed = crate::seed()?;
         self.role_mut().start(&config, seed).map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))
     }

@@ -6,7 +6,7 @@ use super::list::Selected;
 use super::parse::Message;
 use super::scan::{TOKEN, VALUE, alike, peek, skip_lws, slice, trim, unquote};
 use super::walk::Walk;
-use crate::digest::Algorithm;
+use crate::digest::{Algorithm, Qop};
 
 /// A challenge of a server or proxy.
 ///
@@ -29,6 +29,8 @@ pub struct Challenge<'a> {
     pub qop: bool,
     /// Whether `auth` is one of them.
     pub qop_auth: bool,
+    /// Whether `auth-int` is one of them.
+    pub qop_auth_int: bool,
     /// Whether only the nonce was stale, so that the password is not at fault.
     pub stale: bool,
     /// Whether a proxy asks; the answer is Proxy-Authorization then.
@@ -39,7 +41,14 @@ impl Challenge<'_> {
     /// Whether it is Digest with an algorithm and a quality of protection that can be answered here.
     #[must_use]
     pub fn is_supported(&self) -> bool {
-        alike(self.scheme, b"Digest") && self.algorithm.is_supported() && (self.qop_auth || !self.qop)
+        alike(self.scheme, b"Digest") && self.algorithm.is_supported() && (self.preferred_qop().is_some() || !self.qop)
+    }
+
+    /// The quality of protection to answer with: `auth` before `auth-int`, whose body a server on the way may change; `None`
+    /// for the answer of RFC 2069.
+    #[must_use]
+    pub fn preferred_qop(&self) -> Option<Qop> {
+        if self.qop_auth { Some(Qop::Auth) } else { self.qop_auth_int.then_some(Qop::AuthInt) }
     }
 }
 
@@ -204,7 +213,9 @@ fn challenge(row: &[u8], at: usize, proxy: bool) -> (Option<Challenge<'_>>, usiz
         _ => row.len(),
     };
     let [realm, nonce, opaque, algorithm, stale, qop] = values;
-    let offers_auth = |qop: &[u8]| qop.split(|octet| *octet == b',').any(|one| alike(trim(one), b"auth"));
+    let offers = |wanted: Qop| {
+        qop.is_some_and(|qop| qop.split(|octet| *octet == b',').any(|one| alike(trim(one), wanted.as_bytes())))
+    };
     let found = Challenge {
         scheme,
         realm: realm.unwrap_or_default(),
@@ -212,7 +223,8 @@ fn challenge(row: &[u8], at: usize, proxy: bool) -> (Option<Challenge<'_>>, usiz
         opaque,
         algorithm: algorithm.map_or(Algorithm::Md5, Algorithm::parse),
         qop: qop.is_some(),
-        qop_auth: qop.is_some_and(offers_auth),
+        qop_auth: offers(Qop::Auth),
+        qop_auth_int: offers(Qop::AuthInt),
         stale: stale.is_some_and(|stale| alike(stale, b"true")),
         proxy,
     };
@@ -349,6 +361,7 @@ mod tests {
                 algorithm: Algorithm::Sha256,
                 qop: true,
                 qop_auth: true,
+                qop_auth_int: true,
                 stale: true,
                 proxy: false,
             }]

@@ -6,7 +6,7 @@
 use super::context::Context;
 use super::usage::invite::InviteTransaction;
 use super::usage::{Tries, UsageId};
-use crate::digest::{Algorithm, Answer, Secret, Terms, write_authorization};
+use crate::digest::{Algorithm, Answer, Inputs, Qop, Secret, Terms, response, write_authorization};
 use crate::error::{Argument, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Challenge, Credentials, HeaderName, Kept, Message, Method, NameAddr, Writer, build};
@@ -17,10 +17,10 @@ use crate::transaction::{NewClient, TransactionId};
 pub const MAX_CREDENTIALS: usize = 4;
 /// Realms whose challenges are remembered.
 const MAX_SESSIONS: usize = 4;
-/// Realms that one request answers.
-const MAX_ANSWERS: usize = 2;
+/// Realms that one request answers; the first two of them are answered at once by what follows it.
+const MAX_ANSWERS: usize = MAX_SESSIONS;
 /// How often one request is sent again with other credentials, in all.
-const MAX_TRIES: u8 = 6;
+pub(super) const MAX_TRIES: u8 = 6;
 
 /// What a user agent knows to authenticate with.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,14 @@ struct Credential {
     username: u16,
 }
 
+impl Credential {
+    /// User name and password.
+    fn texts<'k>(&self, kept: &'k [u8]) -> (&'k [u8], &'k [u8]) {
+        let (_, rest) = kept.split_at_checked(usize::from(self.realm)).unwrap_or_default();
+        rest.split_at_checked(usize::from(self.username)).unwrap_or_default()
+    }
+}
+
 /// The last challenge of a realm: realm, nonce and opaque, one behind the other in a block.
 #[derive(Clone, Copy, Debug)]
 struct Session {
@@ -51,7 +59,7 @@ struct Session {
     count: u32,
     credential: u8,
     has_opaque: bool,
-    qop: bool,
+    qop: Option<Qop>,
     proxy: bool,
 }
 
@@ -65,7 +73,7 @@ impl Session {
         count: 0,
         credential: 0,
         has_opaque: false,
-        qop: false,
+        qop: None,
         proxy: false,
     };
 
@@ -149,17 +157,14 @@ impl Answers {
         store: &Sessions,
         kept: &impl KeptBlocks,
         writer: &mut Writer<'_>,
-        method: Method<'_>,
-        uri: &[u8],
+        (method, uri, body): (Method<'_>, &[u8], &[u8]),
     ) {
         for session in self.of(store) {
-            let Some(credential) = store.credentials.get(usize::from(session.credential)) else { continue };
             let terms = session.terms(kept.get(session.block));
-            let texts = kept.get(credential.block);
-            let (_, rest) = texts.split_at_checked(usize::from(credential.realm)).unwrap_or_default();
-            let (username, password) = rest.split_at_checked(usize::from(credential.username)).unwrap_or_default();
+            let Some(credential) = store.credentials.get(usize::from(session.credential)) else { continue };
+            let (username, password) = credential.texts(kept.get(credential.block));
             let (secret, nc, cnonce) = (Secret::Password(password), session.count, self.cnonce.as_bytes());
-            let answer = Answer { username, secret, method, uri, nc, cnonce };
+            let answer = Answer { username, secret, method, uri, nc, cnonce, body };
             // The algorithm is one that was found supported when the challenge came.
             let _ = write_authorization(writer, &terms, &answer);
         }
@@ -197,6 +202,11 @@ impl<O: Octets> Context<'_, O> {
 
     /// The rows for a request that answers these sessions once more; each answer takes the next nonce count.
     pub(super) fn answers(&mut self, sessions: [u32; 2]) -> Answers {
+        let [first, second] = sessions;
+        self.answers_to([first, second, 0, 0])
+    }
+
+    fn answers_to(&mut self, sessions: [u32; MAX_ANSWERS]) -> Answers {
         let store = &mut self.core.sessions;
         for number in sessions {
             if let Some(session) = store.place(number).and_then(|place| store.sessions.get_mut(place)) {
@@ -208,7 +218,8 @@ impl<O: Octets> Context<'_, O> {
 
     /// Sends a challenged request again with credentials, if there are any that were not refused already.
     ///
-    /// For each realm the topmost challenge of a supported algorithm counts (RFC 8760 §2.4); an unknown one is passed over. A
+    /// For each realm the challenge of the strongest supported algorithm counts, the topmost of equals; an unknown one is
+    /// passed over (RFC 8760 §2.4 has the server list the strongest first: who reorders them on the way gains nothing). A
     /// nonce that is called stale, or that differs from the one answered, is worth another try; the same nonce again means a
     /// wrong password. On success the new transaction has the same owner and the sessions used are returned.
     #[inline(never)]
@@ -218,7 +229,7 @@ impl<O: Octets> Context<'_, O> {
         owner: UsageId,
         tries: Tries,
         response: &Message<'_>,
-    ) -> Option<(TransactionId, [u32; MAX_ANSWERS])> {
+    ) -> Option<(TransactionId, [u32; 2])> {
         if tries.total >= MAX_TRIES {
             return None;
         }
@@ -230,10 +241,11 @@ impl<O: Octets> Context<'_, O> {
         self.add_given(id, &mut sessions, chosen.len());
         let owner_tries =
             Tries { total: tries.total.saturating_add(1), repeated: tries.repeated.saturating_add(u8::from(repeated)) };
-        let fresh = self.answers(sessions);
+        let fresh = self.answers_to(sessions);
         let again = Again { expires: None, answers: &fresh };
         let new = self.send_again(id, response.cseq().method, (owner, owner_tries), &again)?;
-        Some((new, sessions))
+        let [first, second, ..] = sessions;
+        Some((new, [first, second]))
     }
 
     /// Adds the sessions of other realms that a request answered: they go along with their next nonce count.
@@ -271,9 +283,14 @@ impl<O: Octets> Context<'_, O> {
         for challenge in response.challenges() {
             let weakest = self.core.settings.minimum_algorithm.strength();
             let known = challenge.is_supported() && challenge.algorithm.strength() >= weakest;
-            let taken =
-                chosen.iter().any(|(other, _)| other.proxy == challenge.proxy && other.realm == challenge.realm);
-            if !known || taken {
+            let same = |other: &Challenge<'_>| other.proxy == challenge.proxy && other.realm == challenge.realm;
+            if !known {
+                continue;
+            }
+            if let Some((other, _)) = chosen.iter_mut().find(|(other, _)| same(other)) {
+                if other.algorithm.strength() < challenge.algorithm.strength() {
+                    *other = challenge;
+                }
                 continue;
             }
             let Some(credential) = self.core.sessions.credential_for(challenge.realm, self.transactions.octets) else {
@@ -306,12 +323,8 @@ impl<O: Octets> Context<'_, O> {
             || store.sessions.iter().enumerate().min_by_key(|(_, session)| session.number).map(|(place, _)| place);
         let place = store.sessions.iter().position(same).or_else(oldest).unwrap_or(0);
         let (realm, nonce, opaque) = (challenge.realm, challenge.nonce, challenge.opaque.unwrap_or_default());
-        let length = |text: &[u8]| u16::try_from(text.len()).unwrap_or(u16::MAX);
-        let size = realm.len().saturating_add(nonce.len()).saturating_add(opaque.len());
-        let block = self.transactions.octets.write(size, false, |_, writer| {
-            for text in [realm, nonce, opaque] {
-                writer.raw(text);
-            }
+        let block = self.transactions.octets.write(256, false, |_, writer| {
+            [realm, nonce, opaque].iter().for_each(|text| writer.raw(text));
         })?;
         let number = self.core.sessions.made.wrapping_add(1).max(1);
         self.core.sessions.made = number;
@@ -326,11 +339,69 @@ impl<O: Octets> Context<'_, O> {
                 count: 0,
                 credential,
                 has_opaque: challenge.opaque.is_some(),
-                qop: challenge.qop_auth,
+                qop: challenge.preferred_qop(),
                 proxy: challenge.proxy,
             };
         }
         Ok(number)
+    }
+
+    /// What a server says of the credentials of a request that it took (RFC 7616 §3.5): whether it knows the password too, and
+    /// the nonce for the next request.
+    #[inline(never)]
+    pub(super) fn take_authentication_info(&mut self, id: TransactionId, response: &Message<'_>) {
+        let Some(Ok(info)) = response.authentication_info() else { return };
+        let octets = &*self.transactions.octets;
+        let store = &self.core.sessions;
+        let request = octets.get(self.transactions.block(id));
+        // It names no realm: of a request to several it is taken for the first's.
+        let used = credentials(request).filter(|given| !given.proxy).find_map(|given| {
+            let named = |session: &Session| {
+                let terms = session.terms(octets.get(session.block));
+                session.number != 0 && !session.proxy && (terms.realm, terms.nonce) == (given.realm, given.nonce)
+            };
+            Some((store.sessions.iter().position(named)?, given))
+        });
+        let Some((place, given)) = used else { return };
+        let Some(session) = store.sessions.get(place).copied() else { return };
+        if let Some(told) = info.response_auth
+            && !self.is_proven(&session, &given, told, response.body())
+        {
+            // The nonce of a server that does not know the password is none to go on with.
+            self.core.statistics.unproven = self.core.statistics.unproven.saturating_add(1);
+            return;
+        }
+        let Some(next) = info.next_nonce else { return };
+        let written = self.transactions.octets.write(256, false, |kept, writer| {
+            let terms = session.terms(kept.get(session.block));
+            [terms.realm, next, terms.opaque.unwrap_or_default()].iter().for_each(|text| writer.raw(text));
+        });
+        // Without room the old nonce goes on: at worst it is called stale.
+        if let (Ok(block), Some(session)) = (written, self.core.sessions.sessions.get_mut(place)) {
+            self.transactions.octets.release(session.block);
+            (session.block, session.nonce, session.count) = (block, length(next), 0);
+        }
+    }
+
+    /// Whether a response comes from someone who knows the password.
+    fn is_proven(&self, session: &Session, given: &Credentials<'_>, told: &[u8], body: &[u8]) -> bool {
+        let Some(credential) = self.core.sessions.credentials.get(usize::from(session.credential)) else {
+            return false;
+        };
+        let (_, password) = credential.texts(self.transactions.octets.get(credential.block));
+        let expected = response(&Inputs {
+            algorithm: session.algorithm,
+            username: given.username,
+            realm: given.realm,
+            secret: Secret::Password(password),
+            nonce: given.nonce,
+            method: b"",
+            uri: given.uri,
+            cnonce: given.cnonce.unwrap_or_default(),
+            nc: given.nc,
+            body: (session.qop == Some(Qop::AuthInt)).then_some(body),
+        });
+        expected.is_some_and(|expected| expected.matches(told))
     }
 
     /// Sends a request again as a new transaction: a new branch, the next CSeq, and what is to be other than it was.
@@ -404,8 +475,13 @@ impl Again<'_> {
                 writer.header(header.name, header.value);
             }
         }
-        self.answers.write(store, kept, writer, request.method(), request.request_uri());
+        self.answers.write(store, kept, writer, (request.method(), request.request_uri(), request.body()));
     }
+}
+
+/// The length of a text of a challenge; none is as long as a datagram.
+fn length(text: &[u8]) -> u16 {
+    u16::try_from(text.len()).unwrap_or(u16::MAX)
 }
 
 /// A request written again.

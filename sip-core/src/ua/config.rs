@@ -6,13 +6,25 @@ use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Uri, Writer};
 use crate::time::Duration;
 use crate::transaction::Timers;
-use crate::transport::{Address, SMALLEST_MTU, Transport};
+use crate::transport::{SMALLEST_MTU, Transport};
 
 /// The configuration of a [`UserAgent`](super::UserAgent).
+///
+/// ```
+/// use sip_core::transport::Transport;
+/// use sip_core::ua::Config;
+///
+/// let config = Config::new("192.0.2.1:5060", "sip:alice@example.com")
+///     .with_contact_user("alice")
+///     .with_transport(Transport::Tcp);
+/// assert_eq!(config.contact_user, "alice");
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Config<'a> {
     /// Host and port under which this user agent is reached, for Via and Contact: `192.0.2.1:5060`, `[2001:db8::1]:5060`.
+    /// Neither a wildcard (`0.0.0.0`, `[::]`) nor port 0, under which nobody is reached.
     /// An address is corrected as a registrar sees it, see [`learn_address`](Self::learn_address).
     pub sent_by: &'a str,
     /// The URI of this user, for From where a request names no other: `sip:alice@example.com`.
@@ -47,9 +59,54 @@ pub struct Config<'a> {
     pub path_mtu: u16,
     /// Whether an address in `sent_by` gives way to the one that a registrar says our REGISTER came from (`received` and
     /// `rport`, RFC 3581): Via and Contact change, the binding is made anew and the old one removed, and calls get
-    /// [`Event::RefreshDue`](super::Event::RefreshDue). A name in `sent_by` stays. To be switched off where the address was
-    /// chosen with care: a port forwarded by hand, two registrars in different networks.
+    /// [`Event::RefreshDue`](super::Event::RefreshDue). A name in `sent_by` stays, and so does the
+    /// port over a connection without a NAT (but see [`accepts_connections`](Self::accepts_connections)). Each registration has its own; calls go by the one that was learned last. To be
+    /// switched off where the address was chosen with care: a port forwarded by hand.
     pub learn_address: bool,
+    /// Whether peers can open connections to `sent_by`. Where they can't, as where nobody listens, the port of the connection to
+    /// a registrar is the only one by which this user agent is reached, and is learned without a NAT too.
+    pub accepts_connections: bool,
+    /// Whether a request outside of a dialog is refused with 404 when its Request-URI names a user that is neither
+    /// `contact_user`, nor that of `identity` or of an address of record (RFC 3261 §8.2.2.1). Off by default: a phone
+    /// that sits behind one line takes what comes.
+    pub refuse_other_users: bool,
+}
+
+/// Writes a setter for each field, which gives the configuration with another value of it.
+macro_rules! setters {
+    ($($setter:ident $field:ident: $kind:ty;)*) => {
+        impl<'a> Config<'a> {
+            $(
+                #[doc = concat!("The same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[must_use]
+                pub const fn $setter(mut self, $field: $kind) -> Self {
+                    self.$field = $field;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    with_sent_by sent_by: &'a str;
+    with_identity identity: &'a str;
+    with_contact_user contact_user: &'a str;
+    with_user_agent user_agent: &'a str;
+    with_proxy proxy: &'a str;
+    with_methods methods: &'a str;
+    with_supported supported: &'a str;
+    with_accept accept: &'a str;
+    with_timers timers: Timers;
+    with_ring_limit ring_limit: Duration;
+    with_keep_alive keep_alive: Duration;
+    with_minimum_algorithm minimum_algorithm: Algorithm;
+    with_retry_after retry_after: u32;
+    with_transport transport: Transport;
+    with_path_mtu path_mtu: u16;
+    with_learn_address learn_address: bool;
+    with_accepts_connections accepts_connections: bool;
+    with_refuse_other_users refuse_other_users: bool;
 }
 
 impl<'a> Config<'a> {
@@ -73,13 +130,13 @@ impl<'a> Config<'a> {
             transport: Transport::Udp,
             path_mtu: 0,
             learn_address: true,
+            accepts_connections: true,
+            refuse_other_users: false,
         }
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if !is_host_port(self.sent_by.as_bytes()) {
-            return Err(ConfigError::Invalid(Argument::SentBy));
-        }
+        check_sent_by(self.sent_by.as_bytes()).map_err(ConfigError::Invalid)?;
         if Uri::parse(self.identity.as_bytes()).is_err() {
             return Err(ConfigError::Invalid(Argument::Identity));
         }
@@ -109,19 +166,26 @@ fn one_line(text: &str, otherwise: Argument) -> Result<(), ConfigError> {
     if control { Err(ConfigError::Invalid(otherwise)) } else { Ok(()) }
 }
 
-/// Whether `text` can stand as a host and port in Via and Contact.
+/// Checks that `text` can stand as a host and port in Via and Contact; what is wrong with it.
 #[inline(never)]
-fn is_host_port(text: &[u8]) -> bool {
+fn check_sent_by(text: &[u8]) -> Result<(), Argument> {
     let mut room = [0; 300];
     let mut writer = Writer::new(&mut room);
     writer.raw(b"sip:");
     writer.raw(text);
     let length = writer.finish().unwrap_or(0);
     let uri = Uri::parse(room.get(..length).unwrap_or_default());
-    !text.iter().any(|octet| b"/;?@ ".contains(octet)) && uri.is_ok_and(|uri| uri.is_sip() && uri.user().is_none())
+    let Some(uri) = uri.ok().filter(|uri| uri.user().is_none() && !text.iter().any(|octet| b"/;?@ ".contains(octet)))
+    else {
+        return Err(Argument::SentBy);
+    };
+    if uri.host().ip().is_some_and(|ip| ip.is_unspecified()) {
+        return Err(Argument::SentByWildcard);
+    }
+    if uri.port() == Some(0) { Err(Argument::SentByPort) } else { Ok(()) }
 }
 
-const TEXTS: usize = 8;
+const TEXTS: usize = 9;
 
 /// The configuration as it is kept: the texts in one block, the rest by value.
 #[derive(Clone, Copy, Debug)]
@@ -135,8 +199,8 @@ pub(super) struct Settings {
     pub(super) minimum_algorithm: Algorithm,
     pub(super) transport: Transport,
     pub(super) learns: bool,
-    /// The address that a registrar corrected last.
-    pub(super) former: Address,
+    pub(super) accepts_connections: bool,
+    pub(super) refuse_other_users: bool,
 }
 
 /// One of the texts of [`Settings`], in the order in which they are kept.
@@ -150,6 +214,8 @@ pub(super) enum Text {
     Methods,
     Supported,
     Accept,
+    /// Host and port as a registrar saw them last; empty while none has corrected the configured one.
+    Learned,
 }
 
 impl Settings {
@@ -163,7 +229,8 @@ impl Settings {
         minimum_algorithm: Algorithm::Md5,
         transport: Transport::None,
         learns: false,
-        former: Address::NONE,
+        accepts_connections: false,
+        refuse_other_users: false,
     };
 
     /// Checks the configuration and keeps it.
@@ -178,6 +245,7 @@ impl Settings {
             config.methods,
             config.supported,
             config.accept,
+            "",
         ];
         let mut settings = Self {
             timers: config.timers,
@@ -187,6 +255,8 @@ impl Settings {
             minimum_algorithm: config.minimum_algorithm,
             transport: config.transport,
             learns: config.learn_address,
+            accepts_connections: config.accepts_connections,
+            refuse_other_users: config.refuse_other_users,
             ..Self::ZERO
         };
         let mut end = 0_usize;
@@ -200,33 +270,52 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Takes another `sent_by`.
-    #[inline(never)]
+    /// Takes another `sent_by`; what registrars said of the old one is forgotten.
     pub(super) fn move_to<O: Octets>(&mut self, sent_by: &[u8], octets: &mut O) -> Result<(), Error> {
-        if !is_host_port(sent_by) {
-            return Err(Error::Invalid(Argument::SentBy));
-        }
-        let (old, [first, ..]) = (self.texts, self.ends);
-        let room = octets.get(old).len().saturating_add(sent_by.len());
+        check_sent_by(sent_by).map_err(Error::Invalid)?;
+        self.replace(Text::SentBy, sent_by, octets)?;
+        self.replace(Text::Learned, b"", octets)
+    }
+
+    /// Takes another text.
+    #[inline(never)]
+    pub(super) fn replace<O: Octets>(&mut self, text: Text, value: &[u8], octets: &mut O) -> Result<(), Error> {
+        let (old, (start, end)) = (self.texts, self.range(text));
+        let room = octets.get(old).len().saturating_add(value.len());
         self.texts = octets.write(room, true, |kept, writer| {
-            writer.raw(sent_by);
-            writer.raw(kept.get(old).get(usize::from(first)..).unwrap_or_default());
+            let texts = kept.get(old);
+            writer.raw(texts.get(..start).unwrap_or_default());
+            writer.raw(value);
+            writer.raw(texts.get(end..).unwrap_or_default());
         })?;
-        let length = u16::try_from(sent_by.len()).unwrap_or(u16::MAX);
-        for end in &mut self.ends {
-            *end = end.saturating_sub(first).saturating_add(length);
+        let length = |octets: usize| u16::try_from(octets).unwrap_or(u16::MAX);
+        for kept in self.ends.iter_mut().skip(text as usize) {
+            *kept = kept.saturating_sub(length(end.saturating_sub(start))).saturating_add(length(value.len()));
         }
         octets.release(old);
         Ok(())
     }
 
+    /// Where a text lies in the octets of [`block`](Self::block).
+    fn range(&self, text: Text) -> (usize, usize) {
+        let index = text as usize;
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        (usize::from(start), usize::from(self.ends.get(index).copied().unwrap_or(0)))
+    }
+
+    /// Host and port for Via and Contact.
+    pub(super) fn sent_by<'k>(&self, kept: &'k [u8]) -> &'k [u8] {
+        match self.text(kept, Text::Learned) {
+            b"" => self.text(kept, Text::SentBy),
+            learned => learned,
+        }
+    }
+
     /// One text out of the octets of [`block`](Self::block).
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn text<'k>(&self, kept: &'k [u8], text: Text) -> &'k [u8] {
-        let index = text as usize;
-        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let end = self.ends.get(index).copied().unwrap_or(0);
-        kept.get(usize::from(start)..usize::from(end)).unwrap_or_default()
+        let (start, end) = self.range(text);
+        kept.get(start..end).unwrap_or_default()
     }
 
     pub(super) fn block(&self) -> Block {

@@ -86,9 +86,14 @@ impl<'a> Content<'a> {
         Ok(())
     }
 
+    /// The octets of the body.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.body.map_or(b"", |body| body.bytes)
+    }
+
     /// About how many octets a request with this content takes.
     pub(super) fn room(&self) -> usize {
-        self.body.map_or(0, |body| body.bytes.len()).saturating_add(640)
+        self.bytes().len().saturating_add(640)
     }
 
     /// Writes the headers, then the body or its absence: the end of a message.

@@ -51,7 +51,7 @@ impl Core {
         expire_to: Instant::ZERO,
         reserved_octets: 0,
         requests: 0,
-        statistics: Statistics { malformed: 0, strays: 0, refused: 0, replies_dropped: 0 },
+        statistics: Statistics { malformed: 0, strays: 0, refused: 0, replies_dropped: 0, unproven: 0 },
         started: false,
     };
 }
@@ -68,6 +68,8 @@ pub struct Statistics {
     pub refused: u32,
     /// Stateless replies that a later input displaced, or for which there was no room.
     pub replies_dropped: u32,
+    /// Responses whose `rspauth` shows that their server does not know the password (RFC 7616 §3.5).
+    pub unproven: u32,
 }
 
 /// What one input works with: its time and source, and the parts of the user agent, each borrowed for itself.
@@ -129,7 +131,7 @@ impl<'a, O: Octets> Context<'a, O> {
     }
 
     pub(super) fn schedule_registration(&mut self, handle: Handle) {
-        let deadline = self.registrations.get(handle).and_then(RegistrationEntry::earliest_deadline);
+        let deadline = self.registrations.get(handle).and_then(|entry| entry.machine.earliest_deadline());
         self.registrations.set_timer(handle, deadline);
     }
 

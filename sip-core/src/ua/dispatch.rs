@@ -5,10 +5,11 @@ use super::context::{BLOCKED, Context, SEND, TELL};
 use super::event::{Call, Event};
 use super::headers::{Field, list_contains_method, list_contains_tag};
 use super::usage::invite::InviteTransaction;
+use super::usage::registration::Texts;
 use super::usage::{Failure, Tries, UsageId};
 use crate::dialog::request_number;
 use crate::memory::{Block, Octets};
-use crate::message::{HeaderName, Message, Method, Scheme};
+use crate::message::{HeaderName, Message, Method, Scheme, Uri};
 use crate::role::Received;
 use crate::transaction::{Expired, ExpiredKind, ServerMatch, TransactionId};
 use crate::transport::Flow;
@@ -29,6 +30,8 @@ impl<O: Octets> Context<'_, O> {
         // a final response; a provisional one comes first, for it is what allows a CANCEL.
         if status < 200 {
             let _ = self.transactions.receive_response(self.now, id, response);
+        } else if accepted && status < 300 {
+            self.take_authentication_info(id, response);
         }
         let received = if !accepted || self.retry(id, usage, tries, response) {
             Received::Nothing
@@ -69,7 +72,7 @@ impl<O: Octets> Context<'_, O> {
         let Some((new, sessions)) = self.authenticate(id, usage, tries, response) else { return false };
         match usage {
             UsageId::Invite(which) => self.invite_resent(which, new, sessions),
-            UsageId::Registration(handle) => self.registration_resent(handle, new, Some(sessions)),
+            UsageId::Registration(handle) => self.registration_resent(handle, new, sessions),
             UsageId::None | UsageId::Request(_) => {}
         }
         true
@@ -109,7 +112,7 @@ impl<O: Octets> Context<'_, O> {
         match usage {
             UsageId::None => false,
             UsageId::Invite(which) => self.invite_prepare_retry(which),
-            UsageId::Registration(handle) => self.registrations.get(handle).is_some(),
+            UsageId::Registration(handle) => self.registration_prepare_retry(handle),
             UsageId::Request(_) => true,
         }
     }
@@ -209,12 +212,29 @@ impl<O: Octets> Context<'_, O> {
             self.reply_bare(request, 416);
             return true;
         }
+        if settings.refuse_other_users && request.to_tag().is_none() && self.names_other_user(request) {
+            self.reply_bare(request, 404);
+            return true;
+        }
         let supported = settings.text(texts, Text::Supported);
         if request.require().any(|tag| !list_contains_tag(supported, tag)) {
             self.reply(request, 420, &[Field::Unsupported(request)]);
             return true;
         }
         false
+    }
+
+    /// Whether the Request-URI names a user, and none of ours (§8.2.2.1).
+    #[inline(never)]
+    fn names_other_user(&self, request: &Message<'_>) -> bool {
+        let Some(user) = request.uri().and_then(|uri| uri.user()) else { return false };
+        let settings = &self.core.settings;
+        let octets = &*self.transactions.octets;
+        let texts = octets.get(settings.block());
+        let is_of = |uri: &[u8]| Uri::parse(uri).is_ok_and(|uri| uri.user() == Some(user));
+        settings.text(texts, Text::ContactUser) != user
+            && !is_of(settings.text(texts, Text::Identity))
+            && !self.registrations.view().iter().any(|(_, entry)| is_of(Texts::of(octets.get(entry.texts)).aor))
     }
 
     /// Answers OPTIONS (§11.2).
@@ -249,7 +269,6 @@ impl<O: Octets> Context<'_, O> {
             }
         }
         while let Some(registration) = self.registrations.first(TELL) {
-            self.registrations.unlink_ready(registration);
             if let Some(event) = self.registration_event(registration) {
                 return Some(event);
             }
@@ -315,8 +334,9 @@ impl<O: Octets> Context<'_, O> {
 
     /// A flow failed: its transactions end as the events are polled, and what waited for it is dropped.
     pub(super) fn flow_failed(&mut self, flow: Flow) {
-        self.transactions.flow_failed(self.now, flow);
+        // A REGISTER on it goes out by another, before its transaction could end.
         self.registrar_lost(flow);
+        self.transactions.flow_failed(self.now, flow);
     }
 
     /// What was put back for `flow` may be offered again.

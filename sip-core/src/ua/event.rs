@@ -3,6 +3,7 @@
 use crate::memory::Handle;
 use crate::transaction::TransactionId;
 use crate::transport::Oversize;
+use core::fmt;
 
 /// Names a call, from [`UserAgent::call`](super::UserAgent::call) or [`Event::Incoming`] until [`Event::Ended`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +44,19 @@ pub struct IncomingRequest(pub(crate) TransactionId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct OutgoingRequest(pub(crate) u32);
+
+/// Writes each of these handles as a small number: the place of what it names, and which of its owners that has.
+macro_rules! displays {
+    ($($handle:ident)*) => {
+        $(impl fmt::Display for $handle {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", self.0)
+            }
+        })*
+    };
+}
+
+displays! { Call Registration IncomingRequest OutgoingRequest }
 
 /// Something that the application wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -150,15 +164,34 @@ pub enum Event {
         /// The registration.
         registration: Registration,
     },
-    /// The registrar refused, or did not answer.
+    /// The registrar refused, or did not answer, or the connection to it was lost.
     RegistrationFailed {
         /// The registration; void when `retry_after` is 0.
         registration: Registration,
+        /// Why nothing is bound now.
+        cause: RegistrationCause,
         /// The SIP status; 408 when there was none in time, 503 when the flow failed.
         status: u16,
-        /// In how many seconds it is tried again; 0 when it is given up.
+        /// In how many seconds it is tried again, what Retry-After said if anything; 0 when it is given up.
         retry_after: u32,
     },
+}
+
+/// Why a registration failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum RegistrationCause {
+    /// The registrar, or a server on the way, refused with a final status.
+    #[default]
+    Refused = 0,
+    /// The registrar accepted and granted our Contact no time at all, which is no binding.
+    NotBound,
+    /// The registrar did not respond at all.
+    Timeout,
+    /// The registrar's host can't be reached, its name not resolved, or its connection not opened; or the connection was
+    /// lost again soon after the binding was made by it.
+    Unreachable,
 }
 
 /// What a request of ours belongs to.

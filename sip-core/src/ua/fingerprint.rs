@@ -56,7 +56,7 @@ pub(super) fn write<O: Octets>(
         })
     };
     TransactionsRef::new(layer, view.transactions, view.octets).fingerprint(now, hasher, owner);
-    (view.octets.get(state.settings.block()), state.settings.former).hash(hasher);
+    view.octets.get(state.settings.block()).hash(hasher);
     state.sessions.fingerprint(view.octets, hasher);
     state.started.hash(hasher);
 }
@@ -103,11 +103,11 @@ impl<O: Octets> Content<'_, '_, O> {
 
     fn registration(&self, entry: &RegistrationEntry) -> u64 {
         one(|hasher| {
-            (self.view.octets.get(entry.texts), entry.call_id, entry.seq, entry.flow).hash(hasher);
-            (self.view.octets.get(entry.rows), entry.state, entry.wanted, entry.granted, entry.failures).hash(hasher);
-            (self.left(entry.refresh_at), self.left(entry.keep_alive_at)).hash(hasher);
-            (entry.failed, entry.status, entry.retry_after).hash(hasher);
-            (entry.removal_due, entry.again, entry.corrected, entry.moved, entry.sessions != [0; 2]).hash(hasher);
+            for block in [entry.texts, entry.rows, entry.own_address] {
+                self.view.octets.get(block).hash(hasher);
+            }
+            entry.machine.relative_to(self.now).hash(hasher);
+            (entry.flow, entry.seq, entry.wanted, entry.sessions != [0; 2]).hash(hasher);
         })
     }
 }

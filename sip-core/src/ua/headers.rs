@@ -22,8 +22,8 @@ pub(super) enum Field<'a> {
     /// Contact with this user agent's URI. It names the configured transport, whatever the message goes by: one request by
     /// TCP for its size must not draw all that follow after it.
     Contact,
-    /// A Contact that removes the binding to the address that a registrar corrected.
-    FormerContact,
+    /// The Contact of a REGISTER, and with `corrects` the one that removes the binding to the former address.
+    Binding { own_address: Block, corrects: bool },
     /// Allow and, when there is something to name, Supported.
     Abilities,
     /// User-Agent, when one is configured.
@@ -72,11 +72,11 @@ impl Settings {
                 Field::Contact => {
                     writer.value_start(HeaderName::Contact);
                     writer.text(b"<");
-                    self.write_contact_uri(texts, writer);
+                    self.write_contact_uri(texts, self.sent_by(texts), writer);
                     writer.text(b">");
                     writer.end();
                 }
-                Field::FormerContact => self.write_former_contact(texts, writer),
+                Field::Binding { own_address, corrects } => self.write_binding(kept, own_address, corrects, writer),
                 Field::Abilities => {
                     writer.value_start(HeaderName::Allow);
                     writer.text(CORE_METHODS);
@@ -121,18 +121,15 @@ impl Settings {
         content.write(writer);
     }
 
-    pub(super) fn write_contact_uri(&self, texts: &[u8], writer: &mut Writer<'_>) {
+    /// Writes the URI of a Contact with this host and port.
+    pub(super) fn write_contact_uri(&self, texts: &[u8], address: &[u8], writer: &mut Writer<'_>) {
         writer.text(b"sip:");
         let user = self.text(texts, Text::ContactUser);
         if !user.is_empty() {
             writer.text(user);
             writer.text(b"@");
         }
-        writer.text(self.text(texts, Text::SentBy));
-        self.write_contact_transport(writer);
-    }
-
-    pub(super) fn write_contact_transport(&self, writer: &mut Writer<'_>) {
+        writer.text(address);
         match self.transport {
             Transport::Tcp => writer.text(b";transport=tcp"),
             Transport::Tls => writer.text(b";transport=tls"),
@@ -175,10 +172,10 @@ impl<O: Octets> Context<'_, O> {
         let Core { settings, sessions, .. } = &*self.core;
         let transport = if head.flow.is_none() { settings.transport } else { head.flow.transport };
         self.transactions.octets.write(content.room(), reserved, |kept, writer| {
-            let sent_by = settings.text(kept.get(settings.block()), Text::SentBy);
+            let sent_by = settings.sent_by(kept.get(settings.block()));
             let texts = head.identity.texts(kept.get(head.identity.block));
             texts.write_head(writer, head.method, head.seq, transport, sent_by, head.branch);
-            head.answers.write(sessions, kept, writer, head.method, texts.request_uri());
+            head.answers.write(sessions, kept, writer, (head.method, texts.request_uri(), content.bytes()));
             settings.write_rest(kept, writer, rows, content);
         })
     }

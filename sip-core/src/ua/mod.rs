@@ -22,10 +22,10 @@ pub use auth::MAX_CREDENTIALS;
 pub use config::Config;
 pub use content::{Body, Content};
 pub use context::Statistics;
-pub use event::{Call, Cause, Event, Fork, IncomingRequest, Origin, OutgoingRequest, Registration};
+pub use event::{Call, Cause, Event, Fork, IncomingRequest, Origin, OutgoingRequest, Registration, RegistrationCause};
 pub use memory::{Arrays, Memory, Parts, View};
 pub use usage::invite::{CallEntry, CallInfo, CallState};
-pub use usage::registration::RegistrationEntry;
+pub use usage::registration::{RegistrationEntry, RegistrationInfo, RegistrationState};
 
 use crate::dialog::Dialog;
 use crate::error::{ConfigError, Error};
@@ -65,7 +65,7 @@ impl<M: Memory> UserAgent<M> {
     /// As many octets as it takes, its memory included when that is [`Arrays`](crate::ua::Arrays): nothing is taken
     /// beside it but stack.
     ///
-    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 840 + 176·T + 216·D + 152·C + 160·R + O, rounded up to a
+    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 832 + 176·T + 216·D + 152·C + 160·R + O, rounded up to a
     /// multiple of 8; with 32 bits a tenth less.
     ///
     /// ```
@@ -73,7 +73,7 @@ impl<M: Memory> UserAgent<M> {
     /// use sip_core::ua::UserAgent;
     ///
     /// type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
-    /// const _: () = assert!(Phone::BYTES <= 13_176);
+    /// const _: () = assert!(Phone::BYTES <= 13_168);
     /// # assert_eq!(Phone::BYTES, size_of::<Phone>());
     /// ```
     pub const BYTES: usize = size_of::<Self>();
@@ -97,7 +97,7 @@ impl<M: Memory> UserAgent<M> {
         self.memory.view().calls
     }
 
-    fn registrations(&self) -> TableRef<'_, RegistrationEntry> {
+    fn registration_table(&self) -> TableRef<'_, RegistrationEntry> {
         self.memory.view().registrations
     }
 
@@ -249,7 +249,10 @@ impl<M: Memory> UserAgent<M> {
         self.context(now).respond(request, status, content)
     }
 
-    /// Binds this user agent's Contact to `aor` at `registrar`, both SIP URIs, for `expires` seconds, and keeps it bound.
+    /// Binds this user agent's Contact to `aor`, a SIP URI, for `expires` seconds, and keeps it bound.
+    ///
+    /// REGISTERs go to the domain of `aor` (RFC 3261 §10.2) by way of `registrar`: a SIP URI that names the next hop, with
+    /// `lr` in a Route; empty for the configured proxy, or else for where the domain itself leads.
     ///
     /// # Errors
     /// A URI is not in its form, or a capacity is reached.
@@ -303,7 +306,7 @@ impl<M: Memory> UserAgent<M> {
             transactions: self.transactions().len(),
             dialogs: self.dialogs().len(),
             calls: self.call_table().len(),
-            registrations: self.registrations().len(),
+            registrations: self.registration_table().len(),
             octets: view.octets.used(),
             reserved: if self.core.started { usize::from(reply::RESERVED_OCTETS) } else { 0 }
                 .saturating_add(self.core.reserved_octets as usize),
@@ -451,7 +454,7 @@ impl<M: Memory> Role for UserAgent<M> {
             self.transactions().next_timeout(),
             self.dialogs().next_deadline(),
             self.call_table().next_deadline(),
-            self.registrations().next_deadline(),
+            self.registration_table().next_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -483,7 +486,7 @@ impl<M: Memory> UserAgent<M> {
                 Some(send(DIALOG, handle, entry.ack_flow(), view.octets.get(entry.ack)))
             }
             Step::SendKeepAlive(handle) => {
-                let entry = self.registrations().get(handle)?;
+                let entry = self.registration_table().get(handle)?;
                 Some(send(REGISTRATION, handle, entry.flow, KEEP_ALIVE))
             }
             Step::SendTransaction(id) => {

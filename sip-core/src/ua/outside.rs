@@ -5,6 +5,7 @@ use super::config::{Settings, Text};
 use super::content::Content;
 use super::context::{Context, Core};
 use super::headers::Field;
+use super::usage::registration::Texts;
 use crate::error::{Argument, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Uri, Writer};
@@ -32,31 +33,36 @@ pub(super) struct Head<'a> {
 pub(super) enum Parties<'a> {
     /// The URI for Request-URI and To; a URI, or a name-addr, for From, empty for the configured identity.
     Given { target: &'a [u8], from: &'a [u8] },
-    /// Of a REGISTER: the registrar, as many octets as it says, and then the address of record, in a block.
-    Kept { texts: Block, registrar: u16 },
+    /// Of a REGISTER: what its registration keeps.
+    Binding { texts: Block, own_address: Block },
 }
 
 impl Settings {
     /// Writes a request up to CSeq; gives its Request-URI.
     fn write_head<'k>(&self, kept: &'k impl KeptBlocks, writer: &mut Writer<'_>, head: &Head<'k>) -> &'k [u8] {
         let texts = kept.get(self.block());
+        let mut sent_by = self.sent_by(texts);
+        let mut proxy = if head.proxied { self.text(texts, Text::Proxy) } else { b"" };
         let (uri, to, from) = match head.parties {
             Parties::Given { target, from: b"" } => (target, target, self.text(texts, Text::Identity)),
             Parties::Given { target, from } => (target, target, from),
-            Parties::Kept { texts, registrar } => {
-                let (registrar, aor) = kept.get(texts).split_at_checked(usize::from(registrar)).unwrap_or_default();
-                (registrar, aor, aor)
+            Parties::Binding { texts: block, own_address } => {
+                let binding = Texts::of(kept.get(block));
+                sent_by = self.registered_address(texts, kept.get(own_address));
+                if is_loose(binding.registrar) {
+                    proxy = binding.registrar;
+                }
+                (binding.domain, binding.aor, binding.aor)
             }
         };
         writer.request_line_escaped(head.method, uri);
-        writer.via(head.transport, self.text(texts, Text::SentBy), head.branch);
+        writer.via(head.transport, sent_by, head.branch);
         writer.header(HeaderName::MaxForwards, b"70");
-        let proxy = self.text(texts, Text::Proxy);
-        if head.proxied && !proxy.is_empty() {
+        if !proxy.is_empty() {
             writer.value_start(HeaderName::Route);
             writer.text(b"<");
             writer.text(proxy);
-            if !Uri::parse(proxy).is_ok_and(|uri| uri.is_loose()) {
+            if !is_loose(proxy) {
                 writer.text(b";lr");
             }
             writer.text(b">");
@@ -74,6 +80,11 @@ impl Settings {
         writer.cseq(head.seq, head.method);
         uri
     }
+}
+
+/// Whether a URI names a loose router (§19.1.1).
+fn is_loose(uri: &[u8]) -> bool {
+    Uri::parse(uri).is_ok_and(|uri| uri.is_loose())
 }
 
 /// Writes a URI in angle brackets, or a name-addr as it is; a `#` in the URI as `%23` (RFC 3261 §25.1).
@@ -121,7 +132,7 @@ impl<O: Octets> Context<'_, O> {
         let Core { settings, sessions, .. } = &*self.core;
         let block = self.transactions.octets.write(content.room(), false, |kept, writer| {
             let uri = settings.write_head(kept, writer, head);
-            head.answers.write(sessions, kept, writer, head.method, uri);
+            head.answers.write(sessions, kept, writer, (head.method, uri, content.bytes()));
             settings.write_rest(kept, writer, rows, content);
         })?;
         let (method, branch) = (head.method, head.branch);

@@ -11,6 +11,7 @@ use super::context::{Context, LOOK_UP, SEND};
 use super::event::{Call, Event, Origin, OutgoingRequest, Registration};
 use super::usage::UsageId;
 use super::usage::invite::InviteTransaction;
+use super::usage::registration::Texts;
 use super::usage::request::RequestTransaction;
 use super::{Step, UserAgent};
 use crate::dialog::{Dialog, Lookup};
@@ -229,10 +230,20 @@ impl<O: Octets> Context<'_, O> {
 }
 
 impl<M: Memory> UserAgent<M> {
+    /// The registrar that a REGISTER goes to instead of where its Request-URI leads.
+    fn registrar_of(&self, id: TransactionId) -> Option<Uri<'_>> {
+        let UsageId::Registration(handle) = UsageId::of(self.transactions().user(id)).0 else { return None };
+        let texts = Texts::of(self.memory.view().octets.get(self.registration_table().get(handle)?.texts));
+        Uri::parse(texts.registrar).ok()
+    }
+
     /// What is missing, as an action; `None` when nobody could answer.
     pub(super) fn question(&self, waiter: Waiter, ticket: Ticket) -> Option<Action<'_, Event>> {
         let question = match waiter {
-            Waiter::Transaction(id) => locate::question(self.transactions(), id)?,
+            Waiter::Transaction(id) => match self.registrar_of(id) {
+                Some(registrar) => Question::of(&registrar, self.transactions().flow(id)),
+                None => locate::question(self.transactions(), id)?,
+            },
             Waiter::Dialog(handle) => {
                 let entry = self.dialogs().get(handle)?;
                 let octets = self.memory.view().octets;

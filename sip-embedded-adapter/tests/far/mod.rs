@@ -37,7 +37,7 @@ impl Far {
     pub(crate) fn new(address: SocketAddr, near: SocketAddr, hangs_up: Option<Duration>) -> Self {
         let mut role = Box::new(Phone::new(sip_core::ua::Arrays::new()));
         let sent_by = address.to_string();
-        let config = Config { methods: "REGISTER", ..Config::new(&sent_by, "sip:bob@example.com") };
+        let config = Config::new(&sent_by, "sip:bob@example.com").with_methods("REGISTER");
         role.start(&config, [7; 16]).expect("starts");
         let lines = BTreeMap::new();
         Self { role, address, near, lines, hangs_up, hang_up_at: None, calls: 0, ended: 0, malformed: 0 }

@@ -91,14 +91,12 @@ impl Phone {
         let local = own_address(adapter.local_addr(), reached)?;
         let identity = setup.identity.map_or_else(|| format!("sip:phone@{local}"), str::to_owned);
         let sent_by = local.to_string();
-        let config = Config {
-            contact_user: net::user_of(&identity).unwrap_or("phone"),
-            user_agent: NAME,
-            proxy: setup.proxy.unwrap_or_default(),
-            methods: "INFO, MESSAGE",
-            transport: setup.transport.into(),
-            ..Config::new(&sent_by, &identity)
-        };
+        let config = Config::new(&sent_by, &identity)
+            .with_contact_user(net::user_of(&identity).unwrap_or("phone"))
+            .with_user_agent(NAME)
+            .with_proxy(setup.proxy.unwrap_or_default())
+            .with_methods("INFO, MESSAGE")
+            .with_transport(setup.transport.into());
         let seed = sip_std_adapter::seed()?;
         adapter.role_mut().start(&config, seed).map_err(|error| Failure::Usage(config_error(error)))?;
         if let Some(Credentials { user, password: Some(password) }) = setup.credentials {

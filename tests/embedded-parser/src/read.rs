@@ -247,7 +247,7 @@ fn security(sum: &mut Sum, message: &Message<'_>) {
         }
     });
     for challenge in message.challenges() {
-        let Challenge { scheme, realm, nonce, opaque, algorithm, qop, qop_auth, stale, proxy } = challenge;
+        let Challenge { scheme, realm, nonce, opaque, algorithm, qop, qop_auth, stale, proxy, .. } = challenge;
         sum.pieces([scheme, realm, nonce, algorithm.as_bytes()].into_iter());
         sum.piece(opaque);
         for flag in [qop, qop_auth, stale, proxy, challenge.is_supported()] {

@@ -1,8 +1,8 @@
 //! Challenges: what is answered, how, and when it is given up.
 //!
 //! Covers RFC 3261 §22, RFC 7616 §3.3-§3.4, RFC 8760 §2.4, field notes 14 (a new nonce without stale is one more try), 15
-//! (SHA-256 first, unknown algorithms), 16 (INVITE, 401, ACK) and B (quotes, odd algorithms). auth-int and userhash are not
-//! offered by this stack; the digests themselves are tested with digest.rs in the core.
+//! (SHA-256 first, unknown algorithms), 16 (INVITE, 401, ACK) and B (quotes, odd algorithms), RFC 7616 §3.5
+//! (Authentication-Info). userhash is not offered by this stack; the digests themselves are tested with digest/ in the core.
 
 use sip_core::digest::{Algorithm, Inputs, Secret, response};
 use sip_core::message::{Credentials, Method};
@@ -41,6 +41,7 @@ fn verified(request: &Heard) -> Vec<(String, String)> {
             uri: given.uri,
             cnonce: given.cnonce.unwrap_or_default(),
             nc: given.nc,
+            body: (given.qop == Some(b"auth-int")).then_some(message.body()),
         };
         let computed = response(&inputs).expect("an algorithm that is supported");
         assert!(computed.matches(given.response), "{}", request.text());
@@ -96,13 +97,13 @@ fn a_challenge_without_qop_gets_the_answer_of_rfc_2069() {
 }
 
 #[test]
-fn of_several_challenges_the_topmost_supported_one_counts() {
+fn of_several_challenges_the_strongest_supported_one_counts() {
     let (sha, md5) = (challenge("r", "s", ", algorithm=SHA-256"), challenge("r", "m", ", algorithm=MD5"));
     let unknown = challenge("r", "u", ", algorithm=SHA-512-256");
     let basic = "WWW-Authenticate: Basic realm=\"r\"\r\n";
     for (rows, expected) in [
         (format!("{sha}{md5}"), Algorithm::Sha256),
-        (format!("{md5}{sha}"), Algorithm::Md5),
+        (format!("{md5}{sha}"), Algorithm::Sha256),
         (format!("{unknown}{md5}"), Algorithm::Md5),
         (format!("{basic}{unknown}{sha}{md5}"), Algorithm::Sha256),
     ] {
@@ -297,6 +298,142 @@ fn the_refresh_answers_at_once_with_the_next_count() {
     phones.wait(700_000);
     let refresh = wire.hear(&phones).remove(0);
     assert_eq!(verified(&refresh), pairs(&[("r", 3)]));
+}
+
+#[test]
+fn three_realms_in_one_response_are_answered_in_one_go() {
+    let (mut phones, alice, mut wire) = phone(14, |_| {});
+    let call = phones.call(alice, "sip:bob@192.0.2.9");
+    let first = wire.expect(&phones, "INVITE");
+    let proxy = |realm: &str| challenge(realm, realm, "").replace("WWW", "Proxy");
+    let rows = format!("{}{}{}", proxy("one"), proxy("two"), challenge("three", "3", ""));
+    wire.respond(&mut phones, alice, &first, 407, &rows);
+    let second = wire.expect_all(&phones, &["ACK", "INVITE"]).remove(1);
+    let mut all = verified(&second);
+    all.sort();
+    assert_eq!(all, pairs(&[("one", 1), ("three", 1), ("two", 1)]));
+    wire.accept(&mut phones, alice, &second, "wire", ANSWER);
+    assert_eq!(wire.expect(&phones, "ACK").text().matches("response=").count(), 3);
+    // Of what follows two are answered at once, and the third when it is asked for.
+    phones.hang_up(alice, call);
+    let bye = wire.expect(&phones, "BYE");
+    assert_eq!(verified(&bye).len(), 2);
+    let missing = ["one", "two", "three"].into_iter().find(|realm| !bye.text().contains(&format!("realm=\"{realm}\"")));
+    let missing = missing.expect("the realm that is not answered");
+    let rows = if missing == "three" { challenge(missing, "4", "") } else { proxy(missing) };
+    wire.respond(&mut phones, alice, &bye, 407, &rows);
+    let bye = wire.expect(&phones, "BYE");
+    assert_eq!(verified(&bye).len(), 3);
+    wire.respond(&mut phones, alice, &bye, 200, "");
+    assert_eq!(phones.ended(alice), [(Cause::LocalHangup, 0)]);
+}
+
+#[test]
+fn where_only_auth_int_is_offered_the_body_is_protected() {
+    for (qop, expected) in [("auth-int", "auth-int"), ("auth-int,auth", "auth")] {
+        let (mut phones, alice, mut wire) = phone(15, |_| {});
+        phones.call(alice, "sip:bob@192.0.2.9");
+        let first = wire.expect(&phones, "INVITE");
+        let rows = challenge("r", "n", "").replace("\"auth\"", &format!("\"{qop}\""));
+        wire.respond(&mut phones, alice, &first, 401, &rows);
+        let second = wire.expect_all(&phones, &["ACK", "INVITE"]).remove(1);
+        assert!(!second.body().is_empty());
+        assert_eq!(verified(&second), pairs(&[("r", 1)]));
+        assert!(second.text().contains(&format!("qop={expected},")), "{}", second.text());
+    }
+    // What has no body protects none.
+    let (mut phones, alice, mut wire) = phone(16, |_| {});
+    let first = registering(&mut phones, alice, &mut wire);
+    wire.respond(&mut phones, alice, &first, 401, &challenge("r", "n", "").replace("\"auth\"", "\"auth-int\""));
+    let second = wire.expect(&phones, "REGISTER");
+    assert_eq!(verified(&second), pairs(&[("r", 1)]));
+    wire.respond(&mut phones, alice, &second, 200, "");
+    phones.wait(600_000);
+    assert_eq!(verified(&wire.hear(&phones).remove(0)), pairs(&[("r", 2)]));
+}
+
+/// Registers with credentials and gives the REGISTER that has them.
+fn challenged(seed: u64) -> (Phones, NodeId, Wire, Heard) {
+    let (mut phones, alice, mut wire) = phone(seed, |_| {});
+    let first = registering(&mut phones, alice, &mut wire);
+    wire.respond(&mut phones, alice, &first, 401, &challenge("r", "n", ", opaque=\"o\""));
+    let second = wire.expect(&phones, "REGISTER");
+    (phones, alice, wire, second)
+}
+
+/// The `rspauth` for a request of ours from a server that knows this password.
+fn response_auth(request: &Heard, password: &[u8]) -> String {
+    let message = request.message();
+    let given = message.credentials().next().expect("credentials");
+    let inputs = Inputs {
+        algorithm: given.algorithm,
+        username: given.username,
+        realm: given.realm,
+        secret: Secret::Password(password),
+        nonce: given.nonce,
+        method: b"",
+        uri: given.uri,
+        cnonce: given.cnonce.unwrap_or_default(),
+        nc: given.nc,
+        body: None,
+    };
+    String::from_utf8(response(&inputs).expect("a digest").as_bytes().to_vec()).expect("digits")
+}
+
+#[test]
+fn the_next_nonce_is_used_for_the_next_request_with_a_count_of_its_own() {
+    for proves in [false, true] {
+        let (mut phones, alice, mut wire, second) = challenged(17);
+        let mut info = "Authentication-Info: nextnonce=\"n2\"".to_owned();
+        if proves {
+            info.push_str(&format!(", qop=auth, rspauth=\"{}\"", response_auth(&second, PASSWORD)));
+        }
+        wire.respond(&mut phones, alice, &second, 200, &format!("Expires: 600\r\n{info}\r\n"));
+        phones.wait(600_000);
+        let refresh = wire.hear(&phones).remove(0);
+        assert!(
+            refresh.text().contains("nonce=\"n2\"") && refresh.text().contains("opaque=\"o\""),
+            "{}",
+            refresh.text()
+        );
+        assert_eq!(verified(&refresh), pairs(&[("r", 1)]));
+        assert_eq!(phones.world.role(alice).statistics().unproven, 0);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_know_the_password_is_counted_and_its_nonce_not_taken() {
+    let (mut phones, alice, mut wire, second) = challenged(18);
+    let wrong = response_auth(&second, b"guessed");
+    for told in [wrong.as_str(), ""] {
+        let info = format!("Authentication-Info: nextnonce=\"n2\", rspauth=\"{told}\"\r\n");
+        if told == wrong {
+            wire.respond(&mut phones, alice, &second, 200, &format!("Expires: 600\r\n{info}"));
+        } else {
+            phones.wait(510_000);
+            let refresh = wire.hear(&phones).remove(0);
+            assert_eq!(verified(&refresh), pairs(&[("r", 2)]));
+            assert!(refresh.text().contains("nonce=\"n\""));
+            wire.respond(&mut phones, alice, &refresh, 200, &format!("Expires: 600\r\n{info}"));
+        }
+    }
+    assert_eq!(phones.world.role(alice).statistics().unproven, 2);
+    // The binding stands: nothing says that it does not.
+    assert!(matches!(phones.last(alice), Some(Event::Registered { .. })));
+}
+
+#[test]
+fn authentication_info_that_fits_nothing_changes_nothing() {
+    for info in ["", "nextnonce", "nextnonce=", "x=y", "nextnonce=\"a\", nextnonce"] {
+        let (mut phones, alice, wire, second) = challenged(19);
+        wire.respond(&mut phones, alice, &second, 200, &format!("Expires: 600\r\nAuthentication-Info: {info}\r\n"));
+        assert!(matches!(phones.last(alice), Some(Event::Registered { .. })), "{info}");
+    }
+    // Without credentials in the request it is about nothing.
+    let (mut phones, alice, mut wire) = phone(19, |_| {});
+    let first = registering(&mut phones, alice, &mut wire);
+    wire.respond(&mut phones, alice, &first, 200, "Authentication-Info: nextnonce=\"n\", rspauth=\"00\"\r\n");
+    assert_eq!(phones.world.role(alice).statistics().unproven, 0);
 }
 
 /// A fork that answers late: the proxy passes its 2xx on behind the challenge of another one (RFC 3261 §16.7 step 5).

@@ -4,7 +4,7 @@
 //! That the old address is gone is simulated by nobody listening to it; sockets are the adapters'.
 
 use sip_core::error::Error;
-use sip_core::ua::{Call, Content, Event, Registration};
+use sip_core::ua::{Call, Content, Event, Registration, RegistrationCause};
 use sip_testkit::{ANSWER, NodeId, OFFER, Phones, Wire};
 
 /// A phone with a binding and an established call; the scripted peer is its registrar and in the call.
@@ -147,7 +147,9 @@ fn a_renewal_that_fails_by_the_old_network_is_repeated_at_once_by_the_new_one() 
             wire.respond(&mut phones, alice, &second, status, "Retry-After: 600\r\n");
         }
         let status = if status == 0 { 408 } else { status };
-        assert_eq!(phones.last(alice), Some(Event::RegistrationFailed { registration, status, retry_after: 1 }));
+        let cause = if status == 408 { RegistrationCause::Timeout } else { RegistrationCause::Refused };
+        let failed = Event::RegistrationFailed { registration, cause, status, retry_after: 1 };
+        assert_eq!(phones.last(alice), Some(failed));
         assert!(!phones.events(alice).contains(&Event::RefreshDue { call }), "the binding comes first");
         phones.wait(1);
         let third = wire.hear(&phones).pop().unwrap();

@@ -3,9 +3,10 @@
 //! Covers RFC 3261 §10.2, §10.2.4, §10.2.8, RFC 5626 §3.5.1 (CRLF keep-alive) and §4.5 (the waits after failures), field
 //! notes 7, 14 and 24 (no storm of REGISTERs). Challenges are in digest.rs, a change of address in network_changed.rs.
 
+use RegistrationCause::{Refused, Timeout, Unreachable};
 use sip_core::error::{Capacity, Error};
 use sip_core::time::Duration;
-use sip_core::ua::{Config, Event, Registration};
+use sip_core::ua::{Config, Event, Registration, RegistrationCause, RegistrationState};
 use sip_testkit::{Heard, NodeId, Phones, Wire};
 
 const CONTACT: &str = "Contact: <sip:alice@192.0.2.1:5060>";
@@ -28,7 +29,7 @@ fn registered(seed: u64, granted: u32) -> (Phones, NodeId, Wire, Registration, H
 #[test]
 fn a_register_says_who_and_where_and_is_repeated_before_it_expires() {
     let (mut phones, alice, mut wire, registration, first) = registered(1, 600);
-    assert_eq!(first.uri(), "sip:192.0.2.9");
+    assert_eq!(first.uri(), "sip:example.com");
     assert_eq!(first.header("To"), "<sip:alice@example.com>");
     assert!(first.header("From").starts_with("<sip:alice@example.com>;tag="));
     assert_eq!(
@@ -96,7 +97,10 @@ fn a_423_is_answered_with_the_longer_lifetime() {
     let first = wire.expect(&phones, "REGISTER");
     wire.respond(&mut phones, alice, &first, 423, "Min-Expires: 60\r\n");
     wire.expect_nothing(&phones);
-    assert_eq!(phones.last(alice), Some(Event::RegistrationFailed { registration, status: 423, retry_after: 0 }));
+    assert_eq!(
+        phones.last(alice),
+        Some(Event::RegistrationFailed { registration, cause: Refused, status: 423, retry_after: 0 })
+    );
     phones.settle();
 }
 
@@ -106,10 +110,13 @@ fn a_server_without_strength_is_asked_again_when_it_says() {
     let registration = registering(&mut phones, alice, 3600);
     let first = wire.expect(&phones, "REGISTER");
     wire.respond(&mut phones, alice, &first, 503, "Retry-After: 120 (maintenance);duration=5\r\n");
-    assert_eq!(phones.last(alice), Some(Event::RegistrationFailed { registration, status: 503, retry_after: 120 }));
+    assert_eq!(
+        phones.last(alice),
+        Some(Event::RegistrationFailed { registration, cause: Refused, status: 503, retry_after: 120 })
+    );
     phones.wait(119_999);
     wire.expect_nothing(&phones);
-    phones.wait(1);
+    phones.wait(1000);
     let second = wire.expect(&phones, "REGISTER");
     assert_eq!((second.seq(), second.header("Call-ID")), (first.seq() + 1, first.header("Call-ID")));
     wire.respond(&mut phones, alice, &second, 200, "Expires: 600\r\n");
@@ -126,7 +133,8 @@ fn a_silent_registrar_is_asked_again_at_growing_intervals() {
             let seen = world.user().seen.last();
             seen.is_some_and(|(at, _, event)| *at == world.now() && matches!(event, Event::RegistrationFailed { .. }))
         });
-        let Some(Event::RegistrationFailed { registration: told, status: 408, retry_after }) = phones.last(alice)
+        let Some(Event::RegistrationFailed { registration: told, cause: Timeout, status: 408, retry_after }) =
+            phones.last(alice)
         else {
             panic!("no failure");
         };
@@ -152,7 +160,10 @@ fn a_refusal_is_final() {
         let registration = registering(&mut phones, alice, 3600);
         let register = wire.expect(&phones, "REGISTER");
         wire.respond(&mut phones, alice, &register, status, "");
-        assert_eq!(phones.last(alice), Some(Event::RegistrationFailed { registration, status, retry_after: 0 }));
+        assert_eq!(
+            phones.last(alice),
+            Some(Event::RegistrationFailed { registration, cause: Refused, status, retry_after: 0 })
+        );
         phones.settle();
         assert_eq!(phones.world.role(alice).occupancy().registrations, 0);
         wire.expect_nothing(&phones);
@@ -176,7 +187,10 @@ fn a_wrong_password_is_final() {
             "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n",
         );
     }
-    assert_eq!(phones.last(alice), Some(Event::RegistrationFailed { registration, status: 401, retry_after: 0 }));
+    assert_eq!(
+        phones.last(alice),
+        Some(Event::RegistrationFailed { registration, cause: Refused, status: 401, retry_after: 0 })
+    );
     phones.settle();
     wire.expect_nothing(&phones);
 }
@@ -253,8 +267,40 @@ fn a_lost_way_to_the_registrar_is_told_and_tried_again() {
     phones.world.refuse(bob, true);
     let registration = registering(&mut phones, alice, 3600);
     phones.pause();
-    let Some(Event::RegistrationFailed { registration: told, status: 503, retry_after }) = phones.last(alice) else {
+    let Some(Event::RegistrationFailed { registration: told, cause: Unreachable, status: 503, retry_after }) =
+        phones.last(alice)
+    else {
         panic!("no failure at once");
     };
     assert!(told == registration && (15..=30).contains(&retry_after));
+}
+
+#[test]
+fn a_registration_can_be_asked_how_it_stands() {
+    let (mut phones, alice, mut wire) = Phones::scripted(13);
+    let registration = registering(&mut phones, alice, 3600);
+    let seen = |phones: &Phones| {
+        let now = sip_core::time::Instant::from_millis(phones.now());
+        phones.world.role(alice).registration_info(now, registration).map(|view| (view.state, view.expires))
+    };
+    assert_eq!(seen(&phones), Some((RegistrationState::Registering, 0)));
+    let register = wire.expect(&phones, "REGISTER");
+    wire.respond(&mut phones, alice, &register, 200, "Expires: 600\r\n");
+    phones.wait(100_000);
+    assert_eq!(seen(&phones), Some((RegistrationState::Registered, 500)));
+    let role = phones.world.role(alice);
+    assert_eq!(role.registrations().collect::<Vec<_>>(), [registration]);
+    let view = role.registration_info(sip_core::time::Instant::ZERO, registration).unwrap();
+    assert_eq!((view.registrar, view.aor, view.address), ("sip:192.0.2.9", "sip:alice@example.com", "192.0.2.1:5060"));
+    phones.wait(410_000);
+    assert_eq!(seen(&phones), Some((RegistrationState::Registering, 90)));
+    let refresh = wire.expect(&phones, "REGISTER");
+    wire.respond(&mut phones, alice, &refresh, 503, "");
+    assert_eq!(seen(&phones), Some((RegistrationState::Waiting, 90)));
+    phones.act(alice, |phone, now| phone.unregister(now, registration)).unwrap();
+    assert_eq!(seen(&phones).map(|(state, _)| state), Some(RegistrationState::Removing));
+    let removal = wire.expect(&phones, "REGISTER");
+    wire.respond(&mut phones, alice, &removal, 200, "");
+    assert_eq!(seen(&phones), None);
+    assert_eq!(phones.world.role(alice).registrations().count(), 0);
 }

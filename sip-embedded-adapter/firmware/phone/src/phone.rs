@@ -146,17 +146,16 @@ impl Phone {
         settings: &Settings<'_>,
         seed: Seed,
     ) -> Result<(), ConfigError> {
-        let config = Config {
-            contact_user: settings.user,
-            user_agent: concat!("sip-firmware-phone/", env!("CARGO_PKG_VERSION")),
-            keep_alive: Duration::from_secs(30),
-            timers: Timers { t1: Duration::from_millis(settings.t1.into()), ..Timers::DEFAULT },
-            transport: settings.transport,
+        let config = Config::new(settings.sent_by, settings.identity)
+            .with_contact_user(settings.user)
+            .with_user_agent(concat!("sip-firmware-phone/", env!("CARGO_PKG_VERSION")))
+            .with_keep_alive(Duration::from_secs(30))
+            .with_timers(Timers { t1: Duration::from_millis(settings.t1.into()), ..Timers::DEFAULT })
+            .with_transport(settings.transport)
             // Over UDP the port was forwarded by hand, and the NAT of the emulator gives each flow another. Over TCP a
             // connection is the only way to the phone, so its address has to be learnt.
-            learn_address: settings.transport == Transport::Tcp,
-            ..Config::new(settings.sent_by, settings.identity)
-        };
+            .with_learn_address(settings.transport == Transport::Tcp)
+            .with_accepts_connections(false);
         agent.start(&config, seed)?;
         if !settings.password.is_empty() {
             agent

@@ -8,83 +8,129 @@
 //!             Contact: own;expires=0
 //! ```
 //! Were the answer to a correction to correct again, a NAT that gives every request another port would have a user agent
-//! register for ever.
+//! register for ever. Each registration has its own: two registrars in different networks see two addresses. Calls go by the
+//! one that was learned last.
 
-use crate::memory::{Handle, Octets};
+use super::machine::Input;
+use crate::error::Error;
+use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::build::write_ip;
 use crate::message::scan::alike;
 use crate::message::{HeaderName, Message, Writer};
 use crate::transport::{Address, Transport};
 use crate::ua::config::{Settings, Text};
 use crate::ua::context::Context;
-use crate::ua::usage::registration::due_now;
 use core::net::IpAddr;
 
 /// Octets that an address and a port take at most, in brackets.
 const LONGEST: usize = 54;
 
+/// What a registrar corrected, in one block: the length of the address that it sees, that address, and the one before.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ua) struct OwnAddress<'a> {
+    pub(in crate::ua) seen: &'a [u8],
+    pub(in crate::ua) former: &'a [u8],
+}
+
+impl<'a> OwnAddress<'a> {
+    /// The addresses that a block holds, none of them in [`Block::NONE`].
+    pub(in crate::ua) fn of(block: &'a [u8]) -> Self {
+        let (length, rest) = block.split_first().unwrap_or((&0, &[]));
+        let (seen, former) = rest.split_at_checked(usize::from(*length)).unwrap_or_default();
+        Self { seen, former }
+    }
+}
+
 impl<O: Octets> Context<'_, O> {
     /// Compares the Via of a 2xx to REGISTER with what it says of the request's source, and takes the latter for our
     /// address when they differ.
     #[inline(never)]
-    pub(in crate::ua) fn learn_address(&mut self, handle: Handle, response: &Message<'_>) {
-        let settings = &mut self.core.settings;
-        let Some(entry) = self.registrations.get_mut(handle) else { return };
-        let corrected = core::mem::take(&mut entry.corrected);
-        if corrected || !settings.learns || entry.again || entry.removal_due {
-            return;
-        }
+    pub(super) fn learn_address(&mut self, handle: Handle, response: &Message<'_>) {
+        let settings = &self.core.settings;
         let by = response.top_via().transport();
-        if !alike(by, settings.transport.name().as_bytes()) {
-            // The Contact names another transport, whose port this one tells nothing of.
+        // Where the Contact names another transport, the port of this one tells nothing of it.
+        if !settings.learns || !alike(by, settings.transport.name().as_bytes()) {
             return;
         }
-        let Some((own, seen)) = addresses(response) else { return };
+        let port_stays = settings.transport.is_reliable() && settings.accepts_connections;
+        let Some((own, seen)) = addresses(response, settings.transport, port_stays) else { return };
+        // Without room for the few octets the old address stays, as good as it was.
+        if self.keep_own_address(handle, own, seen).is_ok() {
+            let _ = self.step_registration(handle, Input::AddressLearned);
+        }
+    }
+
+    fn keep_own_address(&mut self, handle: Handle, own: Address, seen: Address) -> Result<(), Error> {
         let mut room = [0; LONGEST];
         let mut writer = Writer::new(&mut room);
         write_address(&mut writer, seen);
         let length = writer.finish().unwrap_or(0);
-        // Without room for the few octets the old address stays, as good as it was.
-        if settings.move_to(room.get(..length).unwrap_or_default(), self.transactions.octets).is_err() {
-            return;
+        let text = room.get(..length).unwrap_or_default();
+        let block = self.transactions.octets.write(LONGEST, false, |_, writer| {
+            writer.raw(&[u8::try_from(text.len()).unwrap_or(0)]);
+            writer.raw(text);
+            write_address(writer, own);
+        })?;
+        if let Err(error) = self.core.settings.replace(Text::Learned, text, self.transactions.octets) {
+            self.transactions.octets.release(block);
+            return Err(error);
         }
-        settings.former = own;
+        self.set_own_address(handle, block);
+        Ok(())
+    }
+
+    /// Takes another own address for a registration; none is the configured one.
+    pub(super) fn set_own_address(&mut self, handle: Handle, block: Block) {
         if let Some(entry) = self.registrations.get_mut(handle) {
-            entry.corrected = true;
-            entry.moved = true;
-            entry.refresh_at = due_now(self.now);
+            let old = core::mem::replace(&mut entry.own_address, block);
+            self.transactions.octets.release(old);
         }
-        self.schedule_registration(handle);
     }
 }
 
 impl Settings {
-    /// Removes the binding to the address that the registrar corrected (RFC 3261 §10.2.2).
-    pub(in crate::ua) fn write_former_contact(&self, texts: &[u8], writer: &mut Writer<'_>) {
-        let user = self.text(texts, Text::ContactUser);
-        writer.value_start(HeaderName::Contact);
-        writer.text(b"<sip:");
-        if !user.is_empty() {
-            writer.text(user);
-            writer.text(b"@");
+    /// Host and port for Via and Contact of a REGISTER: as its registrar sees them, or as configured.
+    pub(in crate::ua) fn registered_address<'k>(&self, texts: &'k [u8], own_address: &'k [u8]) -> &'k [u8] {
+        match OwnAddress::of(own_address).seen {
+            b"" => self.text(texts, Text::SentBy),
+            seen => seen,
         }
-        write_address(writer, self.former);
-        self.write_contact_transport(writer);
-        writer.text(b">;expires=0");
-        writer.end();
+    }
+
+    /// Writes the Contact of a REGISTER, and with `corrects` one that removes the binding to the address that the registrar
+    /// corrected (RFC 3261 §10.2.2).
+    #[inline(never)]
+    pub(in crate::ua) fn write_binding(
+        &self,
+        kept: &impl KeptBlocks,
+        own_address: Block,
+        corrects: bool,
+        writer: &mut Writer<'_>,
+    ) {
+        let (texts, own_address) = (kept.get(self.block()), kept.get(own_address));
+        let contacts = [self.registered_address(texts, own_address), OwnAddress::of(own_address).former];
+        for (place, address) in contacts.iter().take(if corrects { 2 } else { 1 }).enumerate() {
+            writer.value_start(HeaderName::Contact);
+            writer.text(b"<");
+            self.write_contact_uri(texts, address, writer);
+            writer.text(if place == 0 { b">" } else { b">;expires=0" });
+            writer.end();
+        }
     }
 }
 
 /// The address in the Via that we sent, and the one that the response says it came from; `None` when they are the same, or
 /// the first is a name, which is meant to stay.
-fn addresses(response: &Message<'_>) -> Option<(Address, Address)> {
+fn addresses(response: &Message<'_>, transport: Transport, port_stays: bool) -> Option<(Address, Address)> {
     let via = response.top_via();
     let ip = via.host().ip()?;
-    let own = Address::new(ip, via.port().unwrap_or(Transport::Udp.default_port()));
+    let own = Address::new(ip, via.port().unwrap_or(transport.default_port()));
     let seen_ip = via.received_ip().unwrap_or(ip);
     let seen = Address::new(seen_ip, via.rport().flatten().unwrap_or(own.port()));
     let usable = seen.port() != 0 && seen_ip.is_ipv4() == ip.is_ipv4() && !seen_ip.is_unspecified();
-    (usable && seen != own).then_some((own, seen))
+    // A connection of ours comes from a port on which nobody listens. Without a NAT between, the configured one is right.
+    let moved = if port_stays { seen_ip != ip } else { seen != own };
+    (usable && moved).then_some((own, seen))
 }
 
 fn write_address(writer: &mut Writer<'_>, address: Address) {

@@ -1,31 +1,34 @@
 //! Registration (RFC 3261 §10.2): binding, refresh, removal, keep-alive.
+//!
+//! `machine.rs` decides; here its steps are done, and what comes of them is told.
 
 mod entry;
+mod info;
 mod learn;
+mod machine;
 
 pub use entry::RegistrationEntry;
-pub(in crate::ua) use entry::RegistrationState as State;
+pub(in crate::ua) use entry::Texts;
+pub use info::{RegistrationInfo, RegistrationState};
 
 use super::{Failure, Tries, UsageId};
 use crate::error::{Argument, Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
-use crate::message::{Header, Message, Method, Uri, Writer};
-use crate::random::Token;
+use crate::message::{Header, Message, Method, Scheme, Uri, Writer};
 use crate::role::Received;
-use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
 use crate::transport::Flow;
-use crate::ua::auth::Again;
+use crate::ua::auth::{Again, MAX_TRIES};
 use crate::ua::content::Content;
 use crate::ua::context::{Context, SEND, TELL};
-use crate::ua::event::{Event, Registration};
+use crate::ua::event::{Event, Registration, RegistrationCause};
 use crate::ua::headers::Field;
 use crate::ua::outside::{Head, Parties, check_target};
 use crate::ua::way::uri_flow;
+use machine::{Bound, Failed, Indication, Input, Machine, Retry, Send, State, Timer};
 
-/// The wait after the first failure, doubled with each further one up to [`LONGEST_WAIT`] (RFC 5626 §4.5), in seconds.
-const FIRST_WAIT: u32 = 30;
-const LONGEST_WAIT: u32 = 1800;
+/// The longest lifetime that a registrar may ask for with a 423, in seconds: a week.
+const LONGEST_LIFETIME: u32 = 604_800;
 
 impl<O: Octets> Context<'_, O> {
     /// Starts a registration.
@@ -36,31 +39,26 @@ impl<O: Octets> Context<'_, O> {
         expires: u32,
         headers: &[Header<'_>],
     ) -> Result<Registration, Error> {
-        check_target(registrar)?;
-        check_target(aor)?;
+        let uri = check_target(aor)?;
+        let secure = matches!(uri.scheme(), Scheme::Sips);
+        if !registrar.is_empty() && !matches!(check_target(registrar)?.scheme(), Scheme::Sips) && secure {
+            return Err(Error::Invalid(Argument::InsecureRegistrar));
+        }
         if expires == 0 {
             return Err(Error::Invalid(Argument::Expires));
         }
-        let length = u16::try_from(registrar.len()).map_err(|_| Error::Invalid(Argument::Registrar))?;
-        let size = registrar.len().saturating_add(aor.len());
         let handle = self.registrations.insert().ok_or(Capacity::Registrations)?;
-        let texts = self.transactions.octets.write(size, false, |_, writer| {
-            writer.raw(registrar.as_bytes());
-            writer.raw(aor.as_bytes());
-        });
+        let texts = self.keep_texts(registrar, aor, &uri);
         let rows = Content::keep_headers(headers, self.transactions.octets);
-        let call_id = self.core.random.bits();
         let started = texts.and_then(|texts| {
             if let Some(entry) = self.registrations.get_mut(handle) {
                 entry.texts = texts;
                 entry.rows = *rows.as_ref().unwrap_or(&Block::NONE);
-                entry.registrar = length;
-                entry.call_id = call_id;
                 entry.wanted = expires;
-                entry.state = State::Registering;
+                entry.machine = Machine::new();
             }
             rows?;
-            self.send_register(handle)
+            self.send_register(handle, Send::Binding)
         });
         if let Err(error) = started {
             self.free_registration(handle);
@@ -69,82 +67,115 @@ impl<O: Octets> Context<'_, O> {
         Ok(Registration(handle))
     }
 
+    /// Keeps what [`Texts`] reads.
+    fn keep_texts(&mut self, registrar: &str, aor: &str, uri: &Uri<'_>) -> Result<Block, Error> {
+        let call_id = self.core.random.token();
+        let [Ok(first), Ok(second)] = [registrar.len(), aor.len()].map(u16::try_from) else {
+            return Err(Error::Invalid(Argument::Registrar));
+        };
+        let size = registrar.len().saturating_add(aor.len().saturating_mul(2));
+        self.transactions.octets.write(size, false, |_, writer| {
+            writer.raw(call_id.as_bytes());
+            writer.raw(&first.to_be_bytes());
+            writer.raw(&second.to_be_bytes());
+            writer.raw(registrar.as_bytes());
+            writer.raw(aor.as_bytes());
+            writer.raw(if matches!(uri.scheme(), Scheme::Sips) { b"sips:" } else { b"sip:" });
+            writer.raw(uri.host().as_bytes());
+            if let Some(port) = uri.port() {
+                writer.raw(b":");
+                writer.number(u64::from(port));
+            }
+        })
+    }
+
     fn free_registration(&mut self, handle: Handle) {
         let Some(entry) = self.registrations.get(handle) else { return };
-        let (texts, rows) = (entry.texts, entry.rows);
-        self.transactions.octets.release(texts);
-        self.transactions.octets.release(rows);
+        for block in [entry.texts, entry.rows, entry.own_address] {
+            self.transactions.octets.release(block);
+        }
         self.registrations.remove(handle);
     }
 
-    /// Sends the REGISTER that a registration's state asks for.
-    fn send_register(&mut self, handle: Handle) -> Result<(), Error> {
-        let entry = self.registrations.get(handle).ok_or(Error::Gone)?;
-        let (texts, kept, registrar, sessions) = (entry.texts, entry.rows, entry.registrar, entry.sessions);
-        let expires = if entry.state == State::Removing { 0 } else { entry.wanted };
-        let (seq, call_id) = (entry.seq.saturating_add(1), Token::new(entry.call_id));
-        let former = entry.corrected && !self.core.settings.former.is_none();
-        let former = if former { Field::FormerContact } else { Field::Kept(Block::NONE) };
-        let rows =
-            [Field::Contact, former, Field::Expires(expires), Field::Abilities, Field::UserAgent, Field::Kept(kept)];
-        let transport = self.core.settings.transport;
-        let uri =
-            self.transactions.octets.get(texts).get(..usize::from(registrar)).and_then(|uri| Uri::parse(uri).ok());
-        let flow = uri.map_or(Flow::NONE, |uri| uri_flow(&uri, transport));
+    /// Sends a REGISTER.
+    fn send_register(&mut self, handle: Handle, which: Send) -> Result<(), Error> {
+        let entry = *self.registrations.get(handle).ok_or(Error::Gone)?;
+        let expires = if which == Send::Removal { 0 } else { entry.wanted };
+        let corrects = entry.machine.state() == State::Correcting;
+        let seq = entry.seq.saturating_add(1);
+        let rows = [
+            Field::Binding { own_address: entry.own_address, corrects },
+            Field::Expires(expires),
+            Field::Abilities,
+            Field::UserAgent,
+            Field::Kept(entry.rows),
+        ];
+        let texts = Texts::of(self.transactions.octets.get(entry.texts));
+        let (call_id, proxied) = (texts.call_id, texts.registrar.is_empty());
+        let flow = Uri::parse(texts.next_hop()).map_or(Flow::NONE, |uri| {
+            // Without a registrar it goes where any request to the domain does.
+            if proxied { self.flow_to(&uri) } else { uri_flow(&uri, self.core.settings.transport) }
+        });
         let head = Head {
             method: Method::Register,
-            parties: Parties::Kept { texts, registrar },
+            parties: Parties::Binding { texts: entry.texts, own_address: entry.own_address },
             from_tag: self.core.random.token(),
             call_id,
             seq,
             branch: self.core.random.token(),
-            transport,
-            proxied: false,
-            answers: &self.answers(sessions),
+            transport: self.core.settings.transport,
+            proxied,
+            answers: &self.answers(entry.sessions),
         };
         let id = self.send_outside(&head, flow, UsageId::Registration(handle).new_user(), &rows, &Content::NONE)?;
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.seq = seq;
             entry.transaction = id;
-            entry.refresh_at = Instant::ZERO;
-            entry.again = false;
+        }
+        Ok(())
+    }
+
+    /// Gives an input to the machine of a registration and does what it says.
+    ///
+    /// # Errors
+    /// There was no room for a REGISTER. The machine is as it was and tries again.
+    #[inline(never)]
+    fn step_registration(&mut self, handle: Handle, input: Input) -> Result<(), Error> {
+        let Some(entry) = self.registrations.get_mut(handle) else { return Err(Error::Gone) };
+        let before = entry.machine;
+        let step = entry.machine.receive(self.now, input);
+        let sent = if step.send == Send::Nothing { Ok(()) } else { self.send_register(handle, step.send) };
+        if let Some(entry) = self.registrations.get_mut(handle)
+            && sent.is_err()
+        {
+            entry.machine.no_room(self.now, before);
+        } else if step.renewed {
+            self.binding_renewed();
+        }
+        if step.tell != Indication::Nothing && sent.is_ok() {
+            let table = &mut self.registrations;
+            table.unlink_ready(handle);
+            table.push(handle, TELL);
         }
         self.schedule_registration(handle);
-        Ok(())
+        sent
     }
 
     /// Removes a registration's binding.
     pub(in crate::ua) fn unregister(&mut self, handle: Handle) -> Result<(), Error> {
-        let entry = self.registrations.get_mut(handle).ok_or(Error::Gone)?;
-        match entry.state {
-            State::Registering | State::Removing => {
-                entry.removal_due = true;
-                Ok(())
-            }
-            State::Registered | State::Waiting => self.start_removal(handle),
-            State::Free => Err(Error::Gone),
+        let before = self.registrations.get(handle).ok_or(Error::Gone)?.machine;
+        if before.state() == State::Ended {
+            return Err(Error::Gone);
         }
-    }
-
-    fn start_removal(&mut self, handle: Handle) -> Result<(), Error> {
-        let before = self.registrations.get(handle).map(|entry| entry.state).unwrap_or_default();
-        let mut moved = false;
-        if let Some(entry) = self.registrations.get_mut(handle) {
-            entry.state = State::Removing;
-            entry.removal_due = false;
-            entry.keep_alive_at = Instant::ZERO;
-            moved = core::mem::take(&mut entry.moved);
-        }
-        if moved {
-            self.binding_renewed();
-        }
-        let sent = self.send_register(handle);
-        if sent.is_err()
+        let removed = self.step_registration(handle, Input::Remove);
+        if removed.is_err()
             && let Some(entry) = self.registrations.get_mut(handle)
         {
-            entry.state = before;
+            // The application may try again; meanwhile the binding is kept as it was.
+            entry.machine = before;
+            self.schedule_registration(handle);
         }
-        sent
+        removed
     }
 
     /// A final response to a REGISTER that no credentials could help.
@@ -156,179 +187,115 @@ impl<O: Octets> Context<'_, O> {
         response: &Message<'_>,
     ) -> Received<Event> {
         let status = response.status().unwrap_or_default();
-        let Some((transaction, state, wanted)) =
-            self.registrations.get(handle).map(|entry| (entry.transaction, entry.state, entry.wanted))
-        else {
-            return Received::Nothing;
-        };
-        if transaction != id || status < 200 {
+        let Some(entry) = self.registrations.get(handle) else { return Received::Nothing };
+        let before = entry.machine.state();
+        if entry.transaction != id || status < 200 {
             return Received::Nothing;
         }
         if status == 423 && self.retry_with_min_expires(handle, id, tries, response) {
             return Received::Nothing;
         }
-        if status >= 300 {
-            return self.refused(handle, status, response.retry_after());
-        }
-        if state == State::Removing {
-            self.free_registration(handle);
-            return Received::Event(Event::Unregistered { registration: Registration(handle) });
-        }
-        let granted = self.granted(response, wanted);
-        let Some(entry) = self.registrations.get(handle) else { return Received::Nothing };
-        let (keep_alive, removal_due, again) = (self.core.settings.keep_alive, entry.removal_due, entry.again);
-        let mut moved = false;
+        let input = if status < 300 && before != State::Removing {
+            self.bound(handle, response)
+        } else {
+            self.refused(status, response.retry_after())
+        };
         if let Some(entry) = self.registrations.get_mut(handle) {
-            entry.state = State::Registered;
-            entry.flow = self.source;
-            entry.granted = granted;
-            entry.failures = 0;
             entry.transaction = TransactionId::NONE;
-            entry.refresh_at = self.now + Duration::from_millis(refresh_after(granted));
-            entry.keep_alive_at = if keep_alive == Duration::ZERO { Instant::ZERO } else { self.now + keep_alive };
-            moved = core::mem::take(&mut entry.moved) && !again;
-            if again {
-                entry.moved = true;
-                entry.refresh_at = due_now(self.now);
+            if status < 300 {
+                entry.flow = self.source;
             }
         }
-        self.schedule_registration(handle);
-        if moved {
-            self.binding_renewed();
+        // Without room for a removal it is tried again a moment later.
+        let _ = self.step_registration(handle, input);
+        let event = self.registration_event(handle);
+        if before == State::Registering && matches!(input, Input::Bound(_)) {
+            self.learn_address(handle, response);
         }
-        self.learn_address(handle, response);
-        if removal_due {
-            // Without room the removal is tried at the next refresh.
-            let _ = self.start_removal(handle);
+        event.map_or(Received::Nothing, Received::Event)
+    }
+
+    /// What a 2xx to a REGISTER means for the machine.
+    fn bound(&mut self, handle: Handle, response: &Message<'_>) -> Input {
+        let Some(entry) = self.registrations.get(handle) else { return Input::Due };
+        let new_flow = entry.flow != self.source;
+        match self.granted(entry.own_address, response).unwrap_or(entry.wanted) {
+            // A binding without a lifetime is none (§10.2.2, §10.3 step 7).
+            0 => self.failed(RegistrationCause::NotBound, response.status().unwrap_or_default(), Retry::BackOff),
+            seconds => Input::Bound(Bound { seconds, keep_alive: self.core.settings.keep_alive, new_flow }),
         }
-        Received::Event(Event::Registered { registration: Registration(handle), expires: granted })
+    }
+
+    /// What a refusal means for the machine: for good, or to be tried again.
+    fn refused(&mut self, status: u16, retry_after: Option<u32>) -> Input {
+        let for_good = (300..500).contains(&status) && !matches!(status, 408 | 480 | 429) || status >= 600;
+        let retry = match retry_after {
+            // Whatever the status, the registrar wants to be asked again (§20.33). A redirection is not followed.
+            Some(seconds) if status >= 400 => Retry::After(seconds),
+            _ if for_good => Retry::Never,
+            _ => Retry::BackOff,
+        };
+        self.failed(RegistrationCause::Refused, status, retry)
+    }
+
+    fn failed(&mut self, cause: RegistrationCause, status: u16, retry: Retry) -> Input {
+        Input::Failed(Failed { cause, status, retry, jitter: self.core.random.below(1000) })
     }
 
     /// The lifetime that a 200 grants to our Contact (§10.2.4).
     #[inline(never)]
-    fn granted(&self, response: &Message<'_>, wanted: u32) -> u32 {
+    fn granted(&self, own_address: Block, response: &Message<'_>) -> Option<u32> {
         let settings = &self.core.settings;
+        let octets = &*self.transactions.octets;
+        let (texts, own_address) = (octets.get(settings.block()), octets.get(own_address));
         let mut room = [0; 256];
         let mut writer = Writer::new(&mut room);
-        settings.write_contact_uri(self.transactions.octets.get(settings.block()), &mut writer);
+        settings.write_contact_uri(texts, settings.registered_address(texts, own_address), &mut writer);
         let length = writer.finish().unwrap_or(0);
         let own = Uri::parse(room.get(..length).unwrap_or_default());
-        let mut granted = None;
-        for contact in response.contacts() {
-            if let (Ok(contact), Ok(own)) = (&contact, &own)
-                && contact.uri().is_ok_and(|uri| same_user_and_place(&uri, own))
-            {
-                granted = contact.expires();
-                break;
-            }
-        }
-        granted.or_else(|| response.expires()).unwrap_or(wanted).max(1)
-    }
-
-    /// The registrar refused: for good, or to be tried again.
-    fn refused(&mut self, handle: Handle, status: u16, retry_after: Option<u32>) -> Received<Event> {
-        let retry_after = self.register_failed(handle, status, retry_after);
-        let registration = Registration(handle);
-        if retry_after == 0 {
-            let removing = self.registrations.get(handle).is_some_and(|entry| entry.state == State::Removing);
-            self.free_registration(handle);
-            if removing {
-                return Received::Event(Event::Unregistered { registration });
-            }
-        }
-        Received::Event(Event::RegistrationFailed { registration, status, retry_after })
+        let mut contacts = response.contacts().filter_map(Result::ok);
+        let ours = contacts.find(|contact| matches!((contact.uri(), &own), (Ok(uri), Ok(own)) if uri.equivalent(own)));
+        // A server on the way that puts itself into the Contact rewrites it in the response too, or not.
+        let mut all = response.contacts();
+        let sole = || all.next().and_then(Result::ok).filter(|_| all.next().is_none());
+        ours.or_else(sole).and_then(|contact| contact.expires()).or_else(|| response.expires())
     }
 
     /// A REGISTER had no response, or its flow failed.
     pub(in crate::ua) fn registration_failure(&mut self, handle: Handle, id: TransactionId, failure: Failure) {
-        if self.registrations.get(handle).is_none_or(|entry| entry.transaction != id) {
+        let Some(entry) = self.registrations.get_mut(handle) else { return };
+        if entry.transaction != id {
             return;
         }
-        let status = failure.status();
-        let retry_after = self.register_failed(handle, status, None);
-        if let Some(entry) = self.registrations.get_mut(handle) {
-            entry.failed = true;
-            entry.status = status;
-            entry.retry_after = retry_after;
-        }
-        self.tell_registration(handle);
-    }
-
-    fn tell_registration(&mut self, handle: Handle) {
-        let table = &mut self.registrations;
-        table.unlink_ready(handle);
-        table.push(handle, TELL);
-    }
-
-    /// Decides when to try again; the seconds, 0 for never.
-    fn register_failed(&mut self, handle: Handle, status: u16, retry_after: Option<u32>) -> u32 {
-        let jitter = self.core.random.below(500);
-        let for_good = (300..500).contains(&status) && !matches!(status, 408 | 480 | 429) || status >= 600;
-        let Some(entry) = self.registrations.get_mut(handle) else { return 0 };
-        let ends = for_good || entry.removal_due || entry.state == State::Removing;
-        // It went by a network that is no more, so its failure says nothing of the one that there is now.
-        let again = !ends && core::mem::take(&mut entry.again);
-        if !again && core::mem::take(&mut entry.moved) {
-            // The calls can't wait for a registrar that is not there.
-            self.binding_renewed();
-        }
-        let Some(entry) = self.registrations.get_mut(handle) else { return 0 };
         entry.transaction = TransactionId::NONE;
-        entry.keep_alive_at = Instant::ZERO;
-        if ends {
-            return 0;
-        }
-        if again {
-            entry.state = State::Waiting;
-            entry.refresh_at = due_now(self.now);
-            self.schedule_registration(handle);
-            return 1;
-        }
-        let doubled =
-            FIRST_WAIT.checked_shl(u32::from(entry.failures.min(16))).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
-        entry.failures = entry.failures.saturating_add(1);
-        entry.state = State::Waiting;
-        // Between half and all of the wait, so that a thousand phones don't come back in one second.
-        let spread = doubled.saturating_mul(jitter.saturating_add(500));
-        let wait = retry_after.map_or(spread, |seconds| seconds.clamp(1, LONGEST_WAIT).saturating_mul(1000));
-        entry.refresh_at = self.now + Duration::from_millis(u64::from(wait));
-        self.schedule_registration(handle);
-        wait.div_ceil(1000)
+        let cause = match failure {
+            Failure::Timeout => RegistrationCause::Timeout,
+            Failure::Flow => RegistrationCause::Unreachable,
+        };
+        let input = self.failed(cause, failure.status(), Retry::BackOff);
+        let _ = self.step_registration(handle, input);
     }
 
     /// A registration's timer: refresh, retry or keep-alive.
     pub(in crate::ua) fn registration_due(&mut self, handle: Handle) {
-        let interval = self.core.settings.keep_alive;
+        let (now, interval) = (self.now, self.core.settings.keep_alive);
         let Some(entry) = self.registrations.get_mut(handle) else { return };
-        let due = |at: Instant| at != Instant::ZERO && at <= self.now;
-        if due(entry.keep_alive_at) {
-            entry.keep_alive_at = entry.keep_alive_at.next_after(interval, self.now);
-            if !entry.flow.is_none() {
-                let table = &mut self.registrations;
-                if table.ready_list(handle).is_none() {
-                    table.push(handle, SEND);
-                }
+        let kept_alive_at = entry.machine.deadline(Timer::KeepAlive);
+        if entry.machine.take_due(Timer::KeepAlive, now) {
+            // A host that slept for long sends one.
+            entry.machine.set(Timer::KeepAlive, kept_alive_at.next_after(interval, now));
+            let table = &mut self.registrations;
+            if table.ready_list(handle).is_none() {
+                table.push(handle, SEND);
             }
-        } else if due(entry.refresh_at) {
-            entry.refresh_at = Instant::ZERO;
-            if entry.removal_due {
-                let _ = self.start_removal(handle);
-            } else {
-                let before = core::mem::replace(&mut entry.state, State::Registering);
-                if self.send_register(handle).is_err()
-                    && let Some(entry) = self.registrations.get_mut(handle)
-                {
-                    // No room now: a moment later there may be.
-                    entry.state = before;
-                    entry.refresh_at = self.now + Duration::from_secs(1);
-                }
-            }
+        } else if entry.machine.take_due(Timer::Register, now) {
+            let _ = self.step_registration(handle, Input::Due);
         }
         self.schedule_registration(handle);
     }
 
-    /// A 423 names the shortest lifetime: ask for that (§10.2.8).
-    pub(in crate::ua) fn retry_with_min_expires(
+    /// A 423 names the shortest lifetime: ask for that (§10.2.8), as often as a challenge is answered.
+    fn retry_with_min_expires(
         &mut self,
         handle: Handle,
         id: TransactionId,
@@ -337,60 +304,53 @@ impl<O: Octets> Context<'_, O> {
     ) -> bool {
         let Some(shortest) = response.min_expires() else { return false };
         let Some(entry) = self.registrations.get_mut(handle) else { return false };
-        if entry.transaction != id || shortest <= entry.wanted || entry.state == State::Removing {
+        let states = [State::Registering, State::Correcting, State::Outdated];
+        if shortest <= entry.wanted
+            || shortest > LONGEST_LIFETIME
+            || tries.total >= MAX_TRIES
+            || !states.contains(&entry.machine.state())
+        {
             return false;
         }
         entry.wanted = shortest;
         let sessions = entry.sessions;
         let answers = self.answers(sessions);
-        let owner = (UsageId::Registration(handle), tries);
+        let owner = (UsageId::Registration(handle), Tries { total: tries.total.saturating_add(1), ..tries });
         let again = Again { expires: Some(shortest), answers: &answers };
         let sent = self.send_again(id, Method::Register, owner, &again);
         sent.is_some_and(|new| {
-            self.registration_resent(handle, new, None);
+            self.registration_resent(handle, new, sessions);
             true
         })
     }
 
+    /// Whether a challenge of a REGISTER is worth an answer.
+    pub(in crate::ua) fn registration_prepare_retry(&self, handle: Handle) -> bool {
+        self.registrations.get(handle).is_some_and(|entry| entry.machine.answers_challenges(self.now))
+    }
+
     /// A REGISTER went out again as another transaction.
-    pub(in crate::ua) fn registration_resent(
-        &mut self,
-        handle: Handle,
-        new: TransactionId,
-        sessions: Option<[u32; 2]>,
-    ) {
+    pub(in crate::ua) fn registration_resent(&mut self, handle: Handle, new: TransactionId, sessions: [u32; 2]) {
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.transaction = new;
             entry.seq = entry.seq.saturating_add(1);
-            if let Some(sessions) = sessions {
-                entry.sessions = sessions;
-            }
+            entry.sessions = sessions;
         }
     }
 
     /// The address of this host has changed: every registration is renewed from the new one, then the calls.
     pub(in crate::ua) fn network_changed(&mut self, sent_by: &str) -> Result<(), Error> {
         self.core.settings.move_to(sent_by.as_bytes(), self.transactions.octets)?;
-        let mut any = false;
         for index in 0..self.registrations.capacity() {
             let Some(handle) = self.registrations.handle_at(index) else { continue };
-            let Some(entry) = self.registrations.get_mut(handle) else { continue };
-            match entry.state {
-                State::Registering => entry.again = true,
-                State::Registered | State::Waiting => entry.refresh_at = due_now(self.now),
-                State::Removing | State::Free => continue,
-            }
-            entry.moved = true;
-            any = true;
-            self.schedule_registration(handle);
+            self.set_own_address(handle, Block::NONE);
+            let _ = self.step_registration(handle, Input::AddressChanged);
         }
-        if !any {
-            self.refresh_calls();
-        }
+        self.binding_renewed();
         Ok(())
     }
 
-    /// The way to a registrar failed: what is bound by it is renewed at once, and the application told if that fails too.
+    /// A flow failed: a connection by which a binding was made, or on which a REGISTER waits.
     pub(in crate::ua) fn registrar_lost(&mut self, flow: Flow) {
         if self.registrations.is_empty() {
             return;
@@ -398,54 +358,46 @@ impl<O: Octets> Context<'_, O> {
         for index in 0..self.registrations.capacity() {
             let Some(handle) = self.registrations.handle_at(index) else { continue };
             let Some(entry) = self.registrations.get_mut(handle) else { continue };
-            if entry.state == State::Registered && entry.flow == flow {
-                entry.refresh_at = due_now(self.now);
-                entry.keep_alive_at = Instant::ZERO;
-                self.schedule_registration(handle);
+            let waiting = entry.transaction;
+            // Datagrams have no connection to lose: that nobody listens is the answer to their transaction.
+            if !waiting.is_none() && flow.connection != 0 && self.transactions.flow(waiting) == flow {
+                entry.transaction = TransactionId::NONE;
+                self.transactions.abandon(waiting);
+            } else if entry.machine.state() != State::Registered || entry.flow != flow {
+                continue;
             }
+            let jitter = self.core.random.below(1000);
+            let _ = self.step_registration(handle, Input::FlowLost { jitter });
         }
     }
 
     /// A binding was renewed after a change of address, or could not be: after the last one the calls follow.
     fn binding_renewed(&mut self) {
         let others = (0..self.registrations.capacity()).filter_map(|index| self.registrations.handle_at(index));
-        if !others.filter_map(|handle| self.registrations.get(handle)).any(|entry| entry.moved) {
+        if !others.filter_map(|handle| self.registrations.get(handle)).any(|entry| entry.machine.calls_wait()) {
             self.refresh_calls();
         }
     }
 
     /// The event that a registration has to tell.
     pub(in crate::ua) fn registration_event(&mut self, handle: Handle) -> Option<Event> {
+        self.registrations.unlink_ready(handle);
+        let now = self.now;
         let entry = self.registrations.get_mut(handle)?;
-        if !core::mem::take(&mut entry.failed) {
-            return None;
+        let (told, cause, status, retry_after) = entry.machine.take_untold(now);
+        let expires = entry.machine.deadline(Timer::Expiry).since(now).as_millis() / 1000;
+        if entry.machine.state() == State::Ended {
+            self.free_registration(handle);
         }
-        let (status, retry_after, state) = (entry.status, entry.retry_after, entry.state);
         let registration = Registration(handle);
-        if retry_after > 0 {
-            return Some(Event::RegistrationFailed { registration, status, retry_after });
+        match told {
+            Indication::Nothing => None,
+            Indication::Registered => {
+                let expires = u32::try_from(expires).unwrap_or(u32::MAX);
+                Some(Event::Registered { registration, expires })
+            }
+            Indication::Failed => Some(Event::RegistrationFailed { registration, cause, status, retry_after }),
+            Indication::Unregistered => Some(Event::Unregistered { registration }),
         }
-        self.free_registration(handle);
-        if state == State::Removing {
-            return Some(Event::Unregistered { registration });
-        }
-        Some(Event::RegistrationFailed { registration, status, retry_after })
     }
-}
-
-/// A deadline that is due; not zero, which stands for never.
-pub(in crate::ua) fn due_now(now: Instant) -> Instant {
-    now.max(Instant::from_millis(1))
-}
-
-/// Milliseconds after which a binding good for `granted` seconds is refreshed: early enough for a REGISTER that times out once,
-/// and never sooner than 2 s, whatever the registrar grants.
-fn refresh_after(granted: u32) -> u64 {
-    let margin = u64::from(granted / 2).min(90);
-    u64::from(granted).saturating_sub(margin).max(2).saturating_mul(1000)
-}
-
-/// Whether two URIs name the same user at the same host and port; registrars add parameters of their own to a Contact.
-fn same_user_and_place(one: &Uri<'_>, other: &Uri<'_>) -> bool {
-    one.user() == other.user() && one.host().same(other.host()) && one.port() == other.port()
 }

@@ -1,0 +1,108 @@
+//! Digest algorithms and what each is computed with.
+
+use crate::message::scan::alike;
+
+/// A quality of protection (RFC 7616 §3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Qop {
+    /// The method and the URI are protected.
+    Auth,
+    /// The body is too.
+    AuthInt,
+}
+
+impl Qop {
+    /// The name.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Auth => b"auth",
+            Self::AuthInt => b"auth-int",
+        }
+    }
+}
+
+/// A digest algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Algorithm {
+    /// MD5.
+    Md5,
+    /// MD5 over a session key.
+    Md5Sess,
+    /// SHA-256 (RFC 8760).
+    Sha256,
+    /// SHA-256 over a session key.
+    Sha256Sess,
+    /// SHA-512/256 (RFC 8760); computed with the feature `sha512` only, for the size of its code.
+    Sha512_256,
+    /// SHA-512/256 over a session key; likewise.
+    Sha512_256Sess,
+    /// Any other.
+    Unknown,
+}
+
+impl Algorithm {
+    /// The algorithm of this name, in any case.
+    #[must_use]
+    pub fn parse(name: &[u8]) -> Self {
+        for algorithm in
+            [Self::Md5, Self::Md5Sess, Self::Sha256, Self::Sha256Sess, Self::Sha512_256, Self::Sha512_256Sess]
+        {
+            if alike(algorithm.as_bytes(), name) {
+                return algorithm;
+            }
+        }
+        Self::Unknown
+    }
+
+    /// The name; empty for an unknown one.
+    #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub const fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Md5 => b"MD5",
+            Self::Md5Sess => b"MD5-sess",
+            Self::Sha256 => b"SHA-256",
+            Self::Sha256Sess => b"SHA-256-sess",
+            Self::Sha512_256 => b"SHA-512-256",
+            Self::Sha512_256Sess => b"SHA-512-256-sess",
+            Self::Unknown => b"",
+        }
+    }
+
+    /// Whether it can be computed here.
+    #[must_use]
+    pub const fn is_supported(self) -> bool {
+        self.strength() > 0
+    }
+
+    /// How strong it is, larger being stronger; zero when it can't be computed here.
+    #[must_use]
+    pub const fn strength(self) -> u8 {
+        match self {
+            Self::Md5 => 1,
+            Self::Md5Sess => 2,
+            Self::Sha256 => 3,
+            Self::Sha256Sess => 4,
+            Self::Sha512_256 if cfg!(feature = "sha512") => 5,
+            Self::Sha512_256Sess if cfg!(feature = "sha512") => 6,
+            Self::Sha512_256 | Self::Sha512_256Sess | Self::Unknown => 0,
+        }
+    }
+
+    pub(super) const fn is_session(self) -> bool {
+        matches!(self, Self::Md5Sess | Self::Sha256Sess | Self::Sha512_256Sess)
+    }
+
+    /// The algorithm without its session key.
+    pub(super) const fn base(self) -> Self {
+        match self {
+            Self::Md5Sess => Self::Md5,
+            Self::Sha256Sess => Self::Sha256,
+            Self::Sha512_256Sess => Self::Sha512_256,
+            base => base,
+        }
+    }
+}

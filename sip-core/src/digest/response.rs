@@ -1,0 +1,142 @@
+//! The response of a digest (RFC 7616 §3.4.1): the same for who answers a challenge and who checks the answer.
+
+use super::md5::Md5;
+use super::{Algorithm, Qop};
+use sha2::{Digest, Sha256};
+
+/// A hash in lower-case hexadecimal digits: 32 of them for MD5, 64 for the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hex {
+    digits: [u8; 64],
+    length: usize,
+}
+
+impl Hex {
+    pub(super) fn new(hash: &[u8]) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut digits = [0; 64];
+        let mut length: usize = 0;
+        for (pair, octet) in digits.as_chunks_mut().0.iter_mut().zip(hash) {
+            *pair = [octet >> 4, octet & 15].map(|nibble| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+            length = length.wrapping_add(2);
+        }
+        Self { digits, length }
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.digits.get(..self.length).unwrap_or_default()
+    }
+
+    /// Whether a peer's digits, in any case, are these; takes as long for a wrong one as for the right one.
+    #[must_use]
+    pub fn matches(&self, digits: &[u8]) -> bool {
+        let differing =
+            self.as_bytes().iter().zip(digits).fold(0, |all, (one, other)| all | (one ^ other.to_ascii_lowercase()));
+        differing == 0 && digits.len() == self.length
+    }
+}
+
+/// The hash of the parts with colons between them.
+fn hash(base: Algorithm, parts: &[&[u8]]) -> Hex {
+    match base {
+        Algorithm::Md5 => {
+            let mut hasher = Md5::new();
+            join(parts, |part| hasher.update(part));
+            Hex::new(&hasher.finish())
+        }
+        #[cfg(feature = "sha512")]
+        Algorithm::Sha512_256 => {
+            let mut hasher = sha2::Sha512_256::new();
+            join(parts, |part| hasher.update(part));
+            Hex::new(&hasher.finalize())
+        }
+        _ => {
+            let mut hasher = Sha256::new();
+            join(parts, |part| hasher.update(part));
+            Hex::new(&hasher.finalize())
+        }
+    }
+}
+
+pub(super) fn join(parts: &[&[u8]], mut update: impl FnMut(&[u8])) {
+    for (place, part) in parts.iter().enumerate() {
+        if place > 0 {
+            update(b":");
+        }
+        update(part);
+    }
+}
+
+/// What a user proves to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Secret<'a> {
+    /// The password.
+    Password(&'a [u8]),
+    /// The MD5 of `username:realm:password`; answers MD5 challenges only.
+    Md5([u8; 16]),
+    /// The SHA-256 of `username:realm:password`; answers SHA-256 challenges only.
+    Sha256([u8; 32]),
+    /// The SHA-512/256 of `username:realm:password`; answers SHA-512/256 challenges only.
+    Sha512_256([u8; 32]),
+}
+
+/// Everything that a response is computed from, as it stands in the credentials.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The user name, as it stands between its quotes.
+    pub username: &'a [u8],
+    /// The protection domain, as it stands between its quotes.
+    pub realm: &'a [u8],
+    /// What the user proves to know.
+    pub secret: Secret<'a>,
+    /// The nonce.
+    pub nonce: &'a [u8],
+    /// The name of the method.
+    pub method: &'a [u8],
+    /// The URI of the credentials.
+    pub uri: &'a [u8],
+    /// The client's nonce.
+    pub cnonce: &'a [u8],
+    /// The nonce count, eight hexadecimal digits; `None` for the answer of RFC 2069, without qop.
+    pub nc: Option<&'a [u8]>,
+    /// The body when it is protected too (`auth-int`); `None` for `auth`.
+    pub body: Option<&'a [u8]>,
+}
+
+/// Computes the response (RFC 7616 §3.4.1); with it a server finds what it has to compare with.
+///
+/// With an empty method, and the body of the response, it is the `rspauth` of Authentication-Info (§3.5).
+///
+/// `None` when the algorithm can't be computed here, or the secret is a hash of another algorithm.
+#[must_use]
+pub fn response(inputs: &Inputs<'_>) -> Option<Hex> {
+    if !inputs.algorithm.is_supported() {
+        return None;
+    }
+    let base = inputs.algorithm.base();
+    let mut ha1 = match (inputs.secret, base) {
+        (Secret::Password(password), _) => hash(base, &[inputs.username, inputs.realm, password]),
+        (Secret::Md5(ha1), Algorithm::Md5) => Hex::new(&ha1),
+        (Secret::Sha256(ha1), Algorithm::Sha256) | (Secret::Sha512_256(ha1), Algorithm::Sha512_256) => Hex::new(&ha1),
+        _ => return None,
+    };
+    if inputs.algorithm.is_session() {
+        ha1 = hash(base, &[ha1.as_bytes(), inputs.nonce, inputs.cnonce]);
+    }
+    let body = inputs.body.map(|body| hash(base, &[body]));
+    let (qop, ha2) = match &body {
+        Some(body) => (Qop::AuthInt, hash(base, &[inputs.method, inputs.uri, body.as_bytes()])),
+        None => (Qop::Auth, hash(base, &[inputs.method, inputs.uri])),
+    };
+    let qop = qop.as_bytes();
+    Some(match inputs.nc {
+        Some(nc) => hash(base, &[ha1.as_bytes(), inputs.nonce, nc, inputs.cnonce, qop, ha2.as_bytes()]),
+        // RFC 7616 §3.4.1 without qop: the answer of RFC 2069.
+        None => hash(base, &[ha1.as_bytes(), inputs.nonce, ha2.as_bytes()]),
+    })
+}

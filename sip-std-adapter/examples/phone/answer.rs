@@ -9,7 +9,7 @@ use crate::sdp;
 use crate::text::{Identity, caller, seconds};
 use sip_core::message::{Header, HeaderName, Message};
 use sip_core::time::{Duration, Instant};
-use sip_core::ua::{Call, Cause, Content, Event, Registration};
+use sip_core::ua::{Call, Cause, Content, Event, Registration, RegistrationCause};
 use std::collections::{BTreeMap, HashMap};
 
 const COMMAND: &str = "answer";
@@ -235,7 +235,9 @@ impl Answerer<'_> {
             }
             Event::Registered { expires, .. } => self.phone.note(&format!("registered for {expires} s")),
             Event::Unregistered { .. } => self.registration = None,
-            Event::RegistrationFailed { status, retry_after, .. } => self.unregistered(status, retry_after, message),
+            Event::RegistrationFailed { cause, status, retry_after, .. } => {
+                self.unregistered((cause, status), retry_after, message);
+            }
             other => self.phone.respond(other, message),
         }
     }
@@ -326,8 +328,8 @@ impl Answerer<'_> {
         }
     }
 
-    fn unregistered(&mut self, status: u16, retry_after: u32, message: Option<&Message<'_>>) {
-        let report = crate::register::refusal(self.phone, self.plan.command, status, message);
+    fn unregistered(&mut self, why: (RegistrationCause, u16), retry_after: u32, message: Option<&Message<'_>>) {
+        let report = crate::register::refusal(self.phone, self.plan.command, why, message);
         if retry_after > 0 {
             self.phone.note(&format!("{}; tried again in {retry_after} s", report.message));
             return;

@@ -163,9 +163,9 @@ pub(crate) struct Answer {
 
 #[derive(Args)]
 pub(crate) struct Register {
-    /// Where the REGISTER goes: the registrar of the address's domain, or a proxy before it
+    /// The registrar, or a proxy before it [default: where the address's domain leads]
     #[arg(long, value_name = "H:P", value_parser = server)]
-    pub(crate) registrar: String,
+    pub(crate) registrar: Option<String>,
     /// The address to register: sip:bob@example.com
     #[arg(long, value_name = "URI", value_parser = own_uri)]
     pub(crate) aor: String,

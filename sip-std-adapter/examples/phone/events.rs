@@ -8,7 +8,7 @@
 //! | `ms` | milliseconds since the phone's start |
 //! | `call_id`, `from`, `to` | which call, or the request that came in |
 //! | `sip_status`, `reason` | of the response, or of what decided |
-//! | `cause` | why a call ended, as in the result |
+//! | `cause` | why a call ended, as in the result; why a registration failed: `refused`, `not_bound`, `timeout`, `unreachable` |
 //! | `expires`, `retry_after` | seconds: of the binding, until a registration is tried again |
 //! | `method`, `text` | of a request that came in; where the phone listens |
 
@@ -17,7 +17,7 @@ use crate::text::{Identity, one_line, printable};
 use serde::Serialize;
 use sip_core::message::Message;
 use sip_core::time::Instant;
-use sip_core::ua::{Call, Event};
+use sip_core::ua::{Call, Event, RegistrationCause};
 use std::collections::HashMap;
 
 /// The line of an event. A member that does not apply is `null`.
@@ -111,11 +111,21 @@ impl Log {
                 ..line
             },
             Event::Registered { expires, .. } => Line { expires: Some(expires), ..line },
-            Event::RegistrationFailed { status, retry_after, .. } => {
-                Line { retry_after: Some(retry_after), ..line }.status(status, message)
+            Event::RegistrationFailed { cause, status, retry_after, .. } => {
+                let cause = registration_cause(cause);
+                Line { cause: Some(cause), retry_after: Some(retry_after), ..line }.status(status, message)
             }
             _ => line,
         }
+    }
+}
+
+fn registration_cause(cause: RegistrationCause) -> &'static str {
+    match cause {
+        RegistrationCause::NotBound => "not_bound",
+        RegistrationCause::Timeout => "timeout",
+        RegistrationCause::Unreachable => "unreachable",
+        _ => "refused",
     }
 }
 

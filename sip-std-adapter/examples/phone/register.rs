@@ -7,7 +7,7 @@ use crate::report::{Failure, Outcome, Report, reason};
 use crate::screen::{Shared, Waiting};
 use crate::text::contacts;
 use sip_core::message::Message;
-use sip_core::ua::Event;
+use sip_core::ua::{Event, RegistrationCause};
 
 /// For how many seconds `phone answer` registers.
 pub(crate) const EXPIRES: u32 = 300;
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &args::Register, screen: &Shared, interrupt: &Interrupt)
         &Setup {
             command: COMMAND,
             listen: args.listen,
-            towards: Some(&args.registrar),
+            towards: Some(args.registrar.as_deref().unwrap_or(&args.aor)),
             identity: Some(&args.aor),
             transport: args.way.transport,
             credentials: Some(&args.credentials),
@@ -29,9 +29,10 @@ pub(crate) fn run(args: &args::Register, screen: &Shared, interrupt: &Interrupt)
         interrupt,
     )?;
     let mut buffer = vec![0; BUFFER];
-    let registration = phone.adapter.with(|ua, now| ua.register(now, &args.registrar, &args.aor, args.expires))?;
+    let registrar = args.registrar.as_deref().unwrap_or_default();
+    let registration = phone.adapter.with(|ua, now| ua.register(now, registrar, &args.aor, args.expires))?;
     let started = phone.now();
-    let mut waiting = Waiting::new(format!("the registrar {}", args.registrar));
+    let mut waiting = Waiting::new(format!("the registrar {}", args.registrar.as_deref().unwrap_or(&args.aor)));
     let mut bound: Option<Report> = None;
     let mut stopped = false;
     loop {
@@ -55,8 +56,8 @@ pub(crate) fn run(args: &args::Register, screen: &Shared, interrupt: &Interrupt)
                 phone.flush(&mut buffer)?;
                 return Ok(Report { identity: phone.first(), peer: Some(args.aor.clone()), ..report });
             }
-            Event::RegistrationFailed { status, .. } => {
-                let report = refusal(&phone, COMMAND, status, message);
+            Event::RegistrationFailed { cause, status, .. } => {
+                let report = refusal(&phone, COMMAND, (cause, status), message);
                 phone.flush(&mut buffer)?;
                 let setup_ms = Some(phone.now().since(started).as_millis());
                 return Ok(Report { identity: phone.first(), peer: Some(args.aor.clone()), setup_ms, ..report });
@@ -110,17 +111,24 @@ fn removed(phone: &Phone, bound: Option<Report>, message: Option<&Message<'_>>) 
     }
 }
 
-/// The registrar refused, was silent, or is not there.
-pub(crate) fn refusal(phone: &Phone, command: &'static str, status: u16, message: Option<&Message<'_>>) -> Report {
-    let report = match (status, message) {
-        (_, Some(_)) => {
+/// The registrar refused, granted no time, was silent, or is not there.
+pub(crate) fn refusal(
+    phone: &Phone,
+    command: &'static str,
+    (cause, status): (RegistrationCause, u16),
+    message: Option<&Message<'_>>,
+) -> Report {
+    let report = match cause {
+        RegistrationCause::NotBound => {
+            Report::new(command, Outcome::Refused, "not registered: the registrar accepted and granted no time")
+        }
+        RegistrationCause::Timeout => Report::new(command, Outcome::NoAnswer, "no answer of the registrar"),
+        RegistrationCause::Unreachable => {
+            Report::new(command, Outcome::Network, format!("no registration: {}", phone.unreachable()))
+        }
+        _ => {
             let text = format!("registration refused: {status} {}", reason(status, message));
             Report::new(command, Outcome::Refused, text)
-        }
-        (408, None) => Report::new(command, Outcome::NoAnswer, "no answer of the registrar"),
-        (_, None) => {
-            let text = format!("no registration: {}", phone.unreachable());
-            Report::new(command, Outcome::Network, text)
         }
     };
     if message.is_some() { report.with_status(status, message) } else { report }

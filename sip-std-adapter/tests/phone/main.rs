@@ -9,4 +9,5 @@ mod demo;
 mod examples;
 mod parse;
 mod process;
+mod register;
 mod usage;

@@ -35,8 +35,8 @@
 //! the offer.
 //!
 //! # What each event asks for
-//! Every event of a [`UserAgent`](sip_core::ua::UserAgent) may be ignored without harm to the stack: what is not answered ends by
-//! its timer. This is what an application does with them; the names are methods of the user agent.
+//! Every event of a [`UserAgent`](sip_core::ua::UserAgent) may be ignored without harm to the stack: what is not answered ends by a
+//! timer, here or at the peer. This is what an application does with them; the names are methods of the user agent.
 //!
 //! | [`Event`](sip_core::ua::Event) | what the message brings | what it asks for |
 //! |---|---|---|
@@ -45,7 +45,8 @@
 //! | `Answered`, `answer_due: false` | the answer | nothing: the ACK is on its way |
 //! | `Answered`, `answer_due: true` | the offer | `acknowledge`, with the answer, or with nothing and then `hang_up` |
 //! | `Confirmed` | the answer, where we made the offer in our 200 | nothing |
-//! | `Reinvite` | the new offer, if it has a body | `answer` or `reject` |
+//! | `Reinvite` | the new offer, if it has a body | `answer` or `reject`; it stands for `Confirmed`, too, where it overtakes the ACK |
+//! | `ReinviteCancelled` | the CANCEL | to forget the offer |
 //! | `Reinvited` | as in `Answered` | as in `Answered`; the session is as before unless `status` is a 2xx |
 //! | `RefreshDue` | - | `reinvite` with the media address of the new network |
 //! | `Ended` | what ended it, if a message did | to forget the call: its handle is void |

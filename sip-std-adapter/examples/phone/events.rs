@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `command` | as in the result |
 //! | `scope` | `event` |
-//! | `event` | `listening`, or the name of the user agent's event: `incoming`, `progress`, `answered`, `confirmed`, `reinvite`, `reinvited`, `refresh_due`, `ended`, `request`, `response`, `oversize`, `registered`, `unregistered`, `registration_failed` |
+//! | `event` | `listening`, or the name of the user agent's event: `incoming`, `progress`, `answered`, `confirmed`, `reinvite`, `reinvite_cancelled`, `reinvited`, `refresh_due`, `ended`, `request`, `response`, `oversize`, `registered`, `unregistered`, `registration_failed` |
 //! | `ms` | milliseconds since the phone's start |
 //! | `call_id`, `from`, `to` | which call, or the request that came in |
 //! | `sip_status`, `reason` | of the response, or of what decided |

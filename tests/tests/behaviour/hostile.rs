@@ -147,6 +147,22 @@ fn phone(seed: u64) -> (Phones, NodeId, Peer) {
     (phones, alice, peer)
 }
 
+#[test]
+fn no_registrar_draws_a_storm_of_registers() {
+    run_seeds(0..100, |config| {
+        let (mut phones, alice, mut registrar) = phone(config.seed);
+        let register =
+            phones.act(alice, |phone, now| phone.register(now, "sip:192.0.2.9", "sip:alice@example.com", 3600));
+        register.unwrap();
+        while phones.now() < 600_000 {
+            phones.wait(20);
+            registrar.serve(&mut phones, alice);
+        }
+        registrar.check(&phones, 1_000, 8);
+        registrar.check(&phones, 600_000, 30);
+    });
+}
+
 /// Calls, and once the call is there changes it, asks in it, and ends it.
 fn use_a_call(phones: &mut Phones, alice: NodeId, call: Call, second: u64) {
     phones.act(alice, |phone, now| {

@@ -65,35 +65,7 @@ impl Identity {
         octets: &mut O,
     ) -> Result<(Self, Option<Uri<'a>>), Error> {
         let (target, mut next_hop) = remote_target(message).ok_or(Error::Invalid(Argument::Contact))?;
-        let mut routes = heapless::Vec::<&[u8], MAX_ROUTES>::new();
-        for route in message.record_routes() {
-            let is_next = routes.is_empty() || !message.is_request();
-            let Ok(route) = route else {
-                if message.is_request() {
-                    return Err(Error::Invalid(Argument::RecordRoute));
-                }
-                next_hop = None;
-                continue;
-            };
-            if is_next {
-                next_hop = route.uri().ok();
-            }
-            if routes.is_full() {
-                if message.is_request() {
-                    return Err(Error::Invalid(Argument::RecordRoute));
-                }
-                // The proxies next to us are the last ones.
-                routes.remove(0);
-            }
-            let _ = routes.push(route.raw());
-        }
-        if !message.is_request() {
-            // As `reverse`, which is not free of panics at opt-level z.
-            let mut ends = routes.iter_mut();
-            while let (Some(first), Some(last)) = (ends.next(), ends.next_back()) {
-                core::mem::swap(first, last);
-            }
-        }
+        let routes = route_set(message, &mut next_hop)?;
         let (local, remote) =
             if message.is_request() { (message.to(), message.from()) } else { (message.from(), message.to()) };
         let mut sizes = [0_usize; 5];
@@ -275,6 +247,43 @@ fn remote_target<'a>(message: &Message<'a>) -> Option<(&'a [u8], Option<Uri<'a>>
         Some((target, uri)) => Some((target, no_contact.then_some(uri))),
         None => Some((message.to().raw_uri(), None)),
     }
+}
+
+/// The route set that a message makes (§12.1.1, §12.1.2), and the URI of its first route for the next hop.
+///
+/// More than are taken are refused in a request; of those of a response the proxies next to us are kept.
+fn route_set<'a>(
+    message: &Message<'a>,
+    next_hop: &mut Option<Uri<'a>>,
+) -> Result<heapless::Vec<&'a [u8], MAX_ROUTES>, Error> {
+    let mut routes = heapless::Vec::<&[u8], MAX_ROUTES>::new();
+    for route in message.record_routes() {
+        let fits = route.is_ok() && !routes.is_full();
+        if message.is_request() && !fits {
+            return Err(Error::Invalid(Argument::RecordRoute));
+        }
+        let Ok(route) = route else {
+            *next_hop = None;
+            continue;
+        };
+        if routes.is_empty() || !message.is_request() {
+            *next_hop = route.uri().ok();
+        }
+        let mut last = route.raw();
+        if routes.push(last).is_err() {
+            for place in routes.iter_mut().rev() {
+                core::mem::swap(place, &mut last);
+            }
+        }
+    }
+    if !message.is_request() {
+        // As `reverse`, which is not free of panics at opt-level z.
+        let mut ends = routes.iter_mut();
+        while let (Some(first), Some(last)) = (ends.next(), ends.next_back()) {
+            core::mem::swap(first, last);
+        }
+    }
+    Ok(routes)
 }
 
 fn without_headers<'a>(address: &NameAddr<'a>) -> Option<(&'a [u8], Uri<'a>)> {

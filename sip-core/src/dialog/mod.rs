@@ -7,8 +7,9 @@ mod identity;
 
 pub use identity::{Identity, IdentityTexts, MAX_ROUTES};
 
+use crate::error::Error;
 use crate::memory::{Block, Entry, Handle, Octets};
-use crate::message::Message;
+use crate::message::{Message, Method, Uri};
 use crate::random::{HashKey, Key};
 use crate::time::Instant;
 use crate::transaction::TransactionId;
@@ -29,27 +30,35 @@ pub enum State {
     Terminating,
 }
 
-/// One dialog, an entry of the [`Memory`](crate::ua::Memory).
+/// One dialog, an entry of the [`Memory`](crate::ua::Memory): what RFC 3261 §12 says of it, which only this room changes, and
+/// what its usage keeps with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Dialog {
     key: Key,
-    /// The state.
-    pub state: State,
+    state: State,
+    /// Where the dialog's texts are.
+    identity: Identity,
+    /// Where requests go: the first route, or the remote target. None while its name is being resolved. A stream has no
+    /// connection here: that is asked for with each request.
+    way: Flow,
+    /// Where the peer's last message came from; the way out when the target's name has no address.
+    source: Flow,
+    /// CSeq of the last request sent.
+    local_seq: u32,
+    /// CSeq of the last request received.
+    remote_seq: u32,
+    /// What tells the last request received from others of its CSeq; zero before the first request.
+    remote_request: u16,
+    /// Whether the peer made the dialog.
+    is_callee: bool,
+    /// Whether the peer's name or connection has to be asked for, or was and is waited for.
+    pub(crate) lookup: Lookup,
     /// The call that owns the dialog; none when it is an unwanted fork that is being ended.
     pub(crate) call: Handle,
     /// The next dialog of the same call.
     pub(crate) next: Handle,
-    /// Where the dialog's texts are.
-    pub(crate) identity: Identity,
-    /// Where requests go: the first route, or the remote target. None while its name is being resolved. A stream has no
-    /// connection here: that is asked for with each request.
-    pub(crate) flow: Flow,
-    /// Where the message came from that made the dialog; the way out when the target's name has no address.
-    pub(crate) source: Flow,
-    /// CSeq of the last request sent.
-    pub(crate) local_seq: u32,
-    /// CSeq of the last request received.
-    pub(crate) remote_seq: u32,
+    /// The INVITE that waits for its outcome: ours or the peer's.
+    pub(crate) invite: TransactionId,
     /// CSeq of the INVITE that [`ack`](Self::ack) acknowledges.
     pub(crate) ack_seq: u32,
     /// Our ACK to the last 2xx, for every repetition of it.
@@ -58,18 +67,10 @@ pub struct Dialog {
     pub(crate) ack_connection: u32,
     /// What the size rule says of the ACK.
     pub(crate) ack_sizing: Sizing,
-    /// The INVITE that waits for its outcome: ours or the peer's.
-    pub(crate) invite: TransactionId,
     /// When our ACK is no longer needed; zero without one.
     pub(crate) ack_until: Instant,
     /// Digest sessions whose credentials go into the dialog's requests.
     pub(crate) sessions: [u32; 2],
-    /// Whether the peer's name or connection has to be asked for, or was and is waited for.
-    pub(crate) lookup: Lookup,
-    /// What tells the last request received from others of its CSeq; zero before the first request.
-    pub(crate) remote_request: u16,
-    /// Whether the peer made the dialog.
-    pub(crate) is_callee: bool,
 }
 
 /// Where the question for a dialog's flow stands.
@@ -86,6 +87,66 @@ pub(crate) enum Lookup {
 }
 
 impl Dialog {
+    /// The dialog that `message`, an INVITE or a response to ours, makes, and the URI of its next hop; none when the message
+    /// names none that can be used. Its texts are kept in `octets`.
+    ///
+    /// `source` is where the message came from, `local_tag` the tag that our responses bear; it is empty for a response.
+    ///
+    /// # Errors
+    /// There is no room, or a request has a Contact or Record-Route that can't be used.
+    pub fn made_by<'a, O: Octets>(
+        message: &Message<'a>,
+        source: Flow,
+        local_tag: &[u8],
+        hash: HashKey,
+        octets: &mut O,
+    ) -> Result<(Self, Option<Uri<'a>>), Error> {
+        let (identity, next_hop) = Identity::keep(message, local_tag, octets)?;
+        let mut dialog = Self { identity, source, state: State::Early, ..Self::ZERO };
+        let seq = message.cseq().number;
+        dialog.key = if message.is_request() {
+            dialog.is_callee = message.method() == Method::Invite;
+            dialog.accept_seq(seq, request_number(hash, message));
+            let to_tag = message.to_tag().unwrap_or(local_tag);
+            key(hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
+        } else {
+            dialog.local_seq = seq;
+            key_of(message, hash)
+        };
+        Ok((dialog, next_hop))
+    }
+
+    /// An entry of a usage's that no message has made a dialog yet.
+    pub(crate) fn open(&mut self, call: Handle) {
+        self.state = State::Early;
+        self.call = call;
+    }
+
+    /// Becomes the dialog that a message has made; what its usage keeps stays. The requests go by `way`.
+    pub(crate) fn bind<O: Octets>(&mut self, made: &Self, way: Flow, octets: &mut O) {
+        octets.release(self.identity.block);
+        self.key = made.key;
+        self.identity = made.identity;
+        self.way = way;
+        self.source = made.source;
+        self.lookup = Lookup::None;
+        self.is_callee |= made.is_callee;
+        // A response says nothing of the peer's numbers, a request nothing of ours.
+        if made.remote_request != 0 {
+            self.remote_seq = made.remote_seq;
+            self.remote_request = made.remote_request;
+        } else {
+            self.local_seq = made.local_seq;
+        }
+    }
+
+    /// Is no message's dialog any more.
+    pub(crate) fn unbind<O: Octets>(&mut self, octets: &mut O) {
+        self.release(octets);
+        self.identity = Identity::ZERO;
+        self.state = State::Early;
+    }
+
     /// When its timer fires.
     pub(crate) fn earliest_deadline(&self) -> Option<Instant> {
         Instant::earliest(&[self.ack_until])
@@ -97,9 +158,74 @@ impl Dialog {
         self.key
     }
 
+    /// The state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether the peer made the dialog.
+    #[must_use]
+    pub fn is_callee(&self) -> bool {
+        self.is_callee
+    }
+
+    /// Whether a message has made it.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        !self.identity.block.is_none()
+    }
+
+    /// Where its texts are.
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Its texts.
+    #[must_use]
+    pub fn texts<'o, O: Octets>(&self, octets: &'o O) -> IdentityTexts<'o> {
+        self.identity.texts(octets.get(self.identity.block))
+    }
+
+    /// Where its requests go; none while that is not known.
+    #[must_use]
+    pub fn way(&self) -> Flow {
+        self.way
+    }
+
+    pub(crate) fn set_way(&mut self, way: Flow) {
+        self.way = way;
+    }
+
+    /// Where the peer's last message came from.
+    #[must_use]
+    pub fn source(&self) -> Flow {
+        self.source
+    }
+
+    pub(crate) fn set_source(&mut self, source: Flow) {
+        self.source = source;
+    }
+
+    /// A 2xx confirms it.
+    pub(crate) fn confirm(&mut self) {
+        self.state = State::Confirmed;
+    }
+
+    /// BYE was sent, or came.
+    pub(crate) fn terminate(&mut self) {
+        self.state = State::Terminating;
+    }
+
     /// The number of our next request; none when they are used up (RFC 3261 §8.1.1.5).
-    pub(crate) fn next_seq(&self) -> Option<u32> {
+    #[must_use]
+    pub fn next_seq(&self) -> Option<u32> {
         self.local_seq.checked_add(1).filter(|seq| *seq < 1 << 31)
+    }
+
+    /// A request of this number was sent.
+    pub(crate) fn sent(&mut self, seq: u32) {
+        self.local_seq = self.local_seq.max(seq);
     }
 
     /// Takes the number of a request of the peer; false when it is out of order, or the last one's in another request: a replay
@@ -114,14 +240,21 @@ impl Dialog {
         true
     }
 
-    pub(crate) fn set_key(&mut self, key: Key) {
-        self.key = key;
+    /// Replaces the remote target by `text`, or by what `block` keeps when that is none (RFC 3261 §12.2.1.2, §12.2.2). Without
+    /// room the old one stays, which `false` says.
+    pub(crate) fn set_target<O: Octets>(&mut self, text: Option<&[u8]>, block: Block, octets: &mut O) -> bool {
+        self.identity.set_target(text, block, octets).is_ok()
+    }
+
+    /// Both sequence numbers.
+    pub(crate) fn sequence(&self) -> [u32; 2] {
+        [self.local_seq, self.remote_seq]
     }
 
     /// Gives the dialog's octets back.
     pub(crate) fn release<O: Octets>(&mut self, octets: &mut O) {
         for block in [&mut self.identity.block, &mut self.ack] {
-            octets.release(core::mem::replace(block, Block::NONE));
+            octets.release(core::mem::take(block));
         }
     }
 }
@@ -130,23 +263,23 @@ impl Entry for Dialog {
     const ZERO: Self = Self {
         key: Key::ZERO,
         state: State::Free,
-        call: Handle::NONE,
-        next: Handle::NONE,
         identity: Identity::ZERO,
-        flow: Flow::NONE,
+        way: Flow::NONE,
         source: Flow::NONE,
         local_seq: 0,
         remote_seq: 0,
+        remote_request: 0,
+        is_callee: false,
+        lookup: Lookup::None,
+        call: Handle::NONE,
+        next: Handle::NONE,
+        invite: TransactionId::NONE,
         ack_seq: 0,
         ack: Block::NONE,
         ack_connection: 0,
         ack_sizing: Sizing::ZERO,
-        invite: TransactionId::NONE,
         ack_until: Instant::ZERO,
         sessions: [0; 2],
-        lookup: Lookup::None,
-        remote_request: 0,
-        is_callee: false,
     };
 
     fn key(&self, _chain: usize) -> Key {
@@ -173,4 +306,48 @@ pub fn key(hash: HashKey, call_id: &[u8], local_tag: &[u8], remote_tag: &[u8]) -
 /// What tells a request from another with the same CSeq in its dialog: a number of its branch, never zero.
 pub(crate) fn request_number(hash: HashKey, request: &Message<'_>) -> u16 {
     hash.hasher().part(request.via().branch().unwrap_or_default()).finish().bucket_bits() as u16 | 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Pool;
+
+    const INVITE: &[u8] = b"INVITE sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+        From: <sip:alice@192.0.2.1>;tag=a\r\nTo: <sip:bob@192.0.2.2>\r\nCall-ID: c\r\nCSeq: 7 INVITE\r\n\
+        Contact: <sip:alice@192.0.2.1:5062>\r\nRecord-Route: <sip:192.0.2.9;lr>\r\nContent-Length: 0\r\n\r\n";
+
+    #[test]
+    fn a_message_makes_a_dialog() {
+        let mut pool = Pool::<1024>::new();
+        let message = Message::parse(INVITE).unwrap();
+        let made = Dialog::made_by(&message, Flow::NONE, b"b", HashKey::ZERO, &mut pool);
+        let (mut dialog, next_hop) = made.unwrap();
+        assert_eq!(next_hop.unwrap().raw(), b"sip:192.0.2.9;lr");
+        let texts = dialog.texts(&pool);
+        assert_eq!((texts.call_id, texts.target), (&b"c"[..], &b"sip:alice@192.0.2.1:5062"[..]));
+        assert_eq!(
+            (texts.local, texts.remote),
+            (&b"<sip:bob@192.0.2.2>;tag=b"[..], &b"<sip:alice@192.0.2.1>;tag=a"[..])
+        );
+        assert_eq!((dialog.state(), dialog.is_callee(), dialog.is_bound()), (State::Early, true, true));
+        assert_eq!(dialog.key(), key(HashKey::ZERO, b"c", b"b", b"a"));
+        // CSeq of the peer: the INVITE's own request again, a replay of it, a lower one, the next.
+        let own = request_number(HashKey::ZERO, &message);
+        let accepted = [(7, own), (7, own ^ 2), (6, own), (8, own ^ 2), (7, own)];
+        assert_eq!(accepted.map(|(seq, request)| dialog.accept_seq(seq, request)), [true, false, false, true, false]);
+        // Ours.
+        assert_eq!(dialog.next_seq(), Some(1));
+        dialog.sent(5);
+        dialog.sent(4);
+        assert_eq!(dialog.next_seq(), Some(6));
+        for last in [(1 << 31) - 1, u32::MAX] {
+            dialog.sent(last);
+            assert_eq!(dialog.next_seq(), None);
+        }
+        assert!(dialog.set_target(Some(b"sip:moved"), Block::NONE, &mut pool));
+        assert_eq!(dialog.texts(&pool).target, b"sip:moved");
+        dialog.release(&mut pool);
+        assert_eq!(pool.used(), 0);
+    }
 }

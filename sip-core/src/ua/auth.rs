@@ -432,8 +432,9 @@ impl<O: Octets> Context<'_, O> {
         };
         let dialog = self.dialogs.find(0, key);
         if let Some(dialog) = dialog.and_then(|handle| self.dialogs.get_mut(handle)) {
-            dialog.local_seq = dialog.local_seq.max(cseq.saturating_sub(1)).saturating_add(1);
-            cseq = dialog.local_seq;
+            dialog.sent(cseq.saturating_sub(1));
+            cseq = dialog.next_seq()?;
+            dialog.sent(cseq);
         }
         let branch = self.core.random.token();
         let sessions = &self.core.sessions;

@@ -93,10 +93,10 @@ impl<O: Octets> Content<'_, '_, O> {
 
     fn dialog(&self, entry: &Dialog) -> u64 {
         one(|hasher| {
-            self.view.octets.get(entry.identity.block).hash(hasher);
-            (entry.state, entry.flow, entry.source, entry.lookup, entry.ack_sizing).hash(hasher);
-            (entry.local_seq, entry.remote_seq, entry.ack_seq, self.left(entry.ack_until)).hash(hasher);
-            (self.view.octets.get(entry.ack), entry.is_callee).hash(hasher);
+            self.view.octets.get(entry.identity().block).hash(hasher);
+            (entry.state(), entry.way(), entry.source(), entry.lookup, entry.ack_sizing).hash(hasher);
+            (entry.sequence(), entry.ack_seq, self.left(entry.ack_until)).hash(hasher);
+            (self.view.octets.get(entry.ack), entry.is_callee()).hash(hasher);
             (entry.invite.is_none(), entry.sessions != [0; 2]).hash(hasher);
         })
     }

@@ -33,19 +33,23 @@ impl Dialog {
     /// Whether the ACK needs a connection that is not asked for yet.
     fn ack_needs_connection(&self) -> bool {
         self.ack_connection == 0
-            && (self.flow.needs_connection() || self.ack_sizing.is_oversize() && !self.ack_sizing.is_forced())
+            && (self.way().needs_connection() || self.ack_sizing.is_oversize() && !self.ack_sizing.is_forced())
     }
 
     /// Where the ACK goes, with the connection that was opened for it.
     pub(crate) fn ack_flow(&self) -> Flow {
-        if self.ack_connection == 0 { self.flow } else { Flow { connection: self.ack_connection, ..self.ack_target() } }
+        if self.ack_connection == 0 {
+            self.way()
+        } else {
+            Flow { connection: self.ack_connection, ..self.ack_target() }
+        }
     }
 
     /// Where the ACK has to be connected to.
     fn ack_target(&self) -> Flow {
-        match self.flow.transport {
-            Transport::Tls => self.flow,
-            _ => Flow { transport: Transport::Tcp, ..self.flow },
+        match self.way().transport {
+            Transport::Tls => self.way(),
+            _ => Flow { transport: Transport::Tcp, ..self.way() },
         }
     }
 }
@@ -65,10 +69,10 @@ impl<O: Octets> Context<'_, O> {
     pub(super) fn offer_ack(&mut self, dialog: Handle) {
         let limit = self.transactions.layer.datagram_limit();
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
-        if entry.flow.transport == Transport::Udp && !entry.ack_sizing.is_oversize() {
+        if entry.way().transport == Transport::Udp && !entry.ack_sizing.is_oversize() {
             entry.ack_sizing = Sizing::fit(self.transactions.octets, entry.ack, limit);
         }
-        let list = if entry.flow.is_none() || entry.ack_needs_connection() {
+        let list = if entry.way().is_none() || entry.ack_needs_connection() {
             if entry.lookup != Lookup::None {
                 return;
             }
@@ -123,7 +127,7 @@ impl<O: Octets> Context<'_, O> {
             let of = Origin::Call(Call(call));
             return if call.is_none() { Step::Again } else { Step::Event(Event::Oversize { of, sizes, by_datagram }) };
         }
-        if !entry.flow.is_none() && !entry.ack_needs_connection() {
+        if !entry.way().is_none() && !entry.ack_needs_connection() {
             self.offer_ack(dialog);
             return Step::Again;
         }
@@ -167,7 +171,7 @@ impl<O: Octets> Context<'_, O> {
             Waiter::Dialog(dialog) => {
                 let Some(entry) = self.dialogs.get_mut(dialog) else { return };
                 let usable = targets.iter().map(|target| Flow::to(*target)).find(|flow| !flow.is_none());
-                entry.flow = usable.unwrap_or(entry.source);
+                entry.set_way(usable.unwrap_or(entry.source()));
                 self.ack_reached(dialog);
             }
             Waiter::Transaction(id) => {
@@ -200,12 +204,12 @@ impl<O: Octets> Context<'_, O> {
         match waiter {
             Waiter::Dialog(dialog) => {
                 let Some(entry) = self.dialogs.get_mut(dialog) else { return };
-                if entry.ack_sizing.is_oversize() && !entry.flow.needs_connection() {
+                if entry.ack_sizing.is_oversize() && !entry.way().needs_connection() {
                     entry.ack_sizing.force();
                     entry.lookup = Lookup::Due;
                     self.dialogs.push(dialog, LOOK_UP);
                 } else {
-                    entry.flow = entry.source;
+                    entry.set_way(entry.source());
                     self.ack_reached(dialog);
                 }
             }
@@ -247,8 +251,8 @@ impl<M: Memory> UserAgent<M> {
             Waiter::Dialog(handle) => {
                 let entry = self.dialogs().get(handle)?;
                 let octets = self.memory.view().octets;
-                let next_hop = entry.identity.texts(octets.get(entry.identity.block)).next_hop()?;
-                Question::of(&next_hop, if entry.flow.is_none() { Flow::NONE } else { entry.ack_target() })
+                let next_hop = entry.texts(octets).next_hop()?;
+                Question::of(&next_hop, if entry.way().is_none() { Flow::NONE } else { entry.ack_target() })
             }
         };
         Some(match question {

@@ -67,7 +67,7 @@ impl<O: Octets> Context<'_, O> {
         check_method(method)?;
         content.check()?;
         let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
-        if self.dialogs.get(dialog).is_none_or(|entry| entry.state != crate::dialog::State::Confirmed) {
+        if self.dialogs.get(dialog).is_none_or(|entry| entry.state() != crate::dialog::State::Confirmed) {
             return Err(Error::State);
         }
         let number = self.next_request();

@@ -1,6 +1,5 @@
 //! The callee's side of an INVITE (RFC 3261 §13.3, §14.2): ringing, answer, CANCEL, ACK.
 
-use crate::dialog;
 use crate::error::{Argument, Capacity, Error};
 use crate::memory::{Handle, Octets};
 use crate::message::scan::alike;
@@ -135,7 +134,7 @@ impl<O: Octets> Context<'_, O> {
         self.schedule_call(call);
         self.take_target(call, invite);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.state = dialog::State::Confirmed;
+            entry.confirm();
         }
         Ok(())
     }
@@ -225,8 +224,8 @@ impl<O: Octets> Context<'_, O> {
             return Token::read(tag);
         }
         let UsageId::Invite(InviteTransaction::Initial(call)) = usage else { return None };
-        let identity = &self.dialogs.get(self.calls.get(call)?.dialog)?.identity;
-        let local = identity.texts(self.transactions.octets.get(identity.block)).local;
+        let dialog = self.dialogs.get(self.calls.get(call)?.dialog)?;
+        let local = dialog.texts(self.transactions.octets).local;
         Token::read(NameAddr::parse(local).ok()?.tag()?)
     }
 

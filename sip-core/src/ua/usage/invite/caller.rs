@@ -1,6 +1,6 @@
 //! The caller's side of an INVITE (RFC 3261 §13.2, §14.1): forks, CANCEL, ACK, and the end by BYE.
 
-use crate::dialog::{Identity, State, key_of};
+use crate::dialog::{State, key_of};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::scan::decimal_u32;
@@ -89,8 +89,7 @@ impl<O: Octets> Context<'_, O> {
                 return Err(Capacity::Dialogs);
             };
             if let Some(entry) = self.dialogs.get_mut(dialog) {
-                entry.state = State::Early;
-                entry.call = call;
+                entry.open(call);
             }
             if let Some(entry) = self.calls.get_mut(call) {
                 entry.dialog = dialog;
@@ -159,7 +158,7 @@ impl<O: Octets> Context<'_, O> {
             return Ok(known);
         }
         let first = self.calls.get(call).map(|entry| entry.dialog).ok_or(Error::Gone)?;
-        let unused = self.dialogs.get(first).is_some_and(|dialog| dialog.identity.block.is_none());
+        let unused = self.dialogs.get(first).is_some_and(|dialog| !dialog.is_bound());
         if unused {
             self.bind_dialog(first, message, &[])?;
             return Ok(first);
@@ -171,8 +170,7 @@ impl<O: Octets> Context<'_, O> {
         }
         let dialog = self.dialogs.insert().ok_or(Capacity::Dialogs)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.state = State::Early;
-            entry.call = call;
+            entry.open(call);
         }
         if let Err(error) = self.bind_dialog(dialog, message, &[]) {
             self.dialogs.remove(dialog);
@@ -206,10 +204,9 @@ impl<O: Octets> Context<'_, O> {
             // Its INVITE was challenged and went out again with credentials, and that one the call waits for.
             return self.refuse_fork(TransactionId::NONE, response);
         }
-        let (first, hangup, cause) = (entry.dialog, entry.state.is_cancelled(), entry.cause);
-        let (sessions, offered) = (entry.sessions, entry.offered);
+        let (cancelled, cause, offered) = (entry.state.is_cancelled(), entry.cause, entry.offered);
         let of_known = known.and_then(|dialog| self.dialogs.get(dialog));
-        if of_known.is_some_and(|entry| entry.call == call && entry.state == State::Terminating) {
+        if of_known.is_some_and(|entry| entry.call == call && entry.state() == State::Terminating) {
             // Its callee has hung up since.
             return self.end_unbound(call, id, response, Cause::RemoteHangup, 0);
         }
@@ -220,49 +217,64 @@ impl<O: Octets> Context<'_, O> {
             self.drop_dialog(dialog);
             known = None;
         }
-        let no_room = if hangup { (cause, 0) } else { (Cause::NoRoom, status) };
-        let dialog = known.unwrap_or(first);
-        // Target and route set are those of the 2xx; where it has none that can be used, those of the 1xx will do.
-        let mut bound = self.bind_dialog(dialog, response, &[]);
-        if bound.is_err() && known.is_none() {
+        let answer_due = !cancelled && !offered && !response.body().is_empty();
+        let established = self.establish(call, id, known, response);
+        let acknowledged = established.and_then(|dialog| {
+            if answer_due {
+                self.expect_answer(call, id, response.cseq().number);
+                return Ok(());
+            }
+            self.acknowledge_first(dialog, id, response.cseq().number)
+        });
+        if acknowledged.is_err() {
+            let (cause, status) = if cancelled { (cause, 0) } else { (Cause::NoRoom, status) };
+            return self.end_unbound(call, id, response, cause, status);
+        }
+        if cancelled {
+            self.end_by_bye(call);
+            return Received::Nothing;
+        }
+        Received::Event(Event::Answered { call: Call(call), answer_due })
+    }
+
+    /// Gives a call the dialog of its 2xx; `known` is the early one of the same fork.
+    fn establish(
+        &mut self,
+        call: Handle,
+        id: TransactionId,
+        known: Option<Handle>,
+        response: &Message<'_>,
+    ) -> Result<Handle, Error> {
+        let entry = self.calls.get(call).ok_or(Error::Gone)?;
+        let (dialog, sessions) = (known.unwrap_or(entry.dialog), entry.sessions);
+        // Target and route set are those of the 2xx; where there is no room for them, those of the 1xx will do.
+        if self.bind_dialog(dialog, response, &[]).is_err() && known.is_none() {
             // The INVITE makes room; the ACK goes without its credentials, which nobody asks of an ACK.
             self.transactions.release_message(id);
-            bound = self.bind_dialog(dialog, response, &[]);
-        }
-        if bound.is_err() && known.is_none() {
-            return self.end_unbound(call, id, response, no_room.0, no_room.1);
+            self.bind_dialog(dialog, response, &[])?;
         }
         self.choose_dialog(call, dialog);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.state = State::Confirmed;
+            entry.confirm();
             entry.sessions = sessions;
-            entry.local_seq = entry.local_seq.max(response.cseq().number);
+            entry.sent(response.cseq().number);
         }
-        let answer_due = !hangup && !offered && !response.body().is_empty();
         if let Some(entry) = self.calls.get_mut(call) {
             let _ = entry.state.receive(Input::Success);
             entry.since = self.now;
             entry.set(Timer::Limit, Instant::ZERO);
         }
         self.schedule_call(call);
-        if !answer_due {
-            let (seq, invite) = (response.cseq().number, self.transactions.block(id));
-            let mut sent = self.send_ack(dialog, seq, invite, &Content::NONE);
-            if sent.is_err() {
-                self.transactions.release_message(id);
-                sent = self.send_ack(dialog, seq, Block::NONE, &Content::NONE);
-            }
-            if sent.is_err() {
-                return self.end_unbound(call, id, response, no_room.0, no_room.1);
-            }
-        } else {
-            self.expect_answer(call, id, response.cseq().number);
-        }
-        if hangup {
-            self.end_by_bye(call);
-            return Received::Nothing;
-        }
-        Received::Event(Event::Answered { call: Call(call), answer_due })
+        Ok(dialog)
+    }
+
+    /// Sends the first ACK to a 2xx; where there is no room for it beside the INVITE, in its place.
+    fn acknowledge_first(&mut self, dialog: Handle, id: TransactionId, seq: u32) -> Result<(), Error> {
+        let invite = self.transactions.block(id);
+        self.send_ack(dialog, seq, invite, &Content::NONE).or_else(|_| {
+            self.transactions.release_message(id);
+            self.send_ack(dialog, seq, Block::NONE, &Content::NONE)
+        })
     }
 
     /// Ends a call by a 2xx that makes no dialog here: it is acknowledged and, unless the callee has done so, ended by BYE.
@@ -332,9 +344,7 @@ impl<O: Octets> Context<'_, O> {
         self.choose_dialog(call, first);
         self.dialogs.unlink_key(first, 0);
         if let Some(entry) = self.dialogs.get_mut(first) {
-            entry.release(self.transactions.octets);
-            entry.identity = Identity::ZERO;
-            entry.state = State::Early;
+            entry.unbind(self.transactions.octets);
         }
     }
 }

@@ -53,14 +53,14 @@ impl<O: Octets> Context<'_, O> {
         let cause = if state.is_cancelled() { cause } else { Cause::RemoteHangup };
         let mut rings = false;
         while let Some(entry) = self.dialogs.get(other) {
-            rings |= other != known && entry.state == dialog::State::Early && !entry.identity.block.is_none();
+            rings |= other != known && entry.state() == dialog::State::Early && entry.is_bound();
             other = entry.next;
         }
         if rings && cause == Cause::RemoteHangup {
             // By its dialog the fork's 2xx is known, should it come after all. Without room for one that makes a call to end.
             let fork = if known.is_none() { self.early_dialog(call, request).unwrap_or(known) } else { known };
             if let Some(entry) = self.dialogs.get_mut(fork) {
-                entry.state = dialog::State::Terminating;
+                entry.terminate();
             }
             self.reply_bare(request, 200);
             return Received::Nothing;

@@ -1,6 +1,6 @@
 //! The end of a call (RFC 3261 §9, §15): hang-up, CANCEL, BYE, and the limits on waiting.
 
-use crate::dialog::{self, key};
+use crate::dialog::{Dialog, key};
 use crate::error::Error;
 use crate::memory::{Block, Entry, Handle, KeptBlocks, Octets};
 use crate::message::{Header, HeaderName, Kept, Message, Method, NameAddr};
@@ -77,7 +77,7 @@ impl<O: Octets> Context<'_, O> {
         }
         entry.cause = cause;
         entry.status = status;
-        let is_callee = self.dialogs.get(entry.dialog).is_some_and(|dialog| dialog.is_callee);
+        let is_callee = self.dialogs.get(entry.dialog).is_some_and(Dialog::is_callee);
         if entry.state.receive(if is_callee { Input::GiveUp } else { Input::Leave }) == Action::Bye {
             self.end_by_bye(call);
         }
@@ -125,7 +125,7 @@ impl<O: Octets> Context<'_, O> {
         let rows = self.calls.get(call).map_or(Block::NONE, |entry| entry.end_headers);
         self.send_in_dialog(dialog, Method::Bye, InviteTransaction::Bye(dialog).new_user(), rows, &Content::NONE)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.state = dialog::State::Terminating;
+            entry.terminate();
         }
         Ok(())
     }

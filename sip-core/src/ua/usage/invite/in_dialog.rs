@@ -1,9 +1,9 @@
 //! Inside a dialog (RFC 3261 §12.2, §13.2.2.4): its making, its target, its requests, and the ACK to a 2xx.
 
-use crate::dialog::{Identity, Lookup, request_number};
+use crate::dialog::{Dialog, Identity};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
-use crate::message::{Message, Method};
+use crate::message::{Message, Method, Uri};
 use crate::role::Received;
 use crate::transaction::{NewClient, TransactionId, User};
 use crate::transport::{Flow, Sizing};
@@ -30,61 +30,39 @@ impl<O: Octets> Context<'_, O> {
         local_tag: &[u8],
     ) -> Result<(), Error> {
         let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
-        let (identity, direct) = self.keep_identity(call, message, local_tag)?;
-        let hash = self.core.hash;
-        let request = request_number(hash, message);
-        let key = if message.is_request() {
-            let to_tag = message.to_tag().unwrap_or(local_tag);
-            crate::dialog::key(hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
-        } else {
-            crate::dialog::key_of(message, hash)
-        };
-        self.dialogs.unlink_key(dialog, 0);
-        let (octets, table) = (&mut *self.transactions.octets, &mut self.dialogs);
-        if let Some(entry) = table.get_mut(dialog) {
-            octets.release(entry.identity.block);
-            entry.identity = identity;
-            entry.flow = direct;
-            entry.source = self.source;
-            entry.lookup = Lookup::None;
-            entry.set_key(key);
-            let seq = message.cseq().number;
-            if message.is_request() {
-                entry.accept_seq(seq, request);
-                entry.is_callee = message.method() == Method::Invite;
-            } else {
-                entry.local_seq = seq;
-            }
-        }
-        table.link_key(dialog, 0, key);
-        Ok(())
-    }
-
-    /// Keeps the texts of a dialog out of what `call` may spend, with the way to its peer; none when that has to be looked up.
-    fn keep_identity(
-        &mut self,
-        call: Handle,
-        message: &Message<'_>,
-        local_tag: &[u8],
-    ) -> Result<(Identity, Flow), Error> {
         let needed = Identity::room(message);
         if !self.can_spend(call, needed) {
             return Err(Capacity::octets(needed).into());
         }
-        let (identity, next_hop) = Identity::keep(message, local_tag, self.transactions.octets)?;
-        let way = match next_hop {
+        let octets = &mut *self.transactions.octets;
+        let (made, next_hop) = Dialog::made_by(message, self.source, local_tag, self.core.hash, octets)?;
+        let way = self.way_to(next_hop);
+        self.dialogs.unlink_key(dialog, 0);
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
+            entry.bind(&made, way, self.transactions.octets);
+        }
+        self.dialogs.link_key(dialog, 0, made.key());
+        Ok(())
+    }
+
+    /// The way to a next hop; to the source when there is none, and none when it has to be looked up.
+    fn way_to(&self, next_hop: Option<Uri<'_>>) -> Flow {
+        match next_hop {
             None => self.source,
             found => hop_flow(found, self.core.settings.transport),
-        };
-        Ok((identity, way))
+        }
     }
 
     /// Acknowledges a 2xx that has no dialog here, because it is over already or there is no room for one, and with `bye` ends
     /// what it made (RFC 3261 §13.2.2.4, §15). What calls have reserved is left alone.
     pub(in crate::ua) fn acknowledge_alone(&mut self, response: &Message<'_>, bye: bool) -> Received<Event> {
         // Without room the peer repeats its 2xx.
-        let kept = self.keep_identity(Handle::NONE, response, b"");
-        let Ok((identity, way)) = kept else { return Received::Nothing };
+        if !self.can_spend(Handle::NONE, Identity::room(response)) {
+            return Received::Nothing;
+        }
+        let kept = Identity::keep(response, b"", self.transactions.octets);
+        let Ok((identity, next_hop)) = kept else { return Received::Nothing };
+        let way = self.way_to(next_hop);
         let each = self.transactions.octets.get(identity.block).len().saturating_add(WITHOUT_TEXTS);
         if self.can_spend(Handle::NONE, if bye { each.saturating_mul(2) } else { each }) {
             let seq = response.cseq().number;
@@ -135,8 +113,8 @@ impl<O: Octets> Context<'_, O> {
     /// Takes the new remote target of a 2xx and the way to it. Without room for it the old one stays.
     pub(in crate::ua) fn refresh_target(&mut self, dialog: Handle, response: &Message<'_>) {
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
-        entry.source = self.source;
-        if let Some(target) = entry.identity.new_target(response, self.transactions.octets) {
+        entry.set_source(self.source);
+        if let Some(target) = entry.identity().new_target(response, self.transactions.octets) {
             self.set_target(dialog, Some(target), Block::NONE);
         }
     }
@@ -146,7 +124,7 @@ impl<O: Octets> Context<'_, O> {
         let octets = &mut *self.transactions.octets;
         let Some(entry) = self.calls.get_mut(call) else { return };
         let dialog = self.dialogs.get(entry.dialog);
-        let new = dialog.and_then(|dialog| dialog.identity.new_target(invite, octets));
+        let new = dialog.and_then(|dialog| dialog.identity().new_target(invite, octets));
         let kept = new.and_then(|target| octets.write(target.len(), false, |_, writer| writer.raw(target)).ok());
         octets.release(core::mem::replace(&mut entry.new_target, kept.unwrap_or_default()));
     }
@@ -157,7 +135,7 @@ impl<O: Octets> Context<'_, O> {
         let Some(entry) = self.calls.get_mut(call) else { return };
         let (dialog, target) = (entry.dialog, core::mem::take(&mut entry.new_target));
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.source = source;
+            entry.set_source(source);
         }
         if !target.is_none() {
             self.set_target(dialog, None, target);
@@ -168,9 +146,8 @@ impl<O: Octets> Context<'_, O> {
     fn set_target(&mut self, dialog: Handle, text: Option<&[u8]>, block: Block) {
         let octets = &mut *self.transactions.octets;
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
-        if entry.identity.set_target(text, block, octets).is_ok() {
-            let texts = entry.identity.texts(octets.get(entry.identity.block));
-            entry.flow = hop_flow(texts.next_hop(), self.core.settings.transport);
+        if entry.set_target(text, block, octets) {
+            entry.set_way(hop_flow(entry.texts(octets).next_hop(), self.core.settings.transport));
         }
     }
 
@@ -187,11 +164,11 @@ impl<O: Octets> Context<'_, O> {
         let branch = self.core.random.token();
         let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
         let head = DialogHead {
-            identity: entry.identity,
+            identity: entry.identity(),
             method: Method::Ack,
             seq,
             branch,
-            flow: entry.flow,
+            flow: entry.way(),
             answers: &Answers::NONE,
         };
         let block = self.write_in_dialog(&head, true, &[Field::CredentialsOf(invite)], content)?;
@@ -226,7 +203,7 @@ impl<O: Octets> Context<'_, O> {
             UsageId::Request(RequestTransaction::Outgoing(_)) => self.dialog_of_own(id),
             _ => None,
         };
-        let source = dialog.and_then(|dialog| self.dialogs.get(dialog)).map_or(Flow::NONE, |entry| entry.source);
+        let source = dialog.and_then(|dialog| self.dialogs.get(dialog)).map_or(Flow::NONE, Dialog::source);
         if source.needs_connection() { Flow::NONE } else { source }
     }
 
@@ -266,7 +243,7 @@ impl<O: Octets> Context<'_, O> {
         let reserved = method == Method::Bye && self.dialogs.get(dialog).is_some_and(|entry| !entry.call.is_none());
         let branch = self.core.random.token();
         let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
-        let (identity, flow, sessions) = (entry.identity, entry.flow, entry.sessions);
+        let (identity, flow, sessions) = (entry.identity(), entry.way(), entry.sessions);
         let seq = entry.next_seq().ok_or(Error::State)?;
         let answers = &self.answers(sessions);
         let all = [Field::Abilities, Field::Contact, Field::UserAgent, Field::Kept(rows)];
@@ -282,7 +259,7 @@ impl<O: Octets> Context<'_, O> {
             self.transactions.set_strict(id);
         }
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.local_seq = seq;
+            entry.sent(seq);
         }
         Ok(id)
     }

@@ -1,7 +1,6 @@
 //! What the application can read of a call.
 
 use super::machine::State;
-use crate::memory::Octets;
 use crate::message::{HeaderName, Kept, NameAddr};
 use crate::time::{Duration, Instant};
 use crate::ua::event::Call;
@@ -84,7 +83,7 @@ impl<M: Memory> UserAgent<M> {
         let octets = self.memory.view().octets;
         let dialog = self.dialogs().get(entry.dialog)?;
         let since = entry.since;
-        if dialog.identity.block.is_none() {
+        if !dialog.is_bound() {
             // Of a call that nobody has answered only the INVITE is known.
             let invite = Kept::new(self.transactions().bytes(entry.invite));
             let [call_id, local, remote] =
@@ -92,10 +91,10 @@ impl<M: Memory> UserAgent<M> {
             let target = invite.request_uri();
             return Some(CallInfo { state, incoming: false, call_id, local, remote, target, route: b"", since });
         }
-        let texts = dialog.identity.texts(octets.get(dialog.identity.block));
+        let texts = dialog.texts(octets);
         Some(CallInfo {
             state,
-            incoming: dialog.is_callee,
+            incoming: dialog.is_callee(),
             call_id: texts.call_id,
             local: texts.local,
             remote: texts.remote,

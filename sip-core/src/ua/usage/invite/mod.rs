@@ -122,7 +122,7 @@ impl<O: Octets> Context<'_, O> {
                 calling
             }
             InviteTransaction::Reinvite(dialog) => {
-                self.dialogs.get(dialog).is_some_and(|entry| entry.state == crate::dialog::State::Confirmed)
+                self.dialogs.get(dialog).is_some_and(|entry| entry.state() == crate::dialog::State::Confirmed)
             }
             InviteTransaction::Bye(dialog) => self.dialogs.get(dialog).is_some(),
             InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => false,

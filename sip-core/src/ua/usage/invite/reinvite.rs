@@ -1,6 +1,6 @@
 //! Our re-INVITE (RFC 3261 §14.1): its responses, glare, and the ACK.
 
-use crate::dialog;
+use crate::dialog::{self, Dialog};
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{Kept, Message, Method};
@@ -70,7 +70,7 @@ impl<O: Octets> Context<'_, O> {
             }
             return Received::Nothing;
         }
-        let ending = entry.state == dialog::State::Terminating;
+        let ending = entry.state() == dialog::State::Terminating;
         if status == 491 && !ending && self.keep_for_retry(call, id) {
             return Received::Nothing;
         }
@@ -118,7 +118,7 @@ impl<O: Octets> Context<'_, O> {
         if entry.invite != id {
             return;
         }
-        let (call, ending) = (entry.call, entry.state == dialog::State::Terminating);
+        let (call, ending) = (entry.call, entry.state() == dialog::State::Terminating);
         self.finish_reinvite(dialog, call);
         if !ending {
             self.tell_reinvited(call, status);
@@ -137,7 +137,7 @@ impl<O: Octets> Context<'_, O> {
         };
         // In units of 10 ms: 2.1 to 4 s for the owner of the Call-ID, up to 2 s for the other.
         let wait = self.core.random.below(190);
-        let is_callee = self.dialogs.get(dialog).is_some_and(|entry| entry.is_callee);
+        let is_callee = self.dialogs.get(dialog).is_some_and(Dialog::is_callee);
         let units = if is_callee { wait } else { wait.saturating_add(211) };
         self.finish_reinvite(dialog, call);
         if let Some(entry) = self.calls.get_mut(call) {
@@ -153,7 +153,7 @@ impl<O: Octets> Context<'_, O> {
         let Some(entry) = self.calls.get_mut(call) else { return };
         let old = core::mem::take(&mut entry.kept_invite);
         let (dialog, busy) = (entry.dialog, entry.state != State::Established || entry.exchange != Exchange::Idle);
-        let flow = self.dialogs.get(dialog).map_or(Flow::NONE, |entry| entry.flow);
+        let flow = self.dialogs.get(dialog).map_or(Flow::NONE, Dialog::way);
         let sent = if busy { None } else { self.rewrite(old, false, &Again::NOTHING) };
         let offers = !Kept::new(self.transactions.octets.get(old)).body().is_empty();
         self.transactions.octets.release(old);

@@ -46,7 +46,7 @@ impl<O: Octets> Context<'_, O> {
         entry.timers = CallEntry::ZERO.timers;
         let mut dialog = core::mem::replace(&mut entry.dialog, Handle::NONE);
         let invite = entry.invite;
-        let chosen = self.dialogs.get(dialog).filter(|entry| entry.state != dialog::State::Early);
+        let chosen = self.dialogs.get(dialog).filter(|entry| entry.state() != dialog::State::Early);
         if let Some(late) = chosen.map(|entry| UsageId::Invite(InviteTransaction::LateFork(entry.key().bucket_bits())))
             && self.transactions.is_client(invite)
         {

@@ -192,7 +192,7 @@ pub(crate) fn read_params(
 /// Finds the parameter whose semicolon follows at `at`, after white space.
 ///
 /// `None` when what follows is no semicolon, `Some(None)` when it is one and no parameter.
-#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn next_param(walk: &mut Walk<'_>, at: usize) -> Option<Option<Place>> {
     let at = skip_lws(walk.bytes, at);

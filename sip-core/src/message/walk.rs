@@ -39,7 +39,7 @@ impl<'a> Walk<'a> {
 
     /// The element of a comma-separated list that begins at `at`, trimmed, and where its comma or the end stands; quotes
     /// and angle brackets hide commas (RFC 3261 §7.3.1).
-    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn element(&mut self, at: usize) -> (&'a [u8], usize) {
         let start = skip_lws(self.bytes, at);

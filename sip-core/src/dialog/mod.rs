@@ -12,7 +12,7 @@ use crate::memory::{Block, Entry, Handle, Octets};
 use crate::message::{Message, Method, Uri};
 use crate::random::{HashKey, Key};
 use crate::time::Instant;
-use crate::transaction::TransactionId;
+use crate::transaction::{NewRequest, TransactionId};
 use crate::transport::{Flow, Sizing};
 
 /// The state of a dialog (RFC 3261 §12).
@@ -90,12 +90,13 @@ impl Dialog {
     /// The dialog that `message`, an INVITE or a response to ours, makes, and the URI of its next hop; none when the message
     /// names none that can be used. Its texts are kept in `octets`.
     ///
-    /// `source` is where the message came from, `local_tag` the tag that our responses bear; it is empty for a response.
+    /// `new` is what the transaction layer said of a request; `source` is where the message came from, `local_tag` the tag that our responses bear; it is empty for a response.
     ///
     /// # Errors
     /// There is no room, or a request has a Contact or Record-Route that can't be used.
     pub fn made_by<'a, O: Octets>(
         message: &Message<'a>,
+        new: NewRequest,
         source: Flow,
         local_tag: &[u8],
         hash: HashKey,
@@ -106,7 +107,7 @@ impl Dialog {
         let seq = message.cseq().number;
         dialog.key = if message.is_request() {
             dialog.is_callee = message.method() == Method::Invite;
-            dialog.accept_seq(seq, request_number(hash, message));
+            dialog.accept_seq(seq, new.number());
             let to_tag = message.to_tag().unwrap_or(local_tag);
             key(hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
         } else {
@@ -303,11 +304,6 @@ pub fn key(hash: HashKey, call_id: &[u8], local_tag: &[u8], remote_tag: &[u8]) -
     hash.hasher().part(call_id).part(local_tag).part(remote_tag).finish()
 }
 
-/// What tells a request from another with the same CSeq in its dialog: a number of its branch, never zero.
-pub(crate) fn request_number(hash: HashKey, request: &Message<'_>) -> u16 {
-    hash.hasher().part(request.via().branch().unwrap_or_default()).finish().bucket_bits() as u16 | 1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,7 +317,7 @@ mod tests {
     fn a_message_makes_a_dialog() {
         let mut pool = Pool::<1024>::new();
         let message = Message::parse(INVITE).unwrap();
-        let made = Dialog::made_by(&message, Flow::NONE, b"b", HashKey::ZERO, &mut pool);
+        let made = Dialog::made_by(&message, NewRequest::NONE, Flow::NONE, b"b", HashKey::ZERO, &mut pool);
         let (mut dialog, next_hop) = made.unwrap();
         assert_eq!(next_hop.unwrap().raw(), b"sip:192.0.2.9;lr");
         let texts = dialog.texts(&pool);
@@ -333,7 +329,7 @@ mod tests {
         assert_eq!((dialog.state(), dialog.is_callee(), dialog.is_bound()), (State::Early, true, true));
         assert_eq!(dialog.key(), key(HashKey::ZERO, b"c", b"b", b"a"));
         // CSeq of the peer: the INVITE's own request again, a replay of it, a lower one, the next.
-        let own = request_number(HashKey::ZERO, &message);
+        let own = NewRequest::NONE.number();
         let accepted = [(7, own), (7, own ^ 2), (6, own), (8, own ^ 2), (7, own)];
         assert_eq!(accepted.map(|(seq, request)| dialog.accept_seq(seq, request)), [true, false, false, true, false]);
         // Ours.

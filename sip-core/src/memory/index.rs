@@ -23,8 +23,8 @@ pub(super) struct IndexRef<'a> {
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(super) fn place(links: &[Links], handle: Handle) -> Option<usize> {
-    let link = handle.link(links.len());
-    (handle_of(links, link)? == handle).then_some(link.to_entry()?)
+    let place = handle.link(links.len()).to_entry()?;
+    links.get(place)?.tenure.is(handle.generation(links.len())).then_some(place)
 }
 
 impl<'a> IndexRef<'a> {

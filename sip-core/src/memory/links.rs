@@ -106,6 +106,11 @@ impl Tenure {
         Self(self.0.wrapping_add(1) & split::GENERATIONS)
     }
 
+    /// Whether the owner is the one of this generation.
+    pub(super) const fn is(self, generation: u32) -> bool {
+        self.0 == generation | Self::IN_USE
+    }
+
     /// The generation of the owner, when there is one.
     pub(super) const fn generation(self) -> Option<u32> {
         if self.0 & Self::IN_USE == 0 { None } else { Some(self.0 & !Self::IN_USE) }
@@ -207,6 +212,11 @@ impl Handle {
     /// The handle of the owner of a place in a table of `capacity` entries.
     pub(super) const fn new(link: Link, generation: u32, capacity: usize) -> Self {
         Self((generation as split::Word) << split::number(capacity) | link.0 as split::Word)
+    }
+
+    /// The generation of the owner in a table of `capacity` entries.
+    pub(super) const fn generation(self, capacity: usize) -> u32 {
+        (self.0 >> split::number(capacity)) as u32
     }
 
     /// The place of the entry in a table of `capacity` entries.

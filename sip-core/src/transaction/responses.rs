@@ -47,6 +47,12 @@ impl NewRequest {
     pub fn stateless_tag(self) -> Token {
         Token::new(self.matched.bits())
     }
+
+    /// What tells the request from another with the same CSeq, never zero: a number of what transactions are matched by.
+    #[must_use]
+    pub(crate) fn number(self) -> u16 {
+        self.matched.bucket_bits() as u16 | 1
+    }
 }
 
 /// What a server transaction is made of.

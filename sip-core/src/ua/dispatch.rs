@@ -7,7 +7,6 @@ use super::headers::{Field, list_contains_method, list_contains_tag};
 use super::usage::invite::InviteTransaction;
 use super::usage::registration::Texts;
 use super::usage::{Failure, Tries, UsageId};
-use crate::dialog::request_number;
 use crate::memory::{Block, Octets};
 use crate::message::{HeaderName, Message, Method, Scheme, Uri};
 use crate::role::Received;
@@ -168,7 +167,7 @@ impl<O: Octets> Context<'_, O> {
     /// A request inside a dialog (§12.2.2).
     fn in_dialog(&mut self, request: &Message<'_>) -> Received<Event> {
         let Some(dialog) = self.dialog_of(request) else { return self.unknown_dialog(request) };
-        let number = request_number(self.core.hash, request);
+        let number = self.new.number();
         let Some(entry) = self.dialogs.get_mut(dialog) else { return Received::Stray };
         if !entry.accept_seq(request.cseq().number, number) {
             self.reply_bare(request, 500);

@@ -35,7 +35,7 @@ impl<O: Octets> Context<'_, O> {
             return Err(Capacity::octets(needed).into());
         }
         let octets = &mut *self.transactions.octets;
-        let (made, next_hop) = Dialog::made_by(message, self.source, local_tag, self.core.hash, octets)?;
+        let (made, next_hop) = Dialog::made_by(message, self.new, self.source, local_tag, self.core.hash, octets)?;
         let way = self.way_to(next_hop);
         self.dialogs.unlink_key(dialog, 0);
         if let Some(entry) = self.dialogs.get_mut(dialog) {

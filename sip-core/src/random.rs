@@ -29,6 +29,7 @@ mod sip {
             self.0.write_u64(word);
         }
 
+        #[inline(always)]
         pub(super) fn finish(self) -> (u64, u64) {
             let hash = self.0.finish128();
             (hash.h1, hash.h2)
@@ -169,6 +170,7 @@ impl KeyHasher {
 
     /// The key.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn finish(self) -> Key {
         let (low, high) = self.0.finish();
         Key { low, high }

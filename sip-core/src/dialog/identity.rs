@@ -10,6 +10,9 @@ use crate::transport::Transport;
 /// Route set entries that a dialog takes; a message that brings more makes no dialog.
 pub const MAX_ROUTES: usize = 32;
 
+/// A head of no more octets is not measured for what a dialog keeps of it.
+const SHORT_HEAD: usize = 1024;
+
 /// Lengths of a dialog's texts, which stand one behind the other in `block`.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
@@ -45,6 +48,10 @@ impl Identity {
 
     /// How many octets the texts of the dialog that `message` makes take at the most.
     pub(crate) fn room(message: &Message<'_>) -> usize {
+        // Of a short head nothing is to be gained by counting: all of it is an upper bound too.
+        if message.head_len() <= SHORT_HEAD {
+            return message.head_len();
+        }
         let [from, to] = [message.from(), message.to()].map(|party| party.raw().len());
         let rows = [HeaderName::Contact, HeaderName::RecordRoute].map(|name| message.header_rows(name));
         let rows = rows.into_iter().flatten().map(|row| row.len().saturating_add(2));

@@ -75,6 +75,7 @@ impl<const N: usize> Pool<N> {
         (place & FREE == 0).then_some((place as usize, usize::from(len)))
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn add(&mut self, len: usize, reserved: bool) -> Result<Block, Capacity> {
         if len == 0 {
             return Ok(Block::NONE);

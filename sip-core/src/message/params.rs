@@ -200,7 +200,7 @@ pub(crate) fn next_param(walk: &mut Walk<'_>, at: usize) -> Option<Option<Place>
 }
 
 /// Reads the parameter behind a semicolon.
-#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 fn place(walk: &mut Walk<'_>, at: usize) -> Option<Place> {
     let bytes = walk.bytes;
     let mut name = at;

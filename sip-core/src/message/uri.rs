@@ -287,7 +287,12 @@ impl<'a> Uri<'a> {
     /// The value of a parameter with its escapes, empty when it has none; `None` when it isn't there.
     #[must_use]
     pub fn param(&self, name: &[u8]) -> Option<&'a [u8]> {
-        self.params().find(|param| same(param.name, name, true)).map(|param| param.value.unwrap_or_default())
+        if self.parts.params.is_none() {
+            return None;
+        }
+        // Escapes in a name are rare (§19.1.4).
+        let is = |found: &[u8]| alike(found, name) || found.contains(&b'%') && same(found, name, true);
+        self.params().find(|param| is(param.name)).map(|param| param.value.unwrap_or_default())
     }
 
     /// The `transport` parameter.

@@ -312,6 +312,7 @@ impl Settings {
     }
 
     /// One text out of the octets of [`block`](Self::block).
+    #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn text<'k>(&self, kept: &'k [u8], text: Text) -> &'k [u8] {
         let (start, end) = self.range(text);

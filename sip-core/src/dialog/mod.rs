@@ -86,6 +86,16 @@ pub(crate) enum Lookup {
     Asked,
 }
 
+/// What a dialog is made of.
+pub(crate) struct Maker<'m, 'a> {
+    pub(crate) message: &'m Message<'a>,
+    /// What the transaction layer said of a request.
+    pub(crate) new: NewRequest,
+    pub(crate) source: Flow,
+    pub(crate) local_tag: &'m [u8],
+    pub(crate) hash: HashKey,
+}
+
 impl Dialog {
     /// The dialog that `message`, an INVITE or a response to ours, makes, and the URI of its next hop; none when the message
     /// names none that can be used. Its texts are kept in `octets`.
@@ -103,17 +113,8 @@ impl Dialog {
         octets: &mut O,
     ) -> Result<(Self, Option<Uri<'a>>), Error> {
         let (identity, next_hop) = Identity::keep(message, local_tag, octets)?;
-        let mut dialog = Self { identity, source, state: State::Early, ..Self::ZERO };
-        let seq = message.cseq().number;
-        dialog.key = if message.is_request() {
-            dialog.is_callee = message.method() == Method::Invite;
-            dialog.accept_seq(seq, new.number());
-            let to_tag = message.to_tag().unwrap_or(local_tag);
-            key(hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
-        } else {
-            dialog.local_seq = seq;
-            key_of(message, hash)
-        };
+        let mut dialog = Self { state: State::Early, ..Self::ZERO };
+        dialog.bind(identity, Flow::NONE, &Maker { message, new, source, local_tag, hash }, octets);
         Ok((dialog, next_hop))
     }
 
@@ -123,22 +124,24 @@ impl Dialog {
         self.call = call;
     }
 
-    /// Becomes the dialog that a message has made; what its usage keeps stays. The requests go by `way`.
-    pub(crate) fn bind<O: Octets>(&mut self, made: &Self, way: Flow, octets: &mut O) {
+    /// Becomes the dialog that a message makes; what its usage keeps stays. The requests go by `way`.
+    pub(crate) fn bind<O: Octets>(&mut self, identity: Identity, way: Flow, by: &Maker<'_, '_>, octets: &mut O) {
         octets.release(self.identity.block);
-        self.key = made.key;
-        self.identity = made.identity;
+        self.identity = identity;
         self.way = way;
-        self.source = made.source;
+        self.source = by.source;
         self.lookup = Lookup::None;
-        self.is_callee |= made.is_callee;
+        let (message, seq) = (by.message, by.message.cseq().number);
         // A response says nothing of the peer's numbers, a request nothing of ours.
-        if made.remote_request != 0 {
-            self.remote_seq = made.remote_seq;
-            self.remote_request = made.remote_request;
+        self.key = if message.is_request() {
+            self.is_callee |= message.method() == Method::Invite;
+            (self.remote_seq, self.remote_request) = (seq, by.new.number());
+            let to_tag = message.to_tag().unwrap_or(by.local_tag);
+            key(by.hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
         } else {
-            self.local_seq = made.local_seq;
-        }
+            self.local_seq = seq;
+            key_of(message, by.hash)
+        };
     }
 
     /// Is no message's dialog any more.

@@ -1,6 +1,6 @@
 //! Inside a dialog (RFC 3261 §12.2, §13.2.2.4): its making, its target, its requests, and the ACK to a 2xx.
 
-use crate::dialog::{Dialog, Identity};
+use crate::dialog::{Dialog, Identity, Maker};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::{Message, Method, Uri};
@@ -34,14 +34,14 @@ impl<O: Octets> Context<'_, O> {
         if !self.can_spend(call, needed) {
             return Err(Capacity::octets(needed).into());
         }
-        let octets = &mut *self.transactions.octets;
-        let (made, next_hop) = Dialog::made_by(message, self.new, self.source, local_tag, self.core.hash, octets)?;
+        let (identity, next_hop) = Identity::keep(message, local_tag, self.transactions.octets)?;
         let way = self.way_to(next_hop);
+        let by = Maker { message, new: self.new, source: self.source, local_tag, hash: self.core.hash };
         self.dialogs.unlink_key(dialog, 0);
-        if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.bind(&made, way, self.transactions.octets);
-        }
-        self.dialogs.link_key(dialog, 0, made.key());
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return Err(Error::Gone) };
+        entry.bind(identity, way, &by, self.transactions.octets);
+        let key = entry.key();
+        self.dialogs.link_key(dialog, 0, key);
         Ok(())
     }
 

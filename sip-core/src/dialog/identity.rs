@@ -72,7 +72,8 @@ impl Identity {
         octets: &mut O,
     ) -> Result<(Self, Option<Uri<'a>>), Error> {
         let (target, mut next_hop) = remote_target(message).ok_or(Error::Invalid(Argument::Contact))?;
-        let routes = route_set(message, &mut next_hop)?;
+        let mut routes = heapless::Vec::new();
+        route_set(message, &mut next_hop, &mut routes)?;
         let (local, remote) =
             if message.is_request() { (message.to(), message.from()) } else { (message.from(), message.to()) };
         let mut sizes = [0_usize; 5];
@@ -256,14 +257,14 @@ fn remote_target<'a>(message: &Message<'a>) -> Option<(&'a [u8], Option<Uri<'a>>
     }
 }
 
-/// The route set that a message makes (§12.1.1, §12.1.2), and the URI of its first route for the next hop.
+/// Fills in the route set that a message makes (§12.1.1, §12.1.2), and the URI of its first route for the next hop.
 ///
 /// More than are taken are refused in a request; of those of a response the proxies next to us are kept.
 fn route_set<'a>(
     message: &Message<'a>,
     next_hop: &mut Option<Uri<'a>>,
-) -> Result<heapless::Vec<&'a [u8], MAX_ROUTES>, Error> {
-    let mut routes = heapless::Vec::<&[u8], MAX_ROUTES>::new();
+    routes: &mut heapless::Vec<&'a [u8], MAX_ROUTES>,
+) -> Result<(), Error> {
     for route in message.record_routes() {
         let fits = route.is_ok() && !routes.is_full();
         if message.is_request() && !fits {
@@ -290,7 +291,7 @@ fn route_set<'a>(
             core::mem::swap(first, last);
         }
     }
-    Ok(routes)
+    Ok(())
 }
 
 fn without_headers<'a>(address: &NameAddr<'a>) -> Option<(&'a [u8], Uri<'a>)> {

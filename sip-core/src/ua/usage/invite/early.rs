@@ -38,8 +38,9 @@ impl<O: Octets> Context<'_, O> {
         (0..self.calls.capacity()).filter_map(|index| self.calls.handle_at(index)).find(|call| {
             self.calls.get(*call).filter(|entry| entry.state.awaits_final()).is_some_and(|entry| {
                 let invite = Kept::new(self.transactions.bytes(entry.invite));
-                let ours = NameAddr::parse(invite.header(HeaderName::From));
-                invite.header(HeaderName::CallId) == request.call_id() && ours.is_ok_and(|from| from.tag() == Some(tag))
+                // A stranger's request is told from each by its Call-ID, without a parse.
+                invite.header(HeaderName::CallId) == request.call_id()
+                    && NameAddr::parse(invite.header(HeaderName::From)).is_ok_and(|from| from.tag() == Some(tag))
             })
         })
     }

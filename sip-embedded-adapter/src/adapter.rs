@@ -266,7 +266,7 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
                     let carried = match transport {
                         Transport::None | Transport::Udp => true,
                         Transport::Tcp => T::TCP,
-                        Transport::Tls => false,
+                        Transport::Tls | Transport::Ws | Transport::Wss => false,
                     };
                     if secure || !carried {
                         self.role.resolved(now, ticket, &[]);

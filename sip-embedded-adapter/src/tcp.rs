@@ -93,7 +93,7 @@ impl<S: TcpClientStack, const N: usize, const B: usize> Tcp<S, N, B> {
     /// A flow that no connection had before.
     fn new_flow(&mut self, remote: Address) -> Flow {
         self.count = self.count.checked_add(1).unwrap_or(1);
-        Flow { remote, connection: self.count, transport: Transport::Tcp }
+        Flow { remote, connection: self.count, transport: Transport::Tcp, ..Flow::NONE }
     }
 }
 

@@ -193,7 +193,7 @@ impl Tcp {
         self.count = self.count.checked_add(1).unwrap_or(1);
         let number = self.count;
         registry.register(&mut stream, token(number), Interest::READABLE | Interest::WRITABLE)?;
-        let flow = Flow { remote, connection: number, transport: Transport::Tcp };
+        let flow = Flow { remote, connection: number, transport: Transport::Tcp, ..Flow::NONE };
         Ok(self.connections.entry(number).insert_entry(Connection::new(stream, flow, local, state, now)).into_mut())
     }
 

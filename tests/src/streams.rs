@@ -76,7 +76,7 @@ impl End {
 impl Connection {
     /// How the end at `place` knows the connection.
     fn flow(&self, number: u32, place: usize) -> Flow {
-        Flow { remote: self.ends[1 - place].address, connection: number, transport: Transport::Tcp }
+        Flow { remote: self.ends[1 - place].address, connection: number, transport: Transport::Tcp, ..Flow::NONE }
     }
 }
 
@@ -101,7 +101,7 @@ impl Streams {
             self.connections.push(Connection { ends, state: State::Open });
             self.connections.len() - 1
         });
-        Flow { remote: to, connection: place as u32 + 1, transport: Transport::Tcp }
+        Flow { remote: to, connection: place as u32 + 1, transport: Transport::Tcp, ..Flow::NONE }
     }
 
     fn get(&mut self, number: u32) -> Option<&mut Connection> {

@@ -19,12 +19,14 @@ use crate::transport::{Address, Flow, Target, Transport};
 #[must_use]
 pub fn transport_of(uri: &Uri<'_>, preferred: Transport) -> Transport {
     if matches!(uri.scheme(), Scheme::Sips) {
-        return Transport::Tls;
+        let ws = uri.transport().is_some_and(|name| alike(name, b"ws"));
+        return if ws { Transport::Wss } else { Transport::Tls };
     }
     match uri.transport() {
         Some(name) if alike(name, b"udp") => Transport::Udp,
         Some(name) if alike(name, b"tcp") => Transport::Tcp,
         Some(name) if alike(name, b"tls") => Transport::Tls,
+        Some(name) if alike(name, b"ws") => Transport::Ws,
         _ => preferred,
     }
 }
@@ -133,6 +135,8 @@ mod tests {
         let resolve = |host, port, transport, secure| Question::Resolve { host, port, transport, secure };
         assert_eq!(question("sip:a@b.example"), resolve(b"b.example", None, Transport::None, false));
         assert_eq!(question("sips:b.example:5062"), resolve(b"b.example", Some(5062), Transport::Tls, true));
+        assert_eq!(question("sip:b;transport=ws"), resolve(b"b", None, Transport::Ws, false));
+        assert_eq!(question("sips:b;transport=ws"), resolve(b"b", None, Transport::Wss, true));
         assert_eq!(question("sip:b;transport=TCP"), resolve(b"b", None, Transport::Tcp, false));
         assert_eq!(question("sip:b;maddr=c.example"), resolve(b"c.example", None, Transport::None, false));
         let uri = Uri::parse(b"sip:b.example;transport=tls").unwrap();

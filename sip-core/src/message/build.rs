@@ -324,6 +324,6 @@ pub fn stamp(bytes: &mut [u8], transport: Transport, branch: Option<&[u8; 16]>) 
         let Some(place) = place.filter(|place| !place.contains(&b';')) else { return false };
         place.copy_from_slice(branch);
     }
-    name.copy_from_slice(transport.name().as_bytes());
+    name.copy_from_slice(transport.stamp());
     true
 }

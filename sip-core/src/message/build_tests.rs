@@ -290,3 +290,21 @@ proptest! {
         prop_assert_eq!(text(&written(|w| build::write_ip(w, IpAddr::V6(ip)))), ip.to_string());
     }
 }
+
+#[test]
+fn a_transport_of_two_letters_is_stamped_and_stamped_over() {
+    let mut room = [0; 200];
+    let mut w = Writer::new(&mut room);
+    w.request_line(Method::Options, b"sip:a");
+    w.via(Transport::Ws, b"b.example:80", Token::new(1));
+    let length = w.finish().unwrap();
+    for transport in [Transport::Ws, Transport::Udp, Transport::Wss, Transport::Ws, Transport::Tls] {
+        assert!(stamp(&mut room[..length], transport, None));
+        let row = room[..length].split(|octet| *octet == b'\n').nth(1).unwrap();
+        let via = Via::parse(&row[b"Via: ".len()..row.len() - 1]).unwrap();
+        assert_eq!(
+            (via.transport(), via.host().as_bytes(), via.port()),
+            (transport.name().as_bytes(), &b"b.example"[..], Some(80))
+        );
+    }
+}

@@ -266,7 +266,7 @@ impl<'b> Writer<'b> {
     /// The same with any token for a branch; the magic cookie is put before it when it is missing.
     pub fn via_of(&mut self, transport: Transport, sent_by: &[u8], branch: &[u8]) {
         self.raw(if self.compact { b"v: SIP/2.0/" } else { b"Via: SIP/2.0/" });
-        self.raw(transport.name().as_bytes());
+        self.raw(transport.stamp());
         self.raw(b" ");
         self.text(sent_by);
         self.raw(b";branch=");

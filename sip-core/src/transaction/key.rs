@@ -101,7 +101,12 @@ pub(super) fn merged(hash: HashKey, request: &Message<'_>) -> Option<Key> {
 
 /// The key under which the client transactions of a flow are found when it fails.
 pub(super) fn flow(hash: HashKey, flow: Flow) -> Key {
-    let key = hash.hasher().number(Rule::Flow as u64 | (flow.transport as u64) << 8 | u64::from(flow.connection) << 32);
+    let key = hash.hasher().number(
+        Rule::Flow as u64
+            | (flow.transport as u64) << 8
+            | u64::from(flow.listener) << 16
+            | u64::from(flow.connection) << 32,
+    );
     let key = match flow.remote.ip() {
         Some(IpAddr::V4(ip)) => key.part(&ip.octets()),
         Some(IpAddr::V6(ip)) => key.part(&ip.octets()),

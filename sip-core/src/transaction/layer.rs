@@ -191,7 +191,9 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// retransmission is the user's.
     pub fn resend(&mut self, now: Instant, id: TransactionId) {
         self.reap();
-        if !self.bytes(id).is_empty() {
+        // A client transaction repeats its request by itself, and one that has failed has no flow to do it on.
+        let is_server = self.table.get(id.0).is_some_and(|entry| entry.machine.is_server());
+        if is_server && !self.bytes(id).is_empty() {
             self.queue(now, id);
         }
     }

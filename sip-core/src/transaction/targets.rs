@@ -15,8 +15,8 @@ use crate::random::Token;
 use crate::time::Instant;
 use crate::transport::{Flow, Sizing, Target};
 
-/// Which octet of a flow that is kept tells that it is the fallback.
-const FALLBACK: usize = 1;
+/// Marks a flow that is kept as the fallback; no flow has this bit in its first octet.
+const FALLBACK: u8 = 1 << 7;
 
 /// The most targets of a name that are tried.
 pub const TARGETS: usize = 4;
@@ -47,7 +47,7 @@ impl<O: Octets> Transactions<'_, O> {
         let parked = matches!(entry.machine, Machine::Parked { .. });
         if parked && !fallback.is_none() && entry.template.is_none() {
             let mut octets = fallback.to_octets();
-            octets[FALLBACK] = 1;
+            octets[0] |= FALLBACK;
             self.keep_targets(id, &core::iter::once(octets));
         }
     }
@@ -94,7 +94,7 @@ impl<O: Octets> Transactions<'_, O> {
     pub(super) fn drop_fallback(&mut self, id: TransactionId) {
         let block = self.entry_mut(id).map_or(Block::NONE, |entry| entry.template);
         let left = self.octets.get(block).len().saturating_sub(Flow::OCTETS);
-        if self.octets.get(block).get(left.saturating_add(FALLBACK)) != Some(&1) {
+        if self.octets.get(block).get(left).is_none_or(|kind| kind & FALLBACK == 0) {
             return;
         }
         if left > 0 {

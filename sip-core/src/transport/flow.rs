@@ -123,22 +123,40 @@ pub enum Transport {
     Tcp,
     /// A stream under TLS.
     Tls,
+    /// A WebSocket (RFC 7118).
+    Ws,
+    /// A WebSocket under TLS.
+    Wss,
 }
 
 impl Transport {
     /// Whether the transport delivers without retransmission by SIP (RFC 3261 §17).
     #[must_use]
     pub const fn is_reliable(self) -> bool {
-        matches!(self, Self::Tcp | Self::Tls)
+        !matches!(self, Self::None | Self::Udp)
     }
 
-    /// The name in a Via: three letters for each, so that one can be stamped over another.
+    /// The name in a Via.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::None | Self::Udp => "UDP",
             Self::Tcp => "TCP",
             Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+        }
+    }
+
+    /// The name as our own Via has it: at one length, so that one can be stamped over another. More than one space may stand
+    /// behind it (RFC 3261 §25.1 `LWS`).
+    pub(crate) const fn stamp(self) -> &'static [u8; 3] {
+        match self {
+            Self::None | Self::Udp => b"UDP",
+            Self::Tcp => b"TCP",
+            Self::Tls => b"TLS",
+            Self::Ws => b"WS ",
+            Self::Wss => b"WSS",
         }
     }
 
@@ -147,12 +165,14 @@ impl Transport {
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
             Self::None | Self::Udp | Self::Tcp => 5060,
         }
     }
 }
 
-/// The way a message came or goes: a peer's address over UDP, or one connection. The zero value is no flow.
+/// The way a message came or goes: a peer's address over UDP, or one connection, and the end on this side. The zero value is no flow.
 ///
 /// A response goes back on the flow of its request. Two TLS connections to one address are two flows,
 /// because their `connection` differs: reuse is never decided by address.
@@ -165,22 +185,24 @@ pub struct Flow {
     pub connection: u32,
     /// The transport.
     pub transport: Transport,
+    /// The adapter's number for the end on this side: which of the addresses it listens at; zero where there is one.
+    pub listener: u8,
 }
 
 impl Flow {
     /// No flow.
-    pub const NONE: Self = Self { remote: Address::NONE, connection: 0, transport: Transport::None };
+    pub const NONE: Self = Self { remote: Address::NONE, connection: 0, transport: Transport::None, listener: 0 };
 
     /// The datagram flow to and from `remote`.
     #[must_use]
     pub const fn udp(remote: Address) -> Self {
-        Self { remote, connection: 0, transport: Transport::Udp }
+        Self { remote, transport: Transport::Udp, ..Self::NONE }
     }
 
     /// The flow to a target: the datagram flow itself, or one whose connection is still to be opened.
     #[must_use]
     pub const fn to(target: Target) -> Self {
-        Self { remote: target.address, connection: 0, transport: target.transport }
+        Self { remote: target.address, transport: target.transport, ..Self::NONE }
     }
 
     /// Whether a connection has to be opened, or found, before anything can be sent.
@@ -207,35 +229,38 @@ impl Flow {
     /// The flow in octets, to be kept among messages.
     pub(crate) const fn to_octets(self) -> [u8; Self::OCTETS] {
         let kind = self.transport as u8 | (self.remote.family as u8) << 4;
+        let listener = self.listener;
         let ([p, q], [c, d, e, f]) = (self.remote.port.to_le_bytes(), self.connection.to_le_bytes());
         let [i, j, k, l, m, n, o, r, s, t, u, v, w, x, y, z] = self.remote.octets;
-        [kind, 0, p, q, c, d, e, f, i, j, k, l, m, n, o, r, s, t, u, v, w, x, y, z]
+        [kind, listener, p, q, c, d, e, f, i, j, k, l, m, n, o, r, s, t, u, v, w, x, y, z]
     }
 
     /// The flow that these octets begin with.
     pub(crate) fn from_octets(octets: &[u8]) -> Self {
-        let Some(&[kind, _, p, q, c, d, e, f, ref ip @ ..]) = octets.first_chunk::<{ Self::OCTETS }>() else {
+        let Some(&[kind, listener, p, q, c, d, e, f, ref ip @ ..]) = octets.first_chunk::<{ Self::OCTETS }>() else {
             return Self::NONE;
         };
         let transport = match kind & 15 {
             1 => Transport::Udp,
             2 => Transport::Tcp,
             3 => Transport::Tls,
+            4 => Transport::Ws,
+            5 => Transport::Wss,
             _ => Transport::None,
         };
-        let family = match kind >> 4 {
+        let family = match kind >> 4 & 3 {
             1 => Family::V4,
             2 => Family::V6,
             _ => Family::None,
         };
         let remote = Address { octets: *ip, port: u16::from_le_bytes([p, q]), family };
-        Self { remote, connection: u32::from_le_bytes([c, d, e, f]), transport }
+        Self { remote, connection: u32::from_le_bytes([c, d, e, f]), transport, listener }
     }
 
     /// Whether room on this flow is room for what waits on `other`: datagrams share a socket.
     #[must_use]
     pub fn carries(self, other: Self) -> bool {
-        self == other || self.connection == 0 && self.transport == other.transport
+        self == other || self.connection == 0 && self.transport == other.transport && self.listener == other.listener
     }
 }
 
@@ -301,11 +326,18 @@ mod tests {
     }
 
     #[test]
+    fn room_at_one_listener_is_none_at_another() {
+        let flow = Flow::udp(Address::v4(Ipv4Addr::LOCALHOST, 5060));
+        let other = Flow { remote: flow.remote.with_port(5070), ..flow };
+        assert!(flow.carries(flow) && flow.carries(other) && !flow.carries(Flow { listener: 1, ..other }));
+    }
+
+    #[test]
     fn a_flow_survives_being_kept_in_octets() {
-        for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        for transport in [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss] {
             for text in ["192.0.2.1:5060", "[2001:db8::1]:65535"] {
                 let remote = Address::from(text.parse::<SocketAddr>().unwrap());
-                let flow = Flow { remote, transport, connection: 0x0102_0304 };
+                let flow = Flow { remote, transport, connection: 0x0102_0304, listener: 9 };
                 assert_eq!(Flow::from_octets(&flow.to_octets()), flow);
             }
         }

@@ -133,6 +133,7 @@ impl Settings {
         match self.transport {
             Transport::Tcp => writer.text(b";transport=tcp"),
             Transport::Tls => writer.text(b";transport=tls"),
+            Transport::Ws | Transport::Wss => writer.text(b";transport=ws"),
             Transport::Udp | Transport::None => {}
         }
     }

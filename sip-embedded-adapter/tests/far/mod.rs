@@ -76,7 +76,7 @@ impl Far {
 
     fn flow(number: u32, near: SocketAddr) -> Flow {
         let remote = Address::from(SocketAddr::new(near.ip(), 40_000 + number as u16));
-        Flow { remote, connection: number, transport: Transport::Tcp }
+        Flow { remote, connection: number, transport: Transport::Tcp, ..Flow::NONE }
     }
 
     fn read(&mut self, stack: &mut Fake, now: Instant, number: u32) -> bool {

@@ -49,8 +49,7 @@ impl Line {
                 Action::Event(event) => self.told.push(event),
                 Action::Connect { ticket, target, .. } => {
                     self.connections += 1;
-                    let flow =
-                        Flow { remote: target.address, connection: self.connections, transport: target.transport };
+                    let flow = Flow { connection: self.connections, ..Flow::to(target) };
                     self.phone.flow_connected(self.now, ticket, flow);
                 }
                 other => panic!("{other:?}"),

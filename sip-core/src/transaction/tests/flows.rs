@@ -253,3 +253,15 @@ fn a_request_without_a_transaction_that_can_not_be_sent_is_told() {
     assert_eq!(bench.expire(), Some(Expired { id, user: User(9), kind: ExpiredKind::FlowFailed }));
     assert!(bench.is_drained());
 }
+
+#[test]
+fn a_request_that_failed_is_told_and_no_resend_brings_it_back() {
+    let mut bench = Bench::new(1);
+    let id = bench.client(Method::Invite, Flow::NONE, 1);
+    assert_eq!(parked(&mut bench), [(id, Flow::NONE)]);
+    bench.unreachable(id);
+    bench.resend(id);
+    assert_eq!(bench.sent(), []);
+    assert_eq!(bench.expire().map(|expired| (expired.id, expired.kind)), Some((id, ExpiredKind::FlowFailed)));
+    assert!(bench.is_drained());
+}

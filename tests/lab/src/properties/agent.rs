@@ -359,7 +359,7 @@ impl Desk {
             2 => self.phone.flow_connected(
                 self.now,
                 ticket,
-                Flow { remote: PEER, connection: 1, transport: Transport::Tcp },
+                Flow { remote: PEER, connection: 1, transport: Transport::Tcp, ..Flow::NONE },
             ),
             _ => self.phone.resolved(self.now, ticket, &[target; 2]),
         }

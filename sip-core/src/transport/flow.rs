@@ -126,10 +126,10 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Whether the transport delivers without retransmission by SIP (RFC 3261 §17).
+    /// Whether the transport delivers without retransmission by SIP (RFC 3261 §17). Without the feature `streams` none does.
     #[must_use]
     pub const fn is_reliable(self) -> bool {
-        matches!(self, Self::Tcp | Self::Tls)
+        cfg!(feature = "streams") && matches!(self, Self::Tcp | Self::Tls)
     }
 
     /// The name in a Via: three letters for each, so that one can be stamped over another.
@@ -177,9 +177,13 @@ impl Flow {
         Self { remote, connection: 0, transport: Transport::Udp }
     }
 
-    /// The flow to a target: the datagram flow itself, or one whose connection is still to be opened.
+    /// The flow to a target: the datagram flow itself, or one whose connection is still to be opened. Without the feature
+    /// `streams` there is none of the latter.
     #[must_use]
     pub const fn to(target: Target) -> Self {
+        if !cfg!(feature = "streams") && matches!(target.transport, Transport::Tcp | Transport::Tls) {
+            return Self::NONE;
+        }
         Self { remote: target.address, connection: 0, transport: target.transport }
     }
 

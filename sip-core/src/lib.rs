@@ -90,9 +90,12 @@
 //! |---|---|
 //! | `registration` | no `register` and `unregister` |
 //! | `digest` | a challenge is an answer like any other refusal; no algorithm is supported |
+//! | `sha256` | challenges are answered with MD5 only; no dependency on `sha2` |
 //! | `requests` | no `request`, `request_in_call` and `respond`; a method that the core does not know is refused (405, 501) |
 //! | `streams` | no TCP and no size rule (RFC 3261 §18.1.1): everything goes by datagram |
 //! | `sdp` | no module `sdp` |
+//! | `ipv6` | an address of IPv6 is not understood |
+//! | `phrases` | a status has the reason phrase of its class |
 //! | `fingerprint` | roles feed nothing to [`fingerprint`](role::Role::fingerprint), which is for tests |
 //! | `defmt` | no `defmt::Format` on the public types, and no log lines |
 //! | `narrow` | time and handles have 64 bits where pointers have; it is for tests of what runs where they have 32 |

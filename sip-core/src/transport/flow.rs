@@ -62,6 +62,7 @@ impl Address {
         match self.family {
             Family::None => None,
             Family::V4 => Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d))),
+            Family::V6 if !cfg!(feature = "ipv6") => None,
             Family::V6 => Some(IpAddr::V6(Ipv6Addr::from_bits(u128::from_be_bytes(self.octets)))),
         }
     }

@@ -94,6 +94,7 @@
 //! | `requests` | no `request`, `request_in_call` and `respond`; a method that the core does not know is refused (405, 501) |
 //! | `streams` | no TCP and no size rule (RFC 3261 §18.1.1): everything goes by datagram |
 //! | `sdp` | no module `sdp` |
+//! | `multipart` | a body of several parts is a body of a type that nobody takes |
 //! | `ipv6` | an address of IPv6 is not understood |
 //! | `phrases` | a status has the reason phrase of its class |
 //! | `fingerprint` | roles feed nothing to [`fingerprint`](role::Role::fingerprint), which is for tests |

@@ -8,7 +8,9 @@ mod mailbox;
 
 use mailbox::{MAILBOX, ROOM};
 use panic_never as _;
-use sip_core::message::{Header, HeaderName, Message, Method};
+#[cfg(feature = "requests")]
+use sip_core::message::Method;
+use sip_core::message::{Header, HeaderName, Message};
 use sip_core::role::{Action, Received, Role};
 #[cfg(feature = "sdp")]
 use sip_core::sdp;

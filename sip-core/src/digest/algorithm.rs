@@ -2,14 +2,14 @@
 
 use crate::message::scan::alike;
 
-/// A quality of protection (RFC 7616 §3.4).
+/// A quality of protection (RFC 7616 §3.4). It begins at one, so that none is zero and a static user agent stays in .bss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Qop {
     /// The method and the URI are protected.
-    Auth,
+    Auth = 1,
     /// The body is too.
-    AuthInt,
+    AuthInt = 2,
 }
 
 impl Qop {

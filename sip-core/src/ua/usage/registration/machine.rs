@@ -495,8 +495,8 @@ impl Machine {
             }
             // Between half and all of the wait, in whole seconds, so that a thousand phones don't come back in one.
             Retry::BackOff | Retry::Never => {
-                let millis = u64::from(doubled(FIRST_WAIT)).saturating_mul(u64::from(jitter / 2).saturating_add(500));
-                millis.div_ceil(1000).saturating_mul(1000)
+                let millis = doubled(FIRST_WAIT).saturating_mul((jitter / 2).saturating_add(500));
+                u64::from(millis.div_ceil(1000)).saturating_mul(1000)
             }
         };
         self.failures = self.failures.saturating_add(1);

@@ -60,6 +60,8 @@ pub enum Argument {
     Proxy,
     /// [`Config::contact_user`](crate::ua::Config::contact_user).
     ContactUser,
+    /// [`Config::transport`](crate::ua::Config::transport).
+    Transport,
     /// [`Config::path_mtu`](crate::ua::Config::path_mtu).
     PathMtu,
     /// [`Config::user_agent`](crate::ua::Config::user_agent).
@@ -119,6 +121,7 @@ impl Argument {
             Self::Identity => "identity: a URI",
             Self::Proxy => "proxy: a URI",
             Self::ContactUser => "contact_user: the user part of a SIP URI",
+            Self::Transport => "transport: UDP, as the feature streams is off",
             Self::PathMtu => "path_mtu: 576 to 65,535, or zero",
             Self::UserAgent => "user_agent: one line",
             Self::Methods => "methods: one line",

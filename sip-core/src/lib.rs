@@ -83,8 +83,35 @@
 //! The adapters `sip-std-adapter` and `sip-embedded-adapter` are this loop over sockets, for any role.
 //!
 //! # Features
-//! `defmt`: `defmt::Format` on the public types.
+//! All are on but `defmt` and `narrow`; each can be left out alone, and the README tells what each takes of a firmware's flash.
+//! They are for what hangs on the user agent's doors: what nobody calls a linker leaves out without being asked.
+//!
+//! | feature | without it |
+//! |---|---|
+//! | `registration` | no `register` and `unregister` |
+//! | `digest` | a challenge is an answer like any other refusal; no algorithm is supported |
+//! | `sha256` | challenges are answered with MD5 only; no dependency on `sha2` |
+//! | `requests` | no `request`, `request_in_call` and `respond`; a method that the core does not know is refused (405, 501) |
+//! | `streams` | no TCP and no size rule (RFC 3261 §18.1.1): everything goes by datagram |
+//! | `sdp` | no module `sdp` |
+//! | `multipart` | a body of several parts is a body of a type that nobody takes |
+//! | `ipv6` | an address of IPv6 is not understood |
+//! | `phrases` | a status has the reason phrase of its class |
+//! | `fingerprint` | roles feed nothing to [`fingerprint`](role::Role::fingerprint), which is for tests |
+//! | `defmt` | no `defmt::Format` on the public types, and no log lines |
+//! | `narrow` | time and handles have 64 bits where pointers have; it is for tests of what runs where they have 32 |
 #![cfg_attr(not(test), no_std)]
+// A part that is left out is closed at its doors; what is behind them is dead then, and the compiler drops it.
+#![cfg_attr(
+    not(all(
+        feature = "registration",
+        feature = "digest",
+        feature = "requests",
+        feature = "streams",
+        feature = "fingerprint"
+    )),
+    allow(dead_code, unused_imports)
+)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 pub mod dialog;
@@ -96,6 +123,7 @@ pub mod memory;
 pub mod message;
 pub mod random;
 pub mod role;
+#[cfg(feature = "sdp")]
 pub mod sdp;
 pub mod time;
 pub mod transaction;

@@ -260,8 +260,9 @@ impl Duration {
 
     /// Whole seconds in this span.
     #[must_use]
+    #[allow(clippy::unnecessary_cast, reason = "not on every target")]
     pub const fn as_secs(self) -> u64 {
-        self.as_millis() / 1000
+        (self.0 / 1000) as u64
     }
 
     /// This span `times` over.

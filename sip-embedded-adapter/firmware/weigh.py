@@ -22,6 +22,10 @@ INDIRECT = [
     (r"::write_response::\{closure", r"::(respond_with|finish|write_trying)::\{closure"),
     # What is wrong with a message: one check for each header.
     (r"::incomplete$", r"parse::incomplete::\{closure|::is_call_id$|::call_once"),
+    # What ends a CANCEL or a stateless reply is written by who sends it; the reply itself by one of two functions.
+    (r"::cancel::\{closure", r"sip_core::ua::.*cancel.*\{closure"),
+    (r"::reply::\{closure", r"sip_core::ua::.*(reply|refuse|describe).*\{closure"),
+    (r"::add_reply$", r"::(reply|reply_malformed)::\{closure"),
     # The realm that answers a challenge: by its name, or the one that has none.
     (r"::credential_for::.*\{closure", r"::credential_for::.*\{closure|::call_once"),
     # Headers that occur once: one function reads each value.

@@ -2,14 +2,14 @@
 
 use crate::message::scan::alike;
 
-/// A quality of protection (RFC 7616 §3.4).
+/// A quality of protection (RFC 7616 §3.4). It begins at one, so that none is zero and a static user agent stays in .bss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Qop {
     /// The method and the URI are protected.
-    Auth,
+    Auth = 1,
     /// The body is too.
-    AuthInt,
+    AuthInt = 2,
 }
 
 impl Qop {
@@ -82,13 +82,13 @@ impl Algorithm {
     #[must_use]
     pub const fn strength(self) -> u8 {
         match self {
-            Self::Md5 => 1,
-            Self::Md5Sess => 2,
-            Self::Sha256 => 3,
-            Self::Sha256Sess => 4,
+            Self::Md5 if cfg!(feature = "digest") => 1,
+            Self::Md5Sess if cfg!(feature = "digest") => 2,
+            Self::Sha256 if cfg!(feature = "sha256") => 3,
+            Self::Sha256Sess if cfg!(feature = "sha256") => 4,
             Self::Sha512_256 if cfg!(feature = "sha512") => 5,
             Self::Sha512_256Sess if cfg!(feature = "sha512") => 6,
-            Self::Sha512_256 | Self::Sha512_256Sess | Self::Unknown => 0,
+            _ => 0,
         }
     }
 

@@ -274,7 +274,25 @@ pub(crate) fn move_down(octets: &mut [u8], from: usize, end: usize, to: usize) {
         && let Some(window) = octets.get_mut(to..end)
         && shift <= window.len()
     {
-        window.copy_within(shift.., 0);
+        if cfg!(target_pointer_width = "64") {
+            window.copy_within(shift.., 0);
+        } else {
+            by_pieces(window, shift);
+        }
+    }
+}
+
+/// Moves all but the first `shift` octets to the front. Pieces of that length don't overlap, so that they are copied, and a
+/// firmware needs no `memmove`, which takes 600 octets of flash.
+fn by_pieces(window: &mut [u8], shift: usize) {
+    let mut at: usize = 0;
+    while let Some((place, from)) = window.get_mut(at..).and_then(|rest| rest.split_at_mut_checked(shift.max(1)))
+        && !from.is_empty()
+    {
+        for (place, octet) in place.iter_mut().zip(from) {
+            *place = *octet;
+        }
+        at = at.saturating_add(shift.max(1));
     }
 }
 

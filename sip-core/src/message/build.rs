@@ -115,6 +115,7 @@ pub(super) fn sourced_via(w: &mut Writer<'_>, via: &Via<'_>, source: Address) {
 pub fn write_ip(w: &mut Writer<'_>, ip: IpAddr) {
     match ip {
         IpAddr::V4(ip) => write_v4(w, ip.octets()),
+        IpAddr::V6(_) if !cfg!(feature = "ipv6") => {}
         IpAddr::V6(ip) => {
             if let ([0, 0, 0, 0, 0, 0xFFFF, _, _], [.., a, b, c, d]) = (ip.segments(), ip.octets()) {
                 w.raw(b"::ffff:");

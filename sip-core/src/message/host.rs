@@ -141,6 +141,9 @@ fn v6(text: &[u8]) -> Option<Ipv6Addr> {
 ///
 /// Core's own parser can panic as far as the linker knows, and is several times as large.
 pub(crate) fn v6_inside(text: &[u8]) -> Option<Ipv6Addr> {
+    if !cfg!(feature = "ipv6") {
+        return None;
+    }
     let mut octets = [0u8; 16];
     let mut length: usize = 0;
     let mut gap = None;

@@ -249,6 +249,9 @@ impl<'a> Level<'a> {
 /// What is open lies in a table: with recursion, somebody outside would say how much stack it takes.
 #[inline(never)]
 fn search<'a>(kind: &MediaType<'a>, body: &'a [u8], wanted: &[u8]) -> Result<Option<&'a [u8]>, UnsupportedBody> {
+    if !cfg!(feature = "multipart") {
+        return Err(UnsupportedBody);
+    }
     let mut levels = [Level::NONE; DEPTH + 1];
     let mut found = None;
     let mut depth: usize = 0;

@@ -84,10 +84,10 @@ phrases! {
     607 "Unwanted";
 }
 
-/// The reason phrase of a status code (RFC 3261 §21 and its extensions).
+/// The reason phrase of a status code (RFC 3261 §21 and its extensions); without the feature `phrases` that of its class.
 #[must_use]
 pub const fn reason_phrase(status: u16) -> &'static str {
-    let (mut codes, mut phrases) = (CODES, PHRASES);
+    let (mut codes, mut phrases): (&[_], _) = if cfg!(feature = "phrases") { (CODES, PHRASES) } else { (&[], "") };
     while let [(code, length), more @ ..] = codes
         && let Some((phrase, behind)) = phrases.split_at_checked(*length as usize)
     {

@@ -79,9 +79,9 @@ impl<O: Octets> Transactions<'_, O> {
         let block = entry.template;
         let octets = self.octets.get_mut(block);
         let flow = Flow::from_octets(octets);
-        let left = octets.len().saturating_sub(Flow::OCTETS);
+        let (end, left) = (octets.len(), octets.len().saturating_sub(Flow::OCTETS));
         if left > 0 {
-            octets.copy_within(Flow::OCTETS.., 0);
+            crate::memory::move_down(octets, Flow::OCTETS, end, 0);
             self.octets.truncate(block, left);
         } else {
             self.drop_targets(id);

@@ -62,6 +62,7 @@ impl Address {
         match self.family {
             Family::None => None,
             Family::V4 => Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d))),
+            Family::V6 if !cfg!(feature = "ipv6") => None,
             Family::V6 => Some(IpAddr::V6(Ipv6Addr::from_bits(u128::from_be_bytes(self.octets)))),
         }
     }
@@ -130,10 +131,10 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Whether the transport delivers without retransmission by SIP (RFC 3261 §17).
+    /// Whether the transport delivers without retransmission by SIP (RFC 3261 §17). Without the feature `streams` none does.
     #[must_use]
     pub const fn is_reliable(self) -> bool {
-        !matches!(self, Self::None | Self::Udp)
+        cfg!(feature = "streams") && !matches!(self, Self::None | Self::Udp)
     }
 
     /// The name in a Via.
@@ -199,9 +200,13 @@ impl Flow {
         Self { remote, transport: Transport::Udp, ..Self::NONE }
     }
 
-    /// The flow to a target: the datagram flow itself, or one whose connection is still to be opened.
+    /// The flow to a target: the datagram flow itself, or one whose connection is still to be opened. Without the feature
+    /// `streams` there is none of the latter.
     #[must_use]
     pub const fn to(target: Target) -> Self {
+        if !cfg!(feature = "streams") && !matches!(target.transport, Transport::None | Transport::Udp) {
+            return Self::NONE;
+        }
         Self { remote: target.address, transport: target.transport, ..Self::NONE }
     }
 

@@ -63,7 +63,7 @@ impl Sizing {
     pub(crate) fn fit<O: Octets>(octets: &mut O, block: Block, limit: u16) -> Self {
         let octets_of = octets.get_mut(block);
         let long = octets_of.len();
-        if long <= usize::from(limit) {
+        if !cfg!(feature = "streams") || long <= usize::from(limit) {
             return Self::ZERO;
         }
         let short = compact(octets_of);
@@ -76,7 +76,7 @@ impl Sizing {
 
     /// Whether the request is too large for a datagram.
     pub(crate) const fn is_oversize(self) -> bool {
-        u16::from_le_bytes(self.long) != 0
+        cfg!(feature = "streams") && u16::from_le_bytes(self.long) != 0
     }
 
     /// Whether it goes by datagram although it is too large.

@@ -159,6 +159,9 @@ impl Answers {
         writer: &mut Writer<'_>,
         (method, uri, body): (Method<'_>, &[u8], &[u8]),
     ) {
+        if !cfg!(feature = "digest") {
+            return;
+        }
         for session in self.of(store) {
             let terms = session.terms(kept.get(session.block));
             let Some(credential) = store.credentials.get(usize::from(session.credential)) else { continue };

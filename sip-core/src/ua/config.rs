@@ -150,6 +150,9 @@ impl<'a> Config<'a> {
         {
             return Err(ConfigError::Invalid(Argument::ContactUser));
         }
+        if !cfg!(feature = "streams") && self.transport != Transport::Udp {
+            return Err(ConfigError::Invalid(Argument::Transport));
+        }
         if self.path_mtu != 0 && self.path_mtu < SMALLEST_MTU {
             return Err(ConfigError::Invalid(Argument::PathMtu));
         }

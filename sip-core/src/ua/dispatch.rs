@@ -36,10 +36,11 @@ impl<O: Octets> Context<'_, O> {
             Received::Nothing
         } else {
             match usage {
-                UsageId::None => Received::Nothing,
                 UsageId::Invite(which) => self.invite_response(which, id, response),
-                UsageId::Registration(handle) => self.registration_response(handle, id, tries, response),
-                UsageId::Request(which) => {
+                UsageId::Registration(handle) if cfg!(feature = "registration") => {
+                    self.registration_response(handle, id, tries, response)
+                }
+                UsageId::Request(which) if cfg!(feature = "requests") => {
                     if matches!(status, 408 | 481)
                         && let Some(dialog) = self.dialog_of(response)
                     {
@@ -47,6 +48,7 @@ impl<O: Octets> Context<'_, O> {
                     }
                     self.request_response(which, response)
                 }
+                UsageId::None | UsageId::Registration(_) | UsageId::Request(_) => Received::Nothing,
             }
         };
         if status >= 200 {
@@ -65,14 +67,16 @@ impl<O: Octets> Context<'_, O> {
         if response.status() == Some(503) {
             return self.fail_over(id, usage);
         }
-        if !matches!(response.status(), Some(401 | 407)) || !self.prepare_retry(usage) {
+        if !cfg!(feature = "digest") || !matches!(response.status(), Some(401 | 407)) || !self.prepare_retry(usage) {
             return false;
         }
         let Some((new, sessions)) = self.authenticate(id, usage, tries, response) else { return false };
         match usage {
             UsageId::Invite(which) => self.invite_resent(which, new, sessions),
-            UsageId::Registration(handle) => self.registration_resent(handle, new, sessions),
-            UsageId::None | UsageId::Request(_) => {}
+            UsageId::Registration(handle) if cfg!(feature = "registration") => {
+                self.registration_resent(handle, new, sessions);
+            }
+            UsageId::None | UsageId::Registration(_) | UsageId::Request(_) => {}
         }
         true
     }
@@ -160,7 +164,8 @@ impl<O: Octets> Context<'_, O> {
                 self.reply_bare(request, 481);
                 Received::Nothing
             }
-            _ => self.hand_over(request, None),
+            _ if cfg!(feature = "requests") => self.hand_over(request, None),
+            _ => Received::Nothing,
         }
     }
 
@@ -186,6 +191,7 @@ impl<O: Octets> Context<'_, O> {
                 self.describe(request);
                 Received::Nothing
             }
+            _ if !cfg!(feature = "requests") => Received::Nothing,
             _ => {
                 let call = self.calls.get(call).is_some().then_some(Call(call));
                 self.hand_over(request, call)
@@ -199,7 +205,10 @@ impl<O: Octets> Context<'_, O> {
         let method = request.method();
         let texts = self.transactions.octets.get(settings.block());
         let core = matches!(method, Method::Invite | Method::Bye | Method::Options);
-        if !core && !list_contains_method(settings.text(texts, Text::Methods), method.as_bytes()) {
+        let allowed = core
+            || cfg!(feature = "requests")
+                && list_contains_method(settings.text(texts, Text::Methods), method.as_bytes());
+        if !allowed {
             // A method that nobody here has heard of, or one that is known and not allowed.
             let status = if matches!(method, Method::Extension(_)) { 501 } else { 405 };
             self.reply(request, status, &[Field::Abilities]);
@@ -251,7 +260,9 @@ impl<O: Octets> Context<'_, O> {
         while let Some(dialog) = self.dialogs.expired(self.now) {
             self.dialog_due(dialog);
         }
-        while let Some(registration) = self.registrations.expired(self.now) {
+        while cfg!(feature = "registration")
+            && let Some(registration) = self.registrations.expired(self.now)
+        {
             self.registration_due(registration);
         }
     }
@@ -267,7 +278,9 @@ impl<O: Octets> Context<'_, O> {
                 None => self.calls.unlink_ready(call),
             }
         }
-        while let Some(registration) = self.registrations.first(TELL) {
+        while cfg!(feature = "registration")
+            && let Some(registration) = self.registrations.first(TELL)
+        {
             if let Some(event) = self.registration_event(registration) {
                 return Some(event);
             }
@@ -316,10 +329,11 @@ impl<O: Octets> Context<'_, O> {
 
     fn transaction_failed(&mut self, id: TransactionId, usage: UsageId, failure: Failure) -> Option<Event> {
         match usage {
-            UsageId::None => {}
             UsageId::Invite(which) => self.invite_failure(which, id, failure),
-            UsageId::Registration(handle) => self.registration_failure(handle, id, failure),
-            UsageId::Request(which) => {
+            UsageId::Registration(handle) if cfg!(feature = "registration") => {
+                self.registration_failure(handle, id, failure);
+            }
+            UsageId::Request(which) if cfg!(feature = "requests") => {
                 if failure == Failure::Timeout
                     && let Some(dialog) = self.dialog_of_own(id)
                 {
@@ -327,14 +341,17 @@ impl<O: Octets> Context<'_, O> {
                 }
                 return which.on_failure(failure);
             }
+            UsageId::None | UsageId::Registration(_) | UsageId::Request(_) => {}
         }
         None
     }
 
     /// A flow failed: its transactions end as the events are polled, and what waited for it is dropped.
     pub(super) fn flow_failed(&mut self, flow: Flow) {
-        // A REGISTER on it goes out by another, before its transaction could end.
-        self.registrar_lost(flow);
+        if cfg!(feature = "registration") {
+            // A REGISTER on it goes out by another, before its transaction could end.
+            self.registrar_lost(flow);
+        }
         self.transactions.flow_failed(self.now, flow);
     }
 

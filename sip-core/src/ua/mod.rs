@@ -9,6 +9,7 @@ mod content;
 mod context;
 mod dispatch;
 mod event;
+#[cfg(feature = "fingerprint")]
 mod fingerprint;
 mod headers;
 mod memory;
@@ -39,6 +40,7 @@ use crate::transaction::{Layer, ReplyId, TransactionId, TransactionsRef};
 use crate::transport::datagram_limit;
 use crate::transport::{Flow, FlowError, Target, Ticket};
 use context::{BLOCKED, Context, Core, SEND};
+#[cfg(feature = "fingerprint")]
 use core::hash::Hasher;
 use way::Waiter;
 
@@ -127,6 +129,7 @@ impl<M: Memory> UserAgent<M> {
         Ok(())
     }
 
+    #[cfg(feature = "digest")]
     /// Adds what to authenticate with in `realm`, or in any realm when it is empty; the same realm again replaces it.
     ///
     /// Credentials for any realm answer whoever challenges, a called stranger too, who may then try passwords offline against
@@ -207,6 +210,7 @@ impl<M: Memory> UserAgent<M> {
         self.context(now).reinvite(call.0, content)
     }
 
+    #[cfg(feature = "requests")]
     /// Sends a request of the application outside of any dialog (OPTIONS, MESSAGE, …).
     ///
     /// # Errors
@@ -221,6 +225,7 @@ impl<M: Memory> UserAgent<M> {
         self.context(now).request(method, target, content)
     }
 
+    #[cfg(feature = "requests")]
     /// Sends a request of the application inside a call's dialog (INFO, MESSAGE, …).
     ///
     /// # Errors
@@ -235,6 +240,7 @@ impl<M: Memory> UserAgent<M> {
         self.context(now).request_in_call(call.0, method, content)
     }
 
+    #[cfg(feature = "requests")]
     /// Answers a request that [`Event::Request`] brought.
     ///
     /// # Errors
@@ -249,6 +255,7 @@ impl<M: Memory> UserAgent<M> {
         self.context(now).respond(request, status, content)
     }
 
+    #[cfg(feature = "registration")]
     /// Binds this user agent's Contact to `aor`, a SIP URI, for `expires` seconds, and keeps it bound.
     ///
     /// REGISTERs go to the domain of `aor` (RFC 3261 §10.2) by way of `registrar`: a SIP URI that names the next hop, with
@@ -260,6 +267,7 @@ impl<M: Memory> UserAgent<M> {
         self.register_with(now, registrar, aor, expires, &[])
     }
 
+    #[cfg(feature = "registration")]
     /// As [`register`](Self::register), with headers of the application in every REGISTER.
     ///
     /// # Errors
@@ -275,6 +283,7 @@ impl<M: Memory> UserAgent<M> {
         self.context(now).register(registrar, aor, expires, headers)
     }
 
+    #[cfg(feature = "registration")]
     /// Removes a binding; [`Event::Unregistered`] follows, from the registrar's silence too.
     ///
     /// # Errors
@@ -329,7 +338,9 @@ impl<M: Memory> UserAgent<M> {
         if let Some(id) = context.transactions.poll_send() {
             return Some(Step::SendTransaction(id));
         }
-        if let Some(registration) = context.registrations.first(SEND) {
+        if cfg!(feature = "registration")
+            && let Some(registration) = context.registrations.first(SEND)
+        {
             context.registrations.unlink_ready(registration);
             return Some(Step::SendKeepAlive(registration));
         }
@@ -461,6 +472,7 @@ impl<M: Memory> Role for UserAgent<M> {
         .min()
     }
 
+    #[cfg(feature = "fingerprint")]
     fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
         fingerprint::write(&self.layer, &self.core, &self.memory.view(), now, hasher);
     }
@@ -485,7 +497,7 @@ impl<M: Memory> UserAgent<M> {
                 let entry = self.dialogs().get(handle)?;
                 Some(send(DIALOG, handle, entry.ack_flow(), view.octets.get(entry.ack)))
             }
-            Step::SendKeepAlive(handle) => {
+            Step::SendKeepAlive(handle) if cfg!(feature = "registration") => {
                 let entry = self.registration_table().get(handle)?;
                 Some(send(REGISTRATION, handle, entry.flow, KEEP_ALIVE))
             }
@@ -494,7 +506,7 @@ impl<M: Memory> UserAgent<M> {
                 Some(send(TRANSACTION, id.0, flow, bytes))
             }
             Step::LookUp(waiter, ticket) => self.question(waiter, ticket),
-            Step::Again => None,
+            Step::Again | Step::SendKeepAlive(_) => None,
         }
     }
 }

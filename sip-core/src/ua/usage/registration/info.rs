@@ -61,7 +61,7 @@ impl<M: Memory> UserAgent<M> {
         let texts = Texts::of(octets.get(entry.texts));
         let settings = &self.core.settings;
         let address = settings.registered_address(octets.get(settings.block()), octets.get(entry.own_address));
-        let seconds = entry.machine.deadline(Timer::Expiry).since(now).as_millis() / 1000;
+        let seconds = entry.machine.deadline(Timer::Expiry).since(now).as_secs();
         // The texts were given as such, or written here.
         let text = |octets| core::str::from_utf8(octets).unwrap_or_default();
         Some(RegistrationInfo {

@@ -281,7 +281,7 @@ impl Machine {
     /// Takes what the application has not been told; why the last attempt failed, and in how many seconds the next follows,
     /// 0 for never.
     pub(in crate::ua) fn take_untold(&mut self, now: Instant) -> (Indication, RegistrationCause, u16, u32) {
-        let seconds = self.deadline(Timer::Register).since(now).as_millis() / 1000;
+        let seconds = self.deadline(Timer::Register).since(now).as_secs();
         let wait = if self.state == State::Ended { 0 } else { u32::try_from(seconds).unwrap_or(u32::MAX).max(1) };
         (core::mem::take(&mut self.untold), self.cause, self.status, wait)
     }
@@ -495,8 +495,8 @@ impl Machine {
             }
             // Between half and all of the wait, in whole seconds, so that a thousand phones don't come back in one.
             Retry::BackOff | Retry::Never => {
-                let millis = u64::from(doubled(FIRST_WAIT)).saturating_mul(u64::from(jitter / 2).saturating_add(500));
-                millis.div_ceil(1000).saturating_mul(1000)
+                let millis = doubled(FIRST_WAIT).saturating_mul((jitter / 2).saturating_add(500));
+                u64::from(millis.div_ceil(1000)).saturating_mul(1000)
             }
         };
         self.failures = self.failures.saturating_add(1);

@@ -385,7 +385,7 @@ impl<O: Octets> Context<'_, O> {
         let now = self.now;
         let entry = self.registrations.get_mut(handle)?;
         let (told, cause, status, retry_after) = entry.machine.take_untold(now);
-        let expires = entry.machine.deadline(Timer::Expiry).since(now).as_millis() / 1000;
+        let expires = entry.machine.deadline(Timer::Expiry).since(now).as_secs();
         if entry.machine.state() == State::Ended {
             self.free_registration(handle);
         }

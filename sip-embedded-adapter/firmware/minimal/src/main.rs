@@ -105,7 +105,7 @@ fn main() -> ! {
     let clock = Clock::start(cortex.SYST);
     let stack = start(sockets, packets, octets, stack, clock);
 
-    let config = Config { contact_user: "intercom", ..Config::new(SENT_BY, AOR) };
+    let config = Config::new(SENT_BY, AOR).with_contact_user("intercom");
     // YOURS: the seed is sixteen random octets that differ with every start.
     if agent.start(&config, [0; 16]).is_err() || agent.add_credentials("example.com", "intercom", "secret").is_err() {
         panic!("the configuration can't be used");

@@ -522,10 +522,10 @@ fn due_now(now: Instant) -> Instant {
 }
 
 /// Milliseconds after which a binding good for `granted` seconds is refreshed: early enough for a REGISTER that times out once,
-/// and never sooner than 10 s, whatever the registrar grants: who grants a second gets no REGISTER each second for it.
+/// and never sooner than 2 s, whatever the registrar grants.
 fn refresh_after(granted: u32) -> u64 {
     let margin = u64::from(granted / 2).min(90);
-    u64::from(granted).saturating_sub(margin).max(10).saturating_mul(1000)
+    u64::from(granted).saturating_sub(margin).max(2).saturating_mul(1000)
 }
 
 #[cfg(test)]

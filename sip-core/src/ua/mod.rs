@@ -64,7 +64,7 @@ pub struct UserAgent<M> {
 }
 
 impl<M: Memory> UserAgent<M> {
-    /// As many octets as it takes, its memory included when that is [`Arrays`](crate::ua::Arrays): nothing is taken
+    /// As many octets as it takes, its memory included when that is [`Arrays`]: nothing is taken
     /// beside it but stack.
     ///
     /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 832 + 176·T + 216·D + 152·C + 160·R + O, rounded up to a

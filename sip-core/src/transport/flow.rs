@@ -137,6 +137,12 @@ impl Transport {
         cfg!(feature = "streams") && !matches!(self, Self::None | Self::Udp)
     }
 
+    /// Whether it is encrypted, as a `sips` URI asks for (RFC 3261 §26.2.2).
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
     /// The name in a Via.
     #[must_use]
     pub const fn name(self) -> &'static str {

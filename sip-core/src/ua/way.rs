@@ -48,8 +48,8 @@ impl Dialog {
     /// Where the ACK has to be connected to.
     fn ack_target(&self) -> Flow {
         match self.way().transport {
-            Transport::Tls => self.way(),
-            _ => Flow { transport: Transport::Tcp, ..self.way() },
+            Transport::Udp | Transport::None => Flow { transport: Transport::Tcp, ..self.way() },
+            _ => self.way(),
         }
     }
 }
@@ -169,10 +169,10 @@ impl<O: Octets> Context<'_, O> {
     pub(super) fn resolved(&mut self, waiter: Waiter, targets: &[Target]) {
         match waiter {
             Waiter::Dialog(dialog) => {
-                let Some(entry) = self.dialogs.get_mut(dialog) else { return };
+                let known = self.dialogs.get(dialog).map_or(Flow::NONE, Dialog::way);
                 let usable = targets.iter().map(|target| Flow::to(*target)).find(|flow| !flow.is_none());
-                entry.set_way(usable.unwrap_or(entry.source()));
-                self.ack_reached(dialog);
+                // The peer may have named another target since the question.
+                self.set_ack_way(dialog, if known.is_none() { usable } else { Some(known) });
             }
             Waiter::Transaction(id) => {
                 self.give_fallback(id);
@@ -209,14 +209,25 @@ impl<O: Octets> Context<'_, O> {
                     entry.lookup = Lookup::Due;
                     self.dialogs.push(dialog, LOOK_UP);
                 } else {
-                    entry.set_way(entry.source());
-                    self.ack_reached(dialog);
+                    self.set_ack_way(dialog, None);
                 }
             }
             Waiter::Transaction(id) => {
                 self.give_fallback(id);
                 self.transactions.unreachable(self.now, id);
             }
+        }
+    }
+
+    /// A dialog's ACK goes by `found`, or else where the peer's last message came from; when nothing may be sent there, the
+    /// next 2xx asks again.
+    fn set_ack_way(&mut self, dialog: Handle, found: Option<Flow>) {
+        let way = found.unwrap_or(self.fallback(dialog));
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return };
+        entry.lookup = Lookup::None;
+        if !way.is_none() {
+            entry.set_way(way);
+            self.ack_reached(dialog);
         }
     }
 

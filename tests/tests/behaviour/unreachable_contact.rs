@@ -41,3 +41,23 @@ fn a_name_without_an_address_leaves_the_source() {
         }
     }
 }
+
+#[test]
+fn nothing_goes_to_a_secure_target_in_plain_text() {
+    // No BYE; the call is over here all the same.
+    let mut phones = Phones::new(1);
+    let alice = phones.add("alice", "192.0.2.1:5060");
+    let mut wire = Wire::new("192.0.2.9:5060");
+    let mut leg = wire.leg("sip:alice@192.0.2.1");
+    let invite = wire.request(&mut leg, "INVITE", "Contact: <sips:wire@nowhere.invalid>\r\n", OFFER);
+    wire.send(&mut phones, alice, &invite);
+    let call = phones.incoming(alice);
+    phones.answer(alice, call);
+    leg.remote = wire.expect(&phones, "200").header("To");
+    let ack = wire.request_as(&leg, "ACK", "z9hG4bK-ack", "", b"");
+    wire.send(&mut phones, alice, &ack);
+    phones.hang_up(alice, call);
+    phones.settle();
+    wire.expect_nothing(&phones);
+    assert_eq!(phones.ended(alice).len(), 1);
+}

@@ -1,9 +1,9 @@
 //! Inside a dialog (RFC 3261 §12.2, §13.2.2.4): its making, its target, its requests, and the ACK to a 2xx.
 
-use crate::dialog::{Dialog, Identity, Maker};
+use crate::dialog::{Identity, Maker};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
-use crate::message::{Message, Method, Uri};
+use crate::message::{Message, Method, Scheme, Uri};
 use crate::role::Received;
 use crate::transaction::{NewClient, TransactionId, User};
 use crate::transport::{Flow, Sizing};
@@ -62,11 +62,14 @@ impl<O: Octets> Context<'_, O> {
         }
         let kept = Identity::keep(response, b"", self.transactions.octets);
         let Ok((identity, next_hop)) = kept else { return Received::Nothing };
-        let way = self.way_to(next_hop);
+        let way = match self.way_to(next_hop) {
+            way if way.is_none() || way.needs_connection() => unless_plain(self.source, next_hop),
+            way => way,
+        };
         let each = self.transactions.octets.get(identity.block).len().saturating_add(WITHOUT_TEXTS);
-        if self.can_spend(Handle::NONE, if bye { each.saturating_mul(2) } else { each }) {
-            let seq = response.cseq().number;
-            let flow = if way.is_none() || way.needs_connection() { self.source } else { way };
+        let room = self.can_spend(Handle::NONE, if bye { each.saturating_mul(2) } else { each });
+        if room && !way.is_none() {
+            let (seq, flow) = (response.cseq().number, way);
             let answers = &Answers::NONE;
             let branch = self.core.random.token();
             let head = DialogHead { identity, method: Method::Ack, seq, branch, flow, answers };
@@ -203,8 +206,15 @@ impl<O: Octets> Context<'_, O> {
             UsageId::Request(RequestTransaction::Outgoing(_)) => self.dialog_of_own(id),
             _ => None,
         };
-        let source = dialog.and_then(|dialog| self.dialogs.get(dialog)).map_or(Flow::NONE, Dialog::source);
+        let source = dialog.map_or(Flow::NONE, |dialog| self.fallback(dialog));
         if source.needs_connection() { Flow::NONE } else { source }
+    }
+
+    /// Where a message goes in a dialog whose target can't be reached: where the peer's last one came from. None for a `sips`
+    /// target when that is no TLS: it never goes out in plain text (RFC 3261 §26.2.2).
+    pub(in crate::ua) fn fallback(&self, dialog: Handle) -> Flow {
+        let Some(entry) = self.dialogs.get(dialog) else { return Flow::NONE };
+        unless_plain(entry.source(), entry.texts(self.transactions.octets).next_hop())
     }
 
     /// A 2xx was repeated: so is its ACK (RFC 3261 §13.2.2.4).
@@ -263,4 +273,10 @@ impl<O: Octets> Context<'_, O> {
         }
         Ok(id)
     }
+}
+
+/// A flow that the next hop's URI allows: none that is plain text for `sips` (RFC 3261 §26.2.2).
+fn unless_plain(flow: Flow, next_hop: Option<Uri<'_>>) -> Flow {
+    let secure = next_hop.is_some_and(|uri| matches!(uri.scheme(), Scheme::Sips));
+    if secure && !flow.transport.is_secure() { Flow::NONE } else { flow }
 }

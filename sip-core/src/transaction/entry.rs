@@ -296,6 +296,8 @@ impl Marks {
 
     /// The next hop is the Request-URI, not the first Route value.
     pub(super) const STRICT: Self = Self(64);
+    /// The request went out once more, by a new connection.
+    pub(super) const RESENT: Self = Self(128);
 
     pub(super) const fn has(self, mark: Self) -> bool {
         self.0 & mark.0 != 0

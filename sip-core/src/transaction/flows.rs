@@ -214,6 +214,23 @@ impl<O: Octets> Transactions<'_, O> {
         }
     }
 
+    /// Sends a request other than INVITE, whose connection was lost ([`ExpiredKind::FlowLost`]), by a new one to the same
+    /// place. It stays one transaction, so a peer that had the request knows it by its branch (RFC 3261 §17.2.3). Once; `false`
+    /// when that is done already.
+    #[inline(never)]
+    pub fn send_again(&mut self, now: Instant, id: TransactionId) -> bool {
+        let until = now.after(self.layer.timers.sixty_four_t1());
+        let Some(entry) = self.entry_mut(id) else { return false };
+        if !matches!(entry.machine, Machine::Client(_)) || entry.message.is_none() || entry.marks.has(Marks::RESENT) {
+            return false;
+        }
+        entry.marks.set(Marks::RESENT);
+        entry.machine = Machine::Parked { kind: Kind::Other, until };
+        entry.flow.connection = 0;
+        self.park(id, until);
+        true
+    }
+
     /// Ends a transaction whose message can't be sent, where its state does not say that all is done.
     pub(super) fn fail(&mut self, id: TransactionId) {
         let Some(entry) = self.entry_mut(id) else { return };

@@ -310,7 +310,8 @@ impl<O: Octets> Context<'_, O> {
             ExpiredKind::TimedOut => Failure::Timeout,
             ExpiredKind::FlowFailed => Failure::Flow,
             ExpiredKind::FlowLost => {
-                if usage.awaits_another_connection() {
+                let is_bye = matches!(usage, UsageId::Invite(InviteTransaction::Bye(_)));
+                if usage.awaits_another_connection() || is_bye && self.transactions.send_again(self.now, expired.id) {
                     return None;
                 }
                 let again = self.fail_over(expired.id, usage);

@@ -87,3 +87,28 @@ fn a_request_that_can_be_sent_again_is_told_as_soon_as_its_connection_is_lost() 
     assert_eq!(phones.world.role(alice).statistics().strays, 1);
     phones.settle();
 }
+
+#[test]
+fn a_bye_whose_connection_is_lost_is_sent_once_more() {
+    let (mut phones, alice, _) = tcp_pair(5);
+    let mut wire = Wire::listening(&mut phones, "192.0.2.9:5060");
+    let call = phones.call(alice, "sip:wire@192.0.2.9;transport=tcp");
+    phones.wait(100);
+    let invite = wire.expect(&phones, "INVITE");
+    wire.accept(&mut phones, alice, &invite, "w", ANSWER);
+    phones.wait(100);
+    wire.expect(&phones, "ACK");
+    phones.hang_up(alice, call);
+    phones.wait(100);
+    let first = wire.expect(&phones, "BYE");
+    wire.close(&mut phones);
+    phones.wait(100);
+    // By a new connection and in the same transaction.
+    let again = wire.expect(&phones, "BYE");
+    assert_eq!((first.header("Via"), first.header("CSeq")), (again.header("Via"), again.header("CSeq")));
+    assert_eq!(phones.ended(alice), []);
+    wire.close(&mut phones);
+    phones.settle();
+    wire.expect_nothing(&phones);
+    assert_eq!(phones.ended(alice), [(Cause::LocalHangup, 0)]);
+}

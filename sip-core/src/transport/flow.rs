@@ -179,6 +179,13 @@ impl Transport {
     }
 }
 
+/// The name in a Via.
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// The way a message came or goes: a peer's address over UDP, or one connection, and the end on this side. The zero value is no flow.
 ///
 /// A response goes back on the flow of its request. Two TLS connections to one address are two flows,

@@ -234,3 +234,29 @@ pub enum Cause {
     /// There was no room to go on.
     NoRoom,
 }
+
+impl Cause {
+    /// What a log says of it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LocalHangup => "hung up here",
+            Self::RemoteHangup => "hung up by the peer",
+            Self::Cancelled => "cancelled by the caller",
+            Self::Rejected => "refused by the peer",
+            Self::Declined => "refused here",
+            Self::NoAnswer => "nobody answered",
+            Self::Timeout => "no response",
+            Self::Unreachable => "the peer can't be reached",
+            Self::NoAck => "the answer was never acknowledged",
+            Self::Lost => "the peer no longer knows the call",
+            Self::NoRoom => "no room to go on",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

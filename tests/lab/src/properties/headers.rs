@@ -195,7 +195,12 @@ fn quoted(start: &[u8], values: &[(&str, Option<&[u8]>)]) -> Vec<u8> {
 fn challenges(m: &Message<'_>, said: &mut Said) -> Option<Vec<u8>> {
     let plain = |one: Challenge<'_>, said: &mut Said| {
         whole::challenge(said, &one);
-        let qop = one.qop.then_some(if one.qop_auth { &b"auth"[..] } else { b"auth-int" });
+        let qop = one.qop.then_some(match (one.qop_auth, one.qop_auth_int) {
+            (true, true) => &b"auth,auth-int"[..],
+            (true, false) => b"auth",
+            (false, true) => b"auth-int",
+            (false, false) => b"unknown",
+        });
         quoted(
             one.scheme,
             &[

@@ -104,6 +104,15 @@ fn a_backslash_without_quotes_is_no_part_of_credentials() {
     }
 }
 
+/// Neither `auth` nor `auth-int` is offered: what nobody here can answer stays that when it is written again.
+#[test]
+fn a_challenge_whose_qop_nobody_knows_is_not_supported() {
+    for qop in ["auauth-int", "auth-int", "auth", "auth, auth-int", "", "other"] {
+        let value = format!("Digest realm=\"r\", nonce=\"n\", qop=\"{qop}\", algorithm=MD5");
+        (0..FAMILIES.len()).for_each(|family| properties::header(family, value.as_bytes()));
+    }
+}
+
 #[test]
 fn spoilt_messages_do_no_harm() {
     let samples = corpus();

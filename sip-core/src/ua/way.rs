@@ -169,10 +169,8 @@ impl<O: Octets> Context<'_, O> {
     pub(super) fn resolved(&mut self, waiter: Waiter, targets: &[Target]) {
         match waiter {
             Waiter::Dialog(dialog) => {
-                let known = self.dialogs.get(dialog).map_or(Flow::NONE, Dialog::way);
                 let usable = targets.iter().map(|target| Flow::to(*target)).find(|flow| !flow.is_none());
-                // The peer may have named another target since the question.
-                self.set_ack_way(dialog, if known.is_none() { usable } else { Some(known) });
+                self.set_ack_way(dialog, usable);
             }
             Waiter::Transaction(id) => {
                 self.give_fallback(id);

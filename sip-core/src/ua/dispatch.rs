@@ -314,15 +314,15 @@ impl<O: Octets> Context<'_, O> {
                 if usage.awaits_another_connection() || is_bye && self.transactions.send_again(self.now, expired.id) {
                     return None;
                 }
-                let again = self.fail_over(expired.id, usage);
-                self.transactions.abandon(expired.id);
-                if again {
-                    return None;
-                }
                 Failure::Flow
             }
         };
-        if self.fail_over(expired.id, usage) {
+        let again = self.fail_over(expired.id, usage);
+        if expired.kind == ExpiredKind::FlowLost {
+            // It could still take a response, which nobody waits for.
+            self.transactions.abandon(expired.id);
+        }
+        if again {
             return None;
         }
         self.transaction_failed(expired.id, usage, failure)

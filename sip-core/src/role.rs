@@ -54,6 +54,14 @@ pub trait Role {
     #[must_use]
     fn poll_timeout(&self) -> Option<Instant>;
 
+    /// Whether this connection is not to be closed to make room for a stranger's, however long it was silent: a registered
+    /// phone is reached by it.
+    #[must_use]
+    fn keeps(&self, flow: Flow) -> bool {
+        let _ = flow;
+        false
+    }
+
     /// Feeds the state to `hasher`: times relative to `now`, live octets only, handles renamed in canonical
     /// order, so that two equal histories, one a second later than the other, hash the same.
     ///
@@ -184,6 +192,10 @@ impl<R: Role> Role for &mut R {
 
     fn poll_timeout(&self) -> Option<Instant> {
         (**self).poll_timeout()
+    }
+
+    fn keeps(&self, flow: Flow) -> bool {
+        (**self).keeps(flow)
     }
 
     fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {

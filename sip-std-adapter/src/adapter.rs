@@ -1,4 +1,4 @@
-//! The loop between one role, one datagram socket and the connections.
+//! The loop between one role, its datagram sockets and the connections.
 //!
 //! ```text
 //!   poll:   actions to None, after every input
@@ -12,69 +12,41 @@
 use crate::commands::Commander;
 use crate::deadlines::Deadlines;
 use crate::input::Input;
-use crate::resolve::{Asked, Resolver};
-use crate::tcp::{self, Dialled, Tcp};
-use crate::turn::{Direction, Statistics, Tap, Turn};
-use crate::udp::{Arrived, Sent, Udp};
+use crate::network::{Answer, Network};
+use crate::tcp::{self, Tcp};
+use crate::turn::{Direction, Statistics, Turn};
+use crate::udp::Sent;
 use crate::waker::Waker;
 use core::net::SocketAddr;
 use core::ops::ControlFlow;
 use core::time::Duration;
-use mio::{Events, Interest, Poll, Token};
 use sip_core::message::{Malformed, Message};
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::Instant;
-use sip_core::transport::{Flow, FlowError, Payload, Target, Transport};
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use sip_core::transport::Flow;
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::time;
 
 /// Actions and inputs in one poll at most.
 const WORK: u32 = 128;
-/// Inputs that wait at most while the error queue is read: what it holds can stay there.
-const REPORTS: usize = 32;
 /// One sleep at most, so that no system's limit on timeouts is met.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
-/// How many polls there are at most between two looks at what the connections have.
-const LOOK: u32 = 16;
-/// How often a free port is looked for that datagrams and connections can share.
-const PORTS: u32 = 32;
-
-const SOCKET: Token = Token(0);
-const WAKER: Token = Token(1);
-
-/// One role over one UDP socket and, at the same port, connections over TCP.
+/// One role over one UDP socket and, at the same port, connections over TCP; over several, if it [listens](Adapter::listen) at
+/// several addresses.
 ///
 /// Created by [`bind`](Adapter::bind) or [`bind_udp`](Adapter::bind_udp), driven by [`poll`](Adapter::poll) and
 /// [`wait`](Adapter::wait) or by [`run`](Adapter::run). Everything happens inside these calls, on the caller's thread.
 pub struct Adapter<R: Role> {
     role: R,
-    udp: Udp,
-    tcp: Option<Tcp>,
-    poll: Poll,
-    events: Events,
+    network: Network,
     waker: Waker,
-    resolver: Resolver,
-    epoch: time::Instant,
     deadlines: Deadlines,
     /// The last poll ended with a deadline of the application: what has come from the network is first now.
     network_first: bool,
-    /// What the role has yet to be told.
-    inputs: VecDeque<Input>,
-    /// Sends were put back until the socket has room; the flow of one, which [carries](Flow::carries) the others.
-    blocked: Option<Flow>,
     /// The last poll found nothing to do, and nobody touched the role since.
     idle: bool,
-    woken: bool,
-    /// The next receive begins with the connections.
-    tcp_first: bool,
-    /// Polls since the last look at what the connections have.
-    unlooked: u32,
-    statistics: Statistics,
-    tap: Option<Box<Tap>>,
 }
 
 /// Where draining the role's actions stopped.
@@ -94,17 +66,7 @@ impl<R: Role> Adapter<R> {
     /// # Errors
     /// The address is taken or not this host's, or the system has no sockets to give.
     pub fn bind(role: R, address: SocketAddr) -> io::Result<Self> {
-        let mut tries = if address.port() == 0 { PORTS } else { 1 };
-        let poll = Poll::new()?;
-        loop {
-            tries -= 1;
-            let udp = Udp::bind(address)?;
-            match Tcp::listen(udp.local, poll.registry()) {
-                Ok(tcp) => return Self::assemble(role, udp, Some(tcp), poll),
-                Err(error) if tries == 0 || error.kind() != ErrorKind::AddrInUse => return Err(error),
-                Err(_) => {}
-            }
-        }
+        Self::assemble(role, address, true)
     }
 
     /// As [`bind`](Adapter::bind), for datagrams only: a role that asks for a connection is told that there is none.
@@ -112,41 +74,41 @@ impl<R: Role> Adapter<R> {
     /// # Errors
     /// As [`bind`](Adapter::bind).
     pub fn bind_udp(role: R, address: SocketAddr) -> io::Result<Self> {
-        Self::assemble(role, Udp::bind(address)?, None, Poll::new()?)
+        Self::assemble(role, address, false)
     }
 
-    fn assemble(role: R, mut udp: Udp, tcp: Option<Tcp>, poll: Poll) -> io::Result<Self> {
-        poll.registry().register(&mut udp.socket, SOCKET, Interest::READABLE)?;
-        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
-        let resolver = Resolver::new(Arc::clone(&waker), udp.local.is_ipv4(), tcp.is_some());
-        Ok(Self {
-            role,
-            udp,
-            tcp,
-            poll,
-            events: Events::with_capacity(64),
-            waker: Waker::new(waker),
-            resolver,
-            epoch: time::Instant::now(),
-            deadlines: Deadlines::default(),
-            network_first: false,
-            inputs: VecDeque::new(),
-            blocked: None,
-            idle: false,
-            woken: false,
-            tcp_first: false,
-            unlooked: 0,
-            statistics: Statistics::default(),
-            tap: None,
-        })
+    fn assemble(role: R, address: SocketAddr, tcp: bool) -> io::Result<Self> {
+        let mut network = Network::new()?;
+        network.listen(address, tcp)?;
+        let waker = Waker::new(Arc::clone(&network.waker));
+        Ok(Self { role, network, waker, deadlines: Deadlines::default(), network_first: false, idle: false })
+    }
+
+    /// Listens at one more address, for datagrams and for connections at the same port; port 0 takes a free one. Gives the
+    /// number under which flows name it, [`Flow::listener`]; the address of [`bind`](Adapter::bind) has zero.
+    ///
+    /// What a role sends leaves from the listener that its flow names; a connection that it asks for begins at the first one
+    /// of the target's family.
+    ///
+    /// # Errors
+    /// As [`bind`](Adapter::bind); there are 256 listeners already.
+    pub fn listen(&mut self, address: SocketAddr) -> io::Result<u8> {
+        self.idle = false;
+        self.network.listen(address, true)
+    }
+
+    /// The addresses at which it listens, in the order of the listeners' numbers.
+    pub fn local_addrs(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
+        self.network.sockets.addresses()
     }
 
     /// Allows so many connections at the same time, those that peers opened and those that the role asked for: 512 unless
     /// this is called. Each can hold up to two messages of 65,535 octets.
     ///
-    /// One more takes the place of the one over which no message passed for longest, if that is 32 s; else it is refused.
+    /// One more takes the place of the one over which no message passed for longest, if that is 32 s and the role does not
+    /// [keep](Role::keeps) it; else it is refused.
     pub fn limit_connections(&mut self, most: usize) {
-        if let Some(tcp) = &mut self.tcp {
+        if let Some(tcp) = &mut self.network.tcp {
             tcp.limit(most);
         }
     }
@@ -154,13 +116,13 @@ impl<R: Role> Adapter<R> {
     /// How many connections there are, those that are being opened included.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.tcp.as_ref().map_or(0, Tcp::count)
+        self.network.tcp.as_ref().map_or(0, Tcp::count)
     }
 
-    /// The address that the socket is bound to, and at which connections are accepted.
+    /// The address that the first socket is bound to, and at which connections are accepted.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.udp.local
+        self.network.sockets.first()
     }
 
     /// The role.
@@ -190,14 +152,13 @@ impl<R: Role> Adapter<R> {
     /// The time: milliseconds since [`bind`](Adapter::bind), on a clock that never runs backwards.
     #[must_use]
     pub fn now(&self) -> Instant {
-        let millis = self.epoch.elapsed().as_millis();
-        Instant::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+        self.network.now()
     }
 
     /// What was counted since [`bind`](Adapter::bind).
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.statistics
+        self.network.statistics
     }
 
     /// A handle that ends a wait from another thread.
@@ -253,7 +214,7 @@ impl<R: Role> Adapter<R> {
     /// sent once the system took them: which way it goes, our end's address, the peer, its octets, the time. Replaces an
     /// earlier tap.
     pub fn set_tap(&mut self, tap: impl FnMut(Direction, SocketAddr, Flow, &[u8], Instant) + Send + 'static) {
-        self.tap = Some(Box::new(tap));
+        self.network.tap = Some(Box::new(tap));
     }
 
     /// Does a bounded piece of work and never blocks: carries out what the role wants done, fires its timers, tells a wake-up
@@ -268,11 +229,8 @@ impl<R: Role> Adapter<R> {
     pub fn poll<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Turn<'b, R::Event>> {
         let now = self.now();
         self.idle = false;
-        self.unlooked = self.unlooked.saturating_add(1);
-        if self.blocked.is_some() || self.tcp.is_some() && self.unlooked >= LOOK {
-            self.collect(Some(Duration::ZERO))?;
-        }
-        self.gather(now);
+        self.network.look()?;
+        self.network.gather(now, |flow| self.role.keeps(flow));
         let mut work = WORK;
         let mut timers = false;
         loop {
@@ -281,7 +239,7 @@ impl<R: Role> Adapter<R> {
                 Drained::OutOfWork => return Ok(Turn::Again),
                 Drained::Empty => {}
             }
-            if let Some(input) = self.inputs.pop_front() {
+            if let Some(input) = self.network.inputs.pop_front() {
                 work = work.saturating_sub(1);
                 self.give(now, input);
             } else if !timers && self.role.poll_timeout().is_some_and(|due| due <= now) {
@@ -309,11 +267,12 @@ impl<R: Role> Adapter<R> {
     /// # Errors
     /// Those of the operating system's poll.
     pub fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
-        if core::mem::take(&mut self.idle) && !self.woken && !self.waker.is_called() {
-            let left = until.map(|until| Duration::from_millis(until.as_millis()).saturating_sub(self.epoch.elapsed()));
-            self.collect(left.map(|left| left.min(LONGEST_SLEEP)))?;
+        if core::mem::take(&mut self.idle) && !self.network.woken && !self.waker.is_called() {
+            let left =
+                until.map(|until| Duration::from_millis(until.as_millis()).saturating_sub(self.network.elapsed()));
+            self.network.collect(left.map(|left| left.min(LONGEST_SLEEP)))?;
         }
-        self.woken = false;
+        self.network.woken = false;
         Ok(())
     }
 
@@ -352,65 +311,24 @@ impl<R: Role> Adapter<R> {
             *work -= 1;
             match action {
                 Action::Event(event) => return Drained::Event(event),
-                Action::Send { id, flow, bytes } => {
-                    let (local, sent) = match (flow.transport, &mut self.tcp) {
-                        (Transport::Udp, _) => (self.udp.local, self.udp.send(flow, bytes)),
-                        (Transport::Tcp, Some(tcp)) => {
-                            (tcp.local(flow), tcp.send(now, flow, bytes, &mut self.statistics))
-                        }
-                        _ => (self.udp.local, Sent::Failed(FlowError::Closed)),
-                    };
-                    match sent {
-                        Sent::Done => {
-                            self.statistics.datagrams_out += u64::from(flow.transport == Transport::Udp);
-                            if let Some(tap) = &mut self.tap {
-                                tap(Direction::Out, local, flow, bytes, now);
-                            }
-                        }
-                        Sent::Blocked => {
-                            self.statistics.sends_deferred += 1;
-                            self.role.defer(id);
-                            if flow.transport == Transport::Udp {
-                                self.block(flow);
-                            }
-                        }
-                        Sent::Lost => self.statistics.sends_lost += 1,
-                        Sent::Failed(error) => {
-                            self.statistics.sends_failed += 1;
-                            self.role.flow_failed(now, flow, error);
-                        }
-                    }
-                }
+                Action::Send { id, flow, bytes } => match self.network.send(now, flow, bytes) {
+                    Sent::Done | Sent::Lost => {}
+                    Sent::Blocked => self.role.defer(id),
+                    Sent::Failed(error) => self.role.flow_failed(now, flow, error),
+                },
                 Action::Resolve { ticket, host, port, transport, secure } => {
-                    match self.resolver.ask(ticket, host, port, transport, secure) {
-                        Asked::Answered(targets) => self.role.resolved(now, ticket, &targets),
-                        Asked::Waiting => {}
-                        Asked::Refused => {
-                            self.statistics.lookups_refused += 1;
-                            self.role.resolved(now, ticket, &[]);
-                        }
+                    if let Answer::Now(targets) = self.network.resolve(ticket, host, port, transport, secure) {
+                        self.role.resolved(now, ticket, &targets);
                     }
                 }
-                Action::Connect { ticket, target: Target { address, transport }, .. } => {
-                    match (transport, &mut self.tcp) {
-                        // Datagrams need no connection.
-                        (Transport::Udp, _) => self.role.flow_connected(now, ticket, Flow::udp(address)),
-                        (Transport::Tcp, Some(tcp)) => {
-                            let (registry, counted) = (self.poll.registry(), &mut self.statistics);
-                            match tcp.connect(now, registry, address, ticket, &mut self.inputs, counted) {
-                                Dialled::Open(flow) => self.role.flow_connected(now, ticket, flow),
-                                Dialled::Waiting => {}
-                                Dialled::Failed(error) => self.role.connect_failed(now, ticket, error),
-                            }
-                        }
-                        _ => self.role.connect_failed(now, ticket, FlowError::Unsupported),
+                Action::Connect { ticket, target, .. } => {
+                    match self.network.connect(now, ticket, target, |flow| self.role.keeps(flow)) {
+                        Answer::Now(Ok(flow)) => self.role.flow_connected(now, ticket, flow),
+                        Answer::Now(Err(error)) => self.role.connect_failed(now, ticket, error),
+                        Answer::Later => {}
                     }
                 }
-                Action::Close { flow } => {
-                    if let Some(tcp) = &mut self.tcp {
-                        tcp.close(flow, &mut self.statistics);
-                    }
-                }
+                Action::Close { flow } => self.network.close(flow),
             }
         }
         Drained::OutOfWork
@@ -421,39 +339,14 @@ impl<R: Role> Adapter<R> {
             Input::Connected(ticket, flow) => self.role.flow_connected(now, ticket, flow),
             Input::NotConnected(ticket, error) => self.role.connect_failed(now, ticket, error),
             Input::Failed(flow, error) => self.role.flow_failed(now, flow, error),
-            Input::Unreachable(flow, error) => {
-                self.statistics.unreachable += 1;
-                self.role.flow_failed(now, flow, error);
-            }
             Input::Writable(flow) => self.role.flow_writable(now, flow),
             Input::Resolved(ticket, targets) => self.role.resolved(now, ticket, &targets),
         }
     }
 
-    /// Fetches what the error queue, the resolver and the connections have.
-    fn gather(&mut self, now: Instant) {
-        while self.inputs.len() < REPORTS {
-            let Some((to, error)) = self.udp.next_report() else { break };
-            self.inputs.push_back(Input::Unreachable(Flow::udp(to.into()), error));
-        }
-        while let Some((ticket, targets)) = self.resolver.next() {
-            self.inputs.push_back(Input::Resolved(ticket, targets));
-        }
-        if let Some(tcp) = &mut self.tcp {
-            tcp.expire(now, self.poll.registry(), &mut self.inputs, &mut self.statistics);
-        }
-    }
-
-    /// Receives at most one message, from the socket and the connections by turns.
+    /// Receives at most one message.
     fn receive<'b>(&mut self, now: Instant, buffer: &'b mut [u8]) -> io::Result<Turn<'b, R::Event>> {
-        self.tcp_first = !self.tcp_first;
-        let mut arrived = if self.tcp_first { self.receive_message(now, buffer) } else { tcp::Arrived::Nothing };
-        if matches!(arrived, tcp::Arrived::Nothing) {
-            arrived = self.receive_datagram(now, buffer)?;
-        }
-        if !self.tcp_first && matches!(arrived, tcp::Arrived::Nothing) {
-            arrived = self.receive_message(now, buffer);
-        }
+        let arrived = self.network.receive(now, buffer)?;
         match arrived {
             tcp::Arrived::Nothing => Ok(self.rest(now)),
             tcp::Arrived::Other => Ok(Turn::Again),
@@ -467,8 +360,8 @@ impl<R: Role> Adapter<R> {
 
     /// The turn in which there was nothing to do.
     fn rest<'b>(&mut self, now: Instant) -> Turn<'b, R::Event> {
-        let connections = self.tcp.as_ref().and_then(Tcp::next_timeout);
-        let next = [self.role.poll_timeout(), connections, self.deadlines.next()].into_iter().flatten().min();
+        let next =
+            [self.role.poll_timeout(), self.network.next_timeout(), self.deadlines.next()].into_iter().flatten().min();
         if next.is_some_and(|due| due <= now) {
             return Turn::Again;
         }
@@ -482,105 +375,14 @@ impl<R: Role> Adapter<R> {
             Ok(message) => match self.role.receive(now, flow, &message) {
                 Received::Event(event) => return Turn::Message { event, message, flow },
                 Received::Nothing => {}
-                Received::Stray => self.statistics.strays += 1,
+                Received::Stray => self.network.statistics.strays += 1,
             },
             Err(failure) => {
-                self.statistics.malformed += 1;
+                self.network.statistics.malformed += 1;
                 self.role.receive_malformed(now, flow, &failure);
             }
         }
         Turn::Again
-    }
-
-    /// Receives from the connections.
-    fn receive_message(&mut self, now: Instant, buffer: &mut [u8]) -> tcp::Arrived {
-        let Some(tcp) = &mut self.tcp else { return tcp::Arrived::Nothing };
-        let arrived = tcp.receive(now, buffer, &mut self.inputs, &mut self.statistics);
-        if let (tcp::Arrived::Message(flow, length) | tcp::Arrived::Oversized(flow, length), Some(tap)) =
-            (&arrived, &mut self.tap)
-        {
-            tap(Direction::In, tcp.local(*flow), *flow, &buffer[..*length], now);
-        }
-        arrived
-    }
-
-    /// Receives from the socket.
-    fn receive_datagram(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<tcp::Arrived> {
-        let (length, from) = match self.udp.receive(buffer)? {
-            Arrived::Datagram { length, from } => (length, from),
-            Arrived::Truncated => {
-                self.statistics.datagrams_in += 1;
-                self.statistics.truncated += 1;
-                return Ok(tcp::Arrived::Other);
-            }
-            Arrived::Survived => {
-                self.statistics.receive_errors += 1;
-                return Ok(tcp::Arrived::Other);
-            }
-            Arrived::Nothing => return Ok(tcp::Arrived::Nothing),
-        };
-        let bytes = &buffer[..length];
-        let flow = Flow::udp(from.into());
-        self.statistics.datagrams_in += 1;
-        if let Some(tap) = &mut self.tap {
-            tap(Direction::In, self.udp.local, flow, bytes, now);
-        }
-        match Payload::of(bytes) {
-            Payload::NotSip => self.statistics.not_sip += 1,
-            Payload::KeepAlive => self.statistics.keep_alives += 1,
-            Payload::Message if length == buffer.len() => self.statistics.truncated += 1,
-            Payload::Message => return Ok(tcp::Arrived::Message(flow, length)),
-        }
-        Ok(tcp::Arrived::Other)
-    }
-
-    /// Remembers that `flow` waits for room, and asks to be told.
-    fn block(&mut self, flow: Flow) {
-        if self.blocked.is_none() && self.listen(Interest::READABLE | Interest::WRITABLE).is_err() {
-            // No notice will come: the send is simply tried again.
-            self.inputs.push_back(Input::Writable(flow));
-        } else {
-            self.blocked = Some(flow);
-        }
-    }
-
-    fn unblock(&mut self) {
-        if let Some(flow) = self.blocked.take() {
-            // If this fails, a wait ends early now and then.
-            let _ = self.listen(Interest::READABLE);
-            self.inputs.push_back(Input::Writable(flow));
-        }
-    }
-
-    fn listen(&mut self, interest: Interest) -> io::Result<()> {
-        self.poll.registry().reregister(&mut self.udp.socket, SOCKET, interest)
-    }
-
-    /// Takes what the operating system has noticed, within `timeout`.
-    fn collect(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            Err(_) => self.events.clear(),
-            Ok(()) => {}
-        }
-        self.unlooked = 0;
-        let now = self.now();
-        let mut writable = false;
-        for event in &self.events {
-            match (event.token(), &mut self.tcp) {
-                (WAKER, _) => self.woken = true,
-                (SOCKET, _) => {
-                    writable |= event.is_writable();
-                    self.udp.reports_waiting |= event.is_error();
-                }
-                (_, Some(tcp)) => tcp.notice(event, now, &mut self.inputs, &mut self.statistics),
-                (_, None) => {}
-            }
-        }
-        if writable {
-            self.unblock();
-        }
-        Ok(())
     }
 }
 
@@ -591,3 +393,7 @@ mod tests;
 #[cfg(test)]
 #[path = "connection_tests.rs"]
 mod connection_tests;
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod listener_tests;

@@ -3,8 +3,9 @@
 use super::*;
 use crate::echo::{Echo, Said, number, request};
 use core::time::Duration;
-use sip_core::transport::{Address, Ticket};
+use sip_core::transport::{Address, FlowError, Ticket, Transport};
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::sync::Mutex;
 use std::thread;
@@ -139,11 +140,11 @@ fn what_finds_the_socket_full_is_deferred_and_sent_later() {
         adapter.role_mut().send(to, &request(n));
     }
     adapter.role_mut().timer = Some(Instant::ZERO);
-    adapter.udp.full_for = 5;
+    adapter.network.sockets.udp(0).full_for = 5;
     // No event waits behind the full socket.
     assert_eq!(next(&mut adapter), Said::Timer);
     assert_eq!(adapter.statistics().sends_deferred, 3);
-    assert!(adapter.blocked.is_some());
+    assert!(adapter.network.sockets.is_blocked());
     settle(&mut adapter);
     assert_eq!((adapter.statistics().sends_deferred, adapter.statistics().datagrams_out), (5, 1));
     adapter.wait(None).unwrap();

@@ -6,9 +6,9 @@ use super::*;
 use crate::echo::{Echo, Said, request};
 use crate::memory::HeapMemory;
 use sip_core::message::{HeaderName, Writer, response_head};
-use sip_core::transport::Address;
+use sip_core::transport::{Address, FlowError, Transport};
 use sip_core::ua::{Config, Event, UserAgent};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -58,7 +58,7 @@ fn a_request_is_answered_on_its_connection_which_serves_both_ways() {
     assert_eq!(next(&mut one), Said::Response(1));
     // Who asks again gets the one that is there, from either end.
     assert_eq!(connect(&mut one, flow.remote.socket_addr().unwrap()), flow);
-    let ours = one.tcp.as_ref().unwrap().local(flow);
+    let ours = one.network.tcp.as_ref().unwrap().local(flow).unwrap();
     let back = connect(&mut two, ours);
     two.role_mut().send_on(back, &request(2));
     settle(&mut two);
@@ -285,7 +285,7 @@ fn a_peer_that_takes_nothing_holds_up_nobody_else_and_gets_everything_in_the_end
         assert!(adapter.now() < end);
     }
     // What the system has not taken yet goes out before the end.
-    while adapter.tcp.as_ref().unwrap().next_timeout().is_some() {
+    while adapter.network.next_timeout().is_some() {
         settle(&mut adapter);
         adapter.wait(Some(adapter.now() + sip_core::time::Duration::from_millis(20))).unwrap();
         assert!(adapter.now() < end);

@@ -8,10 +8,8 @@ pub(crate) enum Input {
     Connected(Ticket, Flow),
     /// The connection that was asked for can't be had.
     NotConnected(Ticket, FlowError),
-    /// A connection has ended.
+    /// A connection has ended, or the network says that the peer of a datagram is not there.
     Failed(Flow, FlowError),
-    /// The network says that the peer of a datagram is not there.
-    Unreachable(Flow, FlowError),
     /// There is room again.
     Writable(Flow),
     /// A name's addresses.

@@ -1,7 +1,7 @@
 //! Drives a role of `sip-core` over the sockets of std.
 //!
-//! [`Adapter`] binds one UDP socket, listens at its port for TCP, and carries octets, time and host names between them and a
-//! [`Role`](sip_core::role::Role): a user agent, a proxy, a registrar, or one of your own. The application owns the
+//! [`Adapter`] binds one UDP socket, listens at its port for TCP, does the same for further addresses that it is told, and carries
+//! octets, time and host names between them and a [`Role`](sip_core::role::Role): a user agent, a proxy, a registrar, or one of your own. The application owns the
 //! loop: [`poll`](Adapter::poll) does a bounded piece of work and never blocks, [`wait`](Adapter::wait) sleeps until
 //! there is more. [`run`](Adapter::run) is that loop ready-made. Deadlines of the application
 //! ([`set_deadline`](Adapter::set_deadline)) and commands from other threads ([`commands`](Adapter::commands)) come out of the same
@@ -71,7 +71,13 @@
 //! (RFC 3261 §18.1.1, §18.3); a new one begins at the address that the adapter is bound to. One peer that takes no octets
 //! holds up nobody else: what it has to get waits on its connection, which is closed after 32 s without progress. A
 //! connection is closed, too, when what comes over it is no SIP message, because no other could be told from it, and the
-//! role learns of every end. [`limit_connections`](Adapter::limit_connections) bounds them.
+//! role learns of every end. [`limit_connections`](Adapter::limit_connections) bounds them: who comes when there are too many
+//! takes the place of one that was silent for long, unless the role [keeps](sip_core::role::Role::keeps) it.
+//!
+//! # Several addresses
+//! [`listen`](Adapter::listen) adds an address: another interface, another port, the other family. Each has a number, which stands in
+//! the [`Flow`](sip_core::transport::Flow) of what comes in there; what a role sends leaves from the listener that its flow names, so an
+//! answer goes out where its request came in. One full socket holds up no other.
 //!
 //! # A closed port
 //! On Linux and Android the adapter reads the socket's error queue: when the peer's host answers that nothing listens
@@ -86,6 +92,7 @@
 //! that matters.
 #![allow(clippy::std_instead_of_alloc, reason = "sockets and threads need std anyway")]
 
+mod accept;
 mod adapter;
 mod commands;
 mod connection;
@@ -95,8 +102,10 @@ mod echo;
 mod fault;
 mod input;
 pub mod memory;
+mod network;
 mod reports;
 mod resolve;
+mod sockets;
 mod tcp;
 mod turn;
 mod udp;

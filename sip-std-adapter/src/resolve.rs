@@ -29,13 +29,14 @@ struct Answer {
     found: Vec<SocketAddr>,
 }
 
-/// Looks names up for one socket. Its threads start with the first name and end after the drop.
+/// Looks names up for an adapter. Its threads start with the first name and end after the drop.
 pub(crate) struct Resolver {
     waker: Arc<Waker>,
     threads: Option<(Sender<Question>, Receiver<Answer>)>,
     under_way: usize,
-    /// The family of the socket: addresses of the other one are of no use.
+    /// The families of the sockets: addresses of another one are of no use.
     v4: bool,
+    v6: bool,
     /// Whether connections can be had.
     tcp: bool,
 }
@@ -52,8 +53,15 @@ pub(crate) enum Asked {
 }
 
 impl Resolver {
-    pub(crate) fn new(waker: Arc<Waker>, v4: bool, tcp: bool) -> Self {
-        Self { waker, threads: None, under_way: 0, v4, tcp }
+    pub(crate) fn new(waker: Arc<Waker>) -> Self {
+        Self { waker, threads: None, under_way: 0, v4: false, v6: false, tcp: false }
+    }
+
+    /// From now on there is a socket at `local`, and connections if `tcp`.
+    pub(crate) fn reaches(&mut self, local: SocketAddr, tcp: bool) {
+        self.v4 |= local.is_ipv4();
+        self.v6 |= local.is_ipv6();
+        self.tcp |= tcp;
     }
 
     pub(crate) fn ask(
@@ -100,10 +108,11 @@ impl Resolver {
         Some((ticket, self.usable(transport, &found)))
     }
 
-    /// Those that this socket can reach, each once, in the order of the system's resolver (RFC 6724).
+    /// Those that the sockets can reach, each once, in the order of the system's resolver (RFC 6724).
     fn usable(&self, transport: Transport, found: &[SocketAddr]) -> Vec<Target> {
         let mut targets = Vec::new();
-        for address in found.iter().filter(|address| address.is_ipv4() == self.v4 && address.port() != 0) {
+        let reached = |address: &&SocketAddr| if address.is_ipv4() { self.v4 } else { self.v6 };
+        for address in found.iter().filter(reached).filter(|address| address.port() != 0) {
             let target = Target { address: Address::from(*address), transport };
             if targets.len() < TARGETS && !targets.contains(&target) {
                 targets.push(target);

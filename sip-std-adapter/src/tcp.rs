@@ -1,40 +1,29 @@
 //! The connections: those that peers opened and those that the role asked for.
 
+use crate::accept::Listener;
 use crate::connection::{Arrival, Connection, End, State};
-use crate::fault::{flow_error, is_under_way};
+use crate::fault::flow_error;
 use crate::input::Input;
+use crate::network::CONNECTIONS;
 use crate::turn::Statistics;
 use crate::udp::Sent;
 use core::net::SocketAddr;
 use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow, FlowError, Ticket, Transport};
-use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::io::{self, ErrorKind};
-
-/// The listener's token. Those of connections follow: this and the connection's number, which begins with one.
-const LISTENER: Token = Token(2);
+use std::io;
 
 /// Connections at most unless the application says otherwise: half of the descriptors that a process commonly may have.
 const MOST: usize = 512;
-/// Connections accepted in one go at most.
-const ACCEPTS: usize = 16;
-/// Connections that the system keeps for us until they are accepted.
-const BACKLOG: i32 = 128;
 /// For how long the system may connect: until its third SYN had time to be answered.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// For how long a peer may take no octets: 64·T1, when every transaction has given up.
 const STALL: Duration = Duration::from_secs(32);
-/// For how long no message has to have passed before a connection may make room for another: 64·T1, when no transaction
-/// is alive on it.
-const SILENCE: Duration = Duration::from_secs(32);
 /// For how long a connection stays whose peer has sent a message over the limit, so that the answer gets there.
 const LINGER: Duration = Duration::from_secs(2);
-/// When to try again to accept, where the system had nothing left to accept with.
-const RETRY: Duration = Duration::from_millis(100);
 
 /// What became of a wish for a connection.
 pub(crate) enum Dialled {
@@ -60,45 +49,38 @@ pub(crate) enum Arrived {
 
 /// All connections of one adapter.
 pub(crate) struct Tcp {
-    listener: TcpListener,
-    local: SocketAddr,
-    connections: HashMap<u32, Connection>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) connections: HashMap<u32, Connection>,
     /// The connection to each peer, open or about to be, that a request can take (RFC 3261 §18.1.1).
-    peers: HashMap<Address, u32>,
+    pub(crate) peers: HashMap<Address, u32>,
     /// Those that may have octets to be read.
     readable: VecDeque<u32>,
     /// The moments at which a connection is given up.
     deadlines: BTreeSet<(Instant, u32)>,
-    /// When to accept next; none until the system says that somebody is there.
-    accept: Option<Instant>,
     /// Connections so far.
     count: u32,
-    most: usize,
+    pub(crate) most: usize,
 }
 
-impl Tcp {
-    /// Listens at `address`.
-    pub(crate) fn listen(address: SocketAddr, registry: &Registry) -> io::Result<Self> {
-        let socket = socket(address)?;
-        // A port whose last connections linger in TIME_WAIT is free. On Windows the option would share it with anybody.
-        #[cfg(unix)]
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        let mut listener = TcpListener::from_std(socket.into());
-        let local = listener.local_addr()?;
-        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Self {
-            listener,
-            local,
+impl Default for Tcp {
+    fn default() -> Self {
+        Self {
+            listeners: Vec::new(),
             connections: HashMap::new(),
             peers: HashMap::new(),
             readable: VecDeque::new(),
             deadlines: BTreeSet::new(),
-            accept: None,
             count: 0,
             most: MOST,
-        })
+        }
+    }
+}
+
+impl Tcp {
+    /// Listens at one more address, under this number.
+    pub(crate) fn listen(&mut self, number: u8, address: SocketAddr, registry: &Registry) -> io::Result<()> {
+        self.listeners.push(Listener::new(number, address, registry)?);
+        Ok(())
     }
 
     /// How many connections there are, those that are being opened included.
@@ -111,14 +93,14 @@ impl Tcp {
     }
 
     /// Our end of a connection.
-    pub(crate) fn local(&self, flow: Flow) -> SocketAddr {
-        self.connections.get(&flow.connection).map_or(self.local, |connection| connection.local)
+    pub(crate) fn local(&self, flow: Flow) -> Option<SocketAddr> {
+        self.connections.get(&flow.connection).map(|connection| connection.local)
     }
 
     /// When [`expire`](Self::expire) has something to do.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
-        [deadline, self.accept].into_iter().flatten().min()
+        self.listeners.iter().filter_map(|listener| listener.accept).chain(deadline).min()
     }
 
     /// A connection to `remote`: the one that is there, or a new one.
@@ -126,8 +108,8 @@ impl Tcp {
         &mut self,
         now: Instant,
         registry: &Registry,
-        remote: Address,
-        ticket: Ticket,
+        (ticket, remote): (Ticket, Address),
+        keeps: impl Fn(Flow) -> bool,
         inputs: &mut VecDeque<Input>,
         counted: &mut Statistics,
     ) -> Dialled {
@@ -138,7 +120,7 @@ impl Tcp {
             connection.tickets.push(ticket);
             return Dialled::Waiting;
         }
-        let dialled = match self.make_room(now, inputs, counted) {
+        let dialled = match self.make_room(now, keeps, inputs, counted) {
             true => self.dial(now, registry, remote),
             false => Err(FlowError::Other),
         };
@@ -156,35 +138,26 @@ impl Tcp {
 
     /// Begins to connect.
     fn dial(&mut self, now: Instant, registry: &Registry, remote: Address) -> Result<&mut Connection, FlowError> {
-        let same_family = |to: &SocketAddr| to.is_ipv4() == self.local.is_ipv4();
-        let to = remote.socket_addr().filter(same_family).ok_or(FlowError::Unreachable)?;
-        let stream = self.open(to).map_err(|error| flow_error(&error))?;
+        let to = remote.socket_addr().ok_or(FlowError::Unreachable)?;
+        let same_family = |listener: &&Listener| listener.local.is_ipv4() == to.is_ipv4();
+        let listener = self.listeners.iter().find(same_family).ok_or(FlowError::Unreachable)?;
+        let stream = listener.open(to).map_err(|error| flow_error(&error))?;
+        let flow = Flow { remote, transport: Transport::Tcp, listener: listener.number, ..Flow::NONE };
         let connection =
-            self.add(now, registry, stream, remote, State::Connecting).map_err(|error| flow_error(&error))?;
+            self.add(now, registry, stream, flow, State::Connecting).map_err(|error| flow_error(&error))?;
         let number = connection.flow.connection;
         self.peers.insert(remote, number);
         self.set_deadline(number, Some(now + PATIENCE));
         self.connections.get_mut(&number).ok_or(FlowError::Other)
     }
 
-    /// A socket that is being connected, from the address that we listen at.
-    fn open(&self, to: SocketAddr) -> io::Result<TcpStream> {
-        let socket = socket(to)?;
-        if !self.local.ip().is_unspecified() {
-            socket.bind(&SocketAddr::new(self.local.ip(), 0).into())?;
-        }
-        match socket.connect(&to.into()) {
-            Err(error) if !is_under_way(&error) => Err(error),
-            _ => Ok(TcpStream::from_std(socket.into())),
-        }
-    }
-
-    fn add(
+    /// Adds a connection: `flow` without its number.
+    pub(crate) fn add(
         &mut self,
         now: Instant,
         registry: &Registry,
         mut stream: TcpStream,
-        remote: Address,
+        flow: Flow,
         state: State,
     ) -> io::Result<&mut Connection> {
         // Best effort: a small message waits a little where the option is not to be had.
@@ -193,7 +166,7 @@ impl Tcp {
         self.count = self.count.checked_add(1).unwrap_or(1);
         let number = self.count;
         registry.register(&mut stream, token(number), Interest::READABLE | Interest::WRITABLE)?;
-        let flow = Flow { remote, connection: number, transport: Transport::Tcp, ..Flow::NONE };
+        let flow = Flow { connection: number, ..flow };
         Ok(self.connections.entry(number).insert_entry(Connection::new(stream, flow, local, state, now)).into_mut())
     }
 
@@ -233,11 +206,12 @@ impl Tcp {
         inputs: &mut VecDeque<Input>,
         counted: &mut Statistics,
     ) {
-        if event.token() == LISTENER {
-            self.accept = Some(now);
+        if let Some(listener) = self.listeners.iter_mut().find(|listener| listener.token() == event.token()) {
+            listener.accept = Some(now);
             return;
         }
-        let Some(number) = event.token().0.checked_sub(LISTENER.0).and_then(|number| u32::try_from(number).ok()) else {
+        let Some(number) = event.token().0.checked_sub(CONNECTIONS).and_then(|number| u32::try_from(number).ok())
+        else {
             return;
         };
         let Some(connection) = self.connections.get_mut(&number) else { return };
@@ -282,7 +256,7 @@ impl Tcp {
         }
     }
 
-    fn queue(&mut self, number: u32) {
+    pub(crate) fn queue(&mut self, number: u32) {
         if let Some(connection) = self.connections.get_mut(&number)
             && !core::mem::replace(&mut connection.queued, true)
         {
@@ -347,11 +321,12 @@ impl Tcp {
         &mut self,
         now: Instant,
         registry: &Registry,
+        keeps: impl Fn(Flow) -> bool,
         inputs: &mut VecDeque<Input>,
         counted: &mut Statistics,
     ) {
-        if self.accept.is_some_and(|at| at <= now) {
-            self.accept = self.accept_some(now, registry, inputs, counted);
+        for index in 0..self.listeners.len() {
+            self.accept(index, now, registry, &keeps, inputs, counted);
         }
         while let Some((at, number)) = self.deadlines.first().copied()
             && at <= now
@@ -360,52 +335,6 @@ impl Tcp {
             let error = if connecting { FlowError::Unreachable } else { FlowError::Closed };
             self.end(number, error, inputs, counted);
         }
-    }
-
-    /// Accepts; gives when to go on.
-    fn accept_some(
-        &mut self,
-        now: Instant,
-        registry: &Registry,
-        inputs: &mut VecDeque<Input>,
-        counted: &mut Statistics,
-    ) -> Option<Instant> {
-        for _ in 0..ACCEPTS {
-            match self.listener.accept() {
-                Ok((stream, from)) => {
-                    if !self.make_room(now, inputs, counted) {
-                        counted.connections_refused += 1;
-                        continue;
-                    }
-                    let remote = Address::from(from);
-                    // One that is closed already is as if it had not come.
-                    let Ok(connection) = self.add(now, registry, stream, remote, State::Open) else { continue };
-                    let number = connection.flow.connection;
-                    counted.connections_accepted += 1;
-                    self.peers.entry(remote).or_insert(number);
-                    self.queue(number);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-                Err(error) if is_about_the_peer(&error) => {}
-                // No descriptor or no memory is left.
-                Err(_) => {
-                    counted.accept_errors += 1;
-                    return Some(now + RETRY);
-                }
-            }
-        }
-        Some(now)
-    }
-
-    /// Whether there is room for one more connection; one that was silent for long gives way.
-    fn make_room(&mut self, now: Instant, inputs: &mut VecDeque<Input>, counted: &mut Statistics) -> bool {
-        if self.connections.len() < self.most {
-            return true;
-        }
-        let silent = self.connections.values().filter(|one| one.state == State::Open && now >= one.used + SILENCE);
-        let Some(number) = silent.min_by_key(|one| one.used).map(|one| one.flow.connection) else { return false };
-        self.end(number, FlowError::Closed, inputs, counted);
-        true
     }
 
     /// Lets a connection go on without the role, and for a moment only.
@@ -419,7 +348,13 @@ impl Tcp {
     }
 
     /// Ends a connection and has the role told.
-    fn end(&mut self, number: u32, error: FlowError, inputs: &mut VecDeque<Input>, counted: &mut Statistics) {
+    pub(crate) fn end(
+        &mut self,
+        number: u32,
+        error: FlowError,
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) {
         let Some(connection) = self.remove(number, counted) else { return };
         match connection.state {
             State::Open => inputs.push_back(Input::Failed(connection.flow, error)),
@@ -463,23 +398,7 @@ impl Tcp {
 }
 
 fn token(number: u32) -> Token {
-    Token(LISTENER.0 + number as usize)
-}
-
-/// A socket for connections of the family of `address`.
-fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        // As for datagrams: one socket, one family.
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
-/// Whether accepting failed because of the peer that was to be accepted.
-fn is_about_the_peer(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
+    Token(CONNECTIONS + number as usize)
 }
 
 #[cfg(test)]

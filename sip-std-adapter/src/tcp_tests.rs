@@ -1,6 +1,7 @@
 //! Connections whose time the test gives, over 127.0.0.1.
 
 use super::*;
+use crate::accept::SILENCE;
 use mio::{Events, Poll};
 use std::io::{Read, Write};
 
@@ -10,6 +11,8 @@ struct Rig {
     poll: Poll,
     inputs: VecDeque<Input>,
     counted: Statistics,
+    /// The connection that the role keeps.
+    kept: Flow,
 }
 
 const TICKET: Ticket = Ticket::new(7);
@@ -21,12 +24,17 @@ fn at(seconds: u64) -> Instant {
 impl Rig {
     fn new() -> Self {
         let poll = Poll::new().unwrap();
-        let tcp = Tcp::listen("127.0.0.1:0".parse().unwrap(), poll.registry()).unwrap();
-        Self { tcp, poll, inputs: VecDeque::new(), counted: Statistics::default() }
+        let mut tcp = Tcp::default();
+        tcp.listen(0, "127.0.0.1:0".parse().unwrap(), poll.registry()).unwrap();
+        Self { tcp, poll, inputs: VecDeque::new(), counted: Statistics::default(), kept: Flow::NONE }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.tcp.listeners[0].local
     }
 
     fn dial(&self) -> std::net::TcpStream {
-        let stream = std::net::TcpStream::connect(self.tcp.local).unwrap();
+        let stream = std::net::TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(core::time::Duration::from_secs(5))).unwrap();
         stream
     }
@@ -48,7 +56,8 @@ impl Rig {
     }
 
     fn expire(&mut self, now: Instant) {
-        self.tcp.expire(now, self.poll.registry(), &mut self.inputs, &mut self.counted);
+        let kept = self.kept;
+        self.tcp.expire(now, self.poll.registry(), |flow| flow == kept, &mut self.inputs, &mut self.counted);
     }
 
     fn receive(&mut self, now: Instant) -> Arrived {
@@ -56,15 +65,16 @@ impl Rig {
     }
 
     fn connect(&mut self, now: Instant, to: SocketAddr) -> Dialled {
-        let (inputs, counted) = (&mut self.inputs, &mut self.counted);
-        self.tcp.connect(now, self.poll.registry(), Address::from(to), TICKET, inputs, counted)
+        let (kept, inputs, counted) = (self.kept, &mut self.inputs, &mut self.counted);
+        let wanted = (TICKET, Address::from(to));
+        self.tcp.connect(now, self.poll.registry(), wanted, |flow| flow == kept, inputs, counted)
     }
 }
 
 #[test]
 fn who_does_not_answer_in_time_can_not_be_connected_to() {
     let (mut rig, other) = (Rig::new(), Rig::new());
-    assert!(matches!(rig.connect(at(1), other.tcp.local), Dialled::Waiting));
+    assert!(matches!(rig.connect(at(1), other.address()), Dialled::Waiting));
     assert_eq!(rig.tcp.next_timeout(), Some(at(1) + PATIENCE));
     // That the system has connected it meanwhile has not been noticed.
     rig.expire(at(8));
@@ -130,4 +140,30 @@ fn a_hundred_connections_at_once_are_all_accepted() {
         ended = rig.inputs.len();
     }
     assert_eq!((rig.tcp.count(), rig.tcp.peers.len(), rig.tcp.next_timeout()), (0, 0, None));
+}
+
+#[test]
+fn a_connection_that_the_role_keeps_makes_no_room_for_strangers() {
+    let mut rig = Rig::new();
+    rig.tcp.limit(2);
+    let _phone = rig.dial();
+    rig.until(at(1), |rig| rig.tcp.count() == 1);
+    rig.kept = rig.tcp.connections.values().next().unwrap().flow;
+    let _stranger = rig.dial();
+    rig.until(at(2), |rig| rig.tcp.count() == 2);
+    // The phone was silent for longer, and is asked about once: the stranger gives way.
+    let _second = rig.dial();
+    rig.until(at(2) + SILENCE, |rig| rig.counted.connections_accepted == 3);
+    let kept = |rig: &Rig| rig.tcp.connections.values().any(|one| one.flow == rig.kept);
+    assert!(kept(&rig) && rig.tcp.count() == 2);
+    // Nobody gives way where all others are of use.
+    let _third = rig.dial();
+    rig.until(at(3) + SILENCE, |rig| rig.counted.connections_refused == 1);
+    // No longer registered, it is a connection like any other.
+    rig.kept = Flow::NONE;
+    assert!(!matches!(
+        rig.connect(at(2) + SILENCE + SILENCE, "127.0.0.1:9".parse().unwrap()),
+        Dialled::Failed(FlowError::Other)
+    ));
+    assert_eq!((rig.tcp.count(), rig.counted.connections_closed), (2, 2));
 }

@@ -1,0 +1,166 @@
+//! Who is let in: the sockets that accept connections, and whose connection gives way when there are too many.
+
+use crate::connection::State;
+use crate::fault::is_under_way;
+use crate::input::Input;
+use crate::network::ACCEPTING;
+use crate::tcp::Tcp;
+use crate::turn::Statistics;
+use core::net::SocketAddr;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use sip_core::time::{Duration, Instant};
+use sip_core::transport::{Address, Flow, FlowError, Transport};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+
+/// Connections accepted in one go at most.
+const ACCEPTS: usize = 16;
+/// Connections that the system keeps for us until they are accepted.
+const BACKLOG: i32 = 128;
+/// For how long no message has to have passed before a connection may make room for another: 64·T1, when no transaction
+/// is alive on it.
+pub(crate) const SILENCE: Duration = Duration::from_secs(32);
+/// When to try again to accept, where the system had nothing left to accept with.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// A socket that accepts connections.
+pub(crate) struct Listener {
+    socket: TcpListener,
+    /// The number that flows name.
+    pub(crate) number: u8,
+    pub(crate) local: SocketAddr,
+    /// When to accept next; none until the system says that somebody is there.
+    pub(crate) accept: Option<Instant>,
+}
+
+impl Listener {
+    pub(crate) fn new(number: u8, address: SocketAddr, registry: &Registry) -> io::Result<Self> {
+        let socket = socket(address)?;
+        // A port whose last connections linger in TIME_WAIT is free. On Windows the option would share it with anybody.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let socket = TcpListener::from_std(socket.into());
+        let local = socket.local_addr()?;
+        let mut listener = Self { socket, number, local, accept: None };
+        let token = listener.token();
+        registry.register(&mut listener.socket, token, Interest::READABLE)?;
+        Ok(listener)
+    }
+
+    pub(crate) fn token(&self) -> Token {
+        Token(ACCEPTING + usize::from(self.number))
+    }
+
+    /// A socket that is being connected, from the address that this one listens at.
+    pub(crate) fn open(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        let socket = socket(to)?;
+        if !self.local.ip().is_unspecified() {
+            socket.bind(&SocketAddr::new(self.local.ip(), 0).into())?;
+        }
+        match socket.connect(&to.into()) {
+            Err(error) if !is_under_way(&error) => Err(error),
+            _ => Ok(TcpStream::from_std(socket.into())),
+        }
+    }
+}
+
+impl Tcp {
+    /// Accepts whom the system has for one listener, if it is time to.
+    pub(crate) fn accept(
+        &mut self,
+        index: usize,
+        now: Instant,
+        registry: &Registry,
+        keeps: &impl Fn(Flow) -> bool,
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) {
+        for _ in 0..ACCEPTS {
+            let Some(listener) = self.listeners.get_mut(index) else { return };
+            if listener.accept.is_none_or(|at| at > now) {
+                return;
+            }
+            match listener.socket.accept() {
+                Ok((stream, from)) => {
+                    let remote = Address::from(from);
+                    let flow = Flow { remote, transport: Transport::Tcp, listener: listener.number, ..Flow::NONE };
+                    self.admit(now, registry, (stream, flow), keeps, inputs, counted);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => listener.accept = None,
+                Err(error) if is_about_the_peer(&error) => {}
+                // No descriptor or no memory is left.
+                Err(_) => {
+                    counted.accept_errors += 1;
+                    listener.accept = Some(now + RETRY);
+                }
+            }
+        }
+    }
+
+    /// Takes a connection that a peer has opened, if there is room.
+    fn admit(
+        &mut self,
+        now: Instant,
+        registry: &Registry,
+        (stream, flow): (TcpStream, Flow),
+        keeps: &impl Fn(Flow) -> bool,
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) {
+        if !self.make_room(now, keeps, inputs, counted) {
+            counted.connections_refused += 1;
+            return;
+        }
+        // One that is closed already is as if it had not come.
+        let Ok(connection) = self.add(now, registry, stream, flow, State::Open) else { return };
+        let number = connection.flow.connection;
+        counted.connections_accepted += 1;
+        self.peers.entry(flow.remote).or_insert(number);
+        self.queue(number);
+    }
+
+    /// Whether there is room for one more connection; one that was silent for long gives way, unless the role `keeps` it.
+    pub(crate) fn make_room(
+        &mut self,
+        now: Instant,
+        keeps: impl Fn(Flow) -> bool,
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) -> bool {
+        if self.connections.len() < self.most {
+            return true;
+        }
+        loop {
+            let silent =
+                self.connections.values_mut().filter(|one| one.state == State::Open && now >= one.used + SILENCE);
+            let Some(connection) = silent.min_by_key(|one| one.used) else { return false };
+            if !keeps(connection.flow) {
+                let number = connection.flow.connection;
+                self.end(number, FlowError::Closed, inputs, counted);
+                return true;
+            }
+            // The role is asked about it once in that time, not for each stranger.
+            connection.used = now;
+        }
+    }
+}
+
+/// A socket for connections of the family of `address`.
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // As for datagrams: one socket, one family.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Whether accepting failed because of the peer that was to be accepted.
+fn is_about_the_peer(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
+}

@@ -1,0 +1,307 @@
+//! What an adapter has of the operating system: the sockets, the connections, the names, and what they report.
+
+use crate::input::Input;
+use crate::resolve::{Asked, Resolver};
+use crate::sockets::Sockets;
+use crate::tcp::{self, Dialled, Tcp};
+use crate::turn::{Direction, Statistics, Tap};
+use crate::udp::{Arrived, Sent, Udp};
+use core::net::SocketAddr;
+use core::time::Duration;
+use mio::{Events, Poll, Token};
+use sip_core::time::Instant;
+use sip_core::transport::{Flow, FlowError, Payload, Target, Ticket, Transport};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time;
+
+/// Inputs that wait at most while the error queue is read: what it holds can stay there.
+const REPORTS: usize = 32;
+/// How many polls there are at most between two looks at what the connections have.
+const LOOK: u32 = 16;
+/// How often a free port is looked for that datagrams and connections can share.
+const PORTS: u32 = 32;
+
+const WAKER: Token = Token(0);
+/// The token of the first datagram socket; those of further listeners follow.
+const SOCKETS: usize = 1;
+/// As many as a flow can name.
+const LISTENERS: usize = 256;
+/// The token of the first socket that accepts connections.
+pub(crate) const ACCEPTING: usize = SOCKETS + LISTENERS;
+/// A connection's token is this and its number.
+pub(crate) const CONNECTIONS: usize = ACCEPTING + LISTENERS;
+
+/// The answer to a role's wish for a connection or for a name's addresses.
+pub(crate) enum Answer<T> {
+    /// This is it.
+    Now(T),
+    /// It will come as an input.
+    Later,
+}
+
+pub(crate) struct Network {
+    pub(crate) sockets: Sockets,
+    pub(crate) tcp: Option<Tcp>,
+    poll: Poll,
+    events: Events,
+    epoch: time::Instant,
+    resolver: Resolver,
+    pub(crate) waker: Arc<mio::Waker>,
+    /// What the role has yet to be told.
+    pub(crate) inputs: VecDeque<Input>,
+    /// The last wait was ended by the waker.
+    pub(crate) woken: bool,
+    /// The next receive begins with the connections.
+    tcp_first: bool,
+    /// Polls since the last look at what the connections have.
+    unlooked: u32,
+    pub(crate) statistics: Statistics,
+    pub(crate) tap: Option<Box<Tap>>,
+}
+
+impl Network {
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
+        Ok(Self {
+            sockets: Sockets::default(),
+            tcp: None,
+            poll,
+            events: Events::with_capacity(64),
+            epoch: time::Instant::now(),
+            resolver: Resolver::new(Arc::clone(&waker)),
+            waker,
+            inputs: VecDeque::new(),
+            woken: false,
+            tcp_first: false,
+            unlooked: 0,
+            statistics: Statistics::default(),
+            tap: None,
+        })
+    }
+
+    /// Listens at one more address, for datagrams and, if `tcp`, for connections at the same port; gives the listener's number.
+    pub(crate) fn listen(&mut self, address: SocketAddr, tcp: bool) -> io::Result<u8> {
+        let number = u8::try_from(self.sockets.addresses().len())
+            .map_err(|_| io::Error::new(ErrorKind::InvalidInput, "more addresses than a flow can name"))?;
+        let registry = self.poll.registry();
+        let mut tries = if address.port() == 0 { PORTS } else { 1 };
+        let udp = loop {
+            tries -= 1;
+            let udp = Udp::bind(address)?;
+            if !tcp {
+                break udp;
+            }
+            match self.tcp.get_or_insert_default().listen(number, udp.local, registry) {
+                Ok(()) => break udp,
+                Err(error) if tries == 0 || error.kind() != ErrorKind::AddrInUse => return Err(error),
+                Err(_) => {}
+            }
+        };
+        self.resolver.reaches(udp.local, tcp);
+        self.sockets.add(udp, Token(SOCKETS + usize::from(number)), registry)?;
+        Ok(number)
+    }
+
+    /// Sends a message, or puts it off: the role is told what became of it.
+    pub(crate) fn send(&mut self, now: Instant, flow: Flow, bytes: &[u8]) -> Sent {
+        let sent = match (flow.transport, &mut self.tcp) {
+            (Transport::Udp, _) => self.sockets.send(flow, bytes),
+            (Transport::Tcp, Some(tcp)) => tcp.send(now, flow, bytes, &mut self.statistics),
+            _ => Sent::Failed(FlowError::Closed),
+        };
+        match sent {
+            Sent::Done => {
+                self.statistics.datagrams_out += u64::from(flow.transport == Transport::Udp);
+                self.show(Direction::Out, flow, bytes, now);
+            }
+            Sent::Blocked => {
+                self.statistics.sends_deferred += 1;
+                if flow.transport == Transport::Udp {
+                    self.sockets.block(flow, self.poll.registry(), &mut self.inputs);
+                }
+            }
+            Sent::Lost => self.statistics.sends_lost += 1,
+            Sent::Failed(_) => self.statistics.sends_failed += 1,
+        }
+        sent
+    }
+
+    fn show(&mut self, way: Direction, flow: Flow, bytes: &[u8], now: Instant) {
+        if self.tap.is_none() {
+            return;
+        }
+        let connection = self.tcp.as_ref().and_then(|tcp| tcp.local(flow));
+        let listener = || self.sockets.addresses().nth(usize::from(flow.listener));
+        if let (Some(local), Some(tap)) = (connection.or_else(listener), &mut self.tap) {
+            tap(way, local, flow, bytes, now);
+        }
+    }
+
+    /// The addresses of a name.
+    pub(crate) fn resolve(
+        &mut self,
+        ticket: Ticket,
+        host: &[u8],
+        port: Option<u16>,
+        transport: Transport,
+        secure: bool,
+    ) -> Answer<Vec<Target>> {
+        match self.resolver.ask(ticket, host, port, transport, secure) {
+            Asked::Answered(targets) => Answer::Now(targets),
+            Asked::Waiting => Answer::Later,
+            Asked::Refused => {
+                self.statistics.lookups_refused += 1;
+                Answer::Now(Vec::new())
+            }
+        }
+    }
+
+    /// The flow to a target: a connection that is there or is to be opened, or datagrams, which need none. `keeps` says which
+    /// connections must not make room for it.
+    pub(crate) fn connect(
+        &mut self,
+        now: Instant,
+        ticket: Ticket,
+        target: Target,
+        keeps: impl Fn(Flow) -> bool,
+    ) -> Answer<Result<Flow, FlowError>> {
+        let listener = target.address.socket_addr().and_then(|remote| self.sockets.towards(remote));
+        let dialled = match (target.transport, &mut self.tcp) {
+            (Transport::Udp, _) => {
+                let listener = listener.unwrap_or_default();
+                Dialled::Open(Flow { listener, ..Flow::udp(target.address) })
+            }
+            (Transport::Tcp, Some(tcp)) => {
+                let (inputs, counted) = (&mut self.inputs, &mut self.statistics);
+                tcp.connect(now, self.poll.registry(), (ticket, target.address), keeps, inputs, counted)
+            }
+            _ => Dialled::Failed(FlowError::Unsupported),
+        };
+        match dialled {
+            Dialled::Open(flow) => Answer::Now(Ok(flow)),
+            Dialled::Waiting => Answer::Later,
+            Dialled::Failed(error) => Answer::Now(Err(error)),
+        }
+    }
+
+    /// Closes a connection because the role says so.
+    pub(crate) fn close(&mut self, flow: Flow) {
+        if let Some(tcp) = &mut self.tcp {
+            tcp.close(flow, &mut self.statistics);
+        }
+    }
+
+    /// The time: since this was made.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    /// The same as a role has it.
+    pub(crate) fn now(&self) -> Instant {
+        Instant::from_millis(u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Looks at what the system has noticed, where that can't wait for the next sleep.
+    pub(crate) fn look(&mut self) -> io::Result<()> {
+        self.unlooked = self.unlooked.saturating_add(1);
+        if self.sockets.is_blocked() || self.tcp.is_some() && self.unlooked >= LOOK {
+            self.collect(Some(Duration::ZERO))?;
+        }
+        Ok(())
+    }
+
+    /// Fetches what the error queues, the resolver and the connections have. `keeps` says which connections must not make
+    /// room for others.
+    pub(crate) fn gather(&mut self, now: Instant, keeps: impl Fn(Flow) -> bool) {
+        while self.inputs.len() < REPORTS {
+            let Some((flow, error)) = self.sockets.next_report() else { break };
+            self.statistics.unreachable += 1;
+            self.inputs.push_back(Input::Failed(flow, error));
+        }
+        while let Some((ticket, targets)) = self.resolver.next() {
+            self.inputs.push_back(Input::Resolved(ticket, targets));
+        }
+        if let Some(tcp) = &mut self.tcp {
+            tcp.expire(now, self.poll.registry(), keeps, &mut self.inputs, &mut self.statistics);
+        }
+    }
+
+    /// When the connections want to be looked at.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.tcp.as_ref().and_then(Tcp::next_timeout)
+    }
+
+    /// Receives at most one message, from the sockets and the connections by turns.
+    pub(crate) fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<tcp::Arrived> {
+        self.tcp_first = !self.tcp_first;
+        let mut arrived = if self.tcp_first { self.receive_message(now, buffer) } else { tcp::Arrived::Nothing };
+        if matches!(arrived, tcp::Arrived::Nothing) {
+            arrived = self.receive_datagram(now, buffer)?;
+        }
+        if !self.tcp_first && matches!(arrived, tcp::Arrived::Nothing) {
+            arrived = self.receive_message(now, buffer);
+        }
+        Ok(arrived)
+    }
+
+    /// Receives from the connections.
+    fn receive_message(&mut self, now: Instant, buffer: &mut [u8]) -> tcp::Arrived {
+        let Some(tcp) = &mut self.tcp else { return tcp::Arrived::Nothing };
+        let arrived = tcp.receive(now, buffer, &mut self.inputs, &mut self.statistics);
+        if let tcp::Arrived::Message(flow, length) | tcp::Arrived::Oversized(flow, length) = arrived {
+            self.show(Direction::In, flow, &buffer[..length], now);
+        }
+        arrived
+    }
+
+    /// Receives from the sockets.
+    fn receive_datagram(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<tcp::Arrived> {
+        let (listener, length, from) = match self.sockets.receive(buffer)? {
+            (listener, Arrived::Datagram { length, from }) => (listener, length, from),
+            (_, Arrived::Truncated) => {
+                self.statistics.datagrams_in += 1;
+                self.statistics.truncated += 1;
+                return Ok(tcp::Arrived::Other);
+            }
+            (_, Arrived::Survived) => {
+                self.statistics.receive_errors += 1;
+                return Ok(tcp::Arrived::Other);
+            }
+            (_, Arrived::Nothing) => return Ok(tcp::Arrived::Nothing),
+        };
+        let bytes = &buffer[..length];
+        let flow = Flow { listener, ..Flow::udp(from.into()) };
+        self.statistics.datagrams_in += 1;
+        self.show(Direction::In, flow, bytes, now);
+        match Payload::of(bytes) {
+            Payload::NotSip => self.statistics.not_sip += 1,
+            Payload::KeepAlive => self.statistics.keep_alives += 1,
+            Payload::Message if length == buffer.len() => self.statistics.truncated += 1,
+            Payload::Message => return Ok(tcp::Arrived::Message(flow, length)),
+        }
+        Ok(tcp::Arrived::Other)
+    }
+
+    /// Takes what the operating system has noticed, within `timeout`.
+    pub(crate) fn collect(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            Err(_) => self.events.clear(),
+            Ok(()) => {}
+        }
+        self.unlooked = 0;
+        let now = self.now();
+        for event in &self.events {
+            match (event.token(), &mut self.tcp) {
+                (WAKER, _) => self.woken = true,
+                (Token(..ACCEPTING), _) => self.sockets.notice(event, self.poll.registry(), &mut self.inputs),
+                (_, Some(tcp)) => tcp.notice(event, now, &mut self.inputs, &mut self.statistics),
+                (_, None) => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -11,9 +11,8 @@ use crate::error::Error;
 use crate::memory::{Block, Entry, Handle, Octets};
 use crate::message::{Message, Method, Uri};
 use crate::random::{HashKey, Key};
-use crate::time::Instant;
 use crate::transaction::{NewRequest, TransactionId};
-use crate::transport::{Flow, Sizing};
+use crate::transport::Flow;
 
 /// The state of a dialog (RFC 3261 §12).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -51,39 +50,23 @@ pub struct Dialog {
     remote_request: u16,
     /// Whether the peer made the dialog.
     is_callee: bool,
-    /// Whether the peer's name or connection has to be asked for, or was and is waited for.
-    pub(crate) lookup: Lookup,
     /// The call that owns the dialog; none when it is an unwanted fork that is being ended.
     pub(crate) call: Handle,
     /// The next dialog of the same call.
     pub(crate) next: Handle,
     /// The INVITE that waits for its outcome: ours or the peer's.
     pub(crate) invite: TransactionId,
-    /// CSeq of the INVITE that [`ack`](Self::ack) acknowledges.
+    /// CSeq of our INVITE that was acknowledged last; zero for none.
     pub(crate) ack_seq: u32,
-    /// Our ACK to the last 2xx, for every repetition of it.
-    pub(crate) ack: Block,
-    /// The connection that was opened for the ACK; zero for none.
-    pub(crate) ack_connection: u32,
-    /// What the size rule says of the ACK.
-    pub(crate) ack_sizing: Sizing,
-    /// When our ACK is no longer needed; zero without one.
-    pub(crate) ack_until: Instant,
+    /// The INVITE that is or will be acknowledged, as long as its 2xx may be repeated.
+    pub(crate) ack_of: TransactionId,
+    /// The ACK that waits to be sent.
+    pub(crate) ack: TransactionId,
+    /// What the ACK has behind its head, for every repetition of the 2xx: credentials, headers and body; none when it has
+    /// neither.
+    pub(crate) ack_end: Block,
     /// Digest sessions whose credentials go into the dialog's requests.
     pub(crate) sessions: [u32; 2],
-}
-
-/// Where the question for a dialog's flow stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) enum Lookup {
-    /// No question is open.
-    #[default]
-    None = 0,
-    /// To be asked.
-    Due,
-    /// Asked.
-    Asked,
 }
 
 /// What a dialog is made of.
@@ -130,7 +113,6 @@ impl Dialog {
         self.identity = identity;
         self.way = way;
         self.source = by.source;
-        self.lookup = Lookup::None;
         let (message, seq) = (by.message, by.message.cseq().number);
         // A response says nothing of the peer's numbers, a request nothing of ours.
         self.key = if message.is_request() {
@@ -149,11 +131,6 @@ impl Dialog {
         self.release(octets);
         self.identity = Identity::ZERO;
         self.state = State::Early;
-    }
-
-    /// When its timer fires.
-    pub(crate) fn earliest_deadline(&self) -> Option<Instant> {
-        Instant::earliest(&[self.ack_until])
     }
 
     /// The key under which the dialog is found.
@@ -257,7 +234,7 @@ impl Dialog {
 
     /// Gives the dialog's octets back.
     pub(crate) fn release<O: Octets>(&mut self, octets: &mut O) {
-        for block in [&mut self.identity.block, &mut self.ack] {
+        for block in [&mut self.identity.block, &mut self.ack_end] {
             octets.release(core::mem::take(block));
         }
     }
@@ -274,15 +251,13 @@ impl Entry for Dialog {
         remote_seq: 0,
         remote_request: 0,
         is_callee: false,
-        lookup: Lookup::None,
         call: Handle::NONE,
         next: Handle::NONE,
         invite: TransactionId::NONE,
         ack_seq: 0,
-        ack: Block::NONE,
-        ack_connection: 0,
-        ack_sizing: Sizing::ZERO,
-        ack_until: Instant::ZERO,
+        ack_of: TransactionId::NONE,
+        ack: TransactionId::NONE,
+        ack_end: Block::NONE,
         sessions: [0; 2],
     };
 

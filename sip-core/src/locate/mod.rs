@@ -107,7 +107,12 @@ pub fn question<O: Octets>(transactions: TransactionsRef<'_, O>, id: Transaction
         let server_name = via.map_or(&b""[..], |via| via.host().as_bytes());
         return Some(Question::Connect { target: known.target(), server_name });
     }
-    Some(Question::of(&next_hop(&message, transactions.is_strict(id))?, known))
+    let next_hop = next_hop(&message, transactions.is_strict(id));
+    if next_hop.is_none() && !known.is_none() {
+        // Where the peer was last: that has no name.
+        return Some(Question::Connect { target: known.target(), server_name: b"" });
+    }
+    Some(Question::of(&next_hop?, known))
 }
 
 #[cfg(test)]

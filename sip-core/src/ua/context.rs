@@ -19,12 +19,8 @@ pub(super) const RESERVED_TRANSACTIONS: usize = 2;
 
 /// Ready list of calls and registrations: there is an event to tell.
 pub(super) const TELL: usize = 0;
-/// Ready list of dialogs (an ACK) and registrations (a keep-alive): there is something to send.
+/// Ready list of registrations: there is a keep-alive to send.
 pub(super) const SEND: usize = 1;
-/// Ready list of what waits for a blocked socket.
-pub(super) const BLOCKED: usize = 2;
-/// Ready list of dialogs whose next hop has to be looked up.
-pub(super) const LOOK_UP: usize = 3;
 
 /// All else of a user agent that is not lent by its memory.
 #[derive(Clone, Copy, Debug)]
@@ -123,11 +119,6 @@ impl<'a, O: Octets> Context<'a, O> {
     pub(super) fn schedule_call(&mut self, handle: Handle) {
         let deadline = self.calls.get(handle).and_then(CallEntry::earliest_deadline);
         self.calls.set_timer(handle, deadline);
-    }
-
-    pub(super) fn schedule_dialog(&mut self, handle: Handle) {
-        let deadline = self.dialogs.get(handle).and_then(Dialog::earliest_deadline);
-        self.dialogs.set_timer(handle, deadline);
     }
 
     pub(super) fn schedule_registration(&mut self, handle: Handle) {

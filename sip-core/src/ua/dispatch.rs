@@ -1,17 +1,19 @@
 //! The way of a message, a timer or a lost flow to whom it concerns (RFC 3261 §8.1.3, §8.2, §12.2).
 
+use super::Step;
 use super::config::Text;
-use super::context::{BLOCKED, Context, SEND, TELL};
-use super::event::{Call, Event};
+use super::context::{Context, TELL};
+use super::event::{Call, Event, Origin, OutgoingRequest, Registration};
 use super::headers::{Field, list_contains_method, list_contains_tag};
 use super::usage::invite::InviteTransaction;
 use super::usage::registration::Texts;
+use super::usage::request::RequestTransaction;
 use super::usage::{Failure, Tries, UsageId};
 use crate::memory::{Block, Octets};
 use crate::message::{HeaderName, Message, Method, Scheme, Uri};
 use crate::role::Received;
 use crate::transaction::{Expired, ExpiredKind, ServerMatch, TransactionId};
-use crate::transport::Flow;
+use crate::transport::{Flow, Target};
 
 impl<O: Octets> Context<'_, O> {
     /// A response.
@@ -251,14 +253,11 @@ impl<O: Octets> Context<'_, O> {
         self.reply(request, 200, &rows);
     }
 
-    /// Works off calls', dialogs' and registrations' timers; the transactions' are worked off as events are polled.
+    /// Works off calls' and registrations' timers; the transactions' are worked off as events are polled.
     pub(super) fn handle_timeout(&mut self) {
         self.core.expire_to = self.now;
         while let Some(call) = self.calls.expired(self.now) {
             self.call_due(call);
-        }
-        while let Some(dialog) = self.dialogs.expired(self.now) {
-            self.dialog_due(dialog);
         }
         while cfg!(feature = "registration")
             && let Some(registration) = self.registrations.expired(self.now)
@@ -302,20 +301,27 @@ impl<O: Octets> Context<'_, O> {
     fn transaction_over(&mut self, expired: Expired) -> Option<Event> {
         let usage = UsageId::of(expired.user).0;
         let failure = match expired.kind {
-            ExpiredKind::Ended => return None,
+            ExpiredKind::Ended => {
+                if let UsageId::Invite(which) = usage {
+                    self.invite_over(which, expired.id);
+                }
+                return None;
+            }
             ExpiredKind::TimerC => {
                 self.send_cancel(expired.id, Block::NONE);
                 return None;
             }
             ExpiredKind::TimedOut => Failure::Timeout,
-            ExpiredKind::FlowFailed => Failure::Flow,
-            ExpiredKind::FlowLost => {
-                let is_bye = matches!(usage, UsageId::Invite(InviteTransaction::Bye(_)));
-                if usage.awaits_another_connection() || is_bye && self.transactions.send_again(self.now, expired.id) {
-                    return None;
-                }
-                Failure::Flow
+            ExpiredKind::FlowLost if usage.awaits_another_connection() => return None,
+            // A BYE goes out once more, by a new connection.
+            ExpiredKind::FlowFailed | ExpiredKind::FlowLost
+                if matches!(usage, UsageId::Invite(InviteTransaction::Bye(_)))
+                    && self.transactions.flow(expired.id).transport.is_reliable()
+                    && self.transactions.send_again(self.now, expired.id) =>
+            {
+                return None;
             }
+            ExpiredKind::FlowFailed | ExpiredKind::FlowLost => Failure::Flow,
         };
         let again = self.fail_over(expired.id, usage);
         if expired.kind == ExpiredKind::FlowLost {
@@ -358,16 +364,56 @@ impl<O: Octets> Context<'_, O> {
 
     /// What was put back for `flow` may be offered again.
     pub(super) fn flow_writable(&mut self, flow: Flow) {
-        self.transactions.flow_writable(flow);
-        let mut next = self.dialogs.first(BLOCKED);
-        while let Some(dialog) = next {
-            next = self.dialogs.next_ready(dialog);
-            if self.dialogs.get(dialog).is_some_and(|entry| flow.carries(entry.ack_flow())) {
-                let table = &mut self.dialogs;
-                table.unlink_ready(dialog);
-                table.push(dialog, SEND);
-            }
-        }
         // A keep-alive that was blocked is not worth repeating.
+        self.transactions.flow_writable(flow);
+    }
+
+    /// What the next request that waits for its flow has to ask for, or what is to be told of it first.
+    pub(super) fn next_question(&mut self) -> Option<Step> {
+        let id = self.transactions.poll_parked()?;
+        let (usage, tries) = UsageId::of(self.transactions.user(id));
+        if let Some((sizes, by_datagram)) = self.transactions.take_oversize(id) {
+            // A repeated ACK was told of when it was sent first.
+            let repeated = tries.total > 0 && matches!(usage, UsageId::Invite(InviteTransaction::Ack(_)));
+            let of = self.origin(usage).filter(|_| !repeated);
+            return Some(of.map_or(Step::Again, |of| Step::Event(Event::Oversize { of, sizes, by_datagram })));
+        }
+        let flow = self.transactions.flow(id);
+        if !flow.is_none() && !flow.needs_connection() {
+            self.transactions.launch(self.now, id, flow);
+            return Some(Step::Again);
+        }
+        Some(Step::LookUp(id))
+    }
+
+    /// What the application knows a request by; `None` for those that it has not asked for.
+    fn origin(&self, usage: UsageId) -> Option<Origin> {
+        match usage {
+            UsageId::Invite(which) => {
+                let call = self.call_of(which);
+                (!call.is_none()).then_some(Origin::Call(Call(call)))
+            }
+            UsageId::Registration(registration) => Some(Origin::Registration(Registration(registration))),
+            UsageId::Request(RequestTransaction::Outgoing(number)) => Some(Origin::Request(OutgoingRequest(number))),
+            UsageId::None | UsageId::Request(RequestTransaction::Incoming) => None,
+        }
+    }
+
+    /// The targets of the name that a request asked for; none when it has no address.
+    pub(super) fn resolved(&mut self, id: TransactionId, targets: &[Target]) {
+        self.give_fallback(id);
+        self.transactions.resolved(self.now, id, targets);
+    }
+
+    /// The connection that a request asked for can't be had.
+    pub(super) fn connect_failed(&mut self, id: TransactionId) {
+        self.give_fallback(id);
+        self.transactions.unreachable(self.now, id);
+    }
+
+    /// Where a request has no way, it goes inside a dialog where the peer's last message came from.
+    fn give_fallback(&mut self, id: TransactionId) {
+        let source = self.dialog_source(id);
+        self.transactions.set_fallback(id, source);
     }
 }

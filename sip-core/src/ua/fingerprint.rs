@@ -45,9 +45,9 @@ pub(super) fn write<O: Octets>(
             UsageId::Request(RequestTransaction::Outgoing(_)) => 2,
             UsageId::Invite(InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_)) => 6,
             UsageId::Invite(InviteTransaction::Initial(call)) => calls.get(call).map_or(3, |entry| content.call(entry)),
-            UsageId::Invite(InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog)) => {
-                dialogs.get(dialog).map_or(4, |entry| content.dialog(entry))
-            }
+            UsageId::Invite(
+                InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog) | InviteTransaction::Ack(dialog),
+            ) => dialogs.get(dialog).map_or(4, |entry| content.dialog(entry)),
             UsageId::Registration(handle) => registrations.get(handle).map_or(5, |entry| content.registration(entry)),
         };
         one(|hasher| {
@@ -94,9 +94,8 @@ impl<O: Octets> Content<'_, '_, O> {
     fn dialog(&self, entry: &Dialog) -> u64 {
         one(|hasher| {
             self.view.octets.get(entry.identity().block).hash(hasher);
-            (entry.state(), entry.way(), entry.source(), entry.lookup, entry.ack_sizing).hash(hasher);
-            (entry.sequence(), entry.ack_seq, self.left(entry.ack_until)).hash(hasher);
-            (self.view.octets.get(entry.ack), entry.is_callee()).hash(hasher);
+            (entry.state(), entry.way(), entry.source()).hash(hasher);
+            (entry.sequence(), entry.ack_seq, self.view.octets.get(entry.ack_end), entry.is_callee()).hash(hasher);
             (entry.invite.is_none(), entry.sessions != [0; 2]).hash(hasher);
         })
     }

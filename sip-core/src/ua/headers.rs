@@ -42,6 +42,8 @@ pub(super) enum Field<'a> {
     CredentialsOf(Block),
     /// Rows that are kept as they are written.
     Kept(Block),
+    /// The end of a message that is kept as it is written, the body included; nothing when there is none.
+    End(Block),
 }
 
 /// The head of a message inside a dialog.
@@ -116,6 +118,8 @@ impl Settings {
                     }
                 }
                 Field::Kept(block) => writer.raw(kept.get(block)),
+                Field::End(Block::NONE) => {}
+                Field::End(block) => return writer.raw(kept.get(block)),
             }
         }
         content.write(writer);

@@ -17,7 +17,6 @@ mod outside;
 mod reply;
 mod size;
 mod usage;
-mod way;
 
 pub use auth::MAX_CREDENTIALS;
 pub use config::Config;
@@ -30,25 +29,26 @@ pub use usage::registration::{RegistrationEntry, RegistrationInfo, RegistrationS
 
 use crate::dialog::Dialog;
 use crate::error::{ConfigError, Error};
+use crate::locate::{self, Question};
 use crate::log;
 use crate::memory::{Handle, Octets, TableRef};
-use crate::message::{Header, Malformed, Message, Method};
+use crate::message::{Header, Malformed, Message, Method, Uri};
 use crate::random::{Random, Seed};
 use crate::role::{Action, Received, Role, SendId};
 use crate::time::Instant;
 use crate::transaction::{Layer, ReplyId, TransactionId, TransactionsRef};
 use crate::transport::datagram_limit;
 use crate::transport::{Flow, FlowError, Target, Ticket};
-use context::{BLOCKED, Context, Core, SEND};
+use context::{Context, Core, SEND};
 #[cfg(feature = "fingerprint")]
 use core::hash::Hasher;
-use way::Waiter;
+use usage::UsageId;
+use usage::registration::Texts;
 
 /// Tables that a [`SendId`] can point into.
 const TRANSACTION: u8 = 0;
-const DIALOG: u8 = 1;
-const REGISTRATION: u8 = 2;
-const REPLY: u8 = 3;
+const REGISTRATION: u8 = 1;
+const REPLY: u8 = 2;
 
 /// The keep-alive of RFC 5626 §3.5.1.
 const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
@@ -331,10 +331,6 @@ impl<M: Memory> UserAgent<M> {
         if let Some(id) = context.transactions.poll_reply() {
             return Some(Step::SendReply(id));
         }
-        if let Some(dialog) = context.dialogs.first(SEND) {
-            context.dialogs.unlink_ready(dialog);
-            return Some(Step::SendAck(dialog));
-        }
         if let Some(id) = context.transactions.poll_send() {
             return Some(Step::SendTransaction(id));
         }
@@ -353,10 +349,9 @@ impl<M: Memory> UserAgent<M> {
 enum Step {
     Event(Event),
     SendReply(ReplyId),
-    SendAck(Handle),
     SendTransaction(TransactionId),
     SendKeepAlive(Handle),
-    LookUp(Waiter, Ticket),
+    LookUp(TransactionId),
     /// Something else has become ready.
     Again,
 }
@@ -412,11 +407,11 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn flow_connected(&mut self, now: Instant, ticket: Ticket, flow: Flow) {
-        self.context(now).connected(Waiter::of(ticket), flow);
+        self.context(now).transactions.launch(now, id_of(ticket), flow);
     }
 
     fn connect_failed(&mut self, now: Instant, ticket: Ticket, _error: FlowError) {
-        self.context(now).connect_failed(Waiter::of(ticket));
+        self.context(now).connect_failed(id_of(ticket));
     }
 
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError) {
@@ -431,7 +426,7 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn resolved(&mut self, now: Instant, ticket: Ticket, targets: &[Target]) {
-        self.context(now).resolved(Waiter::of(ticket), targets);
+        self.context(now).resolved(id_of(ticket), targets);
     }
 
     fn poll_action(&mut self, now: Instant) -> Option<Action<'_, Event>> {
@@ -441,9 +436,7 @@ impl<M: Memory> Role for UserAgent<M> {
         loop {
             match self.next_step(now)? {
                 Step::Again => {}
-                Step::LookUp(waiter, ticket) if self.question(waiter, ticket).is_none() => {
-                    self.context(now).resolved(waiter, &[]);
-                }
+                Step::LookUp(id) if self.question(id).is_none() => self.context(now).resolved(id, &[]),
                 step => return self.lend(step),
             }
         }
@@ -454,7 +447,6 @@ impl<M: Memory> Role for UserAgent<M> {
         let mut context = self.context(Instant::ZERO);
         match id.table {
             TRANSACTION => context.transactions.defer(TransactionId(handle)),
-            DIALOG => context.dialogs.push(handle, BLOCKED),
             REPLY => context.transactions.defer_reply(ReplyId::from_bits(id.entry)),
             _ => {}
         }
@@ -463,7 +455,6 @@ impl<M: Memory> Role for UserAgent<M> {
     fn poll_timeout(&self) -> Option<Instant> {
         [
             self.transactions().next_timeout(),
-            self.dialogs().next_deadline(),
             self.call_table().next_deadline(),
             self.registration_table().next_deadline(),
         ]
@@ -478,10 +469,36 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 }
 
+/// The request that a question was asked for.
+fn id_of(ticket: Ticket) -> TransactionId {
+    TransactionId(Handle::from_bits(ticket.number()))
+}
+
 impl<M: Memory> UserAgent<M> {
+    /// The registrar that a REGISTER goes to instead of where its Request-URI leads.
+    fn registrar_of(&self, id: TransactionId) -> Option<Uri<'_>> {
+        let UsageId::Registration(handle) = UsageId::of(self.transactions().user(id)).0 else { return None };
+        let texts = Texts::of(self.memory.view().octets.get(self.registration_table().get(handle)?.texts));
+        Uri::parse(texts.registrar).ok()
+    }
+
+    /// What a request that waits for its flow is missing, as an action; `None` when nobody could answer.
+    fn question(&self, id: TransactionId) -> Option<Action<'_, Event>> {
+        let question = match self.registrar_of(id) {
+            Some(registrar) => Question::of(&registrar, self.transactions().flow(id)),
+            None => locate::question(self.transactions(), id)?,
+        };
+        let ticket = Ticket::new(id.0.bits());
+        Some(match question {
+            Question::Connect { target, server_name } => Action::Connect { ticket, target, server_name },
+            Question::Resolve { host, port, transport, secure } => {
+                Action::Resolve { ticket, host, port, transport, secure }
+            }
+        })
+    }
+
     /// Joins a step with the octets it is about.
     fn lend(&self, step: Step) -> Option<Action<'_, Event>> {
-        let view = self.memory.view();
         let send = |table, handle: Handle, flow, bytes| Action::Send {
             id: SendId { table, entry: handle.bits() },
             flow,
@@ -493,10 +510,6 @@ impl<M: Memory> UserAgent<M> {
                 let (bytes, flow) = self.transactions().lend_reply(id)?;
                 Some(Action::Send { id: SendId { table: REPLY, entry: id.to_bits() }, flow, bytes })
             }
-            Step::SendAck(handle) => {
-                let entry = self.dialogs().get(handle)?;
-                Some(send(DIALOG, handle, entry.ack_flow(), view.octets.get(entry.ack)))
-            }
             Step::SendKeepAlive(handle) if cfg!(feature = "registration") => {
                 let entry = self.registration_table().get(handle)?;
                 Some(send(REGISTRATION, handle, entry.flow, KEEP_ALIVE))
@@ -505,7 +518,7 @@ impl<M: Memory> UserAgent<M> {
                 let (bytes, flow) = self.transactions().lend(id)?;
                 Some(send(TRANSACTION, id.0, flow, bytes))
             }
-            Step::LookUp(waiter, ticket) => self.question(waiter, ticket),
+            Step::LookUp(id) => self.question(id),
             Step::Again | Step::SendKeepAlive(_) => None,
         }
     }

@@ -7,6 +7,7 @@ use super::context::{Context, Core};
 use super::headers::Field;
 use super::usage::registration::Texts;
 use crate::error::{Argument, Error};
+use crate::locate::flow_to;
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Uri, Writer};
 use crate::random::Token;
@@ -120,6 +121,16 @@ pub(super) fn check_from(from: &str) -> Result<(), Error> {
 }
 
 impl<O: Octets> Context<'_, O> {
+    /// The flow for a request outside of a dialog to `uri`: to the proxy when there is one; none when it is not yet known.
+    pub(super) fn flow_to(&self, uri: &Uri<'_>) -> Flow {
+        let settings = &self.core.settings;
+        let proxy = settings.text(self.transactions.octets.get(settings.block()), Text::Proxy);
+        match Uri::parse(proxy) {
+            Ok(proxy) => flow_to(&proxy, settings.transport),
+            Err(_) => flow_to(uri, settings.transport),
+        }
+    }
+
     /// Writes a request outside of any dialog and starts its transaction.
     pub(super) fn send_outside(
         &mut self,

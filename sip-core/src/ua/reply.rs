@@ -3,10 +3,10 @@
 use super::content::Content;
 use super::context::Context;
 use super::headers::Field;
-use super::usage::UsageId;
+use crate::error::Capacity;
 use crate::memory::{Block, Octets};
 use crate::message::{Malformed, Message};
-use crate::transaction::NewOnce;
+use crate::transaction::{NewOnce, TransactionId, User};
 use crate::transport::Flow;
 
 /// Octets that the user agent reserves for its stateless replies.
@@ -33,11 +33,15 @@ impl<O: Octets> Context<'_, O> {
         self.transactions.reply_malformed(self.source, failure, tag);
     }
 
-    /// Sends a request once and without a transaction. Without room for it the peer repeats what it answers.
-    pub(super) fn send_once(&mut self, flow: Flow, block: Block) {
-        let once = NewOnce { block, flow, user: UsageId::None.new_user(), reserved: false };
-        if self.transactions.once(self.now, once).is_err() {
-            self.transactions.octets.release(block);
-        }
+    /// Sends an ACK once and without a transaction. Without room for it its octets are given back: the peer repeats its 2xx.
+    pub(super) fn send_once(
+        &mut self,
+        flow: Flow,
+        block: Block,
+        user: User,
+        reserved: bool,
+    ) -> Result<TransactionId, Capacity> {
+        let sent = self.transactions.once(self.now, NewOnce { block, flow, user, reserved });
+        sent.inspect_err(|_| self.transactions.octets.release(block))
     }
 }

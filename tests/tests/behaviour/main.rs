@@ -1,5 +1,6 @@
 //! The behaviours of the user agent, one a file: one program, because each program takes the compiler ten seconds.
 
+mod ack_by_connection;
 mod adversary;
 mod answers;
 mod call;

@@ -73,6 +73,7 @@ fn a_name_is_resolved_for_each_request_and_for_the_ack() {
     phones.wait(1);
     assert_eq!(wire.expect(&phones, "ACK").uri(), "sip:wire@phone.example.com");
     wire.send(&mut phones, alice, &invite.response(200, "x", rows, ANSWER));
+    phones.wait(1);
     wire.expect(&phones, "ACK");
     phones.hang_up(alice, call);
     phones.wait(1);

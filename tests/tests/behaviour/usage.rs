@@ -130,11 +130,11 @@ fn figures(watched: &Watched) -> [[usize; 3]; 2] {
 fn what_ordinary_calls_use() {
     for (calls, hold, caller, callee) in [
         (1, false, [4, 1, 2200], [4, 1, 2400]),
-        (1, true, [7, 1, 2550], [8, 1, 2400]),
-        (2, false, [6, 2, 3300], [8, 2, 3350]),
-        (2, true, [14, 2, 3600], [16, 2, 3350]),
-        (4, false, [11, 4, 5450], [15, 4, 5250]),
-        (4, true, [17, 4, 5750], [21, 4, 5250]),
+        (1, true, [7, 1, 2250], [8, 1, 2400]),
+        (2, false, [6, 2, 3000], [8, 2, 3350]),
+        (2, true, [14, 2, 3050], [16, 2, 3350]),
+        (4, false, [11, 4, 4550], [15, 4, 5250]),
+        (4, true, [17, 4, 4600], [21, 4, 5250]),
     ] {
         let found = figures(&Watched::evening(calls, hold));
         println!("{calls} calls, held {hold}: {found:?} transactions, dialogs, octets");

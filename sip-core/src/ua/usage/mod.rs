@@ -71,6 +71,7 @@ impl UsageId {
             Self::Invite(InviteTransaction::Bye(dialog)) => (4, dialog.bits()),
             Self::Invite(InviteTransaction::LateFork(bits)) => (5, u64::from(bits)),
             Self::Invite(InviteTransaction::Abandoned(bits)) => (9, u64::from(bits)),
+            Self::Invite(InviteTransaction::Ack(dialog)) => (10, dialog.bits()),
             Self::Registration(registration) => (6, registration.bits()),
             Self::Request(RequestTransaction::Outgoing(number)) => (7, u64::from(number)),
             Self::Request(RequestTransaction::Incoming) => (8, 0),
@@ -102,6 +103,7 @@ impl UsageId {
             7 => Self::Request(RequestTransaction::Outgoing(bits as u32)),
             8 => Self::Request(RequestTransaction::Incoming),
             9 => Self::Invite(InviteTransaction::Abandoned(bits as u32)),
+            10 => Self::Invite(InviteTransaction::Ack(handle)),
             _ => Self::None,
         };
         (usage, tries)
@@ -123,6 +125,7 @@ mod tests {
             UsageId::Invite(InviteTransaction::Bye(handle)),
             UsageId::Invite(InviteTransaction::LateFork(0x8765_4321)),
             UsageId::Invite(InviteTransaction::Abandoned(0x8765_4321)),
+            UsageId::Invite(InviteTransaction::Ack(handle)),
             UsageId::Registration(handle),
             UsageId::Request(RequestTransaction::Outgoing(7)),
             UsageId::Request(RequestTransaction::Incoming),

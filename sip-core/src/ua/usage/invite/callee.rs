@@ -10,7 +10,7 @@ use crate::time::{Duration, Instant};
 use crate::transaction::TransactionId;
 use crate::ua::config::Text;
 use crate::ua::content::Content;
-use crate::ua::context::{BLOCKED, Context, SEND};
+use crate::ua::context::Context;
 use crate::ua::event::{Call, Cause, Event};
 use crate::ua::headers::Field;
 use crate::ua::usage::UsageId;
@@ -323,19 +323,6 @@ impl<O: Octets> Context<'_, O> {
         }
         self.limit_ringing(call, invite.expires());
         Received::Event(Event::Reinvite { call: Call(call) })
-    }
-
-    /// Our ACK is no longer needed.
-    pub(in crate::ua) fn dialog_due(&mut self, dialog: Handle) {
-        let Some(entry) = self.dialogs.get_mut(dialog) else { return };
-        entry.ack_until = Instant::ZERO;
-        let ack = core::mem::take(&mut entry.ack);
-        self.transactions.octets.release(ack);
-        let table = &mut self.dialogs;
-        if matches!(table.ready_list(dialog), Some(SEND | BLOCKED)) {
-            table.unlink_ready(dialog);
-        }
-        self.schedule_dialog(dialog);
     }
 
     /// A timer of a call fires.

@@ -256,6 +256,7 @@ impl<O: Octets> Context<'_, O> {
         self.choose_dialog(call, dialog);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.confirm();
+            entry.ack_of = id;
             entry.sessions = sessions;
             entry.sent(response.cseq().number);
         }

@@ -2,21 +2,22 @@
 
 use crate::dialog::{Identity, Maker};
 use crate::error::{Capacity, Error};
+use crate::locate::flow_to;
 use crate::memory::{Block, Handle, Octets};
 use crate::message::{Message, Method, Scheme, Uri};
+use crate::random::Token;
 use crate::role::Received;
 use crate::transaction::{NewClient, TransactionId, User};
-use crate::transport::{Flow, Sizing};
+use crate::transport::Flow;
 use crate::ua::auth::Answers;
 use crate::ua::content::Content;
 use crate::ua::context::Context;
 use crate::ua::event::Event;
 use crate::ua::headers::{DialogHead, Field};
-use crate::ua::usage::UsageId;
 use crate::ua::usage::invite::InviteTransaction;
 use crate::ua::usage::invite::machine::Exchange;
 use crate::ua::usage::request::RequestTransaction;
-use crate::ua::way::hop_flow;
+use crate::ua::usage::{Tries, UsageId};
 
 /// What an ACK or BYE takes beside the texts of its dialog, at most: Via, Max-Forwards, CSeq, User-Agent, the row names.
 const WITHOUT_TEXTS: usize = 320;
@@ -45,11 +46,12 @@ impl<O: Octets> Context<'_, O> {
         Ok(())
     }
 
-    /// The way to a next hop; to the source when there is none, and none when it has to be looked up.
+    /// The way to a next hop; to the source when there is none, and none when it has to be looked up. No connection is part of
+    /// it: that is asked for with each request, because it may be closed meanwhile.
     fn way_to(&self, next_hop: Option<Uri<'_>>) -> Flow {
         match next_hop {
-            None => self.source,
-            found => hop_flow(found, self.core.settings.transport),
+            None => Flow { connection: 0, ..self.source },
+            Some(uri) => flow_to(&uri, self.core.settings.transport),
         }
     }
 
@@ -74,7 +76,7 @@ impl<O: Octets> Context<'_, O> {
             let branch = self.core.random.token();
             let head = DialogHead { identity, method: Method::Ack, seq, branch, flow, answers };
             if let Ok(ack) = self.write_in_dialog(&head, false, &[], &Content::NONE) {
-                self.send_once(flow, ack);
+                let _ = self.send_once(flow, ack, UsageId::None.new_user(), false);
             }
             let branch = self.core.random.token();
             let head = DialogHead { method: Method::Bye, seq: seq.saturating_add(1), branch, ..head };
@@ -113,9 +115,10 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    /// Takes the new remote target of a 2xx and the way to it. Without room for it the old one stays.
-    pub(in crate::ua) fn refresh_target(&mut self, dialog: Handle, response: &Message<'_>) {
+    /// Takes what the 2xx to our re-INVITE brings: the new remote target and the way to it. Without room for it the old one stays.
+    pub(in crate::ua) fn refresh_target(&mut self, dialog: Handle, invite: TransactionId, response: &Message<'_>) {
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
+        entry.ack_of = invite;
         entry.set_source(self.source);
         if let Some(target) = entry.identity().new_target(response, self.transactions.octets) {
             self.set_target(dialog, Some(target), Block::NONE);
@@ -150,11 +153,12 @@ impl<O: Octets> Context<'_, O> {
         let octets = &mut *self.transactions.octets;
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
         if entry.set_target(text, block, octets) {
-            entry.set_way(hop_flow(entry.texts(octets).next_hop(), self.core.settings.transport));
+            let next_hop = entry.texts(octets).next_hop();
+            entry.set_way(next_hop.map_or(Flow::NONE, |uri| flow_to(&uri, self.core.settings.transport)));
         }
     }
 
-    /// Writes and sends the ACK to a 2xx; it is kept for every repetition of the 2xx.
+    /// Sends the ACK to a 2xx. What makes it up is kept for every repetition of the 2xx.
     ///
     /// `invite` is the block of the INVITE, whose credentials the ACK repeats (RFC 3261 §22.1).
     pub(in crate::ua) fn send_ack(
@@ -164,29 +168,69 @@ impl<O: Octets> Context<'_, O> {
         invite: Block,
         content: &Content<'_>,
     ) -> Result<(), Error> {
-        let branch = self.core.random.token();
-        let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
+        self.release_ack(dialog);
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return Err(Error::Gone) };
+        let (invite_id, before) = (entry.ack_of, core::mem::take(&mut entry.ack));
+        let has_end = !content.is_empty() || entry.sessions != [0; 2];
+        // One that still waits is that of a 2xx before, which the request behind it has acknowledged.
+        self.transactions.abandon(before);
+        if has_end {
+            let settings = &self.core.settings;
+            let end = self.transactions.octets.write(content.room(), true, |kept, writer| {
+                settings.write_rest(kept, writer, &[Field::CredentialsOf(invite)], content);
+            })?;
+            if let Some(entry) = self.dialogs.get_mut(dialog) {
+                entry.ack_end = end;
+            }
+        }
+        let sent = self.repeat_ack(dialog, seq, Tries::default());
+        if sent.is_err() || self.transactions.state(invite_id).is_none() {
+            self.release_ack(dialog);
+        }
+        sent
+    }
+
+    /// Sends the ACK of a dialog: each time the same one, to where its remote target is now. `tries` tells the first one.
+    fn repeat_ack(&mut self, dialog: Handle, seq: u32, tries: Tries) -> Result<(), Error> {
+        let Some(entry) = self.dialogs.get(dialog) else { return Err(Error::Gone) };
+        if self.transactions.state(entry.ack).is_some() {
+            // It waits for its way, or for the socket.
+            return Ok(());
+        }
+        let (end, reserved) = (entry.ack_end, !entry.call.is_none());
+        let branch = self.core.hash.hasher().number(entry.key().bits()).number(u64::from(seq)).finish();
         let head = DialogHead {
             identity: entry.identity(),
             method: Method::Ack,
             seq,
-            branch,
+            branch: Token::new(branch.bits()),
             flow: entry.way(),
             answers: &Answers::NONE,
         };
-        let block = self.write_in_dialog(&head, true, &[Field::CredentialsOf(invite)], content)?;
-        let patience = self.sixty_four_t1();
-        let (octets, table) = (&mut *self.transactions.octets, &mut self.dialogs);
-        if let Some(entry) = table.get_mut(dialog) {
-            octets.release(core::mem::replace(&mut entry.ack, block));
+        let block = self.write_in_dialog(&head, true, &[Field::End(end)], &Content::NONE)?;
+        let id =
+            self.send_once(head.flow, block, UsageId::Invite(InviteTransaction::Ack(dialog)).user(tries), reserved)?;
+        self.mark_strict(id, &head);
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
+            entry.ack = id;
             entry.ack_seq = seq;
-            entry.ack_connection = 0;
-            entry.ack_sizing = Sizing::ZERO;
-            entry.ack_until = self.now + patience;
         }
-        self.schedule_dialog(dialog);
-        self.offer_ack(dialog);
         Ok(())
+    }
+
+    /// Gives back what an ACK was kept for, the repetitions of its 2xx.
+    pub(in crate::ua) fn release_ack(&mut self, dialog: Handle) {
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
+            self.transactions.octets.release(core::mem::take(&mut entry.ack_end));
+        }
+    }
+
+    /// Tells a request whose way has to be looked up that a strict router is next.
+    fn mark_strict(&mut self, id: TransactionId, head: &DialogHead<'_>) {
+        let identity = head.identity;
+        if head.flow.is_none() && identity.texts(self.transactions.octets.get(identity.block)).is_strict() {
+            self.transactions.set_strict(id);
+        }
     }
 
     /// The ACK to a 2xx waits for the application's answer; until then the INVITE is kept for its credentials.
@@ -196,32 +240,35 @@ impl<O: Octets> Context<'_, O> {
         self.transactions.octets.release(core::mem::replace(&mut entry.kept_invite, block));
         entry.invite_seq = seq;
         entry.exchange = Exchange::AnswerDue;
+        let dialog = entry.dialog;
+        self.release_ack(dialog);
     }
 
-    /// Where the last message came from in the dialog that a request of ours belongs to; none when no message can be sent there
-    /// as it is.
+    /// Where a request of ours goes when its target can't be reached: where the peer's last message in its dialog came from. None
+    /// for a `sips` target when that is no TLS: it never goes out in plain text (RFC 3261 §26.2.2).
     pub(in crate::ua) fn dialog_source(&self, id: TransactionId) -> Flow {
         let dialog = match UsageId::of(self.transactions.user(id)).0 {
-            UsageId::Invite(InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog)) => Some(dialog),
+            UsageId::Invite(
+                InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog) | InviteTransaction::Ack(dialog),
+            ) => Some(dialog),
             UsageId::Request(RequestTransaction::Outgoing(_)) => self.dialog_of_own(id),
             _ => None,
         };
-        let source = dialog.map_or(Flow::NONE, |dialog| self.fallback(dialog));
-        if source.needs_connection() { Flow::NONE } else { source }
-    }
-
-    /// Where a message goes in a dialog whose target can't be reached: where the peer's last one came from. None for a `sips`
-    /// target when that is no TLS: it never goes out in plain text (RFC 3261 §26.2.2).
-    pub(in crate::ua) fn fallback(&self, dialog: Handle) -> Flow {
-        let Some(entry) = self.dialogs.get(dialog) else { return Flow::NONE };
-        unless_plain(entry.source(), entry.texts(self.transactions.octets).next_hop())
+        let Some(entry) = dialog.and_then(|dialog| self.dialogs.get(dialog)) else { return Flow::NONE };
+        let source = entry.source();
+        if source.needs_connection() {
+            return Flow::NONE;
+        }
+        unless_plain(source, entry.texts(self.transactions.octets).next_hop())
     }
 
     /// A 2xx was repeated: so is its ACK (RFC 3261 §13.2.2.4).
     pub(in crate::ua) fn acknowledge_again(&mut self, dialog: Handle, seq: u32) {
-        if self.dialogs.get(dialog).is_some_and(|entry| entry.ack_seq == seq && !entry.ack.is_none()) {
-            self.forget_ack_connection(dialog);
-            self.offer_ack(dialog);
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return };
+        if entry.ack_seq == seq {
+            entry.set_source(self.source);
+            // Without room for it the peer repeats its 2xx.
+            let _ = self.repeat_ack(dialog, seq, Tries { total: 1, repeated: 0 });
         }
     }
 
@@ -265,9 +312,7 @@ impl<O: Octets> Context<'_, O> {
         let head = DialogHead { identity, method, seq, branch, flow, answers };
         let block = self.write_in_dialog(&head, reserved, rows, content)?;
         let id = self.send_request(NewClient { block, flow, method, branch: branch.into(), user, reserved })?;
-        if flow.is_none() && identity.texts(self.transactions.octets.get(identity.block)).is_strict() {
-            self.transactions.set_strict(id);
-        }
+        self.mark_strict(id, &head);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.sent(seq);
         }

@@ -32,6 +32,8 @@ pub(in crate::ua) enum InviteTransaction {
     Reinvite(Handle),
     /// Our BYE; the dialog.
     Bye(Handle),
+    /// Our ACK to a 2xx, which has no transaction and waits to be sent once; the dialog.
+    Ack(Handle),
     /// Our INVITE, whose call and dialog are over; part of the dialog's key, by which a 2xx of another fork is known.
     LateFork(u32),
     /// The same before any provisional response came: with the first it is cancelled (RFC 3261 §9.1).
@@ -91,7 +93,31 @@ impl<O: Octets> Context<'_, O> {
                     self.end_later(call, cause, status);
                 }
             }
-            InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => {}
+            // The next repetition of the 2xx tries again.
+            InviteTransaction::Ack(_) | InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => {}
+        }
+    }
+
+    /// The call that one of its requests belongs to; none when that is over.
+    pub(in crate::ua) fn call_of(&self, which: InviteTransaction) -> Handle {
+        match which {
+            InviteTransaction::Initial(call) => call,
+            InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog) | InviteTransaction::Ack(dialog) => {
+                self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call)
+            }
+            InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => Handle::NONE,
+        }
+    }
+
+    /// The transaction of one of our INVITEs is over: no repetition of its 2xx will be known, and its ACK is not needed.
+    pub(in crate::ua) fn invite_over(&mut self, which: InviteTransaction, id: TransactionId) {
+        let dialog = match which {
+            InviteTransaction::Initial(call) => self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog),
+            InviteTransaction::Reinvite(dialog) => dialog,
+            _ => return,
+        };
+        if self.dialogs.get(dialog).is_some_and(|entry| entry.ack_of == id) {
+            self.release_ack(dialog);
         }
     }
 
@@ -125,7 +151,7 @@ impl<O: Octets> Context<'_, O> {
                 self.dialogs.get(dialog).is_some_and(|entry| entry.state() == crate::dialog::State::Confirmed)
             }
             InviteTransaction::Bye(dialog) => self.dialogs.get(dialog).is_some(),
-            InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => false,
+            InviteTransaction::Ack(_) | InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => false,
         }
     }
 
@@ -147,7 +173,7 @@ impl<O: Octets> Context<'_, O> {
                     entry.sessions = sessions;
                 }
             }
-            InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => {}
+            InviteTransaction::Ack(_) | InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => {}
         }
     }
 
@@ -156,7 +182,7 @@ impl<O: Octets> Context<'_, O> {
         match which {
             InviteTransaction::Reinvite(dialog) => self.dialogs.get(dialog).is_none(),
             InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => true,
-            InviteTransaction::Initial(_) | InviteTransaction::Bye(_) => false,
+            InviteTransaction::Initial(_) | InviteTransaction::Bye(_) | InviteTransaction::Ack(_) => false,
         }
     }
 

@@ -78,7 +78,7 @@ impl<O: Octets> Context<'_, O> {
         let offered = self.calls.get(call).is_some_and(|entry| entry.offered);
         let mut answer_due = false;
         if status < 300 {
-            self.refresh_target(dialog, response);
+            self.refresh_target(dialog, id, response);
             let (seq, invite) = (response.cseq().number, self.transactions.block(id));
             answer_due = !offered && !response.body().is_empty() && !ending;
             if answer_due {

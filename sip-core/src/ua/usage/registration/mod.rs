@@ -24,7 +24,6 @@ use crate::ua::context::{Context, SEND, TELL};
 use crate::ua::event::{Event, Registration, RegistrationCause};
 use crate::ua::headers::Field;
 use crate::ua::outside::{Head, Parties, check_target};
-use crate::ua::way::uri_flow;
 use machine::{Bound, Failed, Indication, Input, Machine, Retry, Send, State, Timer};
 
 /// The longest lifetime that a registrar may ask for with a 423, in seconds: a week.
@@ -114,7 +113,7 @@ impl<O: Octets> Context<'_, O> {
         let (call_id, proxied) = (texts.call_id, texts.registrar.is_empty());
         let flow = Uri::parse(texts.next_hop()).map_or(Flow::NONE, |uri| {
             // Without a registrar it goes where any request to the domain does.
-            if proxied { self.flow_to(&uri) } else { uri_flow(&uri, self.core.settings.transport) }
+            if proxied { self.flow_to(&uri) } else { crate::locate::flow_to(&uri, self.core.settings.transport) }
         });
         let head = Head {
             method: Method::Register,

@@ -240,8 +240,6 @@ impl<O: Octets> Context<'_, O> {
         self.transactions.octets.release(core::mem::replace(&mut entry.kept_invite, block));
         entry.invite_seq = seq;
         entry.exchange = Exchange::AnswerDue;
-        let dialog = entry.dialog;
-        self.release_ack(dialog);
     }
 
     /// Where a request of ours goes when its target can't be reached: where the peer's last message in its dialog came from. None

@@ -17,6 +17,10 @@ pub enum Capacity {
     Calls,
     /// Every registration entry is taken.
     Registrations,
+    /// Every response context of a proxy is taken.
+    Contexts,
+    /// Every branch entry of a proxy is taken.
+    Branches,
     /// The message needs `needed` octets, more than are free.
     Octets {
         /// Octets that the message needs.
@@ -108,6 +112,14 @@ pub enum Argument {
     Contact,
     /// The Record-Route of a peer's message.
     RecordRoute,
+    /// [`Config::listeners`](crate::proxy::Config::listeners).
+    Listeners,
+    /// [`Config::domains`](crate::proxy::Config::domains).
+    Domains,
+    /// [`Config::timer_c`](crate::proxy::Config::timer_c).
+    TimerC,
+    /// Where a proxy is to pass a request on to.
+    Targets,
 }
 
 impl Argument {
@@ -145,6 +157,10 @@ impl Argument {
             Self::MoreCredentials => "more credentials than a user agent keeps",
             Self::Contact => "Contact",
             Self::RecordRoute => "Record-Route",
+            Self::Listeners => "listeners: one to eight",
+            Self::Domains => "domains: host names",
+            Self::TimerC => "timer_c: more than three minutes",
+            Self::Targets => "targets: one to 32 sip or sips URIs, with Route values in their form",
         }
     }
 }
@@ -196,6 +212,8 @@ impl fmt::Display for Capacity {
             Self::Dialogs => f.write_str("no dialog is free"),
             Self::Calls => f.write_str("no call is free"),
             Self::Registrations => f.write_str("no registration is free"),
+            Self::Contexts => f.write_str("no response context is free"),
+            Self::Branches => f.write_str("no branch is free"),
             Self::Octets { needed } => write!(f, "{needed} octets are needed and not free"),
             Self::MessageSize { beyond } => write!(f, "the message would have {beyond} octets more than 65,535"),
         }

@@ -13,6 +13,7 @@
 //! | [`transaction`] | one machine ([`ClientInvite`](transaction::ClientInvite), …), or the layer over many |
 //! | [`dialog`] | identity and route set of dialogs |
 //! | [`ua`] | calls, registrations, digest |
+//! | [`proxy`] | requests passed on, stateful and stateless |
 //! | [`memory`] | where transactions, calls and messages are kept: arrays of any size, or your own |
 //!
 //! # The run loop
@@ -121,6 +122,7 @@ pub mod locate;
 mod log;
 pub mod memory;
 pub mod message;
+pub mod proxy;
 pub mod random;
 pub mod role;
 #[cfg(feature = "sdp")]

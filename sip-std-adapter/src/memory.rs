@@ -4,6 +4,7 @@ use core::mem;
 use sip_core::dialog::Dialog;
 use sip_core::error::Capacity;
 use sip_core::memory::{Block, Entry, KeptBlocks, Links, Octets, Store};
+use sip_core::proxy::{self, BranchEntry, ResponseContext};
 use sip_core::transaction::Transaction;
 use sip_core::ua::{CallEntry, Memory, Parts, RegistrationEntry, View};
 
@@ -91,6 +92,73 @@ impl Memory for HeapMemory {
             dialogs: self.dialogs.view(),
             calls: self.calls.view(),
             registrations: self.registrations.view(),
+            octets: &self.octets,
+        }
+    }
+}
+
+/// A proxy's memory on the heap, as [`HeapMemory`] is a user agent's.
+#[derive(Debug)]
+pub struct ProxyMemory {
+    transactions: Entries<Transaction>,
+    contexts: Entries<ResponseContext>,
+    branches: Entries<BranchEntry>,
+    octets: Boxes,
+}
+
+impl ProxyMemory {
+    /// Room for 8,192 transactions, and for 2,048 requests under way with 4,096 branches.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(TRANSACTIONS, CALLS, DIALOGS)
+    }
+
+    /// Room for so many entries, and for 4 KiB of octets for each transaction.
+    ///
+    /// A request that is passed on takes two transactions, which linger for up to 32 s after its end, and until its end a context
+    /// and a branch for each target that it went to.
+    #[must_use]
+    pub fn with_capacity(transactions: usize, contexts: usize, branches: usize) -> Self {
+        let limit = transactions.saturating_mul(OCTETS_PER_ENTRY).saturating_add(2 * LONGEST);
+        Self {
+            transactions: entries(transactions),
+            contexts: entries(contexts),
+            branches: entries(branches),
+            octets: Boxes::new(limit),
+        }
+    }
+
+    /// The same with at most `limit` octets of kept messages.
+    #[must_use]
+    pub fn with_octets(mut self, limit: usize) -> Self {
+        self.octets = Boxes::new(limit);
+        self
+    }
+}
+
+impl Default for ProxyMemory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl proxy::Memory for ProxyMemory {
+    type Octets = Boxes;
+
+    fn parts(&mut self) -> proxy::Parts<'_, Boxes> {
+        proxy::Parts {
+            transactions: self.transactions.table(),
+            contexts: self.contexts.table(),
+            branches: self.branches.table(),
+            octets: &mut self.octets,
+        }
+    }
+
+    fn view(&self) -> proxy::View<'_, Boxes> {
+        proxy::View {
+            transactions: self.transactions.view(),
+            contexts: self.contexts.view(),
+            branches: self.branches.view(),
             octets: &self.octets,
         }
     }

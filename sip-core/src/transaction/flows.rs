@@ -70,7 +70,9 @@ impl<O: Octets> Transactions<'_, O> {
             return;
         };
         let mut wanted = flow;
-        if flow.transport == Transport::Udp && !sizing.is_forced() {
+        // The size rule is for requests; a response that is sent once goes as its request came.
+        let is_response = kind == Kind::Once && self.octets.get(message).starts_with(b"SIP/2.0 ");
+        if flow.transport == Transport::Udp && !sizing.is_forced() && !is_response {
             let sizing = Sizing::fit(self.octets, message, self.layer.datagram_limit());
             if let Some(entry) = self.entry_mut(id) {
                 entry.sizing = sizing;

@@ -233,15 +233,41 @@ impl<O: Octets> Transactions<'_, O> {
         response: &Message<'_>,
         reserved: bool,
     ) -> Result<(), Error> {
-        self.reap();
-        let status = response.status().filter(|status| *status > 100).ok_or(Error::Invalid(Argument::Status))?;
-        let by_stream = self.accepting(id, status)?.flow.transport.is_reliable();
-        let forward = ForwardResponse::new(response);
-        let forward = if by_stream { forward.content_length() } else { forward };
-        // What can't be passed on leaves nothing written.
+        let status = response.status().unwrap_or_default();
+        let by_stream = self.relays_by_stream(id, status)?;
         let block = self.octets.write(response.bytes().len(), reserved, |_, writer| {
-            let _ = forward.write_to(writer);
+            write_relayed(response, by_stream, writer);
         })?;
+        self.send_relayed(now, id, status, block)
+    }
+
+    /// As [`relay`](Self::relay), of a response that was kept as it came, in a block that stays the caller's. It may use what is
+    /// reserved.
+    ///
+    /// # Errors
+    /// As [`relay`](Self::relay).
+    pub fn relay_kept(&mut self, now: Instant, id: TransactionId, response: Block, status: u16) -> Result<(), Error> {
+        let by_stream = self.relays_by_stream(id, status)?;
+        let want = self.octets.get(response).len();
+        let block = self.octets.write(want, true, |kept, writer| {
+            if let Ok(response) = Message::parse(kept.get(response)) {
+                write_relayed(&response, by_stream, writer);
+            }
+        })?;
+        self.send_relayed(now, id, status, block)
+    }
+
+    /// Whether a response that is passed on goes by a stream; an error when it can't be passed on.
+    fn relays_by_stream(&mut self, id: TransactionId, status: u16) -> Result<bool, Error> {
+        self.reap();
+        if status <= 100 {
+            return Err(Error::Invalid(Argument::Status));
+        }
+        Ok(self.accepting(id, status)?.flow.transport.is_reliable())
+    }
+
+    /// Sends a response that was written to be passed on; what can't be has left nothing written.
+    fn send_relayed(&mut self, now: Instant, id: TransactionId, status: u16, block: Block) -> Result<(), Error> {
         if block.is_none() {
             return Err(Error::Invalid(Argument::Status));
         }
@@ -254,6 +280,23 @@ impl<O: Octets> Transactions<'_, O> {
             entry.marks.set(Marks::FORGET);
         }
         Ok(())
+    }
+
+    /// Ends a server transaction that has given its final response: what is left of it is to send that, once. The answer to a
+    /// repetition of its request is its user's again.
+    pub fn end_when_sent(&mut self, now: Instant, id: TransactionId) {
+        self.reap();
+        let until = now.after(self.layer.timers.sixty_four_t1());
+        let ready = self.table.ready_list(id.0);
+        let Some(entry) = self.entry_mut(id) else { return };
+        if !entry.machine.is_server() || !entry.machine.has_final() || entry.machine.is_terminated() {
+            return;
+        }
+        entry.machine = Machine::Once { until };
+        self.table.set_timer(id.0, Some(until));
+        if !matches!(ready, Some(URGENT | DEFERRED | PARKED)) {
+            self.rest(id);
+        }
     }
 
     /// Gives the message of a transaction back as soon as it is sent: its repetitions are not this transaction's.
@@ -315,6 +358,13 @@ impl<O: Octets> Transactions<'_, O> {
         let old = core::mem::replace(&mut entry.message, block);
         self.octets.release(old);
     }
+}
+
+/// Writes a response as it is passed on; nothing when it can't be.
+fn write_relayed(response: &Message<'_>, by_stream: bool, writer: &mut Writer<'_>) {
+    let forward = ForwardResponse::new(response);
+    let forward = if by_stream { forward.content_length() } else { forward };
+    let _ = forward.write_to(writer);
 }
 
 /// Keeps the Timestamp of a request before the head of its responses, for the 100 (RFC 3261 §8.2.6.1).

@@ -1,0 +1,443 @@
+//! What the application decides before the start, and how the proxy keeps it.
+
+use crate::error::{Argument, Capacity, ConfigError};
+use crate::memory::{Block, Octets};
+use crate::message::scan::alike;
+use crate::message::{Host, Uri, Via, Writer};
+use crate::time::Duration;
+use crate::transaction::Timers;
+use crate::transport::{Address, SMALLEST_MTU, Transport};
+
+/// The most [listeners](Config::listeners).
+pub const MAX_LISTENERS: usize = 8;
+
+/// The longest text of a listener, in octets.
+const LONGEST_SENT_BY: usize = 200;
+
+/// Timer C unless configured: more than three minutes (RFC 3261 §16.6 step 11).
+pub const TIMER_C: Duration = Duration::from_secs(185);
+
+/// What Timer C has to be greater than.
+const THREE_MINUTES: Duration = Duration::from_secs(180);
+
+const _: () = assert!(TIMER_C.as_millis() > THREE_MINUTES.as_millis(), "RFC 3261 §16.6 step 11");
+
+/// Which requests the application is asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Ask {
+    /// Those whose Request-URI is this proxy's own. What passes through goes where it leads.
+    #[default]
+    Own = 0,
+    /// Those as well that pass through and are in no dialog: INVITEs of strangers to strangers, say.
+    OutOfDialog,
+}
+
+/// The configuration of a [`Proxy`](super::Proxy).
+///
+/// ```
+/// use sip_core::proxy::Config;
+///
+/// let config = Config::new(&["192.0.2.5:5060"]).with_domains(&["example.com"]).with_recurse(true);
+/// assert_eq!(config.listeners.len(), 1);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Config<'a> {
+    /// Host and port under which this proxy is reached, for Via and Record-Route, of each listener: `192.0.2.5:5060`,
+    /// `[2001:db8::5]:5060`. Their order is that of [`Flow::listener`](crate::transport::Flow::listener). A URI with one of them is
+    /// this proxy's own.
+    pub listeners: &'a [&'a str],
+    /// The domains that this proxy is responsible for, as they stand in the Request-URI: `example.com`.
+    pub domains: &'a [&'a str],
+    /// The value of Server in answers of the proxy's own; empty for none.
+    pub server: &'a str,
+    /// The option tags that Proxy-Require may name, separated by commas.
+    pub supported: &'a str,
+    /// T1, T2 and T4.
+    pub timers: Timers,
+    /// Timer C: how long an INVITE may go without a response other than 100, more than three minutes.
+    pub timer_c: Duration,
+    /// Seconds of Retry-After in a 503.
+    pub retry_after: u32,
+    /// The transport for URIs that name none.
+    pub transport: Transport,
+    /// The MTU of the paths to peers, in octets: at least 576, or zero when it isn't known. A request of more than 200
+    /// octets less (1,300 when it isn't known) goes by TCP; with 65,535 none does (RFC 3261 §18.1.1).
+    pub path_mtu: u16,
+    /// Whether the proxy stays in the dialogs that requests make (Record-Route).
+    pub record_route: bool,
+    /// Whether the Contacts of a 3xx are tried, where the Request-URI was this proxy's own (RFC 3261 §16.7 step 4).
+    pub recurse: bool,
+    /// Which requests the application is asked about.
+    pub ask: Ask,
+    /// Whether requests are passed on without a transaction (RFC 3261 §16.11).
+    pub stateless: bool,
+}
+
+/// Writes a setter for each field, which gives the configuration with another value of it.
+macro_rules! setters {
+    ($($setter:ident $field:ident: $kind:ty;)*) => {
+        impl<'a> Config<'a> {
+            $(
+                #[doc = concat!("The same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[must_use]
+                pub const fn $setter(mut self, $field: $kind) -> Self {
+                    self.$field = $field;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    with_listeners listeners: &'a [&'a str];
+    with_domains domains: &'a [&'a str];
+    with_server server: &'a str;
+    with_supported supported: &'a str;
+    with_timers timers: Timers;
+    with_timer_c timer_c: Duration;
+    with_retry_after retry_after: u32;
+    with_transport transport: Transport;
+    with_path_mtu path_mtu: u16;
+    with_record_route record_route: bool;
+    with_recurse recurse: bool;
+    with_ask ask: Ask;
+    with_stateless stateless: bool;
+}
+
+impl<'a> Config<'a> {
+    /// The usual configuration: stateful, in every dialog, no domain, no recursion, UDP, an unknown MTU.
+    #[must_use]
+    pub const fn new(listeners: &'a [&'a str]) -> Self {
+        Self {
+            listeners,
+            domains: &[],
+            server: "",
+            supported: "",
+            timers: Timers::DEFAULT,
+            timer_c: TIMER_C,
+            retry_after: 5,
+            transport: Transport::Udp,
+            path_mtu: 0,
+            record_route: true,
+            recurse: false,
+            ask: Ask::Own,
+            stateless: false,
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let invalid = |argument| Err(ConfigError::Invalid(argument));
+        if self.listeners.is_empty() || self.listeners.len() > MAX_LISTENERS {
+            return invalid(Argument::Listeners);
+        }
+        if self.domains.iter().any(|domain| !Host::parse(domain.as_bytes()).is_ok_and(|host| host.ip().is_none())) {
+            return invalid(Argument::Domains);
+        }
+        if self.timer_c <= THREE_MINUTES {
+            return invalid(Argument::TimerC);
+        }
+        if !cfg!(feature = "streams") && self.transport != Transport::Udp {
+            return invalid(Argument::Transport);
+        }
+        if self.path_mtu != 0 && self.path_mtu < SMALLEST_MTU {
+            return invalid(Argument::PathMtu);
+        }
+        for (text, argument) in [(self.server, Argument::UserAgent), (self.supported, Argument::Supported)] {
+            if text.bytes().any(|octet| octet < b' ' || octet == 0x7f) {
+                return invalid(argument);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An end on this side: where its text lies, and what it says.
+#[derive(Clone, Copy, Debug)]
+struct Listener {
+    start: u16,
+    host_end: u16,
+    end: u16,
+    /// Its address; none when its host is a name. The port is the one of the text, or 5060.
+    address: Address,
+    port: u16,
+}
+
+impl Listener {
+    const ZERO: Self = Self { start: 0, host_end: 0, end: 0, address: Address::NONE, port: 0 };
+
+    /// Reads what stands in `text` from `start` on.
+    fn read(text: &str, start: usize) -> Result<Self, Argument> {
+        let mut room = [0; LONGEST_SENT_BY + 4];
+        let mut writer = Writer::new(&mut room);
+        writer.raw(b"sip:");
+        writer.raw(text.as_bytes());
+        let length = writer.finish().unwrap_or(0);
+        let uri = Uri::parse(room.get(..length).unwrap_or_default()).map_err(|_| Argument::SentBy)?;
+        if uri.user().is_some() || text.bytes().any(|octet| b"/;?@ ".contains(&octet)) {
+            return Err(Argument::SentBy);
+        }
+        if uri.host().ip().is_some_and(|ip| ip.is_unspecified()) {
+            return Err(Argument::SentByWildcard);
+        }
+        let port = uri.port().unwrap_or(Transport::Udp.default_port());
+        if port == 0 {
+            return Err(Argument::SentByPort);
+        }
+        let place = |at: usize| u16::try_from(start.saturating_add(at)).map_err(|_| Argument::ConfigLength);
+        Ok(Self {
+            start: place(0)?,
+            host_end: place(uri.host().as_bytes().len())?,
+            end: place(text.len())?,
+            address: uri.host().ip().map_or(Address::NONE, |ip| Address::new(ip, port)),
+            port,
+        })
+    }
+
+    /// Whether this is its host and port.
+    fn is(&self, texts: &[u8], host: Host<'_>, port: u16) -> bool {
+        if self.port != port {
+            return false;
+        }
+        let own = texts.get(usize::from(self.start)..usize::from(self.host_end)).unwrap_or_default();
+        alike(own, host.as_bytes()) || self.address.ip().is_some() && host.ip() == self.address.ip()
+    }
+}
+
+/// What of a URI is this proxy's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// It names a listener.
+    Listener,
+    /// It names a domain that this proxy is responsible for.
+    Domain,
+}
+
+/// The configuration as it is kept: the texts in one block, the rest by value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    texts: Block,
+    listeners: [Listener; MAX_LISTENERS],
+    /// Where the domains, each with a comma behind it, the text of Server and the option tags end.
+    ends: [u16; 3],
+    pub(super) timers: Timers,
+    pub(super) timer_c: Duration,
+    pub(super) retry_after: u32,
+    pub(super) transport: Transport,
+    pub(super) record_route: bool,
+    pub(super) recurse: bool,
+    pub(super) stateless: bool,
+    pub(super) ask: Ask,
+}
+
+impl Settings {
+    pub(super) const ZERO: Self = Self {
+        texts: Block::NONE,
+        listeners: [Listener::ZERO; MAX_LISTENERS],
+        ends: [0; 3],
+        timers: Timers::ZERO,
+        timer_c: Duration::ZERO,
+        retry_after: 0,
+        transport: Transport::None,
+        record_route: false,
+        recurse: false,
+        stateless: false,
+        ask: Ask::Own,
+    };
+
+    /// Checks the configuration and keeps it.
+    pub(super) fn keep<O: Octets>(config: &Config<'_>, octets: &mut O) -> Result<Self, ConfigError> {
+        config.check()?;
+        let mut settings = Self {
+            timers: config.timers,
+            timer_c: config.timer_c,
+            retry_after: config.retry_after,
+            transport: config.transport,
+            record_route: config.record_route,
+            recurse: config.recurse,
+            stateless: config.stateless,
+            ask: config.ask,
+            ..Self::ZERO
+        };
+        let mut end = 0_usize;
+        for (text, listener) in config.listeners.iter().zip(settings.listeners.iter_mut()) {
+            *listener = Listener::read(text, end).map_err(ConfigError::Invalid)?;
+            end = end.saturating_add(text.len());
+        }
+        let domains =
+            config.domains.iter().fold(0_usize, |sum, domain| sum.saturating_add(domain.len()).saturating_add(1));
+        for (length, kept) in
+            [domains, config.server.len(), config.supported.len()].into_iter().zip(settings.ends.iter_mut())
+        {
+            end = end.saturating_add(length);
+            *kept = u16::try_from(end).map_err(|_| ConfigError::Invalid(Argument::ConfigLength))?;
+        }
+        let written = octets.write(end, false, |_, writer| {
+            config.listeners.iter().for_each(|text| writer.raw(text.as_bytes()));
+            for domain in config.domains {
+                writer.raw(domain.as_bytes());
+                writer.raw(b",");
+            }
+            writer.raw(config.server.as_bytes());
+            writer.raw(config.supported.as_bytes());
+        });
+        settings.texts = written.map_err(|_| ConfigError::Capacity(Capacity::octets(end)))?;
+        Ok(settings)
+    }
+
+    pub(super) const fn block(&self) -> Block {
+        self.texts
+    }
+
+    /// The listeners.
+    fn listeners(&self) -> impl Iterator<Item = &Listener> {
+        self.listeners.iter().take_while(|listener| listener.port != 0)
+    }
+
+    /// Host and port of a listener, for Via and Record-Route; of the first one when there is none of this number.
+    pub(super) fn sent_by<'k>(&self, texts: &'k [u8], listener: u8) -> &'k [u8] {
+        let known = self.listeners.get(usize::from(listener)).filter(|listener| listener.port != 0);
+        let Some(listener) = known.or(self.listeners.first()) else { return b"" };
+        texts.get(usize::from(listener.start)..usize::from(listener.end)).unwrap_or_default()
+    }
+
+    /// The listener by which a message to `remote` leaves that came by `preferred`: that one, or the first one of the remote's
+    /// family.
+    pub(super) fn listener_to(&self, remote: Address, preferred: u8) -> u8 {
+        let fits = |listener: &Listener| match (listener.address.ip(), remote.ip()) {
+            (Some(own), Some(remote)) => own.is_ipv4() == remote.is_ipv4(),
+            _ => true,
+        };
+        if self.listeners.get(usize::from(preferred)).is_some_and(fits) {
+            return preferred;
+        }
+        let first = self.listeners().position(fits).unwrap_or(0);
+        u8::try_from(first).unwrap_or(0)
+    }
+
+    /// One of the texts behind those of the listeners.
+    fn text<'k>(&self, texts: &'k [u8], index: usize) -> &'k [u8] {
+        let start = match index.checked_sub(1) {
+            Some(before) => self.ends.get(before).copied().unwrap_or(0),
+            None => self.listeners().last().map_or(0, |listener| listener.end),
+        };
+        let end = self.ends.get(index).copied().unwrap_or(0);
+        texts.get(usize::from(start)..usize::from(end)).unwrap_or_default()
+    }
+
+    /// The value of Server.
+    pub(super) fn server<'k>(&self, texts: &'k [u8]) -> &'k [u8] {
+        self.text(texts, 1)
+    }
+
+    /// The option tags that Proxy-Require may name.
+    pub(super) fn supported<'k>(&self, texts: &'k [u8]) -> &'k [u8] {
+        self.text(texts, 2)
+    }
+
+    /// Whether a URI is this proxy's own (RFC 3261 §16.4, §16.5).
+    pub(super) fn own(&self, texts: &[u8], uri: &Uri<'_>) -> Option<Own> {
+        if !uri.is_sip() {
+            return None;
+        }
+        self.own_host(texts, uri.host(), uri.port(), crate::locate::transport_of(uri, Transport::Udp))
+    }
+
+    /// The same of a host and a port.
+    pub(super) fn own_host(
+        &self,
+        texts: &[u8],
+        host: Host<'_>,
+        port: Option<u16>,
+        transport: Transport,
+    ) -> Option<Own> {
+        let port = port.unwrap_or(transport.default_port());
+        if self.listeners().any(|listener| listener.is(texts, host, port)) {
+            return Some(Own::Listener);
+        }
+        let mut domains = self.text(texts, 0).split(|octet| *octet == b',').filter(|domain| !domain.is_empty());
+        let served = port == transport.default_port() || self.listeners().any(|listener| listener.port == port);
+        (served && domains.any(|domain| alike(domain, host.as_bytes()))).then_some(Own::Domain)
+    }
+
+    /// Whether a Via is one of this proxy's.
+    pub(super) fn own_via(&self, texts: &[u8], via: &Via<'_>) -> bool {
+        let port = via.port().unwrap_or(Transport::Udp.default_port());
+        self.listeners().any(|listener| listener.is(texts, via.host(), port))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Pool;
+
+    fn refused(config: &Config<'_>) -> Option<ConfigError> {
+        Settings::keep(config, &mut Pool::<1024>::new()).err()
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let config = Config::new(&["192.0.2.5:5060", "[2001:db8::5]"]);
+        assert_eq!(refused(&config.with_domains(&["example.com", "example.net"])), None);
+        for (config, argument) in [
+            (config.with_listeners(&[]), Argument::Listeners),
+            (config.with_listeners(&["a"; MAX_LISTENERS + 1]), Argument::Listeners),
+            (config.with_listeners(&["0.0.0.0"]), Argument::SentByWildcard),
+            (config.with_listeners(&["192.0.2.1:0"]), Argument::SentByPort),
+            (config.with_listeners(&["a;b"]), Argument::SentBy),
+            (config.with_domains(&["192.0.2.5"]), Argument::Domains),
+            (config.with_domains(&["a,b"]), Argument::Domains),
+            (config.with_server("a\r\nb"), Argument::UserAgent),
+            (config.with_path_mtu(1), Argument::PathMtu),
+        ] {
+            assert_eq!(refused(&config), Some(ConfigError::Invalid(argument)));
+        }
+    }
+
+    #[test]
+    fn sipx_dp_12_timer_c_is_more_than_three_minutes() {
+        let config = Config::new(&["192.0.2.5"]);
+        for (millis, invalid) in [(180_000, true), (180_001, false), (1, true)] {
+            let config = config.with_timer_c(Duration::from_millis(millis));
+            assert_eq!(refused(&config), invalid.then_some(ConfigError::Invalid(Argument::TimerC)));
+        }
+    }
+
+    #[test]
+    fn a_uri_of_a_listener_or_a_domain_is_own() {
+        let mut octets = Pool::<1024>::new();
+        let config = Config::new(&["192.0.2.5:5070", "sip.example.com", "[2001:db8::5]:5060"]);
+        let config = config.with_domains(&["example.com", "example.net"]).with_server("x").with_supported("path");
+        let settings = Settings::keep(&config, &mut octets).unwrap();
+        let texts = octets.get(settings.block());
+        for (uri, own) in [
+            ("sip:192.0.2.5:5070;lr", Some(Own::Listener)),
+            ("sip:192.0.2.5;lr", None),
+            ("sip:SIP.example.com", Some(Own::Listener)),
+            ("sip:sip.example.com:5070", None),
+            ("sip:[2001:DB8:0::5]", Some(Own::Listener)),
+            ("sip:bob@example.net", Some(Own::Domain)),
+            ("sips:bob@example.com", Some(Own::Domain)),
+            ("sip:bob@example.com:5070", Some(Own::Domain)),
+            ("sip:bob@example.com:5080", None),
+            ("sip:bob@example.org", None),
+            ("tel:+358", None),
+        ] {
+            assert_eq!(settings.own(texts, &Uri::parse(uri.as_bytes()).unwrap()), own, "{uri}");
+        }
+        assert_eq!((settings.server(texts), settings.supported(texts)), (&b"x"[..], &b"path"[..]));
+        assert_eq!(
+            (settings.sent_by(texts, 1), settings.sent_by(texts, 9)),
+            (&b"sip.example.com"[..], &b"192.0.2.5:5070"[..])
+        );
+        let v6 = Address::literal(b"[2001:db8::9]", 5060).unwrap();
+        assert_eq!(
+            (settings.listener_to(v6, 0), settings.listener_to(v6, 1), settings.listener_to(Address::NONE, 2)),
+            (1, 1, 2)
+        );
+    }
+}

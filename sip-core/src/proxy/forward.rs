@@ -1,0 +1,300 @@
+//! A request goes out: to a target in a transaction of its own, or once without one (RFC 3261 §16.6).
+
+use super::config::Settings;
+use super::entry::{BranchEntry, Marks, Owner};
+use super::event::Target;
+use super::loops::{self, BranchText};
+use super::machine;
+use super::route::{Hop, RecordRoute, Routing, makes_dialog};
+use super::targets::target_at;
+use super::work::Work;
+use crate::memory::{Block, Handle, KeptBlocks, Octets};
+use crate::message::scan::element;
+use crate::message::{ForwardRequest, Kept, Message, Method, NameAddr, Uri, Writer};
+use crate::transaction::{Branch, NewClient, NewOnce, TransactionId};
+use crate::transport::Flow;
+
+/// The most Route values that a target can have.
+const MAX_ROUTE: usize = 8;
+
+/// The longest method name of a request that was kept.
+const LONGEST_METHOD: usize = 64;
+
+/// A request as it was received.
+#[derive(Clone, Copy)]
+pub(super) enum Original<'m> {
+    /// It is at hand.
+    Message(&'m Message<'m>),
+    /// It was kept.
+    Kept(Block),
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy)]
+pub(super) enum Goal<'t> {
+    /// Where it leads by itself.
+    Itself,
+    /// To a target.
+    Target(&'t Target<'t>),
+    /// To the target that is kept in a block, from there on.
+    Kept(Block, usize),
+}
+
+impl<'t> Goal<'t> {
+    /// The target; `None` for where the request leads by itself. The status to fail with when there is none.
+    fn read<'k>(self, kept: &'k impl KeptBlocks) -> Result<Option<Target<'k>>, u16>
+    where
+        't: 'k,
+    {
+        match self {
+            Self::Itself => Ok(None),
+            Self::Target(target) => Ok(Some(*target)),
+            Self::Kept(block, at) => Ok(Some(target_at(kept.get(block), at).ok_or(500_u16)?.target)),
+        }
+    }
+}
+
+/// What changes in a request that goes out.
+struct Edit<'e> {
+    settings: &'e Settings,
+    source: Flow,
+    branch: &'e [u8],
+    record: bool,
+}
+
+/// The URIs of the Route values that `value` lists, and how many there are; the status to fail with.
+fn routes_of(mut value: &[u8]) -> Result<([&[u8]; MAX_ROUTE], usize), u16> {
+    let mut uris = [&b""[..]; MAX_ROUTE];
+    let mut count = 0_usize;
+    while !value.is_empty() {
+        let (first, rest) = element(value);
+        if !first.is_empty() {
+            let place = uris.get_mut(count).ok_or(500_u16)?;
+            *place = NameAddr::parse(first).map_err(|_| 500_u16)?.raw_uri();
+            count = count.saturating_add(1);
+        }
+        value = rest.unwrap_or_default();
+    }
+    Ok((uris, count))
+}
+
+impl Edit<'_> {
+    /// Writes a request as it goes out; where it goes. The status to fail with when it can't.
+    fn write(
+        &self,
+        request: &Message<'_>,
+        target: Option<&Target<'_>>,
+        texts: &[u8],
+        writer: &mut Writer<'_>,
+    ) -> Result<Hop, u16> {
+        let routing = Routing::of(self.settings, texts, request)?;
+        let (pushed, pushes) = routes_of(target.map_or(b"", |target| target.route))?;
+        let pushed = pushed.get(..pushes).unwrap_or_default();
+        let uri = match target {
+            Some(target) => Uri::parse(target.uri).map_err(|_| 500_u16)?,
+            None => routing.uri,
+        };
+        let first = match pushed.first() {
+            Some(first) => Some(Uri::parse(first).map_err(|_| 500_u16)?),
+            None => routing.next,
+        };
+        let secure = routing.is_secure() || matches!(uri.scheme(), crate::message::Scheme::Sips);
+        let mut hop = Hop::new(self.settings, self.source, first.as_ref(), &uri, secure);
+        if let Some(target) = target.filter(|target| !target.flow.is_none()) {
+            hop = Hop { strict: hop.strict, ..Hop::by(target.flow) };
+        }
+        if secure && !hop.transport.is_secure() {
+            // Never over plain text (§26.2.2).
+            return Err(480);
+        }
+        let mut forward = ForwardRequest::new(request)
+            .received_from(self.source.remote)
+            .via(hop.transport, self.settings.sent_by(texts, hop.listener), self.branch)
+            .content_length();
+        if routing.from_route {
+            forward = forward.drop_last_route();
+        }
+        let replaced = target.is_some() || routing.from_route;
+        let mut popped = routing.popped;
+        let mut pushed = pushed;
+        match first.filter(|_| hop.strict) {
+            // A strict router is next: its URI takes the place of the Request-URI, which goes to the end of Route (step 6).
+            Some(router) => {
+                match pushed.split_first() {
+                    Some((_, rest)) => pushed = rest,
+                    None => popped = popped.saturating_add(1),
+                }
+                forward = forward.request_uri(router.raw()).append_route(uri.raw());
+            }
+            None if replaced => forward = forward.request_uri(uri.raw()),
+            None => {}
+        }
+        let record = RecordRoute::new(self.settings, texts, self.source, &hop, secure);
+        let (uris, count) = record.uris();
+        if self.record && makes_dialog(request) {
+            forward = forward.record_route(uris.get(..count).unwrap_or_default());
+        }
+        forward = forward.pop_route(popped).push_route(pushed);
+        forward.write_to(writer).map_err(|error| error.status().unwrap_or(500))?;
+        Ok(hop)
+    }
+}
+
+impl<O: Octets> Work<'_, O> {
+    /// Writes a request as it goes out, and tells where. The status to fail with when it can't be written.
+    fn write_request(
+        &mut self,
+        original: Original<'_>,
+        goal: Goal<'_>,
+        source: Flow,
+        branch: &BranchText,
+        record: bool,
+    ) -> Result<(Block, Hop), u16> {
+        let settings = &self.core.settings;
+        let edit = Edit { settings, source, branch: branch.as_bytes(), record };
+        let length = match original {
+            Original::Message(request) => request.bytes().len(),
+            Original::Kept(block) => self.transactions.octets.get(block).len(),
+        };
+        let mut hop = Err(500);
+        let written = self.transactions.octets.write_by(length.saturating_add(256), false, &mut |kept, writer| {
+            let texts = kept.get(settings.block());
+            hop = goal.read(kept).and_then(|target| match original {
+                Original::Message(request) => edit.write(request, target.as_ref(), texts, writer),
+                Original::Kept(block) => {
+                    let request = Message::parse(kept.get(block)).map_err(|_| 500_u16)?;
+                    edit.write(&request, target.as_ref(), texts, writer)
+                }
+            });
+        });
+        let failed = match (written, hop) {
+            (Ok(block), Ok(hop)) if !block.is_none() => return Ok((block, hop)),
+            (Ok(block), _) => {
+                self.transactions.octets.release(block);
+                hop.err().unwrap_or(500)
+            }
+            (Err(crate::error::Error::Capacity(crate::error::Capacity::Octets { .. })), Ok(_)) => 503,
+            (Err(_), Ok(_)) => 513,
+            (Err(_), Err(status)) => status,
+        };
+        Err(failed)
+    }
+
+    /// Sends the request of a context to a target, or without one to where it leads, in a branch of its own. The status to count
+    /// for the target when that can't be.
+    pub(super) fn start_branch(
+        &mut self,
+        context: Handle,
+        original: Original<'_>,
+        goal: Goal<'_>,
+    ) -> Result<Handle, u16> {
+        let branch = self.branches.insert().ok_or(503_u16)?;
+        match self.send_branch(context, branch, original, goal) {
+            Ok(client) => {
+                let first = self.contexts.get(context).map_or(Handle::NONE, |entry| entry.branches);
+                if let Some(entry) = self.branches.get_mut(branch) {
+                    *entry = BranchEntry {
+                        context,
+                        next: first,
+                        client,
+                        machine: machine::Branch::new(),
+                        ..BranchEntry::ZERO
+                    };
+                }
+                if let Some(entry) = self.contexts.get_mut(context) {
+                    entry.branches = branch;
+                }
+                Ok(branch)
+            }
+            Err(status) => {
+                self.branches.remove(branch);
+                Err(status)
+            }
+        }
+    }
+
+    fn send_branch(
+        &mut self,
+        context: Handle,
+        branch: Handle,
+        original: Original<'_>,
+        goal: Goal<'_>,
+    ) -> Result<TransactionId, u16> {
+        let entry = *self.contexts.get(context).ok_or(500_u16)?;
+        let token = self.core.random.token();
+        let text = BranchText::new(token, entry.loop_hash);
+        let record = entry.marks.has(Marks::RECORD);
+        let (block, hop) = self.write_request(original, goal, entry.source, &text, record)?;
+        let mut name = [0; LONGEST_METHOD];
+        let method = match original {
+            Original::Message(request) => request.method(),
+            Original::Kept(_) if entry.marks.has(Marks::INVITE) => Method::Invite,
+            Original::Kept(_) => self.copy_method(block, &mut name),
+        };
+        let layer_branch = Branch::with_suffix(token, text.suffix()).ok_or(500_u16)?;
+        let user = Owner::Branch(branch).user();
+        let new = NewClient { block, flow: hop.flow, method, branch: layer_branch, user, reserved: false };
+        match self.transactions.client(self.now, new) {
+            Ok(client) => {
+                if hop.strict {
+                    self.transactions.set_strict(client);
+                }
+                Ok(client)
+            }
+            Err(_) => {
+                self.transactions.octets.release(block);
+                Err(503)
+            }
+        }
+    }
+
+    /// The method of a written request, out of the octets that are going to change.
+    fn copy_method<'n>(&self, block: Block, name: &'n mut [u8; LONGEST_METHOD]) -> Method<'n> {
+        let method = Kept::new(self.transactions.octets.get(block)).method();
+        let length = method.as_bytes().len();
+        name.iter_mut().zip(method.as_bytes()).for_each(|(place, octet)| *place = *octet);
+        Method::known(name.get(..length).unwrap_or_default())
+    }
+
+    /// Passes a request on once and without a transaction, where it leads: an ACK, or what there is no room for.
+    /// Whether it could be.
+    pub(super) fn pass(&mut self, request: &Message<'_>) -> bool {
+        let source = self.source;
+        self.pass_on(Original::Message(request), Goal::Itself, source)
+    }
+
+    /// The branch of a request that goes on without a transaction.
+    fn stateless_branch(&self, request: &Message<'_>) -> BranchText {
+        let (settings, key) = (&self.core.settings, self.core.hash);
+        // Where requests have transactions, an ACK that comes here is one to a 2xx.
+        let ack = request.method() == Method::Ack && !settings.stateless;
+        let token = loops::stateless_token(key, request, request.via(), ack);
+        BranchText::new(token, loops::hash(key, request))
+    }
+
+    /// As [`pass`](Self::pass), of a request that came by `source`, to a target of one's own choice.
+    pub(super) fn pass_on(&mut self, original: Original<'_>, goal: Goal<'_>, source: Flow) -> bool {
+        let branch = match original {
+            Original::Message(request) => self.stateless_branch(request),
+            Original::Kept(block) => match Message::parse(self.transactions.octets.get(block)) {
+                Ok(request) => self.stateless_branch(&request),
+                Err(_) => return false,
+            },
+        };
+        let record = self.core.settings.stateless && self.core.settings.record_route;
+        let Ok((block, hop)) = self.write_request(original, goal, source, &branch, record) else { return false };
+        let new = NewOnce { block, flow: hop.flow, user: Self::nobody(), reserved: false };
+        match self.transactions.once(self.now, new) {
+            Ok(id) => {
+                if hop.strict {
+                    self.transactions.set_strict(id);
+                }
+                true
+            }
+            Err(_) => {
+                self.transactions.octets.release(block);
+                false
+            }
+        }
+    }
+}

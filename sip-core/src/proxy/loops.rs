@@ -1,0 +1,97 @@
+//! Loops (RFC 3261 §16.3 step 4, RFC 5393 §4.2): a request that comes back as it went out.
+//!
+//! A branch of this proxy is the magic cookie, sixteen characters that no other branch has, a dot, and sixteen characters that
+//! stand for all of the request by which it is routed. A request that has a Via of this proxy with those of the request itself
+//! would go the same way again, and is a loop; with others it is a spiral, and goes on.
+
+use super::work::Work;
+use crate::memory::Octets;
+use crate::message::{HeaderName, Message, Via};
+use crate::random::{HashKey, Token};
+
+/// What a branch has between its two halves.
+const DOT: u8 = b'.';
+
+/// A branch as it stands behind the magic cookie.
+#[derive(Clone, Copy)]
+pub(super) struct BranchText([u8; 33]);
+
+impl BranchText {
+    pub(super) fn new(token: Token, loop_hash: u64) -> Self {
+        let mut text = [DOT; 33];
+        let hash = Token::new(loop_hash);
+        let (unique, looped) = text.split_at_mut(16);
+        unique.iter_mut().zip(token.as_bytes()).for_each(|(place, octet)| *place = *octet);
+        looped.iter_mut().skip(1).zip(hash.as_bytes()).for_each(|(place, octet)| *place = *octet);
+        Self(text)
+    }
+
+    pub(super) const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The dot and what stands behind it.
+    pub(super) fn suffix(&self) -> &[u8] {
+        self.0.get(16..).unwrap_or_default()
+    }
+}
+
+/// What stands for a request: all by which it is routed, but not its method, so that ACK and CANCEL share it with their
+/// INVITE.
+pub(super) fn hash(key: HashKey, request: &Message<'_>) -> u64 {
+    let mut hasher = key
+        .hasher()
+        .number(u64::from(request.cseq().number))
+        .part(request.request_uri().unwrap_or_default())
+        .part(request.call_id())
+        .part_ignoring_case(request.from_tag().unwrap_or_default())
+        .part_ignoring_case(request.to_tag().unwrap_or_default());
+    for name in [HeaderName::Route, HeaderName::ProxyRequire, HeaderName::ProxyAuthorization] {
+        for row in request.header_rows(name) {
+            hasher = hasher.part(row);
+        }
+        hasher = hasher.number(0);
+    }
+    hasher.finish().bits()
+}
+
+/// What makes the branch of a request unique that goes on without a transaction: the same for each repetition of it, and for its
+/// CANCEL and the ACK to its refusal, which have its topmost Via and its CSeq number (RFC 3261 §16.11). All of it comes back
+/// with the response, which is known by it. The `ack` to a 2xx has a rule of its own, with the tag of the dialog.
+pub(super) fn stateless_token(key: HashKey, message: &Message<'_>, via: &Via<'_>, ack: bool) -> Token {
+    let tag = if ack { message.to_tag() } else { None };
+    let hasher = key
+        .hasher()
+        .number(u64::from(message.cseq().number) << 1 | u64::from(ack))
+        .part_ignoring_case(via.branch().unwrap_or_default())
+        .part_ignoring_case(via.host().as_bytes())
+        .number(u64::from(via.port().unwrap_or(0)))
+        .part(message.call_id())
+        .part_ignoring_case(message.from_tag().unwrap_or_default())
+        .part_ignoring_case(tag.unwrap_or_default());
+    Token::new(hasher.finish().bits())
+}
+
+impl<O: Octets> Work<'_, O> {
+    /// Whether a request has been here before, as it is now.
+    pub(super) fn is_loop(&self, request: &Message<'_>, loop_hash: u64) -> bool {
+        let suffix = BranchText::new(Token::ZERO, loop_hash);
+        let mut vias = request.vias().flatten();
+        vias.any(|via| {
+            via.branch().is_some_and(|branch| branch.ends_with(suffix.suffix()))
+                && self.core.settings.own_via(self.texts(), &via)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_branch_has_two_halves() {
+        let text = BranchText::new(Token::new(1), 0xabc);
+        assert_eq!(text.as_bytes(), b"0000000000000001.0000000000000abc");
+        assert_eq!(text.suffix(), b".0000000000000abc");
+    }
+}

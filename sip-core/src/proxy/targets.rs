@@ -1,0 +1,169 @@
+//! The target set of a request (RFC 3261 §16.5, §16.6): equal q go together, lower q later.
+//!
+//! The targets of a context lie in a block, those that were tried too, so that none is tried twice. Each is its stage, its q, its
+//! flow, two lengths, and the texts of its URI and its Route values.
+
+use super::entry::{Marks, State};
+use super::event::Target;
+use super::forward::{Goal, Original};
+use super::work::Work;
+use crate::error::{Argument, Error};
+use crate::memory::{Block, Handle, KeptBlocks, Octets};
+use crate::message::scan::element;
+use crate::message::{Message, NameAddr, Uri};
+use crate::transport::Flow;
+
+/// The most targets that a request can have, those that its redirections add included.
+pub const MAX_TARGETS: usize = 32;
+
+/// The octets of a target before its texts.
+const HEAD: usize = 1 + 2 + Flow::OCTETS + 2 + 2;
+
+/// A target as it is kept.
+#[derive(Clone, Copy)]
+pub(super) struct KeptTarget<'k> {
+    pub(super) target: Target<'k>,
+    pub(super) tried: bool,
+    /// Where the next one begins.
+    next: usize,
+}
+
+/// The target that is kept at `at`.
+pub(super) fn target_at(octets: &[u8], at: usize) -> Option<KeptTarget<'_>> {
+    let (head, texts) = octets.get(at..)?.split_first_chunk::<HEAD>()?;
+    let [tried, q0, q1, flow @ .., u0, u1, r0, r1] = head;
+    let (uri, route) = (usize::from(u16::from_le_bytes([*u0, *u1])), usize::from(u16::from_le_bytes([*r0, *r1])));
+    let end = uri.saturating_add(route);
+    let target = Target {
+        uri: texts.get(..uri)?,
+        q: u16::from_le_bytes([*q0, *q1]),
+        route: texts.get(uri..end)?,
+        flow: Flow::from_octets(flow),
+    };
+    Some(KeptTarget { target, tried: *tried != 0, next: at.saturating_add(HEAD).saturating_add(end) })
+}
+
+/// The places of the targets in a block.
+fn places(octets: &[u8]) -> impl Iterator<Item = (usize, KeptTarget<'_>)> {
+    let mut at = 0_usize;
+    core::iter::from_fn(move || {
+        let target = target_at(octets, at)?;
+        let place = core::mem::replace(&mut at, target.next);
+        Some((place, target))
+    })
+}
+
+/// Whether a target can be used at all.
+fn is_usable(target: &Target<'_>) -> bool {
+    let mut route = target.route;
+    while !route.is_empty() {
+        let (first, rest) = element(route);
+        if !first.is_empty() && !NameAddr::parse(first).is_ok_and(|route| route.uri().is_ok_and(|uri| uri.is_sip())) {
+            return false;
+        }
+        route = rest.unwrap_or_default();
+    }
+    let length = |text: &[u8]| u16::try_from(text.len()).is_ok();
+    // Header components of a URI are no part of a Request-URI (RFC 3261 §19.1.1).
+    let uri =
+        Uri::parse(target.uri).is_ok_and(|uri| (uri.is_sip() || !target.route.is_empty()) && uri.headers().is_empty());
+    uri && length(target.uri) && length(target.route)
+}
+
+/// Whether two targets are the same one: the same URI by the same way.
+fn is_same(one: &Target<'_>, other: &Target<'_>) -> bool {
+    if one.flow != other.flow || one.route != other.route {
+        return false;
+    }
+    one.uri == other.uri
+        || matches!((Uri::parse(one.uri), Uri::parse(other.uri)), (Ok(one), Ok(other)) if one.equivalent(&other))
+}
+
+impl<O: Octets> Work<'_, O> {
+    /// Adds targets to those of a context: what is there already, tried or not, is left out. How many were added.
+    pub(super) fn add_targets(&mut self, context: Handle, targets: &[Target<'_>]) -> Result<usize, Error> {
+        let Some(entry) = self.contexts.get(context) else { return Err(Error::Gone) };
+        if targets.iter().any(|target| !is_usable(target)) {
+            return Err(Error::Invalid(Argument::Targets));
+        }
+        let old = entry.targets;
+        let known = self.transactions.octets.get(old);
+        let mut count = places(known).count();
+        let is_new = |index: usize, target: &Target<'_>| {
+            let before = targets.get(..index).unwrap_or_default();
+            !before.iter().any(|other| is_same(other, target))
+                && !places(known).any(|(_, other)| is_same(&other.target, target))
+        };
+        // As many bits as there can be targets.
+        let mut added = 0_u32;
+        for (index, target) in targets.iter().enumerate() {
+            if !is_new(index, target) {
+                continue;
+            }
+            count = count.saturating_add(1);
+            if count > MAX_TARGETS || index >= MAX_TARGETS {
+                return Err(Error::Invalid(Argument::Targets));
+            }
+            added |= 1_u32.wrapping_shl(index as u32);
+        }
+        if added == 0 {
+            return Ok(0);
+        }
+        let chosen = || targets.iter().enumerate().filter(move |(index, _)| added >> (*index as u32) & 1 == 1);
+        let want = known.len().saturating_add(targets.len().saturating_mul(HEAD + 64));
+        let block = self.transactions.octets.write(want, false, |kept, writer| {
+            writer.raw(kept.get(old));
+            for (_, target) in chosen() {
+                writer.raw(&[0]);
+                writer.raw(&target.q.min(1000).to_le_bytes());
+                writer.raw(&target.flow.to_octets());
+                writer.raw(&(target.uri.len() as u16).to_le_bytes());
+                writer.raw(&(target.route.len() as u16).to_le_bytes());
+                writer.raw(target.uri);
+                writer.raw(target.route);
+            }
+        })?;
+        self.transactions.octets.release(old);
+        if let Some(entry) = self.contexts.get_mut(context) {
+            entry.targets = block;
+        }
+        Ok(added.count_ones() as usize)
+    }
+
+    /// The best q among the targets that were not tried.
+    fn best_q(&self, targets: Block) -> Option<u16> {
+        let untried = places(self.transactions.octets.get(targets)).filter(|(_, target)| !target.tried);
+        untried.map(|(_, target)| target.target.q).max()
+    }
+
+    /// Whether a target is left to try.
+    pub(super) fn has_target(&self, context: Handle) -> bool {
+        let Some(entry) = self.contexts.get(context) else { return false };
+        !entry.marks.has(Marks::STOPPED) && self.best_q(entry.targets).is_some()
+    }
+
+    /// Sends the request to the targets that are next; whether there were any.
+    pub(super) fn next_targets(&mut self, context: Handle, request: Option<&Message<'_>>) -> bool {
+        let Some(entry) = self.contexts.get(context).copied() else { return false };
+        if entry.state != State::Searching || entry.marks.has(Marks::STOPPED) {
+            return false;
+        }
+        let Some(q) = self.best_q(entry.targets) else { return false };
+        let original = request.map_or(Original::Kept(entry.request), Original::Message);
+        let mut at = 0_usize;
+        while let Some(kept) = target_at(self.transactions.octets.get(entry.targets), at) {
+            let (place, due) = (at, !kept.tried && kept.target.q == q);
+            at = kept.next;
+            if !due {
+                continue;
+            }
+            if let Some(tried) = self.transactions.octets.get_mut(entry.targets).get_mut(place) {
+                *tried = 1;
+            }
+            if let Err(status) = self.start_branch(context, original, Goal::Kept(entry.targets, place)) {
+                self.fail_target(context, status);
+            }
+        }
+        true
+    }
+}

@@ -33,6 +33,10 @@ pub trait Role {
 
     /// The flow does not carry messages: a send failed, ICMP said so, or the connection closed. With
     /// [`FlowError::TooLarge`] it does not carry the one that was to be sent, and lives on.
+    ///
+    /// Said right after [`poll_action`](Role::poll_action) gave a [`Send`](Action::Send) on this flow, it says that this one was
+    /// not sent. Everything else that was given before counts as sent: its octets, all of them, are the system's, or the
+    /// adapter's to write as long as the connection lives.
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError);
 
     /// What was put back by [`defer`](Role::defer) for this flow may be offered again, and what was put back for others that
@@ -89,7 +93,9 @@ pub enum Received<E> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Action<'a, E> {
     /// Send these octets. They are lent from where they are kept for retransmission. When the socket would
-    /// block, call [`Role::defer`] with `id`.
+    /// block, call [`Role::defer`] with `id`; when the octets can't be sent, call [`Role::flow_failed`] with `flow`, of which a
+    /// connection that is closed, or was never there, is one case. Either as the very next call: the next
+    /// [`poll_action`](Role::poll_action), or another input, means that they were sent.
     Send {
         /// Names this send for [`Role::defer`].
         id: SendId,

@@ -296,7 +296,7 @@ impl Marks {
 
     /// The next hop is the Request-URI, not the first Route value.
     pub(super) const STRICT: Self = Self(64);
-    /// The request went out once more, by a new connection.
+    /// The message went out once more, by a new connection.
     pub(super) const RESENT: Self = Self(128);
 
     pub(super) const fn has(self, mark: Self) -> bool {
@@ -345,11 +345,6 @@ impl Transaction {
         marks: Marks::NONE,
         sizing: Sizing::ZERO,
     };
-
-    /// Whether it is a server transaction whose responses go by a connection.
-    pub(super) const fn answers_by_connection(&self) -> bool {
-        self.flow.connection != 0 && self.machine.is_server()
-    }
 
     pub(super) fn set_key(&mut self, chain: usize, key: Key) {
         if let Some(place) = self.keys.get_mut(chain) {

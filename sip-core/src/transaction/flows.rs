@@ -4,12 +4,10 @@
 //! (the size rule); a response for a new connection in the place of one that was lost.
 
 use super::entry::{Kind, Machine, Marks, Transaction, TransactionId};
-use super::layer::{DEFERRED, Expired, ExpiredKind, FAILED, ON_CONNECTION, OTHER, PARKED, Transactions, URGENT};
-use super::responses::split_timestamp;
+use super::layer::{DEFERRED, Expired, ExpiredKind, FAILED, OTHER, PARKED, POLLED, Transactions, URGENT, list_of};
 use super::step::{Send, Step};
 use super::{Client, ClientInvite, key};
 use crate::memory::Octets;
-use crate::message::scan::element;
 use crate::message::{HeaderName, Kept, Via, build};
 use crate::time::Instant;
 use crate::transport::{Flow, Oversize, Sizing, Target, Transport};
@@ -26,12 +24,6 @@ pub fn response_flow(source: Flow, via: Option<&Via<'_>>) -> Flow {
         }
         _ => source,
     }
-}
-
-/// The topmost Via of a head of responses, which begins with it.
-fn first_via(head: &[u8]) -> &[u8] {
-    let row = head.split(|octet| *octet == b'\r').next().unwrap_or_default();
-    element(row.strip_prefix(b"Via: ").unwrap_or_default()).0
 }
 
 impl<O: Octets> Transactions<'_, O> {
@@ -172,11 +164,15 @@ impl<O: Octets> Transactions<'_, O> {
     /// The flow does not carry messages: a send failed, or the connection was lost.
     /// [`handle_timeout`](Self::handle_timeout) tells what became of the client transactions on it.
     ///
-    /// A request that was not sent yet is over ([`ExpiredKind::FlowFailed`]), and so is one that went by datagram. One that
-    /// was sent by a connection lives on ([`ExpiredKind::FlowLost`]), and so do server transactions (RFC 6026 §8.8):
-    /// a response that was not sent yet, or is still to be given, goes by a new connection to the source's address and the
-    /// port of sent-by (RFC 3261 §18.2.2). Datagrams that were deferred for the flow are dropped.
+    /// A request that was not sent yet is over ([`ExpiredKind::FlowFailed`]), and so is one that went by datagram. What
+    /// [`poll_send`](Self::poll_send) gave last was not sent. One that was sent by a connection lives on
+    /// ([`ExpiredKind::FlowLost`]), and so do server transactions (RFC 6026 §8.8): a response that was not sent yet goes by a
+    /// new connection to the source's address and the port of sent-by (RFC 3261 §18.2.2). One that is still to be given is
+    /// tried on the old connection; what drives the role says that it has failed, and never gives its number to another one.
+    /// ACK, BYE and CANCEL that were not sent go by a new connection to the same place. All that once for each message:
+    /// a peer that closes each connection drives no endless row of them. Datagrams that were deferred for the flow are dropped.
     pub fn flow_failed(&mut self, now: Instant, flow: Flow) {
+        self.send_failed(flow);
         self.reap();
         self.replies_failed(flow);
         let of_flow = key::flow(self.layer.hash, flow);
@@ -184,14 +180,14 @@ impl<O: Octets> Transactions<'_, O> {
             self.table.unlink_key(handle, OTHER);
             self.client_flow_failed(now, TransactionId(handle));
         }
-        for list in [URGENT, DEFERRED, ON_CONNECTION] {
+        for list in [URGENT, DEFERRED] {
             let mut next = self.table.first(list);
             while let Some(handle) = next {
                 next = self.table.next_ready(handle);
                 let id = TransactionId(handle);
                 if self.flow(id) != flow {
                 } else if flow.transport.is_reliable() {
-                    self.response_flow_lost(now, id, list != ON_CONNECTION);
+                    self.send_by_another(now, id);
                 } else if list == DEFERRED {
                     self.rest(id);
                 }
@@ -199,16 +195,37 @@ impl<O: Octets> Transactions<'_, O> {
         }
     }
 
+    /// What [`poll_send`](Self::poll_send) gave last was not sent, if it was for this flow: it is ready again, but for a
+    /// response by datagram, which the peer's repetition of its request brings again. [`flow_failed`](Self::flow_failed) begins
+    /// with this, and has to follow.
+    pub fn send_failed(&mut self, flow: Flow) {
+        if let Some(handle) = self.table.first(POLLED)
+            && let Some(entry) = self.table.get(handle).filter(|entry| entry.flow == flow)
+            && (flow.transport.is_reliable() || !entry.machine.is_server())
+        {
+            let list = list_of(entry);
+            self.table.push_front(handle, list);
+        }
+    }
+
+    /// What [`poll_send`](Self::poll_send) gave last is more than its flow carries, which lives on: a request is over, as
+    /// [`handle_timeout`](Self::handle_timeout) tells, for its repetitions are no smaller. A response counts as sent.
+    pub fn too_large(&mut self, flow: Flow) {
+        if let Some(handle) = self.table.first(POLLED)
+            && self.flow(TransactionId(handle)) == flow
+        {
+            self.fail(TransactionId(handle));
+        }
+    }
+
     /// The flow of a client transaction, or of a request that is sent once, has failed.
     fn client_flow_failed(&mut self, now: Instant, id: TransactionId) {
         let unsent = self.table.ready_list(id.0).is_some();
         let Some(entry) = self.entry_mut(id) else { return };
-        let (reliable, is_ack) = (entry.flow.transport.is_reliable(), entry.marks.has(Marks::ACK));
-        if !reliable || unsent && !is_ack {
+        if !entry.flow.transport.is_reliable() || unsent && list_of(entry) != URGENT {
             self.fail(id);
         } else if unsent {
-            entry.flow.connection = 0;
-            self.park_send(now, id);
+            self.send_by_another(now, id);
         } else if !entry.machine.has_final() {
             entry.flow.connection = 0;
             entry.marks.set(Marks::FLOW_LOST);
@@ -219,18 +236,46 @@ impl<O: Octets> Transactions<'_, O> {
     /// Sends a request other than INVITE, whose connection was lost ([`ExpiredKind::FlowLost`]), by a new one to the same
     /// place. It stays one transaction, so a peer that had the request knows it by its branch (RFC 3261 §17.2.3). Once; `false`
     /// when that is done already.
-    #[inline(never)]
     pub fn send_again(&mut self, now: Instant, id: TransactionId) -> bool {
-        let until = now.after(self.layer.timers.sixty_four_t1());
         let Some(entry) = self.entry_mut(id) else { return false };
-        if !matches!(entry.machine, Machine::Client(_)) || entry.message.is_none() || entry.marks.has(Marks::RESENT) {
-            return false;
+        let again = matches!(entry.machine, Machine::Client(_))
+            && !entry.message.is_none()
+            && !entry.marks.has(Marks::RESENT);
+        if again {
+            self.send_by_another(now, id);
         }
+        again
+    }
+
+    /// A message whose connection was lost goes by a new one, the first time. A request that has no transaction to lose, or
+    /// one that waits for a response, begins anew; what else there is, a response or the ACK to a refusal, is sent as it is.
+    #[inline(never)]
+    fn send_by_another(&mut self, now: Instant, id: TransactionId) {
+        let until = now.after(self.layer.timers.sixty_four_t1());
+        let port = self.sent_by_port(id);
+        let Some(entry) = self.entry_mut(id) else { return };
+        let first = !entry.marks.has(Marks::RESENT);
         entry.marks.set(Marks::RESENT);
-        entry.machine = Machine::Parked { kind: Kind::Other, until };
         entry.flow.connection = 0;
-        self.park(id, until);
-        true
+        let kind = match entry.machine {
+            _ if entry.marks.has(Marks::ACK) => None,
+            Machine::Client(_) => Some(Kind::Other),
+            Machine::Once { .. } if entry.marks.has(Marks::URGENT) => Some(Kind::Once),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            if first {
+                entry.machine = Machine::Parked { kind, until };
+                self.park(id, until);
+            } else {
+                self.fail(id);
+            }
+            return;
+        }
+        if let Some(port) = port {
+            entry.flow.remote = entry.flow.remote.with_port(port);
+        }
+        if first { self.park_send(now, id) } else { self.rest(id) }
     }
 
     /// Ends a transaction whose message can't be sent, where its state does not say that all is done.
@@ -247,27 +292,15 @@ impl<O: Octets> Transactions<'_, O> {
         }
     }
 
-    /// The connection by which a server transaction answers was lost.
-    fn response_flow_lost(&mut self, now: Instant, id: TransactionId, unsent: bool) {
-        let port = self.sent_by_port(id);
-        let Some(entry) = self.entry_mut(id) else { return };
-        let port = port.unwrap_or(entry.flow.transport.default_port());
-        entry.flow = Flow { remote: entry.flow.remote.with_port(port), connection: 0, ..entry.flow };
-        if unsent {
-            self.park_send(now, id);
-        } else {
-            self.rest(id);
-        }
-    }
-
-    /// The port of sent-by in the topmost Via of a server transaction's request.
+    /// The port at which the topmost Via of a kept response says that its client listens; `None` for a request.
     fn sent_by_port(&self, id: TransactionId) -> Option<u16> {
         let entry = self.table.get(id.0)?;
-        let via = match self.octets.get(entry.message) {
-            b"" => first_via(split_timestamp(self.octets.get(entry.template)).1),
-            response => Kept::new(response).first(HeaderName::Via),
-        };
-        Via::parse(via).ok()?.port()
+        let response = self.octets.get(entry.message);
+        if !response.starts_with(b"SIP/2.0 ") {
+            return None;
+        }
+        let port = Via::parse(Kept::new(response).first(HeaderName::Via)).ok().and_then(|via| via.port());
+        Some(port.unwrap_or(entry.flow.transport.default_port()))
     }
 
     /// Tells what a failed flow did to a transaction.

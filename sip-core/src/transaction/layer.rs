@@ -20,8 +20,8 @@ pub(super) const DEFERRED: usize = 2;
 pub(super) const PARKED: usize = 3;
 /// What lost its flow, of which the user has still to learn.
 pub(super) const FAILED: usize = 4;
-/// Server transactions with nothing to send whose responses go by a connection.
-pub(super) const ON_CONNECTION: usize = 5;
+/// What was given to be sent and counts as sent with the next call, unless that says otherwise.
+pub(super) const POLLED: usize = 5;
 /// What the next call gives back: whole entries that are over, and the messages of those that forget them.
 pub(super) const OVER: usize = 6;
 
@@ -125,15 +125,16 @@ impl<'a, O: Octets> Transactions<'a, O> {
     }
 
     /// The next message to send, to be read with [`lend`](Self::lend): urgent ones first, each kind in the
-    /// order in which they became ready. It counts as sent unless [`defer`](Self::defer) puts it back.
+    /// order in which they became ready. It counts as sent with the next call that changes the layer, unless that is
+    /// [`defer`](Self::defer), [`flow_failed`](Self::flow_failed) or [`too_large`](Self::too_large).
     #[must_use]
     pub fn poll_send(&mut self) -> Option<TransactionId> {
         loop {
             self.reap();
             let table = &self.table;
             let handle = table.first(URGENT).or_else(|| table.first(ORDINARY))?;
+            self.table.push(handle, POLLED);
             let id = TransactionId(handle);
-            self.rest(id);
             if !self.bytes(id).is_empty() {
                 return Some(id);
             }
@@ -304,8 +305,6 @@ impl<'a, O: Octets> Transactions<'a, O> {
         let over = entry.machine.is_terminated() || entry.marks.has(Marks::FORGET);
         if over {
             self.table.push(id.0, OVER);
-        } else if entry.answers_by_connection() {
-            self.table.push(id.0, ON_CONNECTION);
         } else {
             self.table.unlink_ready(id.0);
         }
@@ -314,13 +313,16 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// Gives back what the calls before have left to be read.
     #[inline]
     pub(super) fn reap(&mut self) {
-        if !self.table.is_list_empty(OVER) {
+        if !self.table.is_list_empty(POLLED) || !self.table.is_list_empty(OVER) {
             self.reap_all();
         }
     }
 
     #[inline(never)]
     fn reap_all(&mut self) {
+        while let Some(handle) = self.table.first(POLLED) {
+            self.rest(TransactionId(handle));
+        }
         while let Some(handle) = self.table.first(OVER) {
             let id = TransactionId(handle);
             let Some(entry) = self.entry_mut(id) else { return };

@@ -76,7 +76,7 @@ pub(super) struct Replies {
     /// Octets that were set aside for answers, and how many of them are set aside now.
     wanted: u16,
     held: u16,
-    /// Answers that were lost.
+    /// Answers that were lost, for lack of room or with their flow.
     pub(super) dropped: u32,
 }
 
@@ -240,11 +240,12 @@ impl<O: Octets> Transactions<'_, O> {
         }
     }
 
-    /// Drops what was put back for a flow that has failed.
+    /// Drops what was put back for a flow that has failed, and what was given to be sent on it.
     pub(super) fn replies_failed(&mut self, flow: Flow) {
         for slot in 0..REPLIES {
-            let of_flow = |reply: &Reply| reply.stage == Stage::Deferred && reply.flow == flow;
+            let of_flow = |reply: &Reply| matches!(reply.stage, Stage::Deferred | Stage::Lent) && reply.flow == flow;
             if self.layer.replies.slots.get(slot).is_some_and(of_flow) {
+                self.layer.replies.dropped = self.layer.replies.dropped.saturating_add(1);
                 self.release_reply(slot);
             }
         }

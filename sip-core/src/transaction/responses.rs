@@ -144,9 +144,6 @@ impl<O: Octets> Transactions<'_, O> {
             self.table.link_key(id.0, OTHER, merged);
         }
         self.table.set_timer(id.0, machine.poll_timeout());
-        if reliable {
-            self.rest(id);
-        }
         Ok(id)
     }
 
@@ -355,6 +352,7 @@ impl<O: Octets> Transactions<'_, O> {
 
     fn replace_message(&mut self, id: TransactionId, block: Block) {
         let Some(entry) = self.entry_mut(id) else { return };
+        entry.marks.take(Marks::RESENT);
         let old = core::mem::replace(&mut entry.message, block);
         self.octets.release(old);
     }
@@ -377,7 +375,7 @@ fn write_timestamp(writer: &mut Writer<'_>, request: &Message<'_>) {
 }
 
 /// Divides what a server transaction keeps of its request: the Timestamp row if there is one, and the head of the responses.
-pub(super) fn split_timestamp(template: &[u8]) -> (&[u8], &[u8]) {
+fn split_timestamp(template: &[u8]) -> (&[u8], &[u8]) {
     // The head begins with Via.
     let end = match template {
         [b'T', ..] => template.iter().position(|octet| *octet == b'\n').map_or(0, |end| end.saturating_add(1)),

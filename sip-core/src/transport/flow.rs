@@ -195,7 +195,8 @@ impl fmt::Display for Transport {
 pub struct Flow {
     /// The peer.
     pub remote: Address,
-    /// The adapter's number for the connection; zero for datagrams, and for a connection that is still to be opened.
+    /// The adapter's number for the connection; zero for datagrams, and for a connection that is still to be opened. The number
+    /// of one that was closed is not given to another: what is sent on it later has to fail.
     pub connection: u32,
     /// The transport.
     pub transport: Transport,

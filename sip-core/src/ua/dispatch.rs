@@ -355,6 +355,7 @@ impl<O: Octets> Context<'_, O> {
 
     /// A flow failed: its transactions end as the events are polled, and what waited for it is dropped.
     pub(super) fn flow_failed(&mut self, flow: Flow) {
+        self.transactions.send_failed(flow);
         if cfg!(feature = "registration") {
             // A REGISTER on it goes out by another, before its transaction could end.
             self.registrar_lost(flow);

@@ -415,10 +415,9 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError) {
-        // One message that is too large says nothing of the others; its own timer ends its transaction.
-        if error != FlowError::TooLarge {
-            self.context(now).flow_failed(flow);
-        }
+        let mut context = self.context(now);
+        // One message that is too large says nothing of the others.
+        if error == FlowError::TooLarge { context.transactions.too_large(flow) } else { context.flow_failed(flow) }
     }
 
     fn flow_writable(&mut self, now: Instant, flow: Flow) {

@@ -54,7 +54,9 @@ fn a_response_goes_by_a_new_connection_when_that_of_its_request_was_lost() {
             }
             assert_eq!(bench.fail(tcp(1)), []);
             if !unsent {
+                // One that is given later finds that the connection is gone.
                 assert_eq!((parked(&mut bench), bench.respond(id, 200)), (vec![], Ok(())));
+                assert_eq!(bench.write_fails(), (id, tcp(1)));
             }
             assert_eq!(bench.sent(), []);
             assert_eq!(parked(&mut bench), [(id, sent_by(5070))]);
@@ -245,7 +247,11 @@ fn a_request_without_a_transaction_is_sent_once_and_forgotten() {
 fn a_request_without_a_transaction_that_can_not_be_sent_is_told() {
     let mut bench = Bench::new(1);
     let id = once(&mut bench, tcp(1));
-    assert_eq!(bench.fail(tcp(1)), [(id, ExpiredKind::FlowFailed)]);
+    assert_eq!((bench.fail(tcp(1)), parked(&mut bench)), (vec![], vec![(id, tcp(0))]));
+    let now = bench.now();
+    bench.work().launch(now, id, tcp(2));
+    assert_eq!(bench.write_fails(), (id, tcp(2)));
+    assert_eq!(bench.expire(), Some(Expired { id, user: User(9), kind: ExpiredKind::FlowFailed }));
     assert!(bench.is_drained());
     let id = once(&mut bench, Flow::NONE);
     assert_eq!(parked(&mut bench), [(id, Flow::NONE)]);
@@ -264,4 +270,147 @@ fn a_request_that_failed_is_told_and_no_resend_brings_it_back() {
     assert_eq!(bench.sent(), []);
     assert_eq!(bench.expire().map(|expired| (expired.id, expired.kind)), Some((id, ExpiredKind::FlowFailed)));
     assert!(bench.is_drained());
+}
+
+/// The state of a server transaction of an INVITE.
+fn state_of(bench: &mut Bench, id: TransactionId) -> crate::transaction::server_invite::State {
+    let Some(super::super::State::ServerInvite(state)) = bench.work().state(id) else { panic!("another kind") };
+    state
+}
+
+impl Bench {
+    /// The next message is given to be sent and its write fails; which one, and on which flow. Events are left.
+    fn write_fails(&mut self) -> (TransactionId, Flow) {
+        let (now, id) = (self.now(), self.work().poll_send().expect("something to send"));
+        let flow = self.work().flow(id);
+        self.work().flow_failed(now, flow);
+        (id, flow)
+    }
+}
+
+#[test]
+fn a_request_whose_write_fails_was_not_sent() {
+    for (method, flow) in [
+        (Method::Invite, PEER),
+        (Method::Invite, tcp(1)),
+        (Method::Options, PEER),
+        (Method::Options, tcp(1)),
+        (Method::Bye, PEER),
+    ] {
+        let mut bench = Bench::new(2);
+        let id = bench.client(method, flow, 1);
+        assert_eq!(bench.write_fails(), (id, flow));
+        assert_eq!(bench.expire(), Some(Expired { id, user: User(7), kind: ExpiredKind::FlowFailed }));
+        assert!(bench.is_drained());
+        // So it is with what is more than the flow carries.
+        let id = bench.client(method, flow, 2);
+        assert_eq!(bench.work().poll_send(), Some(id));
+        bench.work().too_large(tcp(9));
+        assert_eq!(bench.expire(), None);
+        bench.work().abandon(id);
+        let id = bench.client(method, flow, 3);
+        assert_eq!(bench.work().poll_send(), Some(id));
+        bench.work().too_large(flow);
+        assert_eq!(bench.expire(), Some(Expired { id, user: User(7), kind: ExpiredKind::FlowFailed }));
+        assert!(bench.is_drained());
+    }
+}
+
+#[test]
+fn only_the_write_that_failed_was_not_sent() {
+    let mut bench = Bench::new(3);
+    let ids = [1, 2, 3].map(|branch| bench.client(Method::Options, tcp(1), branch));
+    assert_eq!((bench.work().poll_send(), bench.write_fails()), (Some(ids[0]), (ids[1], tcp(1))));
+    let told: Vec<_> = core::iter::from_fn(|| bench.expire()).map(|expired| (expired.id, expired.kind)).collect();
+    for (id, kind) in
+        [(ids[0], ExpiredKind::FlowLost), (ids[1], ExpiredKind::FlowFailed), (ids[2], ExpiredKind::FlowFailed)]
+    {
+        assert!(told.contains(&(id, kind)), "{told:?}");
+    }
+    // Another call first, and it was sent.
+    let id = bench.client(Method::Options, tcp(2), 4);
+    assert_eq!((bench.work().poll_send(), bench.work().poll_send()), (Some(id), None));
+    assert_eq!(bench.fail(tcp(2)), [(id, ExpiredKind::FlowLost)]);
+    // The failure of another flow says nothing of it.
+    let id = bench.client(Method::Options, tcp(3), 5);
+    assert_eq!(bench.work().poll_send(), Some(id));
+    assert_eq!((bench.fail(tcp(4)), bench.fail(tcp(3))), (vec![], vec![(id, ExpiredKind::FlowLost)]));
+}
+
+#[test]
+fn what_has_no_other_target_goes_by_a_new_connection_once_when_its_write_fails() {
+    for method in [Method::Bye, Method::Cancel] {
+        let mut bench = Bench::new(1);
+        let id = bench.client(method, tcp(1), 1);
+        assert_eq!(bench.write_fails(), (id, tcp(1)));
+        assert_eq!((bench.expire(), parked(&mut bench)), (None, vec![(id, tcp(0))]));
+        let now = bench.now();
+        bench.work().launch(now, id, tcp(2));
+        assert_eq!(bench.write_fails(), (id, tcp(2)));
+        assert_eq!(bench.expire(), Some(Expired { id, user: User(7), kind: ExpiredKind::FlowFailed }));
+        assert!(bench.is_drained());
+    }
+    // The ACK to a refusal likewise.
+    let mut bench = Bench::new(1);
+    let id = bench.client(Method::Invite, tcp(1), 1);
+    bench.sent();
+    assert_eq!(bench.response(&response(486, "INVITE", 1)), Some(ClientOutcome::Deliver));
+    assert_eq!(bench.write_fails(), (id, tcp(1)));
+    assert_eq!((bench.expire(), parked(&mut bench)), (None, vec![(id, tcp(0))]));
+    let now = bench.now();
+    bench.work().launch(now, id, tcp(2));
+    assert_eq!(bench.write_fails(), (id, tcp(2)));
+    assert!(bench.is_drained());
+    // By datagram it is the transport error of Figure 5, and a repetition of the refusal finds nobody.
+    let id = bench.client(Method::Invite, PEER, 1);
+    bench.sent();
+    assert_eq!(bench.response(&response(486, "INVITE", 1)), Some(ClientOutcome::Deliver));
+    assert_eq!(bench.write_fails(), (id, PEER));
+    assert_eq!(bench.expire().map(|expired| expired.kind), Some(ExpiredKind::Ended));
+    assert!(bench.is_drained());
+}
+
+#[test]
+fn a_response_whose_write_fails_goes_by_a_new_connection_once() {
+    for (method, status) in [("OPTIONS", 200), ("INVITE", 180), ("INVITE", 200), ("INVITE", 486)] {
+        let mut bench = Bench::new(1);
+        let id = bench.server(tcp(1), &request(method, ":5070;branch=z9hG4bKx1", ""));
+        bench.respond(id, status).unwrap();
+        assert_eq!(bench.write_fails(), (id, tcp(1)));
+        assert_eq!((bench.sent(), parked(&mut bench)), (vec![], vec![(id, sent_by(5070))]));
+        let (now, second) = (bench.now(), Flow { connection: 2, ..sent_by(5070) });
+        bench.work().launch(now, id, second);
+        assert_eq!(bench.write_fails(), (id, second));
+        // A peer that closes each connection drives no endless row of them;
+        assert_eq!((bench.sent(), parked(&mut bench)), (vec![], vec![]));
+        if status == 180 {
+            // the next response has a try of its own.
+            bench.respond(id, 486).unwrap();
+            assert_eq!(parked(&mut bench), [(id, sent_by(5070))]);
+            bench.work().launch(now, id, Flow { connection: 3, ..second });
+            assert_eq!(bench.sent_lines(), ["SIP/2.0 486 Busy Here"]);
+        }
+        bench.pass(64_000);
+        assert!(bench.is_drained(), "{method} {status}");
+    }
+    // By datagram nothing is lost that a repetition of the request does not bring again.
+    let mut bench = Bench::new(1);
+    let id = bench.server(PEER, &request("OPTIONS", ";branch=z9hG4bKx1", ""));
+    bench.respond(id, 200).unwrap();
+    assert_eq!(bench.write_fails(), (id, PEER));
+    assert_eq!((bench.sent(), parked(&mut bench)), (vec![], vec![]));
+    assert_eq!(bench.request(&request("OPTIONS", ";branch=z9hG4bKx1", "")), ServerMatch::Absorbed(id));
+    assert_eq!(bench.sent_lines(), ["SIP/2.0 200 OK"]);
+    // A 2xx that is passed on and whose write fails is not forgotten before it is sent.
+    let mut bench = Bench::new(1);
+    let id = bench.server(tcp(1), &request("INVITE", ";branch=z9hG4bKx1", ""));
+    bench.respond(id, 200).unwrap();
+    bench.work().forget_when_sent(id);
+    assert_eq!(bench.write_fails(), (id, tcp(1)));
+    assert_eq!(parked(&mut bench), [(id, sent_by(5060))]);
+    let now = bench.now();
+    bench.work().launch(now, id, tcp(2));
+    assert_eq!(bench.sent_lines(), ["SIP/2.0 200 OK"]);
+    assert_eq!(state_of(&mut bench, id), crate::transaction::server_invite::State::Accepted);
+    assert_eq!(bench.octets.used(), 0);
 }

@@ -95,6 +95,22 @@ fn what_is_blocked_waits_for_its_flow_and_goes_with_it() {
     assert_eq!(bench.fail(tcp(1)), []);
     bench.work().flow_writable(tcp(1));
     assert_eq!((bench.replies(false), bench.octets.used()), (vec![], 0));
+    assert_eq!(bench.work().view().dropped_replies(), 1);
+}
+
+#[test]
+fn one_whose_write_fails_is_dropped_and_counted_and_the_others_go_on() {
+    let mut bench = Bench::new(0);
+    assert!(bench.reply(tcp(1), &bye(1)) && bench.reply(tcp(1), &bye(2)));
+    assert!(bench.work().poll_reply().is_some());
+    assert_eq!(bench.fail(tcp(1)), []);
+    assert_eq!(bench.work().view().dropped_replies(), 1);
+    assert!(bench.reply(tcp(2), &bye(3)));
+    assert_eq!((bench.replies(false).len(), bench.octets.used()), (2, 0));
+    // One that was sent is none of them.
+    assert!(bench.reply(tcp(3), &bye(4)));
+    assert_eq!(bench.replies(false).len(), 1);
+    assert_eq!((bench.fail(tcp(3)), bench.work().view().dropped_replies()), (vec![], 1));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a world does when the moment of something has come.
 
-use super::medium::{Plug, Task};
+use super::medium::{Plug, Sent, Task};
 use super::{NodeId, Source, World};
 use crate::hosts::resolve;
 use crate::ladder::{Fate, Ladder};
@@ -158,8 +158,21 @@ where
             match action {
                 Action::Send { id: send, flow, bytes } => {
                     let plug = Plug { node: id, address: node.address, pulled: node.unplugged };
-                    if !self.medium.send(now, plug, flow, bytes) {
-                        node.role.defer(send);
+                    let failing = node.failing.take();
+                    let sent = match failing {
+                        Some((count @ 1.., error)) => {
+                            node.failing = Some((count - 1, error));
+                            self.medium.fail(now, flow, error)
+                        }
+                        _ => self.medium.send(now, plug, flow, bytes),
+                    };
+                    match sent {
+                        Sent::Done => {}
+                        Sent::Blocked => node.role.defer(send),
+                        Sent::Failed(error) => {
+                            self.medium.report.ladder.note(now, node.address, "not sent");
+                            node.role.flow_failed(now, flow, error);
+                        }
                     }
                 }
                 Action::Event(event) => {

@@ -33,6 +33,14 @@ pub(super) struct Plug {
     pub(super) pulled: bool,
 }
 
+/// What became of a message that a role wants sent.
+pub(super) enum Sent {
+    Done,
+    /// The socket is full.
+    Blocked,
+    Failed(FlowError),
+}
+
 /// The network, the connections, what is due when, and the records of it.
 #[derive(Debug)]
 pub(super) struct Medium {
@@ -78,22 +86,17 @@ impl Medium {
         }
     }
 
-    /// Sends a role's message; false when the socket would block.
-    pub(super) fn send(&mut self, now: Instant, plug: Plug, flow: Flow, bytes: &[u8]) -> bool {
+    /// Sends a role's message.
+    pub(super) fn send(&mut self, now: Instant, plug: Plug, flow: Flow, bytes: &[u8]) -> Sent {
         let Plug { node, address: from, pulled } = plug;
         if flow.transport != Transport::Udp {
-            match self.streams.peer(flow) {
-                Some(to) => {
-                    self.stats.sent += 1;
-                    self.write(now, from, to, flow, bytes);
-                }
-                None => self.tasks.put(now, Task::Failed(node, flow, FlowError::Closed)),
-            }
-            return true;
+            let Some(to) = self.streams.peer(flow) else { return Sent::Failed(FlowError::Closed) };
+            self.stats.sent += 1;
+            self.write(now, from, to, flow, bytes);
+            return Sent::Done;
         }
         if bytes.len() > MAX_PAYLOAD {
-            self.tasks.put(now, Task::Failed(node, flow, FlowError::TooLarge));
-            return true;
+            return Sent::Failed(FlowError::TooLarge);
         }
         let mut blocks = self.blocked.contains(&(node, flow));
         if !blocks && let Some(span) = self.network.blocks(from, flow.remote) {
@@ -104,7 +107,7 @@ impl Medium {
         if blocks {
             self.stats.deferred += 1;
             self.report.ladder.note(now, from, "send deferred");
-            return false;
+            return Sent::Blocked;
         }
         self.stats.sent += 1;
         if pulled {
@@ -113,7 +116,17 @@ impl Medium {
         } else {
             self.launch(now, self.outside(from), flow.remote, bytes);
         }
-        true
+        Sent::Done
+    }
+
+    /// Sends nothing, and breaks a connection, which was the reason.
+    pub(super) fn fail(&mut self, now: Instant, flow: Flow, error: FlowError) -> Sent {
+        if error != FlowError::TooLarge
+            && let Some(at) = self.streams.hang_up(flow)
+        {
+            self.tasks.put(at.max(now), Task::Ended(flow.connection));
+        }
+        Sent::Failed(error)
     }
 
     /// Puts octets into a connection and draws their line.

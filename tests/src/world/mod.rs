@@ -17,7 +17,7 @@ use medium::Medium;
 use sip_core::random::Seed;
 use sip_core::role::Role;
 use sip_core::time::{Duration, Instant};
-use sip_core::transport::{Address, Target};
+use sip_core::transport::{Address, FlowError, Target};
 
 /// Names a node of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +66,8 @@ struct Node<R> {
     refuses: bool,
     /// Whether it takes connections.
     listens: bool,
+    /// How many of its next writes fail, and why.
+    failing: Option<(u32, FlowError)>,
 }
 
 /// A world, or a fixture around one: what a [`Wire`](crate::Wire) is attached to.
@@ -140,7 +142,7 @@ where
         assert!(self.find(address).is_none(), "two nodes at {address}");
         let id = NodeId(self.nodes.len());
         self.medium.report.ladder.name(address, name);
-        self.nodes.push(Node { role, address, timeout: None, unplugged: false, refuses: false, listens: false });
+        self.nodes.push(Node { role, address, timeout: None, unplugged: false, refuses: false, listens: false, failing: None });
         self.drain(id);
         id
     }
@@ -256,6 +258,12 @@ where
     pub fn refuse(&mut self, node: NodeId, refuses: bool) {
         self.nodes[node.0].refuses = refuses;
         self.note(node, if refuses { "refuses datagrams" } else { "takes datagrams" });
+    }
+
+    /// Lets the next `count` writes of a node fail at once: nothing is sent. A connection that fails so is gone, of which its
+    /// other end learns too, unless the error is [`FlowError::TooLarge`].
+    pub fn fail_writes(&mut self, node: NodeId, count: u32, error: FlowError) {
+        self.nodes[node.0].failing = Some((count, error));
     }
 
     /// Writes a line about a node into the ladder.

@@ -11,6 +11,7 @@ mod configuration;
 mod dial_strings;
 mod digest;
 mod early_bye;
+mod failed_writes;
 mod field_calls;
 mod fingerprint;
 mod forks;

@@ -1,5 +1,6 @@
 //! The contract between a role and what drives it: bytes and time in, actions out.
 
+use crate::locate::Question;
 use crate::message::{Malformed, Message};
 use crate::time::Instant;
 use crate::transport::{Flow, FlowError, Target, Ticket, Transport};
@@ -112,6 +113,8 @@ pub enum Action<'a, E> {
         ticket: Ticket,
         /// Where to.
         target: Target,
+        /// [By which](Flow::listener) of the adapter's listeners; zero leaves that to the adapter.
+        listener: u8,
         /// The host name that a TLS certificate has to bear; an address literal when there is no name.
         server_name: &'a [u8],
     },
@@ -133,6 +136,21 @@ pub enum Action<'a, E> {
         /// Whether only TLS will do (a `sips` URI).
         secure: bool,
     },
+}
+
+impl<'a, E> Action<'a, E> {
+    /// Asks for what is missing to send a message; the answer names `ticket`.
+    #[must_use]
+    pub const fn ask(ticket: Ticket, question: Question<'a>) -> Self {
+        match question {
+            Question::Connect { target, listener, server_name } => {
+                Self::Connect { ticket, target, listener, server_name }
+            }
+            Question::Resolve { host, port, transport, secure } => {
+                Self::Resolve { ticket, host, port, transport, secure }
+            }
+        }
+    }
 }
 
 /// Names one pending send, for [`Role::defer`].

@@ -156,7 +156,7 @@ impl Role for Echo {
             return Some(Action::Resolve { ticket, host: host.as_bytes(), port, transport, secure });
         }
         if let Some((ticket, target)) = self.connects.pop_front() {
-            return Some(Action::Connect { ticket, target, server_name: b"" });
+            return Some(Action::Connect { ticket, target, listener: 0, server_name: b"" });
         }
         if let Some(flow) = self.closes.pop_front() {
             return Some(Action::Close { flow });

@@ -75,7 +75,9 @@ fn action<E, F>(action: Action<'_, E>, wrap: impl Fn(E) -> F) -> Action<'_, F> {
     match action {
         Action::Send { id, flow, bytes } => Action::Send { id, flow, bytes },
         Action::Event(event) => Action::Event(wrap(event)),
-        Action::Connect { ticket, target, server_name } => Action::Connect { ticket, target, server_name },
+        Action::Connect { ticket, target, listener, server_name } => {
+            Action::Connect { ticket, target, listener, server_name }
+        }
         Action::Close { flow } => Action::Close { flow },
         Action::Resolve { ticket, host, port, transport, secure } => {
             Action::Resolve { ticket, host, port, transport, secure }

@@ -134,7 +134,8 @@ impl Role for Ping {
             return Some(Action::Resolve { ticket, host, port, transport: Transport::None, secure: false });
         }
         if core::mem::take(&mut self.connect) {
-            return Some(Action::Connect { ticket: Ticket::new(2), target: Target::default(), server_name: b"b" });
+            let (ticket, target) = (Ticket::new(2), Target::default());
+            return Some(Action::Connect { ticket, target, listener: 0, server_name: b"b" });
         }
         if let Some(event) = self.events.pop_front() {
             return Some(Action::Event(event));

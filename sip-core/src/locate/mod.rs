@@ -75,6 +75,8 @@ pub enum Question<'a> {
     Connect {
         /// Where to.
         target: Target,
+        /// [By which](Flow::listener) of our listeners.
+        listener: u8,
         /// The host name that a certificate has to bear, or an address.
         server_name: &'a [u8],
     },
@@ -86,7 +88,7 @@ impl<'a> Question<'a> {
     pub fn of(uri: &Uri<'a>, known: Flow) -> Self {
         let host = host_of(uri).as_bytes();
         if !known.is_none() {
-            return Self::Connect { target: known.target(), server_name: host };
+            return Self::Connect { target: known.target(), listener: known.listener, server_name: host };
         }
         let secure = matches!(uri.scheme(), Scheme::Sips);
         let transport = transport_of(uri, Transport::None);
@@ -105,7 +107,7 @@ pub fn question<O: Octets>(transactions: TransactionsRef<'_, O>, id: Transaction
         // To the host of sent-by (RFC 3261 §18.2.2).
         let via = Via::parse(message.first(HeaderName::Via));
         let server_name = via.map_or(&b""[..], |via| via.host().as_bytes());
-        return Some(Question::Connect { target: known.target(), server_name });
+        return Some(Question::Connect { target: known.target(), listener: known.listener, server_name });
     }
     let next_hop = next_hop(&message, transactions.is_strict(id));
     if next_hop.is_none() && !known.is_none() {
@@ -148,7 +150,7 @@ mod tests {
         let known = flow_to(&Uri::parse(b"sip:192.0.2.1;transport=tls").unwrap(), Transport::Udp);
         let target = Target { address: known.remote, transport: Transport::Tls };
         assert_eq!(known.remote.port(), 5061);
-        assert_eq!(Question::of(&uri, known), Question::Connect { target, server_name: b"b.example" });
+        assert_eq!(Question::of(&uri, known), Question::Connect { target, listener: 0, server_name: b"b.example" });
         assert_eq!(flow_to(&uri, Transport::Udp), Flow::NONE);
     }
 }

@@ -337,6 +337,7 @@ impl<'a> ForwardRequest<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct ForwardResponse<'a> {
     message: &'a Message<'a>,
+    vias: &'a [u8],
     content_length: bool,
 }
 
@@ -344,7 +345,15 @@ impl<'a> ForwardResponse<'a> {
     /// The response without its topmost Via.
     #[must_use]
     pub const fn new(message: &'a Message<'a>) -> Self {
-        Self { message, content_length: false }
+        Self { message, vias: b"", content_length: false }
+    }
+
+    /// Has these rows of Via, line ends included, in the place of all that came: those of the request, as a stateful proxy
+    /// keeps them. So a response goes on whatever became of them on the way.
+    #[must_use]
+    pub const fn vias(mut self, rows: &'a [u8]) -> Self {
+        self.vias = rows;
+        self
     }
 
     /// Adds Content-Length where there is none, as streams need it (RFC 3261 §18.3).
@@ -400,10 +409,19 @@ impl<'a> ForwardResponse<'a> {
         if message.is_request() {
             return Err(ForwardError::Kind);
         }
+        let mut copy = Copied::new(message);
+        if !self.vias.is_empty() {
+            copy.until(w, copy.first_row());
+            w.raw(self.vias);
+            for row in message.rows().filter(|row| row.id() == HeaderName::Via.id()) {
+                copy.leave_out(w, row);
+            }
+            copy.rest(w, self.content_length);
+            return Ok(());
+        }
         if self.remaining().is_none() {
             return Err(ForwardError::LastVia);
         }
-        let mut copy = Copied::new(message);
         if let Some(row) = message.rows().find(|row| row.id() == HeaderName::Via.id()) {
             let value = row.value_in(message.bytes());
             let next = next_value(value, message.top_via().raw().len());

@@ -10,7 +10,7 @@ use super::{Client, ClientInvite, key};
 use crate::memory::Octets;
 use crate::message::{HeaderName, Kept, Via, build};
 use crate::time::Instant;
-use crate::transport::{Flow, Oversize, Sizing, Target, Transport};
+use crate::transport::{Flow, Oversize, Sizing, Transport};
 
 /// The flow of the responses to a request that came on `source` with this topmost Via (RFC 3261 §18.2.2, RFC 3581 §4).
 ///
@@ -70,7 +70,7 @@ impl<O: Octets> Transactions<'_, O> {
                 entry.sizing = sizing;
             }
             if sizing.is_oversize() {
-                wanted = Flow::to(Target { address: flow.remote, transport: Transport::Tcp });
+                wanted = Flow { transport: Transport::Tcp, ..flow };
             }
         }
         if wanted.needs_connection() {
@@ -152,7 +152,7 @@ impl<O: Octets> Transactions<'_, O> {
         match entry.machine {
             Machine::Parked { until, .. } if entry.sizing.is_oversize() && !entry.sizing.is_forced() => {
                 entry.sizing.force();
-                entry.flow = Flow::udp(entry.flow.remote);
+                entry.flow.transport = Transport::Udp;
                 self.park(id, until);
             }
             Machine::Parked { .. } => self.launch_next(now, id),
@@ -238,9 +238,8 @@ impl<O: Octets> Transactions<'_, O> {
     /// when that is done already.
     pub fn send_again(&mut self, now: Instant, id: TransactionId) -> bool {
         let Some(entry) = self.entry_mut(id) else { return false };
-        let again = matches!(entry.machine, Machine::Client(_))
-            && !entry.message.is_none()
-            && !entry.marks.has(Marks::RESENT);
+        let again =
+            matches!(entry.machine, Machine::Client(_)) && !entry.message.is_none() && !entry.marks.has(Marks::RESENT);
         if again {
             self.send_by_another(now, id);
         }

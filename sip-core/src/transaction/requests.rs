@@ -41,7 +41,8 @@ impl From<Token> for Branch<'_> {
 pub struct NewClient<'a> {
     /// The written request.
     pub block: Block,
-    /// Where it goes; [`Flow::NONE`] parks it until [`launch`](Transactions::launch), for 64 * T1 at the longest.
+    /// Where it goes; [`Flow::NONE`] parks it until [`launch`](Transactions::launch), for 64 * T1 at the longest. With another
+    /// [listener](Flow::listener) than zero, the flow that is found has this one too.
     pub flow: Flow,
     /// Its method; anything but ACK, which has no transaction.
     pub method: Method<'a>,
@@ -132,8 +133,10 @@ impl<O: Octets> Transactions<'_, O> {
         let until = now.after(self.layer.timers.sixty_four_t1());
         let Start { matched, kind, marks, block: message, flow, user, .. } = start;
         if let Some(entry) = self.entry_mut(id) {
-            *entry =
-                Transaction { machine: Machine::Parked { kind, until }, message, user, marks, ..Transaction::ZERO };
+            let machine = Machine::Parked { kind, until };
+            // What is no flow yet may say by which listener.
+            let flow = Flow { listener: flow.listener, ..Flow::NONE };
+            *entry = Transaction { machine, message, user, marks, flow, ..Transaction::ZERO };
             entry.set_key(MATCH, matched);
         }
         if matched != Key::ZERO {
@@ -180,6 +183,18 @@ impl<O: Octets> Transactions<'_, O> {
         let (kind, marks) = kind_of(Method::Cancel);
         let made = self.begin(now, Start { matched, kind, marks, block, flow, user, reserved: true });
         Ok(made.inspect_err(|_| self.octets.release(block))?)
+    }
+
+    /// Gives back the body of an INVITE that got a provisional response: the rest makes its CANCEL and its ACK. Not for a user
+    /// that may want to send it again, with credentials say.
+    pub fn release_body(&mut self, id: TransactionId) {
+        self.reap();
+        let Some(entry) = self.entry_mut(id).filter(|entry| entry.machine.stops_retransmitting()) else { return };
+        let message = entry.message;
+        let head = self.octets.get(message).windows(4).position(|end| end == b"\r\n\r\n");
+        if let Some(head) = head {
+            self.octets.truncate(message, head.saturating_add(4));
+        }
     }
 
     /// Starts Timer C of an INVITE, or starts it anew (RFC 3261 §16.6 step 11, §16.7 step 2): `after` from now, if there is no

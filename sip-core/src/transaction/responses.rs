@@ -24,7 +24,7 @@ pub enum ServerMatch {
     /// It is the ACK to the user's 2xx, from a peer that gives it the branch of the INVITE.
     Ack2xx(TransactionId, User),
     /// It is a new request that came before by another way. A user agent answers 482 (RFC 3261 §8.2.2.2); to a proxy it is
-    /// as good as any.
+    /// [as good as any](Self::new_request).
     Merged(NewRequest),
 }
 
@@ -35,6 +35,18 @@ pub struct NewRequest {
     matched: Key,
     /// Zero when it is not looked up yet.
     merged: Key,
+}
+
+impl ServerMatch {
+    /// The request, when it belongs to no transaction, be it merged or not: how a proxy looks at it (RFC 3261 §16.3 step 4 knows
+    /// loops by their Via, and a request that came by two ways is forwarded twice).
+    #[must_use]
+    pub const fn new_request(self) -> Option<NewRequest> {
+        match self {
+            Self::New(new) | Self::Merged(new) => Some(new),
+            Self::Absorbed(_) | Self::Ack2xx(..) => None,
+        }
+    }
 }
 
 impl NewRequest {
@@ -108,22 +120,80 @@ impl<O: Octets> Transactions<'_, O> {
         new: NewServer<'_>,
     ) -> Result<TransactionId, Capacity> {
         self.reap();
-        let NewServer { new, source, to_tag, user, reserved } = new;
-        if self.view().free_for(reserved) == 0 {
+        if self.view().free_for(new.reserved) == 0 {
             return Err(Capacity::Transactions);
         }
+        let template = self.head(request, new.source, new.to_tag, new.reserved)?;
+        self.open(now, request, &new, template).inspect_err(|_| self.octets.release(template))
+    }
+
+    /// As [`server`](Self::server), without the head of the responses. For a role that [passes responses on](Self::relay) and
+    /// keeps the request itself: the head is written by [`write_head`](Self::write_head) when a response of its own
+    /// needs one. Until then the layer sends no 100.
+    ///
+    /// # Errors
+    /// When there is no entry. Nothing has changed.
+    pub fn server_without_head(
+        &mut self,
+        now: Instant,
+        request: &Message<'_>,
+        new: NewServer<'_>,
+    ) -> Result<TransactionId, Capacity> {
+        self.reap();
+        self.open(now, request, &new, Block::NONE)
+    }
+
+    /// Writes the head of the responses of a transaction that has [none](Self::server_without_head), from its request. What the
+    /// request came on, and the To tag, are the same each time.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] without such a server transaction, [`Error::State`] after a final response, [`Error::Capacity`].
+    pub fn write_head(
+        &mut self,
+        id: TransactionId,
+        request: &Message<'_>,
+        source: Flow,
+        to_tag: &[u8],
+        reserved: bool,
+    ) -> Result<(), Error> {
+        self.reap();
+        let entry = self.entry_mut(id).filter(|entry| entry.machine.is_server()).ok_or(Error::Gone)?;
+        if entry.machine.has_final() {
+            return Err(Error::State);
+        }
+        if entry.template.is_none() {
+            let template = self.head(request, source, to_tag, reserved)?;
+            if let Some(entry) = self.entry_mut(id) {
+                entry.template = template;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the head of the responses to a request.
+    fn head(&mut self, request: &Message<'_>, source: Flow, to_tag: &[u8], reserved: bool) -> Result<Block, Capacity> {
         let want = request.head_len();
         let written = self.octets.write(want, reserved, |_, writer| {
             write_timestamp(writer, request);
             build::response_head(writer, request, source.remote, Some(to_tag));
         });
-        let template = written.map_err(|error| match error {
+        written.map_err(|error| match error {
             Error::Capacity(capacity) => capacity,
             _ => Capacity::octets(want),
-        })?;
-        let id = self.insert(reserved).inspect_err(|_| self.octets.release(template))?;
+        })
+    }
+
+    /// A server transaction with this head.
+    fn open(
+        &mut self,
+        now: Instant,
+        request: &Message<'_>,
+        new: &NewServer<'_>,
+        template: Block,
+    ) -> Result<TransactionId, Capacity> {
+        let &NewServer { new: NewRequest { matched, mut merged }, source, user, reserved, .. } = new;
+        let id = self.insert(reserved)?;
         let (timers, reliable) = (self.layer.timers, source.transport.is_reliable());
-        let NewRequest { matched, mut merged } = new;
         if merged == Key::ZERO {
             merged = key::merged(self.layer.hash, request).unwrap_or_default();
         }
@@ -182,7 +252,7 @@ impl<O: Octets> Transactions<'_, O> {
         }
         let entry = self.accepting(id, status)?;
         if entry.template.is_none() {
-            // The head went with the first final response.
+            // The head went with the first final response, or was not written yet.
             return Err(Error::State);
         }
         self.write_response(id, status, reason, reserved, rest)?;
@@ -217,6 +287,9 @@ impl<O: Octets> Transactions<'_, O> {
     /// Passes on a response that a client transaction received: as it came, without its topmost Via (RFC 3261 §16.7). Whether
     /// it is accepted says the machine: a second 2xx to an INVITE is, and is sent like the first.
     ///
+    /// The Vias below ours are those of the request, whatever came back of them, as long as its head is there: until the first
+    /// final response, and not [without head](Self::server_without_head). Then they are those that came.
+    ///
     /// A 2xx to an INVITE is given back when it is sent, for its repetitions come from who gave it.
     ///
     /// # Errors
@@ -231,9 +304,9 @@ impl<O: Octets> Transactions<'_, O> {
         reserved: bool,
     ) -> Result<(), Error> {
         let status = response.status().unwrap_or_default();
-        let by_stream = self.relays_by_stream(id, status)?;
-        let block = self.octets.write(response.bytes().len(), reserved, |_, writer| {
-            write_relayed(response, by_stream, writer);
+        let (by_stream, template) = self.accepting_relayed(id, status)?;
+        let block = self.octets.write(response.bytes().len(), reserved, |kept, writer| {
+            write_relayed(response, kept.get(template), by_stream, writer);
         })?;
         self.send_relayed(now, id, status, block)
     }
@@ -244,23 +317,24 @@ impl<O: Octets> Transactions<'_, O> {
     /// # Errors
     /// As [`relay`](Self::relay).
     pub fn relay_kept(&mut self, now: Instant, id: TransactionId, response: Block, status: u16) -> Result<(), Error> {
-        let by_stream = self.relays_by_stream(id, status)?;
+        let (by_stream, template) = self.accepting_relayed(id, status)?;
         let want = self.octets.get(response).len();
         let block = self.octets.write(want, true, |kept, writer| {
             if let Ok(response) = Message::parse(kept.get(response)) {
-                write_relayed(&response, by_stream, writer);
+                write_relayed(&response, kept.get(template), by_stream, writer);
             }
         })?;
         self.send_relayed(now, id, status, block)
     }
 
-    /// Whether a response that is passed on goes by a stream; an error when it can't be passed on.
-    fn relays_by_stream(&mut self, id: TransactionId, status: u16) -> Result<bool, Error> {
+    /// Whether a response that is passed on goes by a stream, and the head of its request; an error when it can't be passed on.
+    fn accepting_relayed(&mut self, id: TransactionId, status: u16) -> Result<(bool, Block), Error> {
         self.reap();
         if status <= 100 {
             return Err(Error::Invalid(Argument::Status));
         }
-        Ok(self.accepting(id, status)?.flow.transport.is_reliable())
+        let entry = self.accepting(id, status)?;
+        Ok((entry.flow.transport.is_reliable(), entry.template))
     }
 
     /// Sends a response that was written to be passed on; what can't be has left nothing written.
@@ -321,9 +395,10 @@ impl<O: Octets> Transactions<'_, O> {
         }
     }
 
-    /// Writes the 100 that the layer sends by itself; false when there is no room, which does no harm.
+    /// Writes the 100 that the layer sends by itself; false when there is no head, or no room, which does no harm.
     pub(super) fn write_trying(&mut self, id: TransactionId) -> bool {
-        self.write_response(id, 100, None, false, &|_, writer| writer.finish_without_body()).is_ok()
+        let has_head = self.table.get(id.0).is_some_and(|entry| !entry.template.is_none());
+        has_head && self.write_response(id, 100, None, false, &|_, writer| writer.finish_without_body()).is_ok()
     }
 
     fn write_response(
@@ -358,9 +433,9 @@ impl<O: Octets> Transactions<'_, O> {
     }
 }
 
-/// Writes a response as it is passed on; nothing when it can't be.
-fn write_relayed(response: &Message<'_>, by_stream: bool, writer: &mut Writer<'_>) {
-    let forward = ForwardResponse::new(response);
+/// Writes a response as it is passed on, with the Vias of the head of its request if there is one; nothing when it can't be.
+fn write_relayed(response: &Message<'_>, template: &[u8], by_stream: bool, writer: &mut Writer<'_>) {
+    let forward = ForwardResponse::new(response).vias(vias_of(template));
     let forward = if by_stream { forward.content_length() } else { forward };
     let _ = forward.write_to(writer);
 }
@@ -382,4 +457,12 @@ fn split_timestamp(template: &[u8]) -> (&[u8], &[u8]) {
         _ => 0,
     };
     template.split_at_checked(end).unwrap_or((b"", template))
+}
+
+/// The rows of Via that a head begins with, behind a Timestamp; nothing of no head.
+fn vias_of(template: &[u8]) -> &[u8] {
+    let (_, head) = split_timestamp(template);
+    // From follows them; what continues a row begins with white space.
+    let end = head.windows(2).position(|pair| pair == b"\nF").map_or(0, |end| end.saturating_add(1));
+    head.get(..end).unwrap_or_default()
 }

@@ -4,14 +4,14 @@
 //! last of all a flow to fall back on. A request that was not sent yet goes on to the next one as it is; one that was
 //! sent is a new transaction with a new branch.
 
-use super::entry::{Machine, Marks, TransactionId};
+use super::entry::{Kind, Machine, Marks, TransactionId};
 use super::key;
-use super::layer::Transactions;
+use super::layer::{MATCH, Transactions};
 use super::requests::{Start, kind_of};
 
-use crate::memory::{Block, KeptBlocks, Octets};
+use crate::memory::{Block, Entry, KeptBlocks, Octets};
 use crate::message::{Kept, build};
-use crate::random::Token;
+use crate::random::{Key, Token};
 use crate::time::Instant;
 use crate::transport::{Flow, Sizing, Target};
 
@@ -27,7 +27,9 @@ impl<O: Octets> Transactions<'_, O> {
     /// [fallback](Self::set_fallback), or is over.
     pub fn resolved(&mut self, now: Instant, id: TransactionId, targets: &[Target]) {
         self.reap();
-        let mut usable = targets.iter().map(|target| Flow::to(*target)).filter(|flow| !flow.is_none()).take(TARGETS);
+        let listener = self.flow(id).listener;
+        let flow = |target: &Target| Flow { listener, ..Flow::to(*target) };
+        let mut usable = targets.iter().map(flow).filter(|flow| !flow.is_none()).take(TARGETS);
         let Some(first) = usable.next() else { return self.unreachable(now, id) };
         let others = usable.clone().next().is_some();
         if let Some(entry) = self.entry_mut(id)
@@ -138,7 +140,7 @@ impl<O: Octets> Transactions<'_, O> {
     pub fn fail_over(&mut self, now: Instant, id: TransactionId, branch: Token) -> Option<TransactionId> {
         let flow = self.next_target(id);
         let entry = self.entry_mut(id).filter(|entry| !flow.is_none() && !entry.marks.has(Marks::ACK))?;
-        let (message, user) = (entry.message, entry.user);
+        let (message, user, once) = (entry.message, entry.user, entry.key(MATCH) == Key::ZERO);
         let targets = core::mem::take(&mut entry.template);
         let size = self.octets.get(message).len();
         let copy = self.octets.write(size, false, |kept, writer| writer.raw(kept.get(message)));
@@ -146,8 +148,12 @@ impl<O: Octets> Transactions<'_, O> {
         let stamped = build::stamp(self.octets.get_mut(block), flow.transport, branch.as_bytes().first_chunk());
         let request = Kept::new(self.octets.get(block));
         let start = request.branch().filter(|_| stamped).map(|branch| {
-            let matched = key::client(self.layer.hash, branch, request.method());
-            let (kind, marks) = kind_of(request.method());
+            let mut matched = key::client(self.layer.hash, branch, request.method());
+            let (mut kind, marks) = kind_of(request.method());
+            if once {
+                // It has no transaction.
+                (matched, kind) = (Key::ZERO, Kind::Once);
+            }
             Start { matched, kind, marks, block, flow, user, reserved: false }
         });
         let made = start.and_then(|start| self.begin(now, start).ok());

@@ -487,13 +487,7 @@ impl<M: Memory> UserAgent<M> {
             Some(registrar) => Question::of(&registrar, self.transactions().flow(id)),
             None => locate::question(self.transactions(), id)?,
         };
-        let ticket = Ticket::new(id.0.bits());
-        Some(match question {
-            Question::Connect { target, server_name } => Action::Connect { ticket, target, server_name },
-            Question::Resolve { host, port, transport, secure } => {
-                Action::Resolve { ticket, host, port, transport, secure }
-            }
-        })
+        Some(Action::ask(Ticket::new(id.0.bits()), question))
     }
 
     /// Joins a step with the octets it is about.

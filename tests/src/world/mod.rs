@@ -142,7 +142,15 @@ where
         assert!(self.find(address).is_none(), "two nodes at {address}");
         let id = NodeId(self.nodes.len());
         self.medium.report.ladder.name(address, name);
-        self.nodes.push(Node { role, address, timeout: None, unplugged: false, refuses: false, listens: false, failing: None });
+        self.nodes.push(Node {
+            role,
+            address,
+            timeout: None,
+            unplugged: false,
+            refuses: false,
+            listens: false,
+            failing: None,
+        });
         self.drain(id);
         id
     }

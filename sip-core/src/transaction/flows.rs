@@ -4,7 +4,7 @@
 //! (the size rule); a response for a new connection in the place of one that was lost.
 
 use super::entry::{Kind, Machine, Marks, Transaction, TransactionId};
-use super::layer::{DEFERRED, Expired, ExpiredKind, FAILED, OTHER, PARKED, POLLED, Transactions, URGENT, list_of};
+use super::layer::{DEFERRED, Expired, ExpiredKind, FAILED, OTHER, PARKED, Transactions, URGENT, list_of};
 use super::step::{Send, Step};
 use super::{Client, ClientInvite, key};
 use crate::memory::Octets;
@@ -199,22 +199,21 @@ impl<O: Octets> Transactions<'_, O> {
     /// response by datagram, which the peer's repetition of its request brings again. [`flow_failed`](Self::flow_failed) begins
     /// with this, and has to follow.
     pub fn send_failed(&mut self, flow: Flow) {
-        if let Some(handle) = self.table.first(POLLED)
-            && let Some(entry) = self.table.get(handle).filter(|entry| entry.flow == flow)
+        if let Some(entry) = self.polled().and_then(|id| self.table.get(id.0))
+            && entry.flow == flow
             && (flow.transport.is_reliable() || !entry.machine.is_server())
         {
-            let list = list_of(entry);
-            self.table.push_front(handle, list);
+            self.unpoll();
         }
     }
 
     /// What [`poll_send`](Self::poll_send) gave last is more than its flow carries, which lives on: a request is over, as
     /// [`handle_timeout`](Self::handle_timeout) tells, for its repetitions are no smaller. A response counts as sent.
     pub fn too_large(&mut self, flow: Flow) {
-        if let Some(handle) = self.table.first(POLLED)
-            && self.flow(TransactionId(handle)) == flow
-        {
-            self.fail(TransactionId(handle));
+        if let Some(id) = self.polled().filter(|id| self.flow(*id) == flow) {
+            self.unpoll();
+            self.rest(id);
+            self.fail(id);
         }
     }
 

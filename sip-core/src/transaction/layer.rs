@@ -20,10 +20,8 @@ pub(super) const DEFERRED: usize = 2;
 pub(super) const PARKED: usize = 3;
 /// What lost its flow, of which the user has still to learn.
 pub(super) const FAILED: usize = 4;
-/// What was given to be sent and counts as sent with the next call, unless that says otherwise.
-pub(super) const POLLED: usize = 5;
 /// What the next call gives back: whole entries that are over, and the messages of those that forget them.
-pub(super) const OVER: usize = 6;
+pub(super) const OVER: usize = 5;
 
 /// The chain of the keys that match messages.
 pub(super) const MATCH: usize = 0;
@@ -39,12 +37,21 @@ pub struct Layer {
     pub(super) replies: Replies,
     /// The largest request that goes by datagram; zero for [`DATAGRAM_LIMIT`].
     datagram_limit: u16,
+    /// The ready list whose first was given to be sent, plus one. It stays there until the next call, with which it counts as
+    /// sent.
+    polled: u8,
 }
 
 impl Layer {
     /// The layer before its start; all zero.
-    pub const ZERO: Self =
-        Self { timers: Timers::ZERO, hash: HashKey::ZERO, reserved: 0, replies: Replies::ZERO, datagram_limit: 0 };
+    pub const ZERO: Self = Self {
+        timers: Timers::ZERO,
+        hash: HashKey::ZERO,
+        reserved: 0,
+        replies: Replies::ZERO,
+        datagram_limit: 0,
+        polled: 0,
+    };
 
     /// Sets the timers, and the key of the hashes over what strangers send. To be called once, first.
     pub fn start(&mut self, timers: Timers, key: HashKey) {
@@ -131,20 +138,33 @@ impl<'a, O: Octets> Transactions<'a, O> {
     pub fn poll_send(&mut self) -> Option<TransactionId> {
         loop {
             self.reap();
-            let table = &self.table;
-            let handle = table.first(URGENT).or_else(|| table.first(ORDINARY))?;
-            self.table.push(handle, POLLED);
-            let id = TransactionId(handle);
+            let list = if self.table.is_list_empty(URGENT) { ORDINARY } else { URGENT };
+            let id = TransactionId(self.table.first(list)?);
+            self.layer.polled = list as u8 + 1;
             if !self.bytes(id).is_empty() {
                 return Some(id);
             }
         }
     }
 
+    /// What [`poll_send`](Self::poll_send) has just given.
+    pub(super) fn polled(&self) -> Option<TransactionId> {
+        let list = usize::from(self.layer.polled).checked_sub(1)?;
+        self.table.first(list).map(TransactionId)
+    }
+
+    /// What [`poll_send`](Self::poll_send) has just given was not sent, and is ready as it was.
+    pub(super) fn unpoll(&mut self) {
+        self.layer.polled = 0;
+    }
+
     /// Puts a send back, in O(1), until [`flow_writable`](Self::flow_writable). To be called before any other
     /// call that changes the layer.
     pub fn defer(&mut self, id: TransactionId) {
-        self.table.push(id.0, DEFERRED);
+        if self.polled() == Some(id) {
+            self.unpoll();
+            self.table.push(id.0, DEFERRED);
+        }
     }
 
     /// Makes what was deferred for `flow` ready again, ahead of what is ready already and in its old order.
@@ -313,15 +333,16 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// Gives back what the calls before have left to be read.
     #[inline]
     pub(super) fn reap(&mut self) {
-        if !self.table.is_list_empty(POLLED) || !self.table.is_list_empty(OVER) {
+        if self.layer.polled != 0 || !self.table.is_list_empty(OVER) {
             self.reap_all();
         }
     }
 
     #[inline(never)]
     fn reap_all(&mut self) {
-        while let Some(handle) = self.table.first(POLLED) {
-            self.rest(TransactionId(handle));
+        if let Some(id) = self.polled() {
+            self.unpoll();
+            self.rest(id);
         }
         while let Some(handle) = self.table.first(OVER) {
             let id = TransactionId(handle);

@@ -135,15 +135,23 @@ impl<'a, O: Octets> Transactions<'a, O> {
     /// order in which they became ready. It counts as sent with the next call that changes the layer, unless that is
     /// [`defer`](Self::defer), [`flow_failed`](Self::flow_failed) or [`too_large`](Self::too_large).
     #[must_use]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn poll_send(&mut self) -> Option<TransactionId> {
+        self.reap();
+        if self.table.is_list_empty(URGENT) && self.table.is_list_empty(ORDINARY) { None } else { self.next_send() }
+    }
+
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    fn next_send(&mut self) -> Option<TransactionId> {
         loop {
-            self.reap();
             let list = if self.table.is_list_empty(URGENT) { ORDINARY } else { URGENT };
             let id = TransactionId(self.table.first(list)?);
-            self.layer.polled = list as u8 + 1;
-            if !self.bytes(id).is_empty() {
+            if !self.block(id).is_none() {
+                self.layer.polled = list as u8 + 1;
                 return Some(id);
             }
+            self.rest(id);
+            self.reap();
         }
     }
 
@@ -186,11 +194,17 @@ impl<'a, O: Octets> Transactions<'a, O> {
 
     /// What failed flows did and what timers that are due do, one a call. To be called until `None`.
     #[must_use]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Expired> {
         self.reap();
         if !self.table.is_list_empty(FAILED) {
             return self.indicate_failure();
         }
+        if self.table.next_deadline()? > now { None } else { self.expire(now) }
+    }
+
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    fn expire(&mut self, now: Instant) -> Option<Expired> {
         loop {
             let id = TransactionId(self.table.expired(now)?);
             let timers = self.layer.timers;

@@ -112,7 +112,7 @@ pub fn question<O: Octets>(transactions: TransactionsRef<'_, O>, id: Transaction
     let next_hop = next_hop(&message, transactions.is_strict(id));
     if next_hop.is_none() && !known.is_none() {
         // Where the peer was last: that has no name.
-        return Some(Question::Connect { target: known.target(), server_name: b"" });
+        return Some(Question::Connect { target: known.target(), listener: known.listener, server_name: b"" });
     }
     Some(Question::of(&next_hop?, known))
 }

@@ -28,7 +28,9 @@ pub(super) fn question<O: Octets>(
 ) -> Option<Action<'_, Event>> {
     let ticket = Ticket::new(id.0.bits());
     Some(match locate::question(transactions, id)? {
-        Question::Connect { target, server_name } => Action::Connect { ticket, target, server_name },
+        Question::Connect { target, listener, server_name } => {
+            Action::Connect { ticket, target, listener, server_name }
+        }
         Question::Resolve { host, port, transport, secure } => {
             let secure = secure || is_secure(transactions.bytes(id));
             Action::Resolve { ticket, host, port, transport, secure }

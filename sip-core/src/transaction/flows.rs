@@ -255,6 +255,9 @@ impl<O: Octets> Transactions<'_, O> {
         let first = !entry.marks.has(Marks::RESENT);
         entry.marks.set(Marks::RESENT);
         entry.flow.connection = 0;
+        if let Some(port) = port {
+            entry.flow.remote = entry.flow.remote.with_port(port);
+        }
         let kind = match entry.machine {
             _ if entry.marks.has(Marks::ACK) => None,
             Machine::Client(_) => Some(Kind::Other),
@@ -269,9 +272,6 @@ impl<O: Octets> Transactions<'_, O> {
                 self.fail(id);
             }
             return;
-        }
-        if let Some(port) = port {
-            entry.flow.remote = entry.flow.remote.with_port(port);
         }
         if first { self.park_send(now, id) } else { self.rest(id) }
     }

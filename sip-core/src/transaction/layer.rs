@@ -147,7 +147,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
             let list = if self.table.is_list_empty(URGENT) { ORDINARY } else { URGENT };
             let id = TransactionId(self.table.first(list)?);
             if !self.block(id).is_none() {
-                self.layer.polled = list as u8 + 1;
+                self.layer.polled = (list as u8).wrapping_add(1);
                 return Some(id);
             }
             self.rest(id);

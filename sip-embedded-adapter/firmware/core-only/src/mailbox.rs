@@ -77,3 +77,12 @@ impl Mailbox {
 /// Marked as used by what is not in this program, so that nothing can be concluded from what is.
 #[used]
 pub(crate) static MAILBOX: Mailbox = Mailbox::new();
+
+/// What the chip's interrupts lead to, which a crate of the chip names: one, the least that the runtime links with.
+#[used]
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+pub(crate) static __INTERRUPTS: [unsafe extern "C" fn(); 1] = [ignore];
+
+/// An interrupt that nobody enables.
+unsafe extern "C" fn ignore() {}

@@ -135,53 +135,65 @@ impl<'a> Config<'a> {
         }
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        check_sent_by(self.sent_by.as_bytes()).map_err(ConfigError::Invalid)?;
-        if Uri::parse(self.identity.as_bytes()).is_err() {
-            return Err(ConfigError::Invalid(Argument::Identity));
-        }
-        if !self.proxy.is_empty() && Uri::parse(self.proxy.as_bytes()).is_err() {
-            return Err(ConfigError::Invalid(Argument::Proxy));
-        }
-        if !self
-            .contact_user
-            .bytes()
-            .all(|octet| octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%".contains(&octet))
-        {
-            return Err(ConfigError::Invalid(Argument::ContactUser));
+    /// The texts as they are kept.
+    const fn texts(&self) -> [&'a str; TEXTS] {
+        let (sent_by, identity, contact_user) = (self.sent_by, self.identity, self.contact_user);
+        [sent_by, identity, contact_user, self.user_agent, self.proxy, self.methods, self.supported, self.accept, ""]
+    }
+
+    fn check(&self) -> Result<(), Argument> {
+        for (text, argument) in self.texts().iter().zip(ARGUMENTS) {
+            let fine = match argument {
+                Argument::SentBy => {
+                    check_sent_by(b"", text.as_bytes())?;
+                    true
+                }
+                Argument::ContactUser => check_sent_by(text.as_bytes(), b"a.invalid").is_ok(),
+                Argument::Proxy if text.is_empty() => true,
+                Argument::Identity | Argument::Proxy => Uri::parse(text.as_bytes()).is_ok(),
+                _ => !text.bytes().any(|octet| octet < b' ' || octet == 0x7f),
+            };
+            if !fine {
+                return Err(argument);
+            }
         }
         if !cfg!(feature = "streams") && self.transport != Transport::Udp {
-            return Err(ConfigError::Invalid(Argument::Transport));
+            return Err(Argument::Transport);
         }
-        if self.path_mtu != 0 && self.path_mtu < SMALLEST_MTU {
-            return Err(ConfigError::Invalid(Argument::PathMtu));
-        }
-        one_line(self.user_agent, Argument::UserAgent)?;
-        one_line(self.methods, Argument::Methods)?;
-        one_line(self.supported, Argument::Supported)?;
-        one_line(self.accept, Argument::Accept)
+        if self.path_mtu != 0 && self.path_mtu < SMALLEST_MTU { Err(Argument::PathMtu) } else { Ok(()) }
     }
 }
 
-#[inline(never)]
-fn one_line(text: &str, otherwise: Argument) -> Result<(), ConfigError> {
-    let control = text.bytes().any(|octet| octet < b' ' || octet == 0x7f);
-    if control { Err(ConfigError::Invalid(otherwise)) } else { Ok(()) }
-}
+/// What is wrong when a text can't be used.
+const ARGUMENTS: [Argument; TEXTS] = [
+    Argument::SentBy,
+    Argument::Identity,
+    Argument::ContactUser,
+    Argument::UserAgent,
+    Argument::Proxy,
+    Argument::Methods,
+    Argument::Supported,
+    Argument::Accept,
+    Argument::ConfigLength,
+];
 
-/// Checks that `text` can stand as a host and port in Via and Contact; what is wrong with it.
+/// Checks that `text` can stand as a host and port in Via and Contact, behind this user; what is wrong with it.
 #[inline(never)]
-fn check_sent_by(text: &[u8]) -> Result<(), Argument> {
+fn check_sent_by(user: &[u8], text: &[u8]) -> Result<(), Argument> {
     let mut room = [0; 300];
     let mut writer = Writer::new(&mut room);
     writer.raw(b"sip:");
+    writer.raw(user);
+    if !user.is_empty() {
+        writer.raw(b"@");
+    }
     writer.raw(text);
     let length = writer.finish().unwrap_or(0);
-    let uri = Uri::parse(room.get(..length).unwrap_or_default());
-    let Some(uri) = uri.ok().filter(|uri| uri.user().is_none() && !text.iter().any(|octet| b"/;?@ ".contains(octet)))
-    else {
+    let Ok(uri) = Uri::parse(room.get(..length).unwrap_or_default()) else { return Err(Argument::SentBy) };
+    let behind_host = text.iter().any(|octet| b"/;?@ ".contains(octet));
+    if uri.user().unwrap_or_default() != user || behind_host {
         return Err(Argument::SentBy);
-    };
+    }
     if uri.host().ip().is_some_and(|ip| ip.is_unspecified()) {
         return Err(Argument::SentByWildcard);
     }
@@ -238,18 +250,8 @@ impl Settings {
 
     /// Checks the configuration and keeps it.
     pub(super) fn keep<O: Octets>(config: &Config<'_>, octets: &mut O) -> Result<Self, ConfigError> {
-        config.check()?;
-        let texts = [
-            config.sent_by,
-            config.identity,
-            config.contact_user,
-            config.user_agent,
-            config.proxy,
-            config.methods,
-            config.supported,
-            config.accept,
-            "",
-        ];
+        config.check().map_err(ConfigError::Invalid)?;
+        let texts = config.texts();
         let mut settings = Self {
             timers: config.timers,
             ring_limit: config.ring_limit,
@@ -275,7 +277,7 @@ impl Settings {
 
     /// Takes another `sent_by`; what registrars said of the old one is forgotten.
     pub(super) fn move_to<O: Octets>(&mut self, sent_by: &[u8], octets: &mut O) -> Result<(), Error> {
-        check_sent_by(sent_by).map_err(Error::Invalid)?;
+        check_sent_by(b"", sent_by).map_err(Error::Invalid)?;
         self.replace(Text::SentBy, sent_by, octets)?;
         self.replace(Text::Learned, b"", octets)
     }

@@ -5,10 +5,10 @@ use super::config::{Settings, Text};
 use super::content::Content;
 use super::context::{Context, Core};
 use super::headers::Field;
-use super::usage::registration::Texts;
+use super::usage::registration::{RegistrationEntry, Texts};
 use crate::error::{Argument, Error};
 use crate::locate::flow_to;
-use crate::memory::{Block, KeptBlocks, Octets};
+use crate::memory::{KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Uri, Writer};
 use crate::random::Token;
 use crate::transaction::{NewClient, TransactionId, User};
@@ -35,7 +35,7 @@ pub(super) enum Parties<'a> {
     /// The URI for Request-URI and To; a URI, or a name-addr, for From, empty for the configured identity.
     Given { target: &'a [u8], from: &'a [u8] },
     /// Of a REGISTER: what its registration keeps.
-    Binding { texts: Block, own_address: Block },
+    Binding(&'a RegistrationEntry),
 }
 
 impl Settings {
@@ -47,9 +47,9 @@ impl Settings {
         let (uri, to, from) = match head.parties {
             Parties::Given { target, from: b"" } => (target, target, self.text(texts, Text::Identity)),
             Parties::Given { target, from } => (target, target, from),
-            Parties::Binding { texts: block, own_address } => {
-                let binding = Texts::of(kept.get(block));
-                sent_by = self.registered_address(texts, kept.get(own_address));
+            Parties::Binding(entry) => {
+                let binding = Texts::of(kept.get(entry.texts));
+                sent_by = self.registered_address(texts, kept.get(entry.own_address));
                 if is_loose(binding.registrar) {
                     proxy = binding.registrar;
                 }

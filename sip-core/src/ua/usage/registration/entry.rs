@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use crate::memory::{Block, Entry};
-use crate::random::{Key, Token};
+use crate::random::Key;
 use crate::transaction::TransactionId;
 use crate::transport::Flow;
 
@@ -48,7 +48,7 @@ impl Entry for RegistrationEntry {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::ua) struct Texts<'a> {
     /// The same for all REGISTERs of this registration (RFC 3261 §10.2).
-    pub(in crate::ua) call_id: Token,
+    pub(in crate::ua) call_id: &'a [u8],
     /// Where REGISTERs are sent; empty for where the domain leads.
     pub(in crate::ua) registrar: &'a [u8],
     pub(in crate::ua) aor: &'a [u8],
@@ -58,17 +58,14 @@ pub(in crate::ua) struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     /// The texts that a block holds.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(in crate::ua) fn of(block: &'a [u8]) -> Self {
-        let mut rest = block;
-        let mut take = |length: usize| {
-            let (taken, left) = rest.split_at_checked(length).unwrap_or_default();
-            rest = left;
-            taken
-        };
-        let call_id = Token::read(take(16)).unwrap_or(Token::ZERO);
-        let mut length = || usize::from(u16::from_be_bytes(take(2).try_into().unwrap_or_default()));
-        let (registrar, aor) = (length(), length());
-        Self { call_id, registrar: take(registrar), aor: take(aor), domain: rest }
+        let (call_id, rest) = block.split_at_checked(CALL_ID).unwrap_or_default();
+        let (&[a, b, c, d], rest) = rest.split_first_chunk().unwrap_or((&[0; 4], b""));
+        let [registrar, aor] = [[a, b], [c, d]].map(|length| usize::from(u16::from_be_bytes(length)));
+        let (registrar, rest) = rest.split_at_checked(registrar).unwrap_or_default();
+        let (aor, domain) = rest.split_at_checked(aor).unwrap_or_default();
+        Self { call_id, registrar, aor, domain }
     }
 
     /// The URI whose host is the next hop.
@@ -76,3 +73,6 @@ impl<'a> Texts<'a> {
         if self.registrar.is_empty() { self.domain } else { self.registrar }
     }
 }
+
+/// Octets of a Call-ID.
+const CALL_ID: usize = 16;

@@ -17,7 +17,7 @@ use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::build::write_ip;
 use crate::message::scan::alike;
 use crate::message::{HeaderName, Message, Writer};
-use crate::transport::{Address, Transport};
+use crate::transport::Transport;
 use crate::ua::config::{Settings, Text};
 use crate::ua::context::Context;
 use core::net::IpAddr;
@@ -53,25 +53,35 @@ impl<O: Octets> Context<'_, O> {
             return;
         }
         let port_stays = settings.transport.is_reliable() && settings.accepts_connections;
-        let Some((own, seen)) = addresses(response, settings.transport, port_stays) else { return };
+        let Some((ip, port)) = seen_address(response, settings.transport, port_stays) else { return };
         // Without room for the few octets the old address stays, as good as it was.
-        if self.keep_own_address(handle, own, seen).is_ok() {
+        if self.keep_own_address(handle, ip, port).is_ok() {
             let _ = self.step_registration(handle, Input::AddressLearned);
         }
     }
 
-    fn keep_own_address(&mut self, handle: Handle, own: Address, seen: Address) -> Result<(), Error> {
+    fn keep_own_address(&mut self, handle: Handle, ip: IpAddr, port: u16) -> Result<(), Error> {
         let mut room = [0; LONGEST];
         let mut writer = Writer::new(&mut room);
-        write_address(&mut writer, seen);
+        if ip.is_ipv6() {
+            writer.raw(b"[");
+        }
+        write_ip(&mut writer, ip);
+        if ip.is_ipv6() {
+            writer.raw(b"]");
+        }
+        writer.raw(b":");
+        writer.number(u64::from(port));
         let length = writer.finish().unwrap_or(0);
-        let text = room.get(..length).unwrap_or_default();
-        let block = self.transactions.octets.write(LONGEST, false, |_, writer| {
-            writer.raw(&[u8::try_from(text.len()).unwrap_or(0)]);
-            writer.raw(text);
-            write_address(writer, own);
+        let seen = room.get(..length).unwrap_or_default();
+        let settings = &self.core.settings;
+        let former = self.registrations.get(handle).map_or(Block::NONE, |entry| entry.own_address);
+        let block = self.transactions.octets.write(LONGEST, false, |kept, writer| {
+            writer.raw(&[u8::try_from(length).unwrap_or(0)]);
+            writer.raw(seen);
+            writer.raw(settings.registered_address(kept.get(settings.block()), kept.get(former)));
         })?;
-        if let Err(error) = self.core.settings.replace(Text::Learned, text, self.transactions.octets) {
+        if let Err(error) = self.core.settings.replace(Text::Learned, seen, self.transactions.octets) {
             self.transactions.octets.release(block);
             return Err(error);
         }
@@ -119,30 +129,14 @@ impl Settings {
     }
 }
 
-/// The address in the Via that we sent, and the one that the response says it came from; `None` when they are the same, or
-/// the first is a name, which is meant to stay.
-fn addresses(response: &Message<'_>, transport: Transport, port_stays: bool) -> Option<(Address, Address)> {
+/// The address that a response says our request came from; `None` when it is the one in the Via that we sent, or that is a name,
+/// which is meant to stay.
+fn seen_address(response: &Message<'_>, transport: Transport, port_stays: bool) -> Option<(IpAddr, u16)> {
     let via = response.top_via();
-    let ip = via.host().ip()?;
-    let own = Address::new(ip, via.port().unwrap_or(transport.default_port()));
-    let seen_ip = via.received_ip().unwrap_or(ip);
-    let seen = Address::new(seen_ip, via.rport().flatten().unwrap_or(own.port()));
-    let usable = seen.port() != 0 && seen_ip.is_ipv4() == ip.is_ipv4() && !seen_ip.is_unspecified();
+    let (own, own_port) = (via.host().ip()?, via.port().unwrap_or(transport.default_port()));
+    let (seen, port) = (via.received_ip().unwrap_or(own), via.rport().flatten().unwrap_or(own_port));
+    let usable = port != 0 && seen.is_ipv4() == own.is_ipv4() && !seen.is_unspecified();
     // A connection of ours comes from a port on which nobody listens. Without a NAT between, the configured one is right.
-    let moved = if port_stays { seen_ip != ip } else { seen != own };
-    (usable && moved).then_some((own, seen))
-}
-
-fn write_address(writer: &mut Writer<'_>, address: Address) {
-    match address.ip() {
-        Some(ip @ IpAddr::V6(_)) => {
-            writer.text(b"[");
-            write_ip(writer, ip);
-            writer.text(b"]");
-        }
-        Some(ip) => write_ip(writer, ip),
-        None => {}
-    }
-    writer.text(b":");
-    writer.number(u64::from(address.port()));
+    let moved = seen != own || !port_stays && port != own_port;
+    (usable && moved).then_some((seen, port))
 }

@@ -14,7 +14,8 @@ pub use info::{RegistrationInfo, RegistrationState};
 use super::{Failure, Tries, UsageId};
 use crate::error::{Argument, Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
-use crate::message::{Header, Message, Method, Scheme, Uri, Writer};
+use crate::message::{Header, Message, Method, NameAddr, Scheme, Uri, Writer};
+use crate::random::Token;
 use crate::role::Received;
 use crate::transaction::TransactionId;
 use crate::transport::Flow;
@@ -110,14 +111,15 @@ impl<O: Octets> Context<'_, O> {
             Field::Kept(entry.rows),
         ];
         let texts = Texts::of(self.transactions.octets.get(entry.texts));
-        let (call_id, proxied) = (texts.call_id, texts.registrar.is_empty());
+        let call_id = Token::read(texts.call_id).unwrap_or(Token::ZERO);
+        let proxied = texts.registrar.is_empty();
         let flow = Uri::parse(texts.next_hop()).map_or(Flow::NONE, |uri| {
             // Without a registrar it goes where any request to the domain does.
             if proxied { self.flow_to(&uri) } else { crate::locate::flow_to(&uri, self.core.settings.transport) }
         });
         let head = Head {
             method: Method::Register,
-            parties: Parties::Binding { texts: entry.texts, own_address: entry.own_address },
+            parties: Parties::Binding(&entry),
             from_tag: self.core.random.token(),
             call_id,
             seq,
@@ -218,7 +220,7 @@ impl<O: Octets> Context<'_, O> {
     fn bound(&mut self, handle: Handle, response: &Message<'_>) -> Input {
         let Some(entry) = self.registrations.get(handle) else { return Input::Due };
         let new_flow = entry.flow != self.source;
-        match self.granted(entry.own_address, response).unwrap_or(entry.wanted) {
+        match self.granted(entry.own_address, entry.wanted, response) {
             // A binding without a lifetime is none (§10.2.2, §10.3 step 7).
             0 => self.failed(RegistrationCause::NotBound, response.status().unwrap_or_default(), Retry::BackOff),
             seconds => Input::Bound(Bound { seconds, keep_alive: self.core.settings.keep_alive, new_flow }),
@@ -241,9 +243,10 @@ impl<O: Octets> Context<'_, O> {
         Input::Failed(Failed { cause, status, retry, jitter: self.core.random.below(1000) })
     }
 
-    /// The lifetime that a 200 grants to our Contact (§10.2.4).
+    /// The lifetime in seconds that a 200 grants to our Contact, of which `wanted` were asked for (§10.2.4); 0 when it is not
+    /// bound.
     #[inline(never)]
-    fn granted(&self, own_address: Block, response: &Message<'_>) -> Option<u32> {
+    fn granted(&self, own_address: Block, wanted: u32, response: &Message<'_>) -> u32 {
         let settings = &self.core.settings;
         let octets = &*self.transactions.octets;
         let (texts, own_address) = (octets.get(settings.block()), octets.get(own_address));
@@ -252,12 +255,21 @@ impl<O: Octets> Context<'_, O> {
         settings.write_contact_uri(texts, settings.registered_address(texts, own_address), &mut writer);
         let length = writer.finish().unwrap_or(0);
         let own = Uri::parse(room.get(..length).unwrap_or_default());
-        let mut contacts = response.contacts().filter_map(Result::ok);
-        let ours = contacts.find(|contact| matches!((contact.uri(), &own), (Ok(uri), Ok(own)) if uri.equivalent(own)));
-        // A server on the way that puts itself into the Contact rewrites it in the response too, or not.
-        let mut all = response.contacts();
-        let sole = || all.next().and_then(Result::ok).filter(|_| all.next().is_none());
-        ours.or_else(sole).and_then(|contact| contact.expires()).or_else(|| response.expires())
+        let default = response.expires().unwrap_or(wanted);
+        let mut sole = default;
+        for (place, contact) in response.contacts().enumerate() {
+            let granted = match &contact {
+                Ok(contact) => contact.expires().unwrap_or(default),
+                Err(_) => default,
+            };
+            if matches!((contact.as_ref().map(NameAddr::uri), &own), (Ok(Ok(uri)), Ok(own)) if uri.equivalent(own)) {
+                return granted;
+            }
+            // A server on the way that puts itself into the Contact rewrites it in the response too, or not: a sole one is ours
+            // under whatever name. Several that are not ours are bindings of others.
+            sole = if place == 0 { granted } else { 0 };
+        }
+        sole
     }
 
     /// A REGISTER had no response, or its flow failed.

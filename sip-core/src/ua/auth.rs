@@ -4,14 +4,14 @@
 //! requests of the same call or registration carry an answer at once, with the next nonce count.
 
 use super::context::Context;
-use super::usage::invite::InviteTransaction;
 use super::usage::{Tries, UsageId};
 use crate::digest::{Algorithm, Answer, Inputs, Qop, Secret, Terms, response, write_authorization};
 use crate::error::{Argument, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::{Challenge, Credentials, HeaderName, Kept, Message, Method, NameAddr, Writer, build};
+use crate::message::{Challenge, Credentials, HeaderName, Kept, Message, Method, Writer, build};
 use crate::random::Token;
-use crate::transaction::{NewClient, TransactionId};
+use crate::transaction::{NewClient, TransactionId, User};
+use crate::transport::Flow;
 
 /// Credentials that a user agent takes.
 pub const MAX_CREDENTIALS: usize = 4;
@@ -103,16 +103,35 @@ impl Sessions {
         self.sessions.iter().position(|session| number != 0 && session.number == number)
     }
 
+    /// Where the session of a realm is; with a nonce, if that is the nonce of its last challenge.
+    #[inline(never)]
+    fn find<'k>(
+        &self,
+        kept: &dyn Fn(Block) -> &'k [u8],
+        (proxy, realm): (bool, &[u8]),
+        nonce: Option<&[u8]>,
+    ) -> Option<usize> {
+        self.sessions.iter().position(|session| {
+            let terms = session.terms(kept(session.block));
+            session.number != 0
+                && (session.proxy, terms.realm) == (proxy, realm)
+                && nonce.is_none_or(|nonce| nonce == terms.nonce)
+        })
+    }
+
     /// The credential for a realm: the one given for it, or else the one given for any.
     fn credential_for<O: Octets>(&self, realm: &[u8], octets: &O) -> Option<u8> {
-        let find = |wanted: &dyn Fn(&[u8]) -> bool| {
-            self.credentials.iter().position(|credential| {
-                let kept = octets.get(credential.block).get(..usize::from(credential.realm)).unwrap_or_default();
-                !credential.block.is_none() && wanted(kept)
-            })
-        };
-        let found = find(&|kept| kept == realm).or_else(|| find(&<[u8]>::is_empty))?;
-        u8::try_from(found).ok()
+        let mut found = None;
+        for (place, credential) in (0..).zip(&self.credentials) {
+            let given = octets.get(credential.block).get(..usize::from(credential.realm)).unwrap_or_default();
+            if credential.block.is_none() || !given.is_empty() && given != realm {
+                continue;
+            }
+            if found.is_none() || !given.is_empty() {
+                found = Some(place);
+            }
+        }
+        found
     }
 
     /// Feeds the challenges that are remembered to `hasher`.
@@ -146,8 +165,8 @@ impl Answers {
 
     /// Whether there is a row for the realm of these credentials.
     fn has(&self, store: &Sessions, kept: &impl KeptBlocks, given: &Credentials<'_>) -> bool {
-        self.of(store)
-            .any(|session| session.proxy == given.proxy && session.terms(kept.get(session.block)).realm == given.realm)
+        let found = store.find(&|block| kept.get(block), (given.proxy, given.realm), None);
+        found.and_then(|place| store.sessions.get(place)).is_some_and(|session| self.sessions.contains(&session.number))
     }
 
     /// Writes the Authorization and Proxy-Authorization rows for a request.
@@ -236,12 +255,40 @@ impl<O: Octets> Context<'_, O> {
         if tries.total >= MAX_TRIES {
             return None;
         }
-        let (chosen, repeated) = self.choose(id, tries, response)?;
         let mut sessions = [0; MAX_ANSWERS];
-        for (slot, (challenge, credential)) in sessions.iter_mut().zip(&chosen) {
-            *slot = self.keep_session(challenge, *credential).ok()?;
+        let mut repeated = false;
+        for challenge in response.challenges() {
+            let strength = challenge.algorithm.strength();
+            if !challenge.is_supported() || strength < self.core.settings.minimum_algorithm.strength() {
+                continue;
+            }
+            let octets = &*self.transactions.octets;
+            let store = &self.core.sessions;
+            let Some(credential) = store.credential_for(challenge.realm, octets) else { continue };
+            let place = store.find(&|block| octets.get(block), (challenge.proxy, challenge.realm), None);
+            let (number, known) = place
+                .and_then(|place| store.sessions.get(place))
+                .map_or((0, 0), |session| (session.number, session.algorithm.strength()));
+            let slot = |number: u32| sessions.iter().position(|taken| *taken == number);
+            let chosen = slot(number).filter(|_| number != 0);
+            if chosen.is_none() {
+                let request = octets.get(self.transactions.block(id));
+                if let Some(previous) = credentials(request).find(|given| answers(&challenge, given)) {
+                    if !challenge.stale && (previous.nonce == challenge.nonce || tries.repeated > 0) {
+                        return None;
+                    }
+                    repeated = true;
+                }
+            } else if known >= strength {
+                continue;
+            }
+            let Some(slot) = chosen.or_else(|| slot(0)).and_then(|slot| sessions.get_mut(slot)) else { break };
+            *slot = self.keep_session(&challenge, credential, place).ok()?;
         }
-        self.add_given(id, &mut sessions, chosen.len());
+        if sessions.first() == Some(&0) {
+            return None;
+        }
+        self.add_given(id, &mut sessions);
         let owner_tries =
             Tries { total: tries.total.saturating_add(1), repeated: tries.repeated.saturating_add(u8::from(repeated)) };
         let fresh = self.answers_to(sessions);
@@ -252,79 +299,25 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// Adds the sessions of other realms that a request answered: they go along with their next nonce count.
-    fn add_given(&mut self, id: TransactionId, sessions: &mut [u32; MAX_ANSWERS], taken: usize) {
-        let block = self.transactions.block(id);
-        let mut free = taken;
-        for given in credentials(self.transactions.octets.get(block)) {
-            let known = self.core.sessions.sessions.iter().find(|session| {
-                let terms = session.terms(self.transactions.octets.get(session.block));
-                session.number != 0
-                    && (session.proxy, terms.realm, terms.nonce) == (given.proxy, given.realm, given.nonce)
-            });
-            let Some(number) = known.map(|session| session.number) else { continue };
-            if let Some(slot) = sessions.get_mut(free)
-                && *slot == 0
-            {
-                *slot = number;
-                free = free.saturating_add(1);
-            }
-        }
-    }
-
-    /// The challenges to answer, each with its credential, and whether one of their realms had been answered before.
-    #[allow(clippy::type_complexity, reason = "a pair used once")]
-    fn choose<'m>(
-        &mut self,
-        id: TransactionId,
-        tries: Tries,
-        response: &Message<'m>,
-    ) -> Option<(heapless::Vec<(Challenge<'m>, u8), MAX_ANSWERS>, bool)> {
-        let block = self.transactions.block(id);
-        let request = self.transactions.octets.get(block);
-        let mut chosen = heapless::Vec::<(Challenge<'m>, u8), MAX_ANSWERS>::new();
-        let mut repeated = false;
-        for challenge in response.challenges() {
-            let weakest = self.core.settings.minimum_algorithm.strength();
-            let known = challenge.is_supported() && challenge.algorithm.strength() >= weakest;
-            let same = |other: &Challenge<'_>| other.proxy == challenge.proxy && other.realm == challenge.realm;
-            if !known {
-                continue;
-            }
-            if let Some((other, _)) = chosen.iter_mut().find(|(other, _)| same(other)) {
-                if other.algorithm.strength() < challenge.algorithm.strength() {
-                    *other = challenge;
-                }
-                continue;
-            }
-            let Some(credential) = self.core.sessions.credential_for(challenge.realm, self.transactions.octets) else {
-                continue;
-            };
-            if let Some(previous) = credentials(request).find(|given| answers(&challenge, given)) {
-                if !challenge.stale && (previous.nonce == challenge.nonce || tries.repeated > 0) {
-                    return None;
-                }
-                repeated = true;
-            }
-            if chosen.push((challenge, credential)).is_err() {
-                break;
-            }
-        }
-        if chosen.is_empty() { None } else { Some((chosen, repeated)) }
-    }
-
-    /// Remembers a challenge as its realm's last; the number of its session.
-    fn keep_session(&mut self, challenge: &Challenge<'_>, credential: u8) -> Result<u32, Error> {
-        let store = &self.core.sessions;
+    fn add_given(&self, id: TransactionId, sessions: &mut [u32; MAX_ANSWERS]) {
         let octets = &*self.transactions.octets;
-        let same = |session: &Session| {
-            session.number != 0
-                && session.proxy == challenge.proxy
-                && session.credential == credential
-                && session.terms(octets.get(session.block)).realm == challenge.realm
-        };
+        let store = &self.core.sessions;
+        for given in credentials(octets.get(self.transactions.block(id))) {
+            let place = store.find(&|block| octets.get(block), (given.proxy, given.realm), Some(given.nonce));
+            let Some(session) = place.and_then(|place| store.sessions.get(place)) else { continue };
+            // Its own slot, if it has one already.
+            if let Some(slot) = sessions.iter_mut().find(|number| **number == 0 || **number == session.number) {
+                *slot = session.number;
+            }
+        }
+    }
+
+    /// Remembers a challenge as its realm's last, in the place of the one before; the number of its session.
+    fn keep_session(&mut self, challenge: &Challenge<'_>, credential: u8, known: Option<usize>) -> Result<u32, Error> {
+        let store = &self.core.sessions;
         let oldest =
             || store.sessions.iter().enumerate().min_by_key(|(_, session)| session.number).map(|(place, _)| place);
-        let place = store.sessions.iter().position(same).or_else(oldest).unwrap_or(0);
+        let place = known.or_else(oldest).unwrap_or(0);
         let (realm, nonce, opaque) = (challenge.realm, challenge.nonce, challenge.opaque.unwrap_or_default());
         let block = self.transactions.octets.write(256, false, |_, writer| {
             [realm, nonce, opaque].iter().for_each(|text| writer.raw(text));
@@ -359,11 +352,7 @@ impl<O: Octets> Context<'_, O> {
         let request = octets.get(self.transactions.block(id));
         // It names no realm: of a request to several it is taken for the first's.
         let used = credentials(request).filter(|given| !given.proxy).find_map(|given| {
-            let named = |session: &Session| {
-                let terms = session.terms(octets.get(session.block));
-                session.number != 0 && !session.proxy && (terms.realm, terms.nonce) == (given.realm, given.nonce)
-            };
-            Some((store.sessions.iter().position(named)?, given))
+            Some((store.find(&|block| octets.get(block), (false, given.realm), Some(given.nonce))?, given))
         });
         let Some((place, given)) = used else { return };
         let Some(session) = store.sessions.get(place).copied() else { return };
@@ -416,37 +405,37 @@ impl<O: Octets> Context<'_, O> {
         again: &Again<'_>,
     ) -> Option<TransactionId> {
         let (block, flow) = (self.transactions.block(id), self.transactions.flow(id));
-        // Only a BYE may use what the calls have reserved.
-        let reserved = matches!(owner, UsageId::Invite(InviteTransaction::Bye(_)));
-        let new = self.rewrite(block, reserved, again)?;
-        let user = owner.user(tries);
-        self.send_request(NewClient { block: new.block, flow, method, branch: new.branch.into(), user, reserved }).ok()
+        self.send_block_again(block, flow, method, owner.user(tries), again)
     }
 
-    /// Writes a kept request again with a new branch and the next CSeq of its dialog.
-    pub(super) fn rewrite(&mut self, old: Block, reserved: bool, again: &Again<'_>) -> Option<Rewritten> {
-        let (key, mut cseq, size) = {
-            let bytes = self.transactions.octets.get(old);
-            let request = Kept::new(bytes);
-            let tag = |name| NameAddr::parse(request.header(name)).ok().and_then(|address| address.tag());
-            let (local, remote) = (tag(HeaderName::From)?, tag(HeaderName::To).unwrap_or_default());
-            let key = crate::dialog::key(self.core.hash, request.header(HeaderName::CallId), local, remote);
-            (key, request.cseq().saturating_add(1), bytes.len().saturating_add(512))
-        };
-        let dialog = self.dialogs.find(0, key);
-        if let Some(dialog) = dialog.and_then(|handle| self.dialogs.get_mut(handle)) {
+    /// The same with a request that is kept apart from its transaction.
+    #[inline(never)]
+    pub(super) fn send_block_again(
+        &mut self,
+        old: Block,
+        flow: Flow,
+        method: Method<'_>,
+        user: User,
+        again: &Again<'_>,
+    ) -> Option<TransactionId> {
+        // Only a BYE may use what the calls have reserved.
+        let reserved = method == Method::Bye;
+        let bytes = self.transactions.octets.get(old);
+        let (mut cseq, size) = (Kept::new(bytes).cseq().saturating_add(1), bytes.len().saturating_add(512));
+        if let Some(dialog) = self.dialog_of_request(old).and_then(|handle| self.dialogs.get_mut(handle)) {
             dialog.sent(cseq.saturating_sub(1));
             cseq = dialog.next_seq()?;
             dialog.sent(cseq);
         }
         let branch = self.core.random.token();
         let sessions = &self.core.sessions;
-        let block = self.transactions.octets.write(size, reserved, |kept, writer| {
-            let request = Kept::new(kept.get(old));
-            let edit = build::Resend { branch: branch.as_bytes(), cseq, drop: again.drop() };
-            build::resend(writer, &request, &edit, |writer| again.write(sessions, kept, writer, &request));
+        let written = self.transactions.octets.write(size, reserved, |kept, writer| {
+            again.write(sessions, kept, writer, &Kept::new(kept.get(old)), cseq);
         });
-        Some(Rewritten { block: block.ok()?, branch })
+        let block = written.ok()?;
+        // The Via is one that was written here, and so has its branch where it is looked for.
+        build::stamp(self.transactions.octets.get_mut(block), flow.transport, branch.as_bytes().first_chunk());
+        self.send_request(NewClient { block, flow, method, branch: branch.into(), user, reserved }).ok()
     }
 }
 
@@ -461,37 +450,36 @@ impl Again<'_> {
     /// Nothing.
     pub(super) const NOTHING: Self = Self { expires: None, answers: &Answers::NONE };
 
-    /// The rows that are written anew, or not at all.
-    fn drop(&self) -> &'static [HeaderName<'static>] {
-        const ROWS: [HeaderName<'_>; 3] =
-            [HeaderName::Authorization, HeaderName::ProxyAuthorization, HeaderName::Expires];
-        ROWS.get(..if self.expires.is_some() { 3 } else { 2 }).unwrap_or_default()
-    }
-
-    fn write(&self, store: &Sessions, kept: &impl KeptBlocks, writer: &mut Writer<'_>, request: &Kept<'_>) {
-        if let Some(seconds) = self.expires {
-            writer.header_number(HeaderName::Expires, u64::from(seconds));
+    /// Writes a request of ours again: all of it octet for octet but for CSeq, Expires and credentials (RFC 3261 §8.1.3.5, §22.2).
+    fn write(&self, store: &Sessions, kept: &impl KeptBlocks, writer: &mut Writer<'_>, request: &Kept<'_>, cseq: u32) {
+        let (method, uri) = (request.method(), request.request_uri());
+        for part in [method.as_bytes(), b" ", uri, b" SIP/2.0\r\n"] {
+            writer.raw(part);
         }
-        // Answers to realms whose challenge is forgotten stay as they are.
         for header in request.headers() {
-            let Some(given) = Credentials::of(&header) else { continue };
-            if !self.answers.has(store, kept, &given) {
-                writer.header(header.name, header.value);
+            match (header.name, self.expires) {
+                (HeaderName::CSeq, _) => writer.cseq(cseq, method),
+                (HeaderName::Expires, Some(seconds)) => writer.header_number(HeaderName::Expires, u64::from(seconds)),
+                (name, _) => {
+                    // Every request of ours has it, behind all other rows.
+                    if name == HeaderName::ContentLength {
+                        self.answers.write(store, kept, writer, (method, uri, request.body()));
+                    }
+                    // Answers to realms whose challenge is forgotten stay as they are.
+                    if Credentials::of(&header).is_none_or(|given| !self.answers.has(store, kept, &given)) {
+                        writer.header_raw(name, header.value);
+                    }
+                }
             }
         }
-        self.answers.write(store, kept, writer, (request.method(), request.request_uri(), request.body()));
+        writer.end();
+        writer.raw(request.body());
     }
 }
 
 /// The length of a text of a challenge; none is as long as a datagram.
 fn length(text: &[u8]) -> u16 {
     u16::try_from(text.len()).unwrap_or(u16::MAX)
-}
-
-/// A request written again.
-pub(super) struct Rewritten {
-    pub(super) block: Block,
-    pub(super) branch: Token,
 }
 
 /// The credentials in a request that is kept.

@@ -113,10 +113,16 @@ impl<O: Octets> Context<'_, O> {
 
     /// The dialog inside which a request of ours was sent.
     pub(in crate::ua) fn dialog_of_own(&self, id: TransactionId) -> Option<Handle> {
-        let request = Kept::new(self.transactions.bytes(id));
-        let [from, to] = [HeaderName::From, HeaderName::To].map(|name| NameAddr::parse(request.header(name)).ok());
-        let key = key(self.core.hash, request.header(HeaderName::CallId), from?.tag()?, to?.tag()?);
-        self.dialogs.find(0, key)
+        self.dialog_of_request(self.transactions.block(id))
+    }
+
+    /// The dialog inside which a request of ours is to be sent, by its tags.
+    #[inline(never)]
+    pub(in crate::ua) fn dialog_of_request(&self, block: Block) -> Option<Handle> {
+        let request = Kept::new(self.transactions.octets.get(block));
+        let tag = |name| NameAddr::parse(request.header(name)).ok().and_then(|address| address.tag());
+        let (from, to) = (tag(HeaderName::From)?, tag(HeaderName::To).unwrap_or_default());
+        self.dialogs.find(0, key(self.core.hash, request.header(HeaderName::CallId), from, to))
     }
 
     /// Sends the BYE of a dialog.

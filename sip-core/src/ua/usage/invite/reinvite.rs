@@ -6,7 +6,7 @@ use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{Kept, Message, Method};
 use crate::role::Received;
 use crate::time::{Duration, Instant};
-use crate::transaction::{self, NewClient, TransactionId, client_invite};
+use crate::transaction::{self, TransactionId, client_invite};
 use crate::transport::Flow;
 use crate::ua::auth::Again;
 use crate::ua::content::Content;
@@ -154,15 +154,10 @@ impl<O: Octets> Context<'_, O> {
         let old = core::mem::take(&mut entry.kept_invite);
         let (dialog, busy) = (entry.dialog, entry.state != State::Established || entry.exchange != Exchange::Idle);
         let flow = self.dialogs.get(dialog).map_or(Flow::NONE, Dialog::way);
-        let sent = if busy { None } else { self.rewrite(old, false, &Again::NOTHING) };
+        let user = InviteTransaction::Reinvite(dialog).new_user();
+        let sent = if busy { None } else { self.send_block_again(old, flow, Method::Invite, user, &Again::NOTHING) };
         let offers = !Kept::new(self.transactions.octets.get(old)).body().is_empty();
         self.transactions.octets.release(old);
-        let user = InviteTransaction::Reinvite(dialog).new_user();
-        let method = Method::Invite;
-        let sent = sent.and_then(|new| {
-            let client = NewClient { block: new.block, flow, method, branch: new.branch.into(), user, reserved: false };
-            self.send_request(client).ok()
-        });
         if let Some(id) = sent {
             self.reinvite_sent(dialog, call, id, offers);
             if let Some(entry) = self.calls.get_mut(call) {

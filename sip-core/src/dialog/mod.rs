@@ -95,7 +95,8 @@ impl Dialog {
         hash: HashKey,
         octets: &mut O,
     ) -> Result<(Self, Option<Uri<'a>>), Error> {
-        let (identity, next_hop) = Identity::keep(message, local_tag, octets)?;
+        let mut next_hop = None;
+        let identity = Identity::keep(message, local_tag, octets, &mut next_hop)?;
         let mut dialog = Self { state: State::Early, ..Self::ZERO };
         dialog.bind(identity, Flow::NONE, &Maker { message, new, source, local_tag, hash }, octets);
         Ok((dialog, next_hop))

@@ -417,6 +417,12 @@ impl<'a> Message<'a> {
         &self.via
     }
 
+    /// From and To, where they lie.
+    #[inline]
+    pub(crate) const fn parties(&self) -> (&NameAddr<'a>, &NameAddr<'a>) {
+        (&self.from, &self.to)
+    }
+
     /// From.
     #[must_use]
     pub const fn from(&self) -> NameAddr<'a> {

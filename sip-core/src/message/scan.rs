@@ -109,7 +109,7 @@ pub(crate) fn is(octet: u8, class: u16) -> bool {
 /// Whether two pieces have the same octets, but for the case of letters.
 ///
 /// Out of line where code has to be small.
-#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn alike(one: &[u8], other: &[u8]) -> bool {
     // Most are written alike: whole words are compared first.

@@ -99,8 +99,8 @@ impl<'a> Via<'a> {
     /// The cookie alone names no transaction, so such a request is matched as RFC 2543 does.
     #[must_use]
     pub fn has_cookie(&self) -> bool {
-        let cookie = self.branch().and_then(|branch| branch.split_at_checked(MAGIC_COOKIE.len()));
-        cookie.is_some_and(|(cookie, rest)| alike(cookie, MAGIC_COOKIE) && !rest.is_empty())
+        let cookie = self.branch().and_then(<[u8]>::split_first_chunk::<7>);
+        cookie.is_some_and(|(cookie, rest)| (cookie == MAGIC_COOKIE || alike(cookie, MAGIC_COOKIE)) && !rest.is_empty())
     }
 
     /// The `received` parameter as it is written.

@@ -35,7 +35,8 @@ impl<O: Octets> Context<'_, O> {
         if !self.can_spend(call, needed) {
             return Err(Capacity::octets(needed).into());
         }
-        let (identity, next_hop) = Identity::keep(message, local_tag, self.transactions.octets)?;
+        let mut next_hop = None;
+        let identity = Identity::keep(message, local_tag, self.transactions.octets, &mut next_hop)?;
         let way = self.way_to(next_hop);
         let by = Maker { message, new: self.new, source: self.source, local_tag, hash: self.core.hash };
         self.dialogs.unlink_key(dialog, 0);
@@ -62,8 +63,9 @@ impl<O: Octets> Context<'_, O> {
         if !self.can_spend(Handle::NONE, Identity::room(response)) {
             return Received::Nothing;
         }
-        let kept = Identity::keep(response, b"", self.transactions.octets);
-        let Ok((identity, next_hop)) = kept else { return Received::Nothing };
+        let mut next_hop = None;
+        let kept = Identity::keep(response, b"", self.transactions.octets, &mut next_hop);
+        let Ok(identity) = kept else { return Received::Nothing };
         let way = match self.way_to(next_hop) {
             way if way.is_none() || way.needs_connection() => unless_plain(self.source, next_hop),
             way => way,

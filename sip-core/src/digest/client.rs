@@ -84,33 +84,37 @@ pub fn write_authorization(w: &mut Writer<'_>, terms: &Terms<'_>, answer: &Answe
     });
     let Some(computed) = computed else { return false };
     w.value_start(if terms.proxy { HeaderName::ProxyAuthorization } else { HeaderName::Authorization });
-    w.raw(b"Digest username=\"");
-    w.text(username);
-    w.raw(b"\", realm=\"");
-    w.text(terms.realm);
-    w.raw(b"\", nonce=\"");
-    w.text(terms.nonce);
-    w.raw(b"\", uri=\"");
-    w.text(answer.uri);
-    w.raw(b"\", response=\"");
-    w.raw(computed.as_bytes());
-    w.raw(b"\", algorithm=");
-    w.raw(terms.algorithm.as_bytes());
-    if let Some(opaque) = terms.opaque {
-        w.raw(b", opaque=\"");
-        w.text(opaque);
-        w.raw(b"\"");
-    }
-    if terms.qop.is_some() || terms.algorithm.is_session() {
-        w.raw(b", cnonce=\"");
-        w.text(answer.cnonce);
-        w.raw(b"\"");
-    }
-    if let Some(qop) = terms.qop {
-        w.raw(b", qop=");
-        w.raw(qop.as_bytes());
-        w.raw(b", nc=");
-        w.raw(&nc);
+    // Those in quotes come first, so that each closes the quotes of the one before.
+    const NAMES: [&[u8]; 10] = [
+        b"Digest username=\"",
+        b"\", realm=\"",
+        b"\", nonce=\"",
+        b"\", uri=\"",
+        b"\", response=\"",
+        b"\", opaque=\"",
+        b"\", cnonce=\"",
+        b"\", algorithm=",
+        b", qop=",
+        b", nc=",
+    ];
+    let cnonce = terms.qop.is_some() || terms.algorithm.is_session();
+    let values = [
+        Some(username),
+        Some(terms.realm),
+        Some(terms.nonce),
+        Some(answer.uri),
+        Some(computed.as_bytes()),
+        terms.opaque,
+        cnonce.then_some(answer.cnonce),
+        Some(terms.algorithm.as_bytes()),
+        terms.qop.map(Qop::as_bytes),
+        terms.qop.map(|_| &nc[..]),
+    ];
+    for (name, value) in NAMES.iter().zip(values) {
+        if let Some(value) = value {
+            w.raw(name);
+            w.text(value);
+        }
     }
     w.end();
     true

@@ -2,6 +2,7 @@
 
 use super::md5::Md5;
 use super::{Algorithm, Qop};
+use crate::message::hex_digit;
 #[cfg(any(feature = "sha256", feature = "sha512"))]
 use sha2::Digest;
 
@@ -14,11 +15,10 @@ pub struct Hex {
 
 impl Hex {
     pub(super) fn new(hash: &[u8]) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut digits = [0; 64];
         let mut length: usize = 0;
         for (pair, octet) in digits.as_chunks_mut().0.iter_mut().zip(hash) {
-            *pair = [octet >> 4, octet & 15].map(|nibble| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+            *pair = [octet >> 4, octet & 15].map(hex_digit);
             length = length.wrapping_add(2);
         }
         Self { digits, length }
@@ -26,6 +26,7 @@ impl Hex {
 
     /// The digits.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn as_bytes(&self) -> &[u8] {
         self.digits.get(..self.length).unwrap_or_default()
     }
@@ -40,23 +41,24 @@ impl Hex {
 }
 
 /// The hash of the parts with colons between them.
+#[inline(never)]
 fn hash(base: Algorithm, parts: &[&[u8]]) -> Hex {
     match base {
         Algorithm::Md5 => {
             let mut hasher = Md5::new();
-            join(parts, |part| hasher.update(part));
+            join(parts, &mut |part| hasher.update(part));
             Hex::new(&hasher.finish())
         }
         #[cfg(feature = "sha512")]
         Algorithm::Sha512_256 => {
             let mut hasher = sha2::Sha512_256::new();
-            join(parts, |part| hasher.update(part));
+            join(parts, &mut |part| hasher.update(part));
             Hex::new(&hasher.finalize())
         }
         #[cfg(feature = "sha256")]
         Algorithm::Sha256 => {
             let mut hasher = sha2::Sha256::new();
-            join(parts, |part| hasher.update(part));
+            join(parts, &mut |part| hasher.update(part));
             Hex::new(&hasher.finalize())
         }
         // Nobody asks for one that is not supported.
@@ -64,7 +66,7 @@ fn hash(base: Algorithm, parts: &[&[u8]]) -> Hex {
     }
 }
 
-pub(super) fn join(parts: &[&[u8]], mut update: impl FnMut(&[u8])) {
+pub(super) fn join(parts: &[&[u8]], update: &mut dyn FnMut(&[u8])) {
     for (place, part) in parts.iter().enumerate() {
         if place > 0 {
             update(b":");

@@ -68,6 +68,7 @@ impl<'a> NameAddr<'a> {
     /// # Errors
     /// When it breaks the grammar of its scheme.
     #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn uri(&self) -> Result<Uri<'a>, ParseError> {
         if self.parts.are_known() { Ok(Uri::of(self.raw_uri(), self.parts)) } else { Err(ParseError::Uri) }
     }

@@ -1,12 +1,14 @@
 //! Messages made of other messages: responses, ACK, CANCEL, and a request sent again.
 
+use super::address::NameAddr;
+use super::escape::hex_digit;
 use super::header::{Header, HeaderName};
 use super::kept::Kept;
-use super::list::Element;
+use super::list::{Element, Named};
 use super::malformed::Malformed;
 use super::method::Method;
 use super::parse::Message;
-use super::scan::slice;
+use super::scan::{WIDE, slice};
 use super::via::{MAGIC_COOKIE, Via};
 use super::writer::Writer;
 use crate::transport::{Address, Transport};
@@ -18,19 +20,10 @@ use core::net::IpAddr;
 /// The top Via tells where the request came from (RFC 3261 §18.2.1, RFC 3581 §4). `to_tag` is added to a To
 /// that has no tag. Status line and end are the caller's.
 pub fn response_head(w: &mut Writer<'_>, request: &Message<'_>, source: Address, to_tag: Option<&[u8]>) {
-    let mut top = Some(request.via());
-    for row in request.header_rows(HeaderName::Via) {
-        via_row(w, row, source, top.take());
-    }
-    w.header_raw(HeaderName::From, request.from().raw());
-    w.value_start(HeaderName::To);
-    let (to, to_tag) = (request.to(), to_tag.filter(|_| request.to_tag().is_none()));
-    w.raw(if to_tag.is_some() { to.raw_for_tag() } else { to.raw() });
-    if let Some(tag) = to_tag {
-        w.raw(b";tag=");
-        w.text(tag);
-    }
-    w.end();
+    via_rows(w, request.header_rows(HeaderName::Via), source, Some(request.via()));
+    let (from, to) = request.parties();
+    w.header_raw(HeaderName::From, from.raw());
+    to_row(w, to, to_tag);
     w.header_raw(HeaderName::CallId, request.call_id());
     w.cseq(request.cseq().number, request.method());
     for row in request.header_rows(HeaderName::RecordRoute) {
@@ -42,25 +35,15 @@ pub fn response_head(w: &mut Writer<'_>, request: &Message<'_>, source: Address,
 ///
 /// Status line and end are the caller's. `to_tag` is added to a To that can be read and has no tag.
 pub fn malformed_head(w: &mut Writer<'_>, failure: &Malformed<'_>, source: Address, to_tag: Option<&[u8]>) {
-    let top = failure.top_via();
-    let mut top = top.as_ref();
-    for row in failure.vias() {
-        via_row(w, row, source, top.take());
-    }
+    via_rows(w, failure.vias(), source, failure.top_via().as_ref());
     if let Some(from) = failure.from() {
         w.header_raw(HeaderName::From, from);
     }
     if let Some(to) = failure.to() {
-        w.value_start(HeaderName::To);
-        match (to_tag, super::NameAddr::parse(to)) {
-            (Some(tag), Ok(address)) if address.tag().is_none() => {
-                w.raw(address.raw_for_tag());
-                w.raw(b";tag=");
-                w.text(tag);
-            }
-            _ => w.raw(to),
+        match NameAddr::parse(to) {
+            Ok(address) => to_row(w, &address, to_tag),
+            Err(_) => w.header_raw(HeaderName::To, to),
         }
-        w.end();
     }
     for name in [HeaderName::CallId, HeaderName::CSeq] {
         if let Some(value) = failure.header(name) {
@@ -69,17 +52,34 @@ pub fn malformed_head(w: &mut Writer<'_>, failure: &Malformed<'_>, source: Addre
     }
 }
 
-/// Writes a Via row; the topmost element, with which the first row begins, tells where the request came from.
-fn via_row(w: &mut Writer<'_>, row: &[u8], source: Address, top: Option<&Via<'_>>) {
-    w.value_start(HeaderName::Via);
-    match top {
-        Some(via) if via.needs_received(source) => {
-            sourced_via(w, via, source);
-            w.raw(slice(row, via.raw().len(), row.len()));
+/// Writes To, with a tag when it has none.
+fn to_row(w: &mut Writer<'_>, to: &NameAddr<'_>, tag: Option<&[u8]>) {
+    w.value_start(HeaderName::To);
+    match tag {
+        Some(tag) if to.tag().is_none() => {
+            w.raw(to.raw_for_tag());
+            w.raw(b";tag=");
+            w.text(tag);
         }
-        _ => w.raw(row),
+        _ => w.raw(to.raw()),
     }
     w.end();
+}
+
+/// Writes the Via rows; the topmost element, with which the first row begins, tells where the request came from.
+fn via_rows(w: &mut Writer<'_>, rows: Named<'_, '_, '_>, source: Address, top: Option<&Via<'_>>) {
+    let mut top = top.filter(|via| via.needs_received(source));
+    for row in rows {
+        w.value_start(HeaderName::Via);
+        match top.take() {
+            Some(via) => {
+                sourced_via(w, via, source);
+                w.raw(slice(row, via.raw().len(), row.len()));
+            }
+            None => w.raw(row),
+        }
+        w.end();
+    }
 }
 
 /// Writes a Via as it came, with `received` and with the port of `rport` when it asks for it. What it said of these
@@ -128,6 +128,15 @@ pub fn write_ip(w: &mut Writer<'_>, ip: IpAddr) {
 }
 
 fn write_v4(w: &mut Writer<'_>, octets: [u8; 4]) {
+    if !WIDE {
+        for (place, octet) in octets.into_iter().enumerate() {
+            if place > 0 {
+                w.raw(b".");
+            }
+            w.number(octet.into());
+        }
+        return;
+    }
     let mut text = [0; 15];
     let mut free = text.iter_mut();
     let mut put = |character| {
@@ -171,33 +180,31 @@ fn write_v6(w: &mut Writer<'_>, groups: &[u16; 8]) {
         if place > 0 && !(gap && place == to) {
             w.raw(b":");
         }
-        let digits = hex_digits(*group);
-        let zeros = digits.iter().take(3).take_while(|digit| **digit == b'0').count();
-        w.raw(digits.get(zeros..).unwrap_or_default());
+        let mut begun = false;
+        for shift in [12, 8, 4, 0] {
+            let digit = group >> shift & 15;
+            begun |= digit != 0 || shift == 0;
+            if begun {
+                w.raw(&[hex_digit(digit as u8)]);
+            }
+        }
     }
 }
 
-/// The four hexadecimal digits of a number, in lower case.
-fn hex_digits(number: u16) -> [u8; 4] {
-    [12, 8, 4, 0].map(|shift| {
-        let nibble = (number >> shift & 15) as u8;
-        nibble.wrapping_add(if nibble < 10 { b'0' } else { b'a' - 10 })
-    })
-}
-
-/// Writes what ACK and CANCEL share: the request line and the topmost Via of the INVITE alone.
-fn start(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>) {
-    w.raw(method.as_bytes());
-    w.raw(b" ");
-    w.raw(invite.request_uri());
-    w.raw(b" SIP/2.0\r\n");
+/// Writes what ACK and CANCEL share: the request line, the topmost Via of the INVITE alone, what tells of which request it is,
+/// and the rows of these names.
+fn follow(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>, to: &[u8], names: &[HeaderName<'static>]) {
+    w.request_line(method, invite.request_uri());
     w.header_raw(HeaderName::Via, invite.first(HeaderName::Via));
     w.raw(b"Max-Forwards: 70\r\n");
-}
-
-fn copy_rows(w: &mut Writer<'_>, message: &Kept<'_>, name: HeaderName<'static>) {
-    for row in message.header_rows(name) {
-        w.header_raw(name, row);
+    w.header_raw(HeaderName::From, invite.header(HeaderName::From));
+    w.header_raw(HeaderName::To, to);
+    w.header_raw(HeaderName::CallId, invite.header(HeaderName::CallId));
+    w.cseq(invite.cseq(), method);
+    for name in names {
+        for row in invite.header_rows(*name) {
+            w.header_raw(*name, row);
+        }
     }
 }
 
@@ -205,25 +212,14 @@ fn copy_rows(w: &mut Writer<'_>, message: &Kept<'_>, name: HeaderName<'static>) 
 ///
 /// The credentials of the INVITE go with it (§22.2), so that no element on the way has to challenge an ACK.
 pub fn ack(w: &mut Writer<'_>, invite: &Kept<'_>, response: &Message<'_>) {
-    start(w, Method::Ack, invite);
-    w.header_raw(HeaderName::From, invite.header(HeaderName::From));
-    w.header_raw(HeaderName::To, response.to().raw());
-    w.header_raw(HeaderName::CallId, invite.header(HeaderName::CallId));
-    w.cseq(invite.cseq(), Method::Ack);
-    copy_rows(w, invite, HeaderName::Route);
-    copy_rows(w, invite, HeaderName::Authorization);
-    copy_rows(w, invite, HeaderName::ProxyAuthorization);
+    const NAMES: &[HeaderName<'_>] = &[HeaderName::Route, HeaderName::Authorization, HeaderName::ProxyAuthorization];
+    follow(w, Method::Ack, invite, response.parties().1.raw(), NAMES);
     w.finish_without_body();
 }
 
 /// Writes the CANCEL for a request, all of it (RFC 3261 §9.1); `extra` writes further headers (Reason, say).
 pub fn cancel(w: &mut Writer<'_>, invite: &Kept<'_>, extra: impl FnOnce(&mut Writer<'_>)) {
-    start(w, Method::Cancel, invite);
-    w.header_raw(HeaderName::From, invite.header(HeaderName::From));
-    w.header_raw(HeaderName::To, invite.header(HeaderName::To));
-    w.header_raw(HeaderName::CallId, invite.header(HeaderName::CallId));
-    w.cseq(invite.cseq(), Method::Cancel);
-    copy_rows(w, invite, HeaderName::Route);
+    follow(w, Method::Cancel, invite, invite.header(HeaderName::To), &[HeaderName::Route]);
     extra(w);
     w.finish_without_body();
 }
@@ -245,10 +241,7 @@ pub struct Resend<'a> {
 /// for octet, the body too.
 pub fn resend(w: &mut Writer<'_>, request: &Kept<'_>, edit: &Resend<'_>, extra: impl FnOnce(&mut Writer<'_>)) {
     let mut extra = Some(extra);
-    w.raw(request.method().as_bytes());
-    w.raw(b" ");
-    w.raw(request.request_uri());
-    w.raw(b" SIP/2.0\r\n");
+    w.request_line(request.method(), request.request_uri());
     let mut top = true;
     for Header { name, value } in request.headers() {
         if edit.drop.contains(&name) {
@@ -258,7 +251,7 @@ pub fn resend(w: &mut Writer<'_>, request: &Kept<'_>, edit: &Resend<'_>, extra: 
             HeaderName::Via if top => {
                 top = false;
                 if let Ok((via, end)) = Via::read(value, 0) {
-                    branched_via(w, via, edit.branch);
+                    branched_via(w, &via, edit.branch);
                     w.raw(value.get(end..).unwrap_or_default());
                     w.end();
                 }
@@ -281,24 +274,20 @@ pub fn resend(w: &mut Writer<'_>, request: &Kept<'_>, edit: &Resend<'_>, extra: 
 }
 
 /// Writes a Via row, without its end, whose branch is `branch`.
-fn branched_via(w: &mut Writer<'_>, via: Via<'_>, branch: &[u8]) {
+fn branched_via(w: &mut Writer<'_>, via: &Via<'_>, branch: &[u8]) {
     let raw = via.raw();
-    let params = raw.len().wrapping_sub(via.raw_params().len());
     w.value_start(HeaderName::Via);
-    w.raw(slice(raw, 0, params));
-    w.raw(b";branch=");
+    let (from, to) = via.branch_place().unwrap_or_else(|| {
+        w.raw(raw);
+        w.raw(b";branch=");
+        (0, raw.len())
+    });
+    w.raw(slice(raw, 0, from));
     if !branch.starts_with(MAGIC_COOKIE) {
         w.raw(MAGIC_COOKIE);
     }
     w.text(branch);
-    for param in via.params().filter(|param| !param.is(b"branch")) {
-        w.raw(b";");
-        w.raw(param.name);
-        if let Some(value) = param.value {
-            w.raw(b"=");
-            w.raw(value);
-        }
-    }
+    w.raw(slice(raw, to, raw.len()));
 }
 
 /// Overwrites the transport in the top Via of a request of ours, and its branch when one is given: the sixteen

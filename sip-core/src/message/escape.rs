@@ -40,6 +40,11 @@ pub(crate) const fn hex(digit: u8) -> Option<u8> {
     }
 }
 
+/// The digit, in lower case, of a number below 16.
+pub(crate) const fn hex_digit(number: u8) -> u8 {
+    number.wrapping_add(if number < 10 { b'0' } else { b'a' - 10 })
+}
+
 impl<'a> Unescaped<'a> {
     pub(super) const fn new(rest: &'a [u8]) -> Self {
         Self { rest }

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::chunk::Chunk;
-use super::scan::{self, TOKEN, alike, peek, run, skip_lws, slice};
+use super::scan::{self, LOWER, TOKEN, WIDE, alike, peek, run, skip_lws, slice};
 
 macro_rules! headers {
     ($($(#[$doc:meta])* $variant:ident $name:literal $compact:literal;)*) => {
@@ -328,6 +328,9 @@ const fn letters() -> [u8; 26] {
 
 /// The id of a name in any case; zero when it is not known.
 fn find(name: &[u8]) -> u8 {
+    if !WIDE {
+        return search(name);
+    }
     if let [letter] = name {
         return LETTERS.get(usize::from((letter | 0x20).wrapping_sub(b'a'))).copied().unwrap_or(0);
     }
@@ -342,10 +345,19 @@ fn find(name: &[u8]) -> u8 {
     }
 }
 
+/// The same without the tables, which take more flash than a microcontroller gains by them.
+fn search(name: &[u8]) -> u8 {
+    let is = |known: &Name| match name {
+        [letter] => known.compact == letter | 0x20,
+        _ => alike(known.long(), name),
+    };
+    // The first row stands for unknown names.
+    NAMES.iter().skip(1).position(is).map_or(0, |place| (place as u8).wrapping_add(1))
+}
+
 /// The first sixteen octets of a name, letters in lower case, as two words.
 type NameKey = (u64, u64);
 
-const LOWER: u64 = 0x2020_2020_2020_2020;
 const KEY_SLOTS: usize = 256;
 /// The long names and the letters, and the first entry, which stands for none.
 const KEYS: usize = 1 + Id::End as usize + 15;

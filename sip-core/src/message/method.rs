@@ -37,6 +37,7 @@ macro_rules! methods {
 
             /// The name.
             #[must_use]
+            #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
             pub fn as_bytes(self) -> &'a [u8] {
                 match self {
                     Self::Extension(name) => name,

@@ -70,6 +70,7 @@ pub use build::{Resend, ack, cancel, malformed_head, resend, response_head, stam
 pub use compact::compact;
 pub use content::Disposition;
 pub use error::ParseError;
+pub(crate) use escape::hex_digit;
 pub use escape::{escape_user, unescape_uri};
 pub use events::{Event, SubscriptionState};
 pub use forward::{ForwardError, ForwardRequest, ForwardResponse};

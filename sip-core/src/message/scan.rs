@@ -41,7 +41,8 @@ pub(crate) const PLAIN: u16 = 1 << 15;
 /// goes octet by octet; functions that are inlined where they are called only on wide machines say so by `cfg_attr`.
 pub(crate) const WIDE: bool = cfg!(target_pointer_width = "64");
 
-static CLASSES: [u16; 256] = classes();
+/// The classes of each octet; on 32 bits of ASCII alone, as all others are alike.
+static CLASSES: [u16; if WIDE { 256 } else { 128 }] = classes();
 
 const fn has(set: &[u8], octet: u8) -> bool {
     let mut rest = set;
@@ -54,8 +55,8 @@ const fn has(set: &[u8], octet: u8) -> bool {
     false
 }
 
-const fn classes() -> [u16; 256] {
-    let mut table = [0; 256];
+const fn classes<const N: usize>() -> [u16; N] {
+    let mut table = [0; N];
     let mut octet: u8 = 0;
     let mut slots: &mut [u16] = &mut table;
     while let [slot, rest @ ..] = slots {
@@ -101,9 +102,10 @@ const fn class_of(c: u8) -> u16 {
 }
 
 /// Whether `octet` belongs to one of the classes.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn is(octet: u8, class: u16) -> bool {
-    CLASSES.get(usize::from(octet)).is_some_and(|found| found & class != 0)
+    CLASSES.get(usize::from(octet)).copied().unwrap_or(DISPLAY | PLAIN) & class != 0
 }
 
 /// Whether two pieces have the same octets, but for the case of letters.
@@ -292,6 +294,8 @@ pub(crate) fn decimal_u32(digits: &[u8]) -> Option<u32> {
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
+/// The bit that makes letters small, in each octet.
+pub(crate) const LOWER: u64 = 0x2020_2020_2020_2020;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// Eight octets as a word, the first one lowest; `None` when fewer are left.
@@ -466,6 +470,15 @@ mod tests {
                 }
             }
             text[place] = b'x';
+        }
+    }
+
+    #[test]
+    fn a_table_of_ascii_says_the_same_of_all_octets() {
+        let narrow: [u16; 128] = classes();
+        for octet in 0..=255_u8 {
+            let class = narrow.get(usize::from(octet)).copied().unwrap_or(DISPLAY | PLAIN);
+            assert_eq!(class, class_of(octet), "{octet}");
         }
     }
 

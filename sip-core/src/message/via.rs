@@ -88,6 +88,11 @@ impl<'a> Via<'a> {
         self.params().find(name)
     }
 
+    /// Where the branch lies in [`raw`](Self::raw).
+    pub(super) fn branch_place(&self) -> Option<(usize, usize)> {
+        if self.branch.is_none() { None } else { Some(self.branch.bounds()) }
+    }
+
     /// The `branch` parameter; `None` from an RFC 2543 element.
     #[must_use]
     pub fn branch(&self) -> Option<&'a [u8]> {

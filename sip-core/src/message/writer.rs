@@ -65,6 +65,7 @@ impl<'b> Writer<'b> {
 
     /// How many octets the message has so far, those that did not fit counted.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub const fn len(&self) -> usize {
         self.capacity.wrapping_sub(self.free.len()).saturating_add(self.beyond)
     }

@@ -131,3 +131,15 @@ rows! {
     no_end b"Subject: a" => Err((ParseError::Truncated, 10));
     no_line_feed b"Subject: a\r" => Err((ParseError::Truncated, 11));
 }
+
+#[test]
+fn a_name_is_found_without_the_tables_too() {
+    for name in &NAMES[1..] {
+        for spelled in [name.long().to_vec(), name.long().to_ascii_lowercase(), name.letter().into_iter().collect()] {
+            assert_eq!(search(&spelled), find(&spelled), "{}", String::from_utf8_lossy(&spelled));
+        }
+    }
+    for unknown in [&b""[..], b"q", b"!", b"Vi", b"Via ", b"X-Via", b"\x16"] {
+        assert_eq!((search(unknown), find(unknown)), (0, 0));
+    }
+}

@@ -118,6 +118,8 @@
 pub mod dialog;
 pub mod digest;
 pub mod error;
+#[cfg(feature = "sha256")]
+pub mod guard;
 pub mod locate;
 mod log;
 pub mod memory;

@@ -21,6 +21,21 @@ impl Uri<'_> {
     }
 }
 
+impl Uri<'_> {
+    /// Whether two URIs name the same user at the same host and port, whatever their parameters say; compared as by
+    /// [`equivalent`](Self::equivalent).
+    #[must_use]
+    pub fn same_address(&self, other: &Uri<'_>) -> bool {
+        if !self.is_sip() || !other.is_sip() {
+            return self.raw() == other.raw();
+        }
+        self.scheme() == other.scheme()
+            && same_optional(self.user(), other.user())
+            && self.host().same(other.host())
+            && self.port() == other.port()
+    }
+}
+
 /// How many parameters or headers of a URI are compared one by one; URIs with more are compared by octets.
 ///
 /// It bounds the work that a stranger's URI can cause.

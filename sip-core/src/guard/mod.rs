@@ -1,0 +1,343 @@
+//! Digest at the server (RFC 3261 §22, RFC 7616, RFC 8760): for a registrar and a user agent server (401) and for a proxy (407).
+//!
+//! A [`Guard`] issues nonces that hold all that is to be known of them, under a [secret](Config::secret): nothing is kept for who
+//! has only been asked. What is kept, in [`Nonces`], is which nonce counts were used ([`Nonce`]) and who gave wrong digests
+//! ([`Bucket`]), both in tables that are full at some time and then forget the oldest, in a way that takes no credentials twice.
+//!
+//! | credentials | verdict |
+//! |---|---|
+//! | none for the realm, or without what a digest needs | [`Challenge`](Verdict::Challenge) |
+//! | right | [`Good`](Verdict::Good) |
+//! | right, and the nonce is old, used, or not of this server since its start | `Challenge`, stale: no user is asked for a password |
+//! | wrong, or of nobody | [`Wrong`](Verdict::Wrong), [`Unknown`](Verdict::Unknown): the same answer in the same time |
+//! | for another Request-URI | [`Misdirected`](Verdict::Misdirected) |
+//! | whatever, after too many wrong ones | [`Locked`](Verdict::Locked) |
+//!
+//! ```
+//! use sip_core::guard::{Arrays, Config, Guard, Memory, Secrets, Verdict, claim};
+//! use sip_core::message::{Message, Writer};
+//! use sip_core::time::Instant;
+//! use sip_core::transport::Address;
+//!
+//! let mut memory = Arrays::<8, 8>::new();
+//! let mut guard = Guard::ZERO;
+//! let now = Instant::from_millis(0);
+//! guard.start(now, &Config::new(b"a secret of this server"), [7; 16]);
+//!
+//! # let request = b"REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+//! # From: <sip:bob@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n";
+//! let request = Message::parse(request).unwrap();
+//! let verdict = match claim(&request, b"example.com", false) {
+//!     // Whatever is known of the user: from a table, or from afar and later.
+//!     Some(claim) => {
+//!         let secrets = Secrets { password: Some(b"zanzibar"), ..Secrets::default() };
+//!         guard.verify(now, &mut memory.parts(), &request, Address::NONE, &claim, Some(&secrets))
+//!     }
+//!     None => Verdict::Challenge { stale: false },
+//! };
+//! assert_eq!(verdict, Verdict::Challenge { stale: false });
+//! let challenge = guard.challenge(now, b"example.com", false, false);
+//! let mut rows = [0; 400];
+//! let mut w = Writer::new(&mut rows);
+//! challenge.write(&mut w, b"example.com");
+//! let length = w.finish().unwrap();
+//! assert!(rows[..length].starts_with(b"WWW-Authenticate: Digest realm=\"example.com\", nonce=\""));
+//! ```
+//!
+//! # Time
+//! A nonce bears seconds since 1970, which [`Config::epoch`] tells from the role's own moments. So a restart knows which nonces were
+//! issued before it: they are stale, but for those of which a record of a registration says up to which count they were used
+//! ([`Guard::restore`]). Without a clock, `epoch` is zero, and the secret has to be a new one at each start.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+mod lockout;
+mod nonce;
+mod verify;
+mod window;
+
+use crate::digest::{Algorithm, mac_key};
+use crate::memory::{Links, Store, Table};
+use crate::message::{HeaderName, Writer};
+use crate::random::{HashKey, Key, Random, Seed};
+use crate::time::{Duration, Instant};
+use crate::transport::Address;
+use core::net::IpAddr;
+pub use lockout::{Bucket, Limit};
+pub use nonce::NonceOrder;
+pub use verify::{Verdict, claim};
+pub use window::Nonce;
+use window::Window;
+
+/// What a server keeps in place of a user's password, or the password. An algorithm of which nothing is known is one by which the
+/// user can't be proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Secrets<'a> {
+    /// The password itself, for what no hash is known of.
+    pub password: Option<&'a [u8]>,
+    /// [`ha1_md5`](crate::digest::ha1_md5).
+    pub md5: Option<[u8; 16]>,
+    /// [`ha1_sha256`](crate::digest::ha1_sha256).
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// A table of users, as a server is lent it.
+///
+/// It is asked while a request is judged, and gets nothing but names: it can't call back. It is for what lies in memory; what
+/// has to be fetched from elsewhere is asked of the application by an event.
+pub trait Users {
+    /// What is known of the user of this name, as it stands between the quotes of the credentials; `None` when there is none.
+    fn find(&self, realm: &[u8], user: &[u8]) -> Option<Secrets<'_>>;
+}
+
+/// Nobody.
+impl Users for () {
+    fn find(&self, _: &[u8], _: &[u8]) -> Option<Secrets<'_>> {
+        None
+    }
+}
+
+impl<U: Users + ?Sized> Users for &U {
+    fn find(&self, realm: &[u8], user: &[u8]) -> Option<Secrets<'_>> {
+        (**self).find(realm, user)
+    }
+}
+
+/// One of a table of users that is compiled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User<'a> {
+    /// The name.
+    pub name: &'a [u8],
+    /// What is known of the user, for any realm when it is a password.
+    pub secrets: Secrets<'a>,
+}
+
+/// A short table: it is looked through from its beginning.
+impl Users for [User<'_>] {
+    fn find(&self, _: &[u8], user: &[u8]) -> Option<Secrets<'_>> {
+        self.iter().find(|one| one.name == user).map(|one| one.secrets)
+    }
+}
+
+impl<const N: usize> Users for [User<'_>; N] {
+    fn find(&self, realm: &[u8], user: &[u8]) -> Option<Secrets<'_>> {
+        self.as_slice().find(realm, user)
+    }
+}
+
+/// How a [`Guard`] works.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Config<'a> {
+    /// What the nonces are made with, at least 16 octets that nobody else knows. Servers with the same one take each other's.
+    pub secret: &'a [u8],
+    /// Seconds since 1970 at the role's moment zero; zero without a clock.
+    pub epoch: u64,
+    /// How long a nonce is taken.
+    pub life: Duration,
+    /// Whether SHA-256 is offered, before MD5 (RFC 8760 §2.4).
+    pub sha256: bool,
+    /// Whether MD5 is offered.
+    pub md5: bool,
+    /// How many wrong digests are borne of one address.
+    pub source_limit: Limit,
+    /// How many wrong digests are borne for one user.
+    pub user_limit: Limit,
+}
+
+impl<'a> Config<'a> {
+    /// Nonces live for 5 minutes; SHA-256 and MD5 are offered; a source has 20 wrong digests and one more in 5 seconds, a user 10
+    /// and one more in 30 seconds.
+    #[must_use]
+    pub const fn new(secret: &'a [u8]) -> Self {
+        Self {
+            secret,
+            epoch: 0,
+            life: Duration::from_secs(300),
+            sha256: true,
+            md5: true,
+            source_limit: Limit { burst: 20, interval: Duration::from_secs(5) },
+            user_limit: Limit { burst: 10, interval: Duration::from_secs(30) },
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    source: Limit,
+    user: Limit,
+}
+
+/// What a digest server has besides its tables. All zero before its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Guard {
+    key: [u8; 32],
+    hash: HashKey,
+    window: Window,
+    /// Seconds since 1970 at moment zero.
+    epoch: u64,
+    /// Seconds for which a nonce is taken.
+    life: u32,
+    /// No nonce is issued with less: time does not run backwards here, whatever a clock does.
+    latest: u32,
+    issued: u32,
+    limits: Limits,
+    sha256: bool,
+    md5: bool,
+}
+
+impl Guard {
+    /// A guard before its start; all zero.
+    pub const ZERO: Self = Self {
+        key: [0; 32],
+        hash: HashKey::ZERO,
+        window: Window::ZERO,
+        epoch: 0,
+        life: 0,
+        latest: 0,
+        issued: 0,
+        limits: Limits {
+            source: Limit { burst: 0, interval: Duration::ZERO },
+            user: Limit { burst: 0, interval: Duration::ZERO },
+        },
+        sha256: false,
+        md5: false,
+    };
+
+    /// Sets it up. To be called once, first. Nonces that were issued before are stale.
+    pub fn start(&mut self, now: Instant, config: &Config<'_>, seed: Seed) {
+        let mut random = Random::new(seed);
+        self.key = mac_key(config.secret, b"nonce");
+        self.hash = random.hash_key();
+        self.window.hash = random.hash_key();
+        self.epoch = config.epoch;
+        self.life = u32::try_from(config.life.as_secs()).unwrap_or(u32::MAX);
+        self.limits = Limits { source: config.source_limit, user: config.user_limit };
+        self.sha256 = config.sha256 || !config.md5;
+        self.md5 = config.md5;
+        let seconds = self.seconds(now);
+        self.window.floor = (seconds, u32::MAX);
+        self.latest = seconds.saturating_add(1);
+    }
+
+    /// Takes up a nonce of which a record of a registration says that it was used up to this count: its next count is taken
+    /// without a challenge.
+    pub fn restore(&mut self, now: Instant, nonces: &mut Nonces<'_>, realm: &[u8], user: &[u8], order: NonceOrder) {
+        // A clock that was set back must not make what is issued now older than what was issued before.
+        self.latest = self.latest.max(order.issued);
+        let oldest = self.seconds(now).saturating_sub(self.life);
+        let user = self.hash.hasher().part(realm).part(user).finish();
+        self.window.restore(&mut nonces.table, order, oldest, user.bucket_bits());
+    }
+
+    /// A challenge with a nonce of its own; `stale` when only the nonce was at fault.
+    #[must_use]
+    pub fn challenge(&mut self, now: Instant, realm: &[u8], proxy: bool, stale: bool) -> NewChallenge {
+        self.latest = self.seconds(now);
+        self.issued = self.issued.wrapping_add(1);
+        let nonce = nonce::write(&self.key, realm, proxy, (self.latest, self.issued));
+        NewChallenge { nonce, proxy, stale, sha256: self.sha256, md5: self.md5 }
+    }
+
+    /// Seconds since 1970, never less than before.
+    fn seconds(&self, now: Instant) -> u32 {
+        let seconds = self.epoch.saturating_add(now.as_millis().wrapping_div(1000));
+        self.latest.max(u32::try_from(seconds).unwrap_or(u32::MAX))
+    }
+
+    /// An address without its port: one host may have many.
+    fn source_key(&self, source: Address) -> Key {
+        match source.ip() {
+            Some(IpAddr::V4(ip)) => self.hash.hasher().part(&ip.octets()).finish(),
+            Some(IpAddr::V6(ip)) => self.hash.hasher().part(&ip.octets()).finish(),
+            None => Key::ZERO,
+        }
+    }
+}
+
+/// The rows of a challenge: WWW-Authenticate, or Proxy-Authenticate of a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewChallenge {
+    nonce: nonce::Text,
+    proxy: bool,
+    stale: bool,
+    sha256: bool,
+    md5: bool,
+}
+
+impl NewChallenge {
+    /// 407 for a proxy, 401 for others.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        if self.proxy { 407 } else { 401 }
+    }
+
+    /// Writes a row for each algorithm, the strongest first (RFC 8760 §2.4).
+    pub fn write(&self, w: &mut Writer<'_>, realm: &[u8]) {
+        for (offered, algorithm) in [(self.sha256, Algorithm::Sha256), (self.md5, Algorithm::Md5)] {
+            if !offered {
+                continue;
+            }
+            w.value_start(if self.proxy { HeaderName::ProxyAuthenticate } else { HeaderName::WwwAuthenticate });
+            w.raw(b"Digest realm=\"");
+            w.text(realm);
+            w.raw(b"\", nonce=\"");
+            w.raw(&self.nonce);
+            w.raw(b"\", algorithm=");
+            w.raw(algorithm.as_bytes());
+            w.raw(b", qop=\"auth\"");
+            if self.stale {
+                w.raw(b", stale=true");
+            }
+            w.end();
+        }
+    }
+}
+
+/// The tables of a guard.
+#[derive(Debug)]
+pub struct Nonces<'a> {
+    /// Nonces that were used well.
+    pub table: Table<'a, Nonce>,
+    /// Sources and users with wrong digests; four of them are the least that is of use.
+    pub buckets: &'a mut [Bucket],
+}
+
+/// Lends a guard its tables.
+pub trait Memory {
+    /// All of it, to work with.
+    fn parts(&mut self) -> Nonces<'_>;
+}
+
+impl<M: Memory> Memory for &mut M {
+    fn parts(&mut self) -> Nonces<'_> {
+        (**self).parts()
+    }
+}
+
+/// A memory of fixed size, all zero before its use. `NONCES` are as many users as are proven within the life of a nonce, before
+/// they are asked more often than need be.
+#[derive(Debug)]
+pub struct Arrays<const NONCES: usize, const BUCKETS: usize> {
+    nonces: Store<[Links; NONCES], [Nonce; NONCES]>,
+    buckets: [Bucket; BUCKETS],
+}
+
+impl<const NONCES: usize, const BUCKETS: usize> Arrays<NONCES, BUCKETS> {
+    /// A memory with nothing in it.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { nonces: Store::new(), buckets: [Bucket::ZERO; BUCKETS] }
+    }
+}
+
+impl<const NONCES: usize, const BUCKETS: usize> Default for Arrays<NONCES, BUCKETS> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const NONCES: usize, const BUCKETS: usize> Memory for Arrays<NONCES, BUCKETS> {
+    fn parts(&mut self) -> Nonces<'_> {
+        Nonces { table: self.nonces.table(), buckets: &mut self.buckets }
+    }
+}

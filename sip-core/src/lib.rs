@@ -14,6 +14,7 @@
 //! | [`dialog`] | identity and route set of dialogs |
 //! | [`ua`] | calls, registrations, digest |
 //! | [`proxy`] | requests passed on, stateful and stateless |
+//! | [`registrar`] | where the users of a domain are: bindings, as a pure decision and as tables |
 //! | [`memory`] | where transactions, calls and messages are kept: arrays of any size, or your own |
 //!
 //! # The run loop
@@ -126,6 +127,7 @@ pub mod memory;
 pub mod message;
 pub mod proxy;
 pub mod random;
+pub mod registrar;
 pub mod role;
 #[cfg(feature = "sdp")]
 pub mod sdp;

@@ -3,12 +3,14 @@
 mod algorithm;
 mod client;
 mod md5;
+mod order;
 mod response;
 #[cfg(feature = "sha256")]
 mod server;
 
 pub use algorithm::{Algorithm, Qop};
 pub use client::{Answer, Terms, nonce_count, write_authorization};
+pub use order::NonceOrder;
 pub use response::{Hex, Inputs, Secret, response};
 #[cfg(feature = "sha256")]
 pub use server::{ha1_md5, ha1_sha256, hmac_sha256, mac_key, same_code};

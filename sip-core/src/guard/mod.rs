@@ -55,6 +55,7 @@ mod nonce;
 mod verify;
 mod window;
 
+pub use crate::digest::NonceOrder;
 use crate::digest::{Algorithm, mac_key};
 use crate::memory::{Links, Store, Table};
 use crate::message::{HeaderName, Writer};
@@ -63,7 +64,6 @@ use crate::time::{Duration, Instant};
 use crate::transport::Address;
 use core::net::IpAddr;
 pub use lockout::{Bucket, Limit};
-pub use nonce::NonceOrder;
 pub use verify::{Verdict, claim};
 pub use window::Nonce;
 use window::Window;

@@ -1,8 +1,8 @@
 //! What credentials prove (RFC 3261 §22.4, RFC 7616 §3.4.6).
 
-use super::nonce::{self, NonceOrder};
+use super::nonce;
 use super::{Guard, Nonces, Secrets, lockout};
-use crate::digest::{Algorithm, Inputs, Secret, response};
+use crate::digest::{Algorithm, Inputs, NonceOrder, Secret, response};
 use crate::message::{Credentials, Message, Uri};
 use crate::time::Instant;
 use crate::transport::Address;

@@ -4,7 +4,7 @@
 //! issued up to then is taken any more, unless it still stands in the table. So no credentials are taken twice, however full
 //! the table is; what is lost is a round trip, for the user is asked again with a new nonce.
 
-use super::nonce::NonceOrder;
+use crate::digest::NonceOrder;
 use crate::memory::{Entry, Handle, Table};
 use crate::random::{HashKey, Key};
 

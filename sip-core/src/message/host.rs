@@ -80,7 +80,7 @@ impl HostKind {
 }
 
 /// Reads the host at `at`; gives its kind and where it ends.
-#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn host(walk: &mut Walk<'_>, at: usize) -> Option<(HostKind, usize)> {
     let bytes = walk.bytes;
     let end = walk.run(at, HOST);

@@ -5,11 +5,13 @@
 mod agent;
 mod forward;
 mod parse;
+mod register;
 mod write;
 
 pub use agent::{Callee, Options};
 pub use forward::Forwarding;
 pub use parse::{parse_lazy, parse_typed};
+pub use register::Refresh;
 pub use write::Parts;
 
 /// Messages of our own writing, in the shape of those that figures are commonly quoted on.

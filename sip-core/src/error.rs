@@ -118,6 +118,12 @@ pub enum Argument {
     Domains,
     /// [`Config::timer_c`](crate::proxy::Config::timer_c).
     TimerC,
+    /// [`Config::realm`](crate::server::Config::realm).
+    Realm,
+    /// [`Config::service_route`](crate::server::Config::service_route) or [`default_route`](crate::server::Config::default_route).
+    Route,
+    /// [`Config::secret`](crate::guard::Config::secret).
+    Secret,
     /// Where a proxy is to pass a request on to.
     Targets,
 }
@@ -160,6 +166,9 @@ impl Argument {
             Self::Listeners => "listeners: one to eight",
             Self::Domains => "domains: host names",
             Self::TimerC => "timer_c: more than three minutes",
+            Self::Realm => "realm: one line without quotes",
+            Self::Route => "routes: addresses of SIP URIs",
+            Self::Secret => "secret: at least 16 octets",
             Self::Targets => "targets: one to 32 sip or sips URIs, with Route values in their form",
         }
     }

@@ -14,7 +14,10 @@
 //! | [`dialog`] | identity and route set of dialogs |
 //! | [`ua`] | calls, registrations, digest |
 //! | [`proxy`] | requests passed on, stateful and stateless |
+//! | [`guard`] | digest at the server: challenges, and what credentials prove |
 //! | [`registrar`] | where the users of a domain are: bindings, as a pure decision and as tables |
+//! | [`redirect`] | a table of who is to be asked for elsewhere |
+//! | [`server`] | all of these as one: a server for a domain |
 //! | [`memory`] | where transactions, calls and messages are kept: arrays of any size, or your own |
 //!
 //! # The run loop
@@ -127,10 +130,13 @@ pub mod memory;
 pub mod message;
 pub mod proxy;
 pub mod random;
+pub mod redirect;
 pub mod registrar;
 pub mod role;
 #[cfg(feature = "sdp")]
 pub mod sdp;
+#[cfg(feature = "sha256")]
+pub mod server;
 pub mod time;
 pub mod transaction;
 pub mod transport;

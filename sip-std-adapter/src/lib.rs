@@ -105,6 +105,7 @@ pub mod memory;
 mod network;
 mod reports;
 mod resolve;
+mod server_memory;
 mod sockets;
 mod tcp;
 mod turn;

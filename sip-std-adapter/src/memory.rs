@@ -1,5 +1,7 @@
 //! Entries in vectors and octets in boxes: what std has in place of arrays and a pool.
 
+pub use crate::server_memory::{GuardMemory, HeapServer, RegistrarMemory};
+
 use core::mem;
 use sip_core::dialog::Dialog;
 use sip_core::error::Capacity;
@@ -30,9 +32,9 @@ pub struct HeapMemory {
     octets: Boxes,
 }
 
-type Entries<E> = Store<Vec<Links>, Vec<E>>;
+pub(crate) type Entries<E> = Store<Vec<Links>, Vec<E>>;
 
-fn entries<E: Entry + Clone>(count: usize) -> Entries<E> {
+pub(crate) fn entries<E: Entry + Clone>(count: usize) -> Entries<E> {
     Store::with(vec![Links::ZERO; count], vec![E::ZERO; count])
 }
 

@@ -14,7 +14,7 @@
 //! | whatever, after too many wrong ones | [`Locked`](Verdict::Locked) |
 //!
 //! ```
-//! use sip_core::guard::{Arrays, Config, Guard, Memory, Secrets, Verdict, claim};
+//! use sip_core::guard::{Arrays, Config, Guard, Memory, Secrets, Sender, Verdict, claim};
 //! use sip_core::message::{Message, Writer};
 //! use sip_core::time::Instant;
 //! use sip_core::transport::Address;
@@ -31,7 +31,7 @@
 //!     // Whatever is known of the user: from a table, or from afar and later.
 //!     Some(claim) => {
 //!         let secrets = Secrets { password: Some(b"zanzibar"), ..Secrets::default() };
-//!         guard.verify(now, &mut memory.parts(), &request, Address::NONE, &claim, Some(&secrets))
+//!         guard.verify(now, &mut memory.parts(), &request, Sender::at(Address::NONE), &claim, Some(&secrets))
 //!     }
 //!     None => Verdict::Challenge { stale: false },
 //! };
@@ -64,7 +64,7 @@ use crate::time::{Duration, Instant};
 use crate::transport::Address;
 use core::net::IpAddr;
 pub use lockout::{Bucket, Limit};
-pub use verify::{Verdict, claim};
+pub use verify::{Sender, Verdict, claim};
 pub use window::Nonce;
 use window::Window;
 

@@ -30,6 +30,24 @@ pub enum Verdict {
     Misdirected,
 }
 
+/// Who has sent a request, as far as that is known without credentials.
+#[derive(Clone, Copy)]
+pub struct Sender<'s> {
+    /// Where it came from.
+    pub address: Address,
+    /// Whether the user of the credentials is known to be there, as one who has registered from there is. Such a one is not locked
+    /// out by those who guess at the password elsewhere.
+    pub is_known: &'s dyn Fn() -> bool,
+}
+
+impl Sender<'static> {
+    /// A sender of whom nothing but the address is known.
+    #[must_use]
+    pub const fn at(address: Address) -> Self {
+        Self { address, is_known: &|| false }
+    }
+}
+
 /// The credentials of a request that are to be judged: those of Digest for this realm, the strongest algorithm that is
 /// offered first.
 #[must_use]
@@ -49,7 +67,7 @@ pub(super) const fn is_offered(algorithm: Algorithm) -> bool {
 }
 
 impl Guard {
-    /// Judges credentials that [`claim`] found in a request from `source`; `secrets` are what is known of their user, `None`
+    /// Judges credentials that [`claim`] found in a request of `sender`; `secrets` are what is known of their user, `None`
     /// when there is no such user, which takes as long.
     ///
     /// Only a digest that is wrong counts against the source and the user.
@@ -58,7 +76,7 @@ impl Guard {
         now: Instant,
         nonces: &mut Nonces<'_>,
         request: &Message<'_>,
-        source: Address,
+        sender: Sender<'_>,
         claim: &Credentials<'_>,
         secrets: Option<&Secrets<'_>>,
     ) -> Verdict {
@@ -74,14 +92,14 @@ impl Guard {
             return Verdict::Misdirected;
         }
         let user = self.hash.hasher().part(claim.realm).part(claim.username).finish();
-        let from = self.source_key(source);
+        let from = self.source_key(sender.address);
         let owner = user.bucket_bits();
         let number = nonce::read(&self.key, claim.realm, claim.proxy, claim.nonce);
         let limits = self.limits;
         // Who has proven to be the user lately is not locked out by those who have not.
         let proven = number.is_some_and(|number| self.window.is_proven(&nonces.table, number, owner));
         if lockout::is_locked(nonces.buckets, now, from, limits.source)
-            || !proven && lockout::is_locked(nonces.buckets, now, user, limits.user)
+            || !proven && lockout::is_locked(nonces.buckets, now, user, limits.user) && !(sender.is_known)()
         {
             return Verdict::Locked;
         }

@@ -42,7 +42,7 @@ impl Server {
         let request = Message::parse(text).unwrap();
         let Some(claim) = claim(&request, REALM, false) else { return Verdict::Challenge { stale: false } };
         let secrets = Some(self.known).filter(|_| claim.username == b"bob");
-        self.guard.verify(now, &mut self.memory.parts(), &request, from, &claim, secrets.as_ref())
+        self.guard.verify(now, &mut self.memory.parts(), &request, Sender::at(from), &claim, secrets.as_ref())
     }
 
     fn judge(&mut self, now: Instant, text: &[u8]) -> Verdict {

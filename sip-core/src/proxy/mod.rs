@@ -69,7 +69,7 @@ pub use work::Statistics;
 use crate::error::{Argument, ConfigError, Error};
 use crate::log;
 use crate::memory::{Handle, Octets};
-use crate::message::{Header, HeaderName, Malformed, Message, Writer};
+use crate::message::{Header, HeaderName, Malformed, Message, Uri, Writer};
 use crate::random::{Random, Seed};
 use crate::role::{Action, Received, Role, SendId};
 use crate::time::Instant;
@@ -340,6 +340,13 @@ impl<M: Memory> Proxy<M> {
             }
             writer.finish_without_body();
         })
+    }
+
+    /// Whether a URI is this proxy's own: that of a listener or of a domain (RFC 3261 §16.4, §16.5).
+    #[must_use]
+    pub fn is_own(&self, uri: &Uri<'_>) -> bool {
+        let settings = &self.core.settings;
+        settings.own(self.memory.view().octets.get(settings.block()), uri).is_some()
     }
 
     /// Where a request came from; `None` when it is over.

@@ -6,7 +6,7 @@
 //! hang, both without a scan; what became of them is told by [`Bindings::poll_event`]. The set of an address of record is written to and
 //! read from a record ([`BindingsRef::write_record`], [`Bindings::load`]), for a store.
 //!
-//! This is the part for one of your own:
+//! The whole server is [`Server`](crate::server::Server); this is the part for one of your own:
 //!
 //! ```
 //! use sip_core::digest::NonceOrder;
@@ -50,5 +50,7 @@ pub use bind::{Command, Commit, Current, Fate, Grant, MOST_CONTACTS, Refusal, de
 pub use entry::{Binding, BindingId, BindingInfo, Change, Event};
 pub use memory::{Arrays, Memory};
 pub use policy::Policy;
+#[cfg(feature = "sha256")]
+pub(crate) use record::record_aor;
 pub use record::{LoadError, MAX_RECORD};
 pub use store::{Bindings, BindingsRef, Register, Registrar, Set};

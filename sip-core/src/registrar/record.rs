@@ -150,6 +150,12 @@ fn heading<'a>(reader: &mut Reader<'a>) -> Result<Heading<'a>, LoadError> {
     if usize::from(count) > MOST_CONTACTS { Err(LoadError::Malformed) } else { Ok(Heading { revision, aor, count }) }
 }
 
+/// The address of record that a record is of.
+#[cfg(feature = "sha256")]
+pub(crate) fn record_aor(record: &[u8]) -> Option<&[u8]> {
+    heading(&mut Reader(record)).ok().map(|heading| heading.aor)
+}
+
 /// A binding of a record: when it expires, the entry without keys, and its texts.
 struct Stored<'a> {
     expires: u64,

@@ -8,9 +8,13 @@ use crate::digest::NonceOrder;
 use crate::memory::{Block, Handle, Octets, Table, TableRef};
 use crate::message::scan::alike;
 use crate::message::{HeaderName, Message, NameAddr, Uri, Writer, unfold};
+#[cfg(feature = "fingerprint")]
+use crate::random::ContentHasher;
 use crate::random::{HashKey, Key};
 use crate::time::{Duration, Instant};
 use crate::transport::{Flow, Transport};
+#[cfg(feature = "fingerprint")]
+use core::hash::{Hash, Hasher};
 
 /// What a registrar has besides its bindings. All zero before its start.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +35,11 @@ impl Registrar {
     /// without a clock. To be called once, first.
     pub fn start(&mut self, key: HashKey, epoch: u64, policy: Policy) {
         (self.hash, self.epoch, self.policy) = (key, epoch, policy);
+    }
+
+    /// The key of a connection.
+    fn key_of(&self, flow: Flow) -> Key {
+        self.hash.hasher().part(&flow.to_octets()).finish()
     }
 
     /// What it grants.
@@ -139,6 +148,24 @@ impl<'a, O: Octets> BindingsRef<'a, O> {
     pub fn iter(self) -> impl Iterator<Item = (BindingId, BindingInfo<'a>)> {
         let live = self.table.iter().filter(|(_, binding)| !binding.change.is_end());
         live.map(move |(handle, binding)| (BindingId(handle), binding.info(self.octets.get(binding.texts))))
+    }
+
+    /// Whether a binding hangs on this connection.
+    #[must_use]
+    pub fn hangs_on(self, flow: Flow) -> bool {
+        flow.connection != 0 && self.table.find(FLOW, self.registrar.key_of(flow)).is_some()
+    }
+
+    /// Feeds the bindings to `hasher`, for [`Role::fingerprint`](crate::role::Role::fingerprint): each for itself, and their sum.
+    #[cfg(feature = "fingerprint")]
+    pub fn fingerprint(self, now: Instant, hasher: &mut impl Hasher) {
+        let one = |binding: &Binding| {
+            let mut hasher = ContentHasher::new();
+            (binding.flow, binding.expires.since(now), binding.cseq, binding.q, binding.change).hash(&mut hasher);
+            self.octets.get(binding.texts).hash(&mut hasher);
+            hasher.finish()
+        };
+        self.table.iter().fold(0_u64, |sum, (_, binding)| sum.wrapping_add(one(binding))).hash(hasher);
     }
 
     /// When the next binding expires.
@@ -355,7 +382,7 @@ impl<'a, O: Octets> Bindings<'a, O> {
         let flow = flow_of(register, &contact, &uri, reg_id);
         Ok(Binding {
             aor: key,
-            on: if flow.connection == 0 { Key::ZERO } else { self.key_of(flow) },
+            on: if flow.connection == 0 { Key::ZERO } else { self.registrar.key_of(flow) },
             flow,
             expires: now.after(Duration::from_secs(u64::from(grant.expires))),
             order: register.order,
@@ -367,10 +394,6 @@ impl<'a, O: Octets> Bindings<'a, O> {
             outbound: reg_id != 0,
             ..<Binding as crate::memory::Entry>::ZERO
         })
-    }
-
-    fn key_of(&self, flow: Flow) -> Key {
-        self.registrar.hash.hasher().part(&flow.to_octets()).finish()
     }
 
     /// Puts a binding in the place of the one that was there; its texts are given back.
@@ -442,7 +465,7 @@ impl<'a, O: Octets> Bindings<'a, O> {
         if flow.connection == 0 {
             return;
         }
-        let on = self.key_of(flow);
+        let on = self.registrar.key_of(flow);
         while let Some(handle) = self.table.find(FLOW, on) {
             let key = self.table.get(handle).map(|binding| binding.aor).unwrap_or_default();
             self.end(handle, Change::Removed);

@@ -1,0 +1,225 @@
+//! Where a request goes that the proxy asks about.
+
+use super::event::{Event, Why};
+use super::{Directory, Relay, Server};
+use crate::digest::NonceOrder;
+use crate::guard::{self, Sender, Verdict, claim};
+use crate::memory::Octets;
+use crate::message::{HeaderName, Message, Method, Scheme, Uri};
+use crate::proxy::{self, Proxy, Request, Target};
+use crate::registrar::{self, Aor, BindingsRef, MOST_CONTACTS};
+use crate::time::Instant;
+use crate::transport::Flow;
+
+/// What the server itself takes.
+pub(super) const ALLOW: &[u8] = b"OPTIONS, REGISTER";
+
+/// The option tags that it knows.
+pub(super) const SUPPORTED: &[u8] = b"path, outbound";
+
+/// A request that the proxy asks about.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'m, 'a> {
+    pub(super) now: Instant,
+    pub(super) flow: Flow,
+    pub(super) message: &'m Message<'a>,
+    pub(super) request: Request,
+    pub(super) why: proxy::Why,
+}
+
+/// Who has been proven.
+pub(super) struct Proven<'a> {
+    pub(super) user: &'a [u8],
+    pub(super) order: NonceOrder,
+}
+
+impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Server<P, R, G, U> {
+    /// Says where a request goes.
+    pub(super) fn route(&mut self, asked: &Asked<'_, '_>) -> Option<Event> {
+        let message = asked.message;
+        let uri = message.uri();
+        let Some(uri) = uri.filter(|_| asked.why == proxy::Why::Own) else { return self.pass(asked) };
+        if message.method() == Method::Register {
+            return self.register(asked);
+        }
+        if message.method() == Method::Ack {
+            return self.acknowledge(asked, &uri);
+        }
+        if uri.is_sip() && uri.user().is_none_or(<[u8]>::is_empty) {
+            return self.answer(asked);
+        }
+        // What comes inside a dialog was proven with the request that made it.
+        if self.settings.challenge_requests && message.to_tag().is_none() && self.is_ours(message) {
+            match self.prove(asked, true) {
+                Ok(proven) if self.speaks_for(message, &proven) => {}
+                Ok(_) => return Self::refuse(&mut self.proxy, asked, 403, Why::Forbidden),
+                Err(event) => return event,
+            }
+        }
+        self.forward(asked, &uri)
+    }
+
+    /// A request for another domain, which only passes.
+    fn pass(&mut self, asked: &Asked<'_, '_>) -> Option<Event> {
+        let allowed = match self.settings.relay {
+            Relay::Everybody => true,
+            Relay::Nobody => false,
+            Relay::Users => match self.prove(asked, true) {
+                Ok(proven) => self.speaks_for(asked.message, &proven),
+                Err(event) => return event,
+            },
+        };
+        if !allowed {
+            return Self::refuse(&mut self.proxy, asked, 403, Why::Forbidden);
+        }
+        match self.proxy.proceed(asked.now, asked.request, Some(asked.message)) {
+            Ok(()) => Some(Event::Forwarded { request: asked.request, targets: 1 }),
+            Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
+        }
+    }
+
+    /// The ACK to a 2xx whose way no Route tells: to the first who is registered, or nowhere. It is never answered.
+    fn acknowledge(&mut self, asked: &Asked<'_, '_>, uri: &Uri<'_>) -> Option<Event> {
+        let (table, octets) = self.bindings.view();
+        let view = BindingsRef::new(&self.registrar, table, octets);
+        let aor = self.settings.texts(octets).aor(uri);
+        let first = aor.and_then(|aor| view.find(&aor).first().copied()).and_then(|id| view.info(id));
+        let sent = first.is_some_and(|info| {
+            let target = Target::new(info.contact).with_route(info.path).with_flow(info.flow);
+            self.proxy.forward(asked.now, asked.request, &[target], Some(asked.message)).is_ok()
+        });
+        if !sent {
+            let _ = self.proxy.cancel(asked.now, asked.request);
+        }
+        None
+    }
+
+    /// A request for the server itself (RFC 3261 §11.2).
+    fn answer(&mut self, asked: &Asked<'_, '_>) -> Option<Event> {
+        let status = if asked.message.method() == Method::Options { 200 } else { 405 };
+        let _ = self.proxy.respond_with(asked.now, asked.request, status, &|w| {
+            w.header(HeaderName::Allow, ALLOW);
+            w.header(HeaderName::Supported, SUPPORTED);
+            w.finish_without_body();
+        });
+        (status != 200).then_some(Event::Refused { status, why: Why::Method })
+    }
+
+    /// A request for a user of one of the domains.
+    fn forward(&mut self, asked: &Asked<'_, '_>, uri: &Uri<'_>) -> Option<Event> {
+        let redirected = self.users.redirect(uri);
+        if !redirected.is_empty() {
+            return match self.proxy.redirect(asked.now, asked.request, redirected) {
+                Ok(()) => Some(Event::Redirected),
+                Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
+            };
+        }
+        let (table, octets) = self.bindings.view();
+        let view = BindingsRef::new(&self.registrar, table, octets);
+        let texts = self.settings.texts(octets);
+        let aor = texts.aor(uri);
+        let mut targets = aor.as_ref().map(|aor| targets(view, aor, uri)).unwrap_or_default();
+        if targets.is_empty() {
+            let known = aor.is_some_and(|aor| self.users.user(texts.realm, aor.user()).is_some());
+            if known {
+                return Self::refuse(&mut self.proxy, asked, 480, Why::NotRegistered);
+            }
+            if texts.default_route.is_empty() {
+                return Self::refuse(&mut self.proxy, asked, 404, Why::NotFound);
+            }
+            let _ = targets.push(Target::new(uri.raw()).with_route(texts.default_route));
+        } else if self.settings.redirect {
+            return match self.proxy.redirect(asked.now, asked.request, &targets) {
+                Ok(()) => Some(Event::Redirected),
+                Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
+            };
+        }
+        match self.proxy.forward(asked.now, asked.request, &targets, Some(asked.message)) {
+            Ok(()) => Some(Event::Forwarded { request: asked.request, targets: targets.len() as u8 }),
+            Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
+        }
+    }
+
+    /// Whether a request says to come from a user of one of the domains.
+    fn is_ours(&self, message: &Message<'_>) -> bool {
+        message.from().uri().is_ok_and(|from| self.proxy.is_own(&from))
+    }
+
+    /// Whether a request says to come from the user who was proven.
+    fn speaks_for(&self, message: &Message<'_>, proven: &Proven<'_>) -> bool {
+        let from = message.from();
+        let Ok(uri) = from.uri() else { return false };
+        self.proxy.is_own(&uri) && Aor::of(&uri).is_some_and(|aor| aor.user() == proven.user)
+    }
+
+    /// Finds out who has sent a request, as a proxy (407) or as a registrar (401); the request is answered when that is not known.
+    pub(super) fn prove<'a>(&mut self, asked: &Asked<'_, 'a>, proxy: bool) -> Result<Proven<'a>, Option<Event>> {
+        let (table, octets) = self.bindings.view();
+        let view = BindingsRef::new(&self.registrar, table, octets);
+        let texts = self.settings.texts(octets);
+        let realm = texts.realm;
+        let claimed = claim(asked.message, realm, proxy);
+        let verdict = match &claimed {
+            None => Verdict::Challenge { stale: false },
+            Some(claimed) => {
+                let secrets = self.users.user(realm, claimed.username);
+                let nonces = &mut self.nonces.parts();
+                let speaker = if proxy { asked.message.from() } else { asked.message.to() };
+                let is_known = || speaker.uri().is_ok_and(|uri| is_registered_at(view, texts.aor(&uri), asked.flow));
+                let sender = Sender { address: asked.flow.remote, is_known: &is_known };
+                self.guard.verify(asked.now, nonces, asked.message, sender, claimed, secrets.as_ref())
+            }
+        };
+        let (why, stale) = match (verdict, claimed) {
+            (Verdict::Good(order), Some(claimed)) => return Ok(Proven { user: claimed.username, order }),
+            (Verdict::Challenge { stale }, _) => (Why::Challenged, stale),
+            (Verdict::Wrong, _) => (Why::WrongDigest, false),
+            (Verdict::Locked, _) => return Err(Self::refuse(&mut self.proxy, asked, 403, Why::LockedOut)),
+            (Verdict::Misdirected, _) => return Err(Self::refuse(&mut self.proxy, asked, 400, Why::Misdirected)),
+            (Verdict::Unknown | Verdict::Good(_), _) => (Why::UnknownUser, false),
+        };
+        let challenge = self.guard.challenge(asked.now, realm, proxy, stale);
+        let status = challenge.status();
+        let _ = self.proxy.refuse_with(asked.now, asked.request, status, &|w| {
+            challenge.write(w, realm);
+            w.finish_without_body();
+        });
+        Err(Some(Event::Refused { status, why }))
+    }
+
+    /// Refuses a request with nothing but a status.
+    pub(super) fn refuse(proxy: &mut Proxy<P>, asked: &Asked<'_, '_>, status: u16, why: Why) -> Option<Event> {
+        let _ = proxy.refuse(asked.now, asked.request, status, &[]);
+        Some(Event::Refused { status, why })
+    }
+}
+
+/// Whether somebody is registered at the address of a peer.
+fn is_registered_at<O: Octets>(view: BindingsRef<'_, O>, aor: Option<Aor<'_>>, peer: Flow) -> bool {
+    let here = |info: registrar::BindingInfo<'_>| info.flow.remote.ip() == peer.remote.ip();
+    aor.is_some_and(|aor| view.find(&aor).into_iter().filter_map(|id| view.info(id)).any(here))
+}
+
+/// The targets of a request for an address of record: each who is registered there, by the Path and the flow. A `sips` URI is for those
+/// only who have a `sips` contact (RFC 3261 §26.4.4), and of an instance with more flows than one the flow that is tried first.
+fn targets<'b, O: Octets>(
+    view: BindingsRef<'b, O>,
+    aor: &Aor<'_>,
+    uri: &Uri<'_>,
+) -> heapless::Vec<Target<'b>, MOST_CONTACTS> {
+    let secure = uri.scheme() == Scheme::Sips;
+    let mut targets = heapless::Vec::new();
+    let mut instances = heapless::Vec::<&[u8], MOST_CONTACTS>::new();
+    for info in view.find(aor).into_iter().filter_map(|id| view.info(id)) {
+        let contact = Uri::parse(info.contact).ok().filter(Uri::is_sip);
+        let usable = contact.is_some_and(|contact| !secure || contact.scheme() == Scheme::Sips);
+        if !usable || info.reg_id != 0 && instances.contains(&info.instance) {
+            continue;
+        }
+        if info.reg_id != 0 {
+            let _ = instances.push(info.instance);
+        }
+        let _ = targets.push(Target::new(info.contact).with_q(info.q).with_route(info.path).with_flow(info.flow));
+    }
+    targets
+}

@@ -1,0 +1,197 @@
+//! A server with real phones: they register with digest and call each other through it.
+//!
+//! Covers RFC 3261 §10.3, §16.5, §22.3, §8.3 (302), RFC 3327 at the server. What proxies do with requests is in proxy_*.rs.
+
+mod domain;
+
+use domain::{Client, Domain, HUB, SERVER, USERS, credentials};
+use sip_core::registrar::Change;
+use sip_core::server::{Event, Why};
+use sip_core::ua::{self, Cause};
+use sip_testkit::Wire;
+
+fn pair(seed: u64) -> (Domain, sip_testkit::NodeId, sip_testkit::NodeId) {
+    let mut domain = Domain::new(seed);
+    let alice = domain.phone("alice", "192.0.2.1:5060", "wonderland");
+    let bob = domain.phone("bob", "192.0.2.2:5060", "zanzibar");
+    (domain, alice, bob)
+}
+
+#[test]
+fn two_phones_register_and_call_each_other() {
+    let (mut domain, alice, bob) = pair(1);
+    for (phone, at) in [(alice, "192.0.2.1:5060"), (bob, "192.0.2.2:5060")] {
+        assert!(matches!(domain.events(phone)[..], [ua::Event::Registered { expires: 3600, .. }]));
+        assert_eq!(domain.heard(HUB, at), ["401", "200"]);
+    }
+    let call = domain.call(alice, "sip:bob@example.com");
+    domain.answer(bob);
+    assert!(
+        domain.events(alice).contains(&ua::Event::Answered { call, answer_due: false }),
+        "{}",
+        domain.world.explain()
+    );
+    domain.act(alice, |phone, now| phone.hang_up(now, call)).unwrap();
+    domain.pause();
+    assert_eq!(domain.ended(bob), [(Cause::RemoteHangup, 0)]);
+    // And the other way round.
+    let call = domain.call(bob, "sip:alice@example.com");
+    domain.answer(alice);
+    domain.act(bob, |phone, now| phone.hang_up(now, call)).unwrap();
+    domain.settle();
+    assert_eq!(domain.heard(HUB, "192.0.2.1:5060").iter().filter(|line| *line == "407").count(), 1, "nobody else asks");
+}
+
+#[test]
+fn a_wrong_password_registers_nothing() {
+    let mut domain = Domain::new(2);
+    let bob = domain.phone("bob", "192.0.2.2:5060", "guessed");
+    assert!(matches!(domain.events(bob)[..], [ua::Event::RegistrationFailed { status: 401, .. }]));
+    assert!(domain.contacts("bob").is_empty() && domain.changes().is_empty());
+    let wrong = Event::Refused { status: 401, why: Why::WrongDigest };
+    assert_eq!(
+        domain.world.user().server.iter().filter(|event| **event == wrong).count(),
+        2,
+        "the phone tries once more"
+    );
+}
+
+#[test]
+fn two_phones_of_one_user_ring_together_and_the_first_to_answer_wins() {
+    let (mut domain, alice, desk) = pair(3);
+    let soft = domain.phone("bob", "192.0.2.3:5060", "zanzibar");
+    assert_eq!(domain.contacts("bob").len(), 2);
+    let call = domain.call(alice, "sip:bob@example.com");
+    assert_eq!((domain.incoming(desk).len(), domain.incoming(soft).len()), (1, 1), "{}", domain.world.explain());
+    let answered = domain.answer(soft);
+    assert!(domain.events(alice).contains(&ua::Event::Answered { call, answer_due: false }));
+    assert!(domain.heard(HUB, "192.0.2.2:5060").contains(&"CANCEL".to_owned()));
+    assert!(!domain.heard(HUB, "192.0.2.3:5060").contains(&"CANCEL".to_owned()));
+    domain.act(soft, |phone, now| phone.hang_up(now, answered)).unwrap();
+    domain.settle();
+}
+
+#[test]
+fn who_is_nowhere_or_nobody_is_told_so() {
+    let (mut domain, alice, _) = pair(4);
+    for target in ["sip:carol@example.com", "sip:nobody@example.com", "sip:bob@192.0.2.5"] {
+        domain.call(alice, target);
+    }
+    assert_eq!(domain.ended(alice), [(Cause::Rejected, 480), (Cause::Rejected, 404)], "{}", domain.world.explain());
+    // By the server's address the same user is meant.
+    assert_eq!(domain.world.user().server.iter().filter(|event| matches!(event, Event::Forwarded { .. })).count(), 1);
+}
+
+#[test]
+fn a_binding_expires_and_is_told() {
+    let mut domain = Domain::new(5);
+    let mut bob = Client::new("192.0.2.9:5060", "bob");
+    let ok = bob.register(&mut domain, "Contact: <sip:bob@192.0.2.9>;expires=60\r\n");
+    assert_eq!((ok.kind().as_str(), ok.header("Contact").as_str()), ("200", "<sip:bob@192.0.2.9>;expires=60"));
+    domain.wait(30_000);
+    let ok = bob.register(&mut domain, "");
+    assert_eq!(ok.header("Contact"), "<sip:bob@192.0.2.9>;expires=30");
+    bob.register(&mut domain, "Contact: <sip:bob@192.0.2.9>;expires=60\r\n");
+    domain.wait(60_000);
+    assert!(domain.contacts("bob").is_empty());
+    let changes: Vec<_> = domain.changes().iter().map(|(change, _)| *change).collect();
+    assert_eq!(changes, [Change::Registered, Change::Refreshed, Change::Expired]);
+    assert!(domain.world.user().records.is_empty(), "what is over is stored no more");
+}
+
+/// Nobody calls at others' expense, or in others' names.
+#[test]
+fn what_leads_elsewhere_is_for_users_and_in_their_own_name() {
+    let (mut domain, alice, _) = pair(6);
+    let mut wire = Wire::new("192.0.2.9:5060");
+    let ask =
+        |domain: &mut Domain, wire: &mut Wire, from: &str, rows: &dyn Fn(Option<&sip_testkit::Heard>) -> String| {
+            let mut leg = wire.leg("sip:dave@192.0.2.77");
+            leg.local = format!("<sip:{from}@example.com>;tag=1");
+            let mut challenged = None;
+            let mut heard = Vec::new();
+            for _ in 0..2 {
+                let request = wire.request(&mut leg, "MESSAGE", &rows(challenged.as_ref()), b"");
+                wire.send(domain, domain.hub, &request);
+                domain.pause();
+                let answer = wire.hear(domain).pop().expect("an answer");
+                heard.push(answer.kind());
+                challenged = Some(answer);
+            }
+            heard
+        };
+    let with = |who: (&'static str, &'static str)| {
+        move |challenged: Option<&sip_testkit::Heard>| {
+            challenged.map_or_else(String::new, |heard| credentials(heard, "MESSAGE", "sip:dave@192.0.2.77", 1, who))
+        }
+    };
+    assert_eq!(ask(&mut domain, &mut wire, "alice", &|_| String::new()), ["407", "407"]);
+    assert_eq!(ask(&mut domain, &mut wire, "alice", &with(USERS[1])), ["407", "403"], "bob in the name of alice");
+    assert!(domain.heard(HUB, "192.0.2.77:5060").is_empty());
+    // In her own name it goes there, and nobody answers.
+    let call = domain.call(alice, "sip:dave@192.0.2.77");
+    assert_eq!(
+        domain.heard(HUB, "192.0.2.77:5060").first().map(String::as_str),
+        Some("INVITE"),
+        "{}",
+        domain.world.explain()
+    );
+    domain.act(alice, |phone, now| phone.hang_up(now, call)).unwrap();
+    domain.settle();
+}
+
+#[test]
+fn in_redirect_mode_callers_are_told_where() {
+    let mut domain = Domain::with(7, |config| (config.redirect, config.challenge_requests) = (true, false));
+    let mut bob = Client::new("192.0.2.9:5060", "bob");
+    bob.register(&mut domain, "Contact: <sip:bob@192.0.2.9>;q=0.5, <sip:bob@192.0.2.10>\r\n");
+    let mut wire = Wire::new("192.0.2.8:5060");
+    let mut leg = wire.leg("sip:bob@example.com");
+    let invite = wire.request(&mut leg, "INVITE", "Contact: <sip:x@192.0.2.8>\r\n", b"");
+    wire.send(&mut domain, SERVER, &invite);
+    domain.pause();
+    let told = wire.expect(&domain, "302");
+    assert_eq!(told.rows("Contact"), ["<sip:bob@192.0.2.10>;q=1.0", "<sip:bob@192.0.2.9>;q=0.500"]);
+    assert!(domain.world.user().server.contains(&Event::Redirected));
+}
+
+#[test]
+fn the_server_itself_answers_options_and_nothing_else() {
+    let mut domain = Domain::new(8);
+    let mut wire = Wire::new("192.0.2.9:5060");
+    for (uri, method, status) in [
+        ("sip:example.com", "OPTIONS", "200"),
+        ("sip:192.0.2.5", "OPTIONS", "200"),
+        ("sip:192.0.2.5", "MESSAGE", "405"),
+        ("sip:nobody@example.com", "OPTIONS", "404"),
+    ] {
+        let mut leg = wire.leg(uri);
+        let request = wire.request(&mut leg, method, "", b"");
+        wire.send(&mut domain, SERVER, &request);
+        domain.pause();
+        let answer = wire.expect(&domain, status);
+        if uri.contains('@') {
+            continue;
+        }
+        assert_eq!(answer.header("Allow"), "OPTIONS, REGISTER");
+    }
+}
+
+#[test]
+fn a_phone_on_a_connection_is_called_by_it_and_leaves_with_it() {
+    let mut domain = Domain::new(9);
+    let alice = domain.phone("alice", "192.0.2.1:5060", "wonderland");
+    let bob = domain
+        .add("bob", "192.0.2.2:5060", "zanzibar", |config| config.transport = sip_core::transport::Transport::Tcp);
+    domain.register(bob, "bob");
+    assert_eq!(domain.contacts("bob").len(), 1, "{}", domain.world.explain());
+    let call = domain.call(alice, "sip:bob@example.com");
+    domain.answer(bob);
+    domain.act(alice, |phone, now| phone.hang_up(now, call)).unwrap();
+    domain.pause();
+    domain.world.unplug(bob, true);
+    domain.pause();
+    assert!(domain.contacts("bob").is_empty());
+    domain.call(alice, "sip:bob@example.com");
+    assert_eq!(domain.ended(alice).last(), Some(&(Cause::Rejected, 480)), "at once");
+}

@@ -319,7 +319,9 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Rol
         Some(match self.proxy.poll_action(now)? {
             Action::Event(event) => Action::Event(Self::told(event)),
             Action::Send { id, flow, bytes } => Action::Send { id, flow, bytes },
-            Action::Connect { ticket, target, server_name } => Action::Connect { ticket, target, server_name },
+            Action::Connect { ticket, target, listener, server_name } => {
+                Action::Connect { ticket, target, listener, server_name }
+            }
             Action::Close { flow } => Action::Close { flow },
             Action::Resolve { ticket, host, port, transport, secure } => {
                 Action::Resolve { ticket, host, port, transport, secure }

@@ -222,11 +222,10 @@ pub enum Direction {
     Left,
 }
 
-/// Renders messages between two endpoints one line at a time, as they pass.
+/// Renders messages between two endpoints, or several, one line at a time, as they pass.
 #[derive(Clone, Debug)]
 pub struct LadderLine {
-    left: String,
-    right: String,
+    names: Vec<String>,
     layout: Layout,
 }
 
@@ -237,8 +236,14 @@ impl LadderLine {
     /// Two endpoints with these names, in ASCII, 80 columns wide.
     #[must_use]
     pub fn new(left: &str, right: &str) -> Self {
-        let layout = Layout { endpoints: 2, gap: 0, arrows: Arrows::Ascii };
-        Self { left: left.to_owned(), right: right.to_owned(), layout }.with_width(80)
+        Self::with_endpoints(&[left, right])
+    }
+
+    /// As many endpoints as there are names, from the left, in ASCII, 80 columns wide. One alone stands beside nobody.
+    #[must_use]
+    pub fn with_endpoints(names: &[&str]) -> Self {
+        let layout = Layout { endpoints: names.len(), gap: 0, arrows: Arrows::Ascii };
+        Self { names: names.iter().map(|name| (*name).to_owned()).collect(), layout }.with_width(80)
     }
 
     /// The same with these characters for its arrows.
@@ -251,14 +256,16 @@ impl LadderLine {
     /// The same, `columns` wide; at least 40, at most [`MAX_WIDTH`](Self::MAX_WIDTH).
     #[must_use]
     pub fn with_width(mut self, columns: usize) -> Self {
-        self.layout.gap = columns.clamp(40, Self::MAX_WIDTH) - TIME - 2;
+        // Each endpoint has a bar, and a gap but for the last.
+        let gaps = self.layout.endpoints.max(2) - 1;
+        self.layout.gap = (columns.clamp(40, Self::MAX_WIDTH) - TIME - 1) / gaps - 1;
         self
     }
 
     /// The line with the names, to be printed once.
     #[must_use]
     pub fn heading(&self) -> String {
-        self.layout.heading([self.left.as_str(), self.right.as_str()].into_iter())
+        self.layout.heading(self.names.iter().map(String::as_str))
     }
 
     /// The line of a message; `time` is shown in milliseconds.
@@ -268,13 +275,26 @@ impl LadderLine {
             Direction::Right => (0, 1),
             Direction::Left => (1, 0),
         };
-        self.layout.arrow(time, from, to, &short_form(bytes), Fate::Delivered)
+        self.between(time, from, to, bytes)
+    }
+
+    /// The line of a message from one endpoint to another, which are counted from the left, from zero.
+    #[must_use]
+    pub fn between(&self, time: Instant, from: usize, to: usize, bytes: &[u8]) -> String {
+        let last = self.layout.endpoints.saturating_sub(1);
+        self.layout.arrow(time, from.min(last), to.min(last), &short_form(bytes), Fate::Delivered)
     }
 
     /// The line of something that happened at the left endpoint.
     #[must_use]
     pub fn note(&self, time: Instant, text: &str) -> String {
-        self.layout.note(time, 0, text)
+        self.note_at(time, 0, text)
+    }
+
+    /// The line of something that happened at an endpoint.
+    #[must_use]
+    pub fn note_at(&self, time: Instant, endpoint: usize, text: &str) -> String {
+        self.layout.note(time, endpoint.min(self.layout.endpoints.saturating_sub(1)), text)
     }
 }
 
@@ -390,6 +410,38 @@ mod tests {
             "      28  │◀── 200 Grüße (BYE) ────────────────────────────│",
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn three_endpoints_stand_side_by_side() {
+        let line = LadderLine::with_endpoints(&["alice", "server", "bob"]).with_width(70);
+        let shown = [
+            line.heading(),
+            line.between(at(5), 0, 1, &request("INVITE", 1)),
+            line.between(at(6), 1, 2, &request("INVITE", 1)),
+            line.between(at(25), 2, 1, &response(180, "Ringing", "INVITE", 1)),
+            line.note_at(at(26), 1, "ringing"),
+            line.note_at(at(26), 2, "answered"),
+            line.between(at(27), 0, 2, &request("ACK", 1)),
+        ];
+        let expected = [
+            "      ms  alice                        server                     bob",
+            "       5  |--- INVITE sip:bob@19... -->|                            |",
+            "       6  |                            |--- INVITE sip:bob@19... -->|",
+            "      25  |                            |<-- 180 Ringing ------------|",
+            "      26  |                            | * ringing                  |",
+            "      26  |                            |                 * answered |",
+            "      27  |--- ACK ------------------------------------------------>|",
+        ];
+        assert_eq!(shown, expected);
+        for width in 0..130 {
+            let line = LadderLine::with_endpoints(&["a", "b", "c", "d"]).with_width(width);
+            assert!(line.heading().chars().count() <= width.clamp(40, LadderLine::MAX_WIDTH));
+            assert_eq!(
+                line.between(at(1), 9, 0, &request("INVITE", 1)),
+                line.between(at(1), 3, 0, &request("INVITE", 1))
+            );
+        }
     }
 
     #[test]

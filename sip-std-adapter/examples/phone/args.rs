@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) use crate::serve::args::{Bindings, Serve, Users, UsersAdd, UsersCommand};
 use clap::{Args, Parser, Subcommand};
 use sip_core::message::Uri;
 use sip_core::time::Duration;
@@ -56,6 +57,14 @@ pub(crate) enum Command {
     Register(Register),
     /// Ask somebody's phone or server what it can do
     Options(Ask),
+    /// Be the server of a domain: phones register here and call each other
+    ///
+    /// SIGTERM and Ctrl-C stop it, SIGHUP has it read its users again.
+    Serve(Serve),
+    /// Write the file of users that the server reads
+    Users(Users),
+    /// Show who is registered
+    Bindings(Bindings),
     /// Read files of one datagram each, and say what a phone makes of them
     ///
     /// Prints one JSON object a line for each file, with or without --json:
@@ -206,7 +215,8 @@ pub(crate) struct Parse {
 }
 
 /// The names of the commands.
-pub(crate) const COMMANDS: [&str; 6] = ["demo", "call", "answer", "register", "options", "parse"];
+pub(crate) const COMMANDS: [&str; 9] =
+    ["demo", "call", "answer", "register", "options", "serve", "users", "bindings", "parse"];
 
 impl Command {
     /// The command's name, as it stands in the result.
@@ -217,6 +227,9 @@ impl Command {
             Self::Answer(_) => "answer",
             Self::Register(_) => "register",
             Self::Options(_) => "options",
+            Self::Serve(_) => "serve",
+            Self::Users(_) => "users",
+            Self::Bindings(_) => "bindings",
             Self::Parse(_) => "parse",
         }
     }
@@ -271,7 +284,7 @@ impl From<SocketAddr> for Listen {
 }
 
 /// An address and a port, an address or name alone, or a port alone.
-fn listen(text: &str) -> Result<Listen, String> {
+pub(crate) fn listen(text: &str) -> Result<Listen, String> {
     let number = text.strip_prefix(':').unwrap_or(text);
     if number.bytes().all(|octet| octet.is_ascii_digit()) {
         // Old resolvers take a number for an address.

@@ -4,9 +4,11 @@
 //! cargo run --release --example phone -- demo
 //! cargo run --release --example phone -- answer --listen 127.0.0.1:5060
 //! cargo run --release --example phone -- call sip:bob@127.0.0.1:5060 --duration 5
+//! cargo run --release --example phone -- users add bob --domain example.com --users users.toml
+//! cargo run --release --example phone -- serve --domain example.com --users users.toml --store bindings.redb
 //! ```
 //! `phone --help` and `phone call --help` list the options. It signals calls and carries no media. What `--json`
-//! prints is described in `report.rs` and `events.rs`, what `parse` prints in `parse.rs`. The package in
+//! prints is described in `report.rs` and `events.rs`, what `serve` prints in `serve/log.rs`, what `parse` prints in `parse.rs`. The package in
 //! `sip-std-adapter/phone` builds the same sources as a program to install.
 //!
 //! The loop of every command is in `phone.rs`: one step polls the adapter or waits for it, and the command looks at
@@ -27,6 +29,7 @@ mod register;
 mod report;
 mod screen;
 mod sdp;
+mod serve;
 mod text;
 mod trace;
 
@@ -90,13 +93,21 @@ fn unusable(error: &clap::Error) -> ExitCode {
 }
 
 fn run(command: &Command, screen: &Shared) -> Result<Report, Failure> {
-    let interrupt = Interrupt::on_ctrl_c();
+    let interrupt = match command {
+        Command::Serve(_) => Interrupt::on_signals()?,
+        _ => Interrupt::on_ctrl_c(),
+    };
     match command {
         Command::Demo => demo::run(screen, &interrupt),
         Command::Call(args) => call::run(args, screen, &interrupt),
         Command::Answer(args) => answer::run(args, screen, &interrupt),
         Command::Register(args) => register::run(args, screen, &interrupt),
         Command::Options(args) => options::run(args, screen, &interrupt),
+        Command::Users(args) => match &args.command {
+            args::UsersCommand::Add(args) => serve::users::add(args),
+        },
+        Command::Serve(args) => serve::run(args, screen, &interrupt),
+        Command::Bindings(args) => serve::bindings::run(args, screen),
         // Parsed without a phone.
         Command::Parse(_) => Err(Failure::Usage("parse needs no phone".to_owned())),
     }

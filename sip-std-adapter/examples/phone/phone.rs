@@ -21,7 +21,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 pub(crate) const BUFFER: usize = 65_536;
 
 /// What the user agent is called in User-Agent and Server.
-const NAME: &str = concat!("sip-std-adapter-phone/", env!("CARGO_PKG_VERSION"));
+pub(crate) const NAME: &str = concat!("sip-std-adapter-phone/", env!("CARGO_PKG_VERSION"));
 
 /// A retransmission of the peer comes after T1, 500 ms; this much quiet means that there was none.
 const QUIET: Duration = Duration::from_millis(600);
@@ -47,8 +47,10 @@ pub(crate) struct Setup<'a> {
     pub(crate) proxy: Option<&'a str>,
     /// With what to authenticate.
     pub(crate) credentials: Option<&'a Credentials>,
-    /// Whether this phone's messages are shown: of two phones in one process only one's are.
+    /// Whether nothing that happens here is printed as an event: of two phones in one process only one's is.
     pub(crate) silent: bool,
+    /// The column of a phone whose messages the server between two phones shows.
+    pub(crate) column: Option<usize>,
     /// Whether calls by the hundred are expected.
     pub(crate) busy: bool,
 }
@@ -72,6 +74,7 @@ pub(crate) struct Phone {
     /// The URI of who has to be reached.
     towards: Option<String>,
     silent: bool,
+    column: Option<usize>,
 }
 
 impl Phone {
@@ -103,7 +106,7 @@ impl Phone {
             let user = user.as_deref().or(net::user_of(&identity)).unwrap_or("phone");
             adapter.role_mut().add_credentials("", user, password).map_err(Failure::from)?;
         }
-        if !setup.silent {
+        if !setup.silent && setup.column.is_none() {
             screen.lock().set_own(&sent_by);
             let shown = screen.clone();
             adapter.set_tap(move |way, end, flow, bytes, now| {
@@ -121,6 +124,7 @@ impl Phone {
             log: Log::new(setup.command),
             towards: setup.towards.map(str::to_owned),
             silent: setup.silent,
+            column: setup.column,
         })
     }
 
@@ -148,7 +152,8 @@ impl Phone {
             }
             Turn::Idle(next) => {
                 let now = self.now();
-                let tick = if self.silent { None } else { self.screen.lock().waiting(now, waiting) };
+                let quiet = self.silent || self.column.is_some();
+                let tick = if quiet { None } else { self.screen.lock().waiting(now, waiting) };
                 self.adapter.wait([next, until, tick].into_iter().flatten().min())?;
                 Ok(Step::Nothing)
             }
@@ -225,14 +230,20 @@ impl Phone {
 
     /// Shows something within the ladder.
     pub(crate) fn note(&self, text: &str) {
-        if !self.silent {
-            self.screen.lock().note(self.now(), text);
+        match self.column {
+            Some(column) => self.screen.lock().note_at(column, text),
+            None if self.silent => {}
+            None => self.screen.lock().note(self.now(), text),
         }
     }
 
     /// Shows how one call of several ended.
     pub(crate) fn part(&self, report: &Report) {
-        if !self.silent {
+        if self.column.is_some() {
+            // Who it was is shown at the other end.
+            let text = report.message.rsplit_once(": ").map_or(report.message.as_str(), |(_, text)| text);
+            self.note(text);
+        } else if !self.silent {
             self.screen.lock().part(self.now(), report);
         }
     }
@@ -317,7 +328,7 @@ fn own_address(bound: SocketAddr, peer: Option<SocketAddr>) -> Result<SocketAddr
     Ok(SocketAddr::new(ip, bound.port()))
 }
 
-fn config_error(error: ConfigError) -> String {
+pub(crate) fn config_error(error: ConfigError) -> String {
     match error {
         ConfigError::Invalid(what) => format!("the configuration can't be used: {what}"),
         ConfigError::Capacity(capacity) => capacity_text(capacity),

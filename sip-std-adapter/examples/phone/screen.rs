@@ -11,6 +11,7 @@ use sip_std_adapter::Direction;
 use sip_testkit::LadderLine;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time;
 use terminal_size::terminal_size_of;
 
 /// How often a status line is drawn anew.
@@ -35,7 +36,7 @@ impl Shared {
             columns,
             drawn: false,
             own: String::new(),
-            names: None,
+            stage: None,
             ladder: None,
             last_peer: None,
             last_message: Instant::ZERO,
@@ -74,6 +75,31 @@ impl Waiting {
     }
 }
 
+/// Two phones with their server between them, each message shown once as it passes the server.
+struct Stage {
+    ladder: LadderLine,
+    phones: [Address; 2],
+    /// Phones and server have clocks of their own; all is shown by this one.
+    began: time::Instant,
+}
+
+impl Stage {
+    /// The column of the server.
+    const SERVER: usize = 1;
+
+    fn now(&self) -> Instant {
+        Instant::from_millis(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn message(&self, way: Direction, flow: Flow, bytes: &[u8]) -> String {
+        let phone = if flow.remote == self.phones[0] { 0 } else { 2 };
+        match way {
+            Direction::In => self.ladder.between(self.now(), phone, Self::SERVER, bytes),
+            Direction::Out => self.ladder.between(self.now(), Self::SERVER, phone, bytes),
+        }
+    }
+}
+
 pub(crate) struct Screen {
     json: bool,
     /// Results alone, or the trace, go to standard output: all else goes to standard error.
@@ -84,8 +110,8 @@ pub(crate) struct Screen {
     /// A status line stands on the terminal's last row.
     drawn: bool,
     own: String,
-    /// Fixed names of both columns.
-    names: Option<(String, String)>,
+    /// Where all is shown that passes a server, in place of what passes one phone.
+    stage: Option<Stage>,
     /// The ladder with one peer, between these two ends.
     ladder: Option<(SocketAddr, Address, LadderLine)>,
     last_peer: Option<Address>,
@@ -103,9 +129,19 @@ impl Screen {
         own.clone_into(&mut self.own);
     }
 
-    /// Gives both columns fixed names.
-    pub(crate) fn set_names(&mut self, own: &str, peer: &str) {
-        self.names = Some((own.to_owned(), peer.to_owned()));
+    /// Shows what passes a server between two phones, in three columns; gives the heading out at once.
+    pub(crate) fn set_stage(&mut self, names: [&str; 3], phones: [SocketAddr; 2]) {
+        let ladder = LadderLine::with_endpoints(&names).with_width(self.columns());
+        self.line(&ladder.heading());
+        self.stage = Some(Stage { ladder, phones: phones.map(Address::from), began: time::Instant::now() });
+    }
+
+    /// Shows what happened at one of the columns of a stage.
+    pub(crate) fn note_at(&mut self, column: usize, text: &str) {
+        if let Some(stage) = &self.stage {
+            let line = stage.ladder.note_at(stage.now(), column, text);
+            self.line(&line);
+        }
     }
 
     /// Shows and records a message.
@@ -114,18 +150,22 @@ impl Screen {
         match way {
             Direction::Out => {
                 self.last_peer = Some(flow.remote);
-                if self.first.is_none() {
+                if self.first.is_none() && self.stage.is_none() {
                     self.first = Message::parse(bytes).ok().filter(Message::is_request).map(|sent| Identity::of(&sent));
                 }
             }
-            Direction::In => self.heard = true,
-        }
-        if let (Some(trace), Some(remote)) = (&mut self.trace, flow.remote.socket_addr()) {
-            let (from, to) = if way == Direction::Out { (local, remote) } else { (remote, local) };
-            if let Err(error) = trace.message(now, from, to, flow.transport, bytes) {
-                self.trace = None;
-                self.line(&format!("the trace ends here: {error}"));
+            // What names the call on a stage is the INVITE that comes in there.
+            Direction::In => {
+                self.heard = true;
+                if self.stage.is_some() && self.first.is_none() && bytes.starts_with(b"INVITE ") {
+                    self.first = Message::parse(bytes).ok().map(|sent| Identity::of(&sent));
+                }
             }
+        }
+        self.record(way, local, flow, bytes, now);
+        if let Some(stage) = &self.stage {
+            let line = stage.message(way, flow, bytes);
+            return self.line(&line);
         }
         let direction = match way {
             Direction::Out => sip_testkit::Direction::Right,
@@ -139,18 +179,32 @@ impl Screen {
         self.ladder = Some((local, flow.remote, ladder));
     }
 
+    /// Writes a message into the trace.
+    pub(crate) fn record(&mut self, way: Direction, local: SocketAddr, flow: Flow, bytes: &[u8], now: Instant) {
+        if let (Some(trace), Some(remote)) = (&mut self.trace, flow.remote.socket_addr()) {
+            let (from, to) = if way == Direction::Out { (local, remote) } else { (remote, local) };
+            if let Err(error) = trace.message(now, from, to, flow.transport, bytes) {
+                self.trace = None;
+                self.line(&format!("the trace ends here: {error}"));
+            }
+        }
+    }
+
     /// The ladder between us and a peer that it was not shown with before: its heading is shown. A connection has an end of its
     /// own here.
     fn open_ladder(&mut self, local: SocketAddr, flow: Flow) -> LadderLine {
         let own = if flow.transport.is_reliable() { local.to_string() } else { self.own.clone() };
-        let (own, other) = self.names.clone().unwrap_or_else(|| (own, flow.remote.to_string()));
-        let ladder = LadderLine::new(&own, &other).with_width(self.columns());
+        let ladder = LadderLine::new(&own, &flow.remote.to_string()).with_width(self.columns());
         self.line(&ladder.heading());
         ladder
     }
 
     /// Shows something that happened here, within the ladder.
     pub(crate) fn note(&mut self, now: Instant, text: &str) {
+        if let Some(stage) = &self.stage {
+            let line = stage.ladder.note(stage.now(), text);
+            return self.line(&line);
+        }
         // What stands beside the text between the bars: the time, the bars, the star and white space.
         let room = self.columns().clamp(40, LadderLine::MAX_WIDTH).saturating_sub(16);
         let text = match &self.ladder {

@@ -1,4 +1,5 @@
-//! `phone demo`: a call with ringing, answer, hold, resume and hang-up between two phones over real sockets.
+//! `phone demo`: two phones that register at a server and call each other through it, with ringing, answer, hold, resume and
+//! hang-up, over real sockets.
 //!
 //! Not here: calls between processes (`call.rs`), other makers' phones.
 
@@ -7,11 +8,28 @@ use crate::process::{output, run};
 #[test]
 fn the_demonstration_shows_every_step() {
     let ended = run(&["demo"]).expect(0);
-    let labels: Vec<&str> = ended.stdout.lines().filter_map(|line| line.split(['|', '*']).nth(1)).collect();
-    let labels: Vec<&str> = labels.iter().map(|label| label.trim_matches(['-', '<', '>', ' '])).collect();
-    let has = |text: &str| labels.iter().filter(|label| label.starts_with(text)).count();
-    for (text, count) in [("INVITE", 3), ("180 Ringing", 1), ("200 OK", 4), ("ACK", 3), ("BYE", 1)] {
+    // Every message twice: from one phone to the server, and from there to the other phone.
+    let has = |text: &str| ended.stdout.lines().filter(|line| line.contains(text)).count();
+    for (text, count) in [
+        ("-- 401 Unauthorized", 2),
+        ("-- 407 Proxy Auth", 1),
+        ("--- INVITE ", 7),
+        ("-- 180 Ringing", 2),
+        ("-- 200 OK (sdp)", 6),
+        ("--- ACK ", 7),
+        ("--- BYE ", 2),
+        ("-- 200 OK (BYE)", 2),
+        ("-- 200 OK (REGISTER)", 4),
+    ] {
         assert_eq!(has(text), count, "{text} in\n{}", ended.stdout);
+    }
+    let heading = ended.stdout.lines().next().unwrap_or_default();
+    assert!(
+        heading.contains(" alice ") && heading.contains(" server 127.0.0.1:") && heading.ends_with(" bob"),
+        "{heading}"
+    );
+    for text in ["* bob registered", "* alice registered", "* alice calls bob", "* hung up by the peer"] {
+        assert_eq!(has(text), 1, "{text} in\n{}", ended.stdout);
     }
     assert!(ended.stdout.contains("* on hold") && ended.stdout.contains("* resumed"), "{}", ended.stdout);
     assert!(ended.last_line().starts_with("call ended after"), "{}", ended.stdout);
@@ -49,5 +67,5 @@ fn the_trace_can_go_to_standard_output() {
 fn holds_the_demo(capture: &[u8]) {
     assert_eq!(capture[..4], 0xa1b2_c3d4_u32.to_le_bytes());
     let lines = |text: &[u8]| capture.windows(text.len()).filter(|window| *window == text).count();
-    assert_eq!((lines(b"INVITE sip:"), lines(b"SIP/2.0 200 OK"), lines(b"BYE sip:")), (3, 4, 1));
+    assert_eq!((lines(b"INVITE sip:"), lines(b"SIP/2.0 200 OK"), lines(b"BYE sip:")), (7, 12, 2));
 }

@@ -10,4 +10,5 @@ mod examples;
 mod parse;
 mod process;
 mod register;
+mod serve;
 mod usage;

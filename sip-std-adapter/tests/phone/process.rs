@@ -139,8 +139,21 @@ impl Phone {
     /// Presses Ctrl-C.
     #[cfg(unix)]
     pub(crate) fn interrupt(&self) {
-        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().expect("kill runs");
+        self.signal("INT");
+    }
+
+    /// Sends a signal.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let signal = format!("-{name}");
+        let sent = Command::new("kill").args([&signal, &self.child.id().to_string()]).status().expect("kill runs");
         assert!(sent.success());
+    }
+
+    /// Waits for the end of one that was killed, which has no exit status.
+    pub(crate) fn end_killed(mut self) {
+        let status = self.child.wait().expect("the phone can be waited for");
+        assert_eq!(status.code(), None);
     }
 
     /// Waits for the end.

@@ -2,7 +2,7 @@
 
 use crate::process::{closed_port, run, start};
 
-const COMMANDS: [&str; 6] = ["demo", "call", "answer", "register", "options", "parse"];
+const COMMANDS: [&str; 9] = ["demo", "call", "answer", "register", "options", "serve", "users", "bindings", "parse"];
 
 #[test]
 fn what_can_not_be_done_is_exit_status_2() {
@@ -26,6 +26,18 @@ fn what_can_not_be_done_is_exit_status_2() {
         &["register", "--registrar", "127.0.0.1"],
         &["register", "--registrar", "bob@127.0.0.1", "--aor", "sip:bob@example.com"],
         &["parse"],
+        &["serve"],
+        &["serve", "--domain", "example.com"],
+        &["serve", "--domain", "a b", "--users", "/dev/null"],
+        &["serve", "--domain", "example.com", "--users", "/dev/null", "--redirect", "--stateless"],
+        &["serve", "--domain", "example.com", "--users", "/nonexistent/users.toml"],
+        &["users"],
+        &["users", "add", "bob", "--domain", "example.com"],
+        &["users", "add", "b b", "--domain", "example.com", "--users", "/nonexistent/users.toml", "--password", "x"],
+        // Without a terminal to ask at.
+        &["users", "add", "bob", "--domain", "example.com", "--users", "/nonexistent/users.toml"],
+        &["bindings"],
+        &["bindings", "--store", "/nonexistent/bindings.redb"],
         &["demo", "--trace", "/nonexistent/trace.pcap"],
     ] {
         run(args).expect(2);
@@ -39,7 +51,8 @@ fn every_option_has_its_help_and_its_default() {
         let help = run(&[command, "-h"]).expect(0).stdout;
         for line in help.lines().filter(|line| line.trim_start().starts_with("--")) {
             let text = line.trim_start().split_once("  ").map_or("", |(_, text)| text).trim();
-            let required = command == "register" && line.contains("--aor");
+            let required = [("register", "--aor"), ("bindings", "--store")];
+            let required = required.iter().any(|(name, option)| command == *name && line.contains(option));
             assert!(!text.is_empty() && (required || text.contains("[default: ")), "{command}: {line}");
         }
     }

@@ -1,0 +1,82 @@
+//! The command line of the server and of what belongs to it.
+
+use crate::args::{Listen, listen};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Address and port to listen at, or one of them; may be given several times [default: 0.0.0.0:5060]
+    #[arg(long, value_name = "H:P", value_parser = listen)]
+    pub(crate) listen: Vec<Listen>,
+    /// A domain whose users register here; may be given several times: users prove to be users of the first one [default: none]
+    #[arg(long, value_name = "D", value_parser = super::users::domain, required_unless_present = "stateless")]
+    pub(crate) domain: Vec<String>,
+    /// The file of users that `phone users add` writes; SIGHUP has it read again [default: none]
+    #[arg(long, value_name = "FILE", required_unless_present = "stateless")]
+    pub(crate) users: Option<PathBuf>,
+    /// Keep who is registered in this file, over the end of this program [default: in memory alone]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+    /// Say where somebody is (302), and pass nothing on [default: off]
+    #[arg(long, conflicts_with = "stateless")]
+    pub(crate) redirect: bool,
+    /// Pass on what comes without remembering it, by its Route and its Request-URI [default: off]
+    #[arg(long)]
+    pub(crate) stateless: bool,
+    /// The file of the secret under which nonces are made, so that nobody is asked for a password again after a restart; made
+    /// when it is not there [default: with --store beside it, else a new secret at each start]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret: Option<PathBuf>,
+    /// With which digests phones may prove who they are; some old ones stumble over a challenge that begins with SHA-256
+    #[arg(long, value_enum, value_name = "D", default_value_t)]
+    pub(crate) digest: Digest,
+    /// How many connections there may be at the same time; those of registered phones make no room for others
+    #[arg(long, value_name = "N", default_value = "512")]
+    pub(crate) connections: usize,
+}
+
+/// What a challenge offers.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Digest {
+    /// SHA-256, and MD5 behind it
+    #[default]
+    Both,
+    Sha256,
+    Md5,
+}
+
+#[derive(Args)]
+pub(crate) struct Users {
+    #[command(subcommand)]
+    pub(crate) command: UsersCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum UsersCommand {
+    /// Add a user, or give one who is there a new password; it is asked for unless SIP_PASSWORD has it
+    Add(UsersAdd),
+}
+
+#[derive(Args)]
+pub(crate) struct UsersAdd {
+    /// The user's name, as it stands before the @
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The user's domain
+    #[arg(long, value_name = "D", value_parser = super::users::domain)]
+    pub(crate) domain: String,
+    /// The file to write to; made when it is not there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: PathBuf,
+    /// The password; here others can see it [default: asked for]
+    #[arg(long, value_name = "P", env = "SIP_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Bindings {
+    /// The file of `phone serve --store`, which may be running
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: PathBuf,
+}

@@ -1,0 +1,171 @@
+//! What a server tells: a line for each registration and each call, in words and, with `--json`, as an object.
+//!
+//! | member | what it says |
+//! |---|---|
+//! | `command`, `scope` | `serve`, `event` |
+//! | `event` | `listening`; `users`; `registered`, `refreshed`, `expired`, `removed`; `call`, `finished`; `refused` |
+//! | `ms` | milliseconds since the start |
+//! | `aor`, `contact` | the address of record and the URI that is bound to it |
+//! | `expires` | for how many seconds |
+//! | `call_id`, `from`, `to` | which call |
+//! | `sip_status` | the status that a call was answered with, or a request refused |
+//! | `text` | where the server listens; how many users there are, or what is wrong with their file; which request was refused and why |
+//!
+//! Of what is refused at most ten lines are told in a second, and then how many there were.
+
+use crate::net;
+use crate::report::reason;
+use crate::screen::Shared;
+use crate::text::{Identity, printable, seconds};
+use serde::Serialize;
+use sip_core::registrar::{BindingInfo, Change};
+use sip_core::server::Why;
+use sip_core::time::Instant;
+
+#[derive(Debug, Default, Serialize)]
+struct Line {
+    command: &'static str,
+    scope: &'static str,
+    event: &'static str,
+    ms: u64,
+    aor: Option<String>,
+    contact: Option<String>,
+    expires: Option<u64>,
+    #[serde(flatten)]
+    identity: Identity,
+    sip_status: Option<u16>,
+    text: Option<String>,
+}
+
+/// Who is told.
+pub(super) struct Log {
+    screen: Shared,
+    /// The server's column on a stage.
+    column: Option<usize>,
+    /// The second of the last refusal, and how many there were in it.
+    refusals: (u64, u64),
+}
+
+/// Refusals that are told one by one in a second: what strangers send must not fill the screen.
+const REFUSALS: u64 = 10;
+
+impl Log {
+    pub(super) fn new(screen: &Shared) -> Self {
+        Self { screen: screen.clone(), column: None, refusals: (0, 0) }
+    }
+
+    /// Tells in a column of a stage.
+    pub(super) fn set_column(&mut self, column: usize) {
+        self.column = Some(column);
+    }
+
+    fn note(&self, now: Instant, text: &str) {
+        match self.column {
+            Some(column) => self.screen.lock().note_at(column, text),
+            None => self.screen.lock().note(now, text),
+        }
+    }
+
+    /// Where the server listens.
+    pub(super) fn listening(&self, now: Instant, at: &str) {
+        self.screen.lock().line(&format!("listening at {at}"));
+        self.print(&Line { event: "listening", text: Some(at.to_owned()), ..line(now) });
+    }
+
+    /// What has become of the users.
+    pub(super) fn users(&self, now: Instant, text: &str) {
+        self.note(now, text);
+        self.print(&Line { event: "users", text: Some(text.to_owned()), ..line(now) });
+    }
+
+    /// What has become of a binding.
+    pub(super) fn binding(&self, now: Instant, change: Change, binding: &BindingInfo<'_>) {
+        let (aor, contact) = (printable(binding.aor), printable(binding.contact));
+        let shown = self.shown(&aor);
+        let left = binding.expires.since(now).as_millis().div_ceil(1000);
+        let (event, text) = match change {
+            Change::Registered if self.column.is_some() => ("registered", format!("{shown} registered")),
+            Change::Registered => ("registered", format!("{shown} registered at {contact} for {left} s")),
+            Change::Refreshed => ("refreshed", format!("{shown} stays at {contact} for {left} s")),
+            Change::Expired => ("expired", format!("{shown} is no longer at {contact}: its time is over")),
+            Change::Removed => ("removed", format!("{shown} left {contact}")),
+            Change::None => return,
+        };
+        self.note(now, &text);
+        let expires = (!change.is_end()).then_some(left);
+        self.print(&Line { event, aor: Some(aor), contact: Some(contact), expires, ..line(now) });
+    }
+
+    /// A call comes in.
+    pub(super) fn call(&self, now: Instant, identity: &Identity) {
+        let text = format!("{} calls {}", self.name(&identity.from), self.name(&identity.to));
+        self.note(now, &text);
+        self.print(&Line { event: "call", identity: identity.clone(), ..line(now) });
+    }
+
+    /// A call was answered, refused or given up.
+    pub(super) fn finished(&self, now: Instant, identity: &Identity, started: Instant, status: u16) {
+        let after = seconds(now.since(started).as_millis());
+        let (from, to) = (self.name(&identity.from), self.name(&identity.to));
+        let text = format!("{from} to {to}: {status} {} after {after}", reason(status, None));
+        self.note(now, &text);
+        self.print(&Line { event: "finished", identity: identity.clone(), sip_status: Some(status), ..line(now) });
+    }
+
+    /// A request was refused.
+    pub(super) fn refused(&mut self, now: Instant, identity: &Identity, method: &str, status: u16, why: Why) {
+        let second = now.as_millis() / 1000;
+        if self.refusals.0 != second {
+            let (_, count) = core::mem::replace(&mut self.refusals, (second, 0));
+            if let Some(more) = count.checked_sub(REFUSALS).filter(|more| *more > 0) {
+                let text = format!("{more} more were refused in a second");
+                self.note(now, &text);
+                self.print(&Line { event: "refused", text: Some(text), ..line(now) });
+            }
+        }
+        self.refusals.1 += 1;
+        if self.refusals.1 > REFUSALS {
+            return;
+        }
+        let why = reason_of(why);
+        let (from, to) = (self.name(&identity.from), self.name(&identity.to));
+        self.note(now, &format!("{method} of {from} for {to}: {status}, {why}"));
+        let text = Some(format!("{method}: {why}"));
+        self.print(&Line { event: "refused", identity: identity.clone(), sip_status: Some(status), text, ..line(now) });
+    }
+
+    fn name<'u>(&self, uri: &'u Option<String>) -> &'u str {
+        self.shown(uri.as_deref().unwrap_or("somebody"))
+    }
+
+    /// A URI as it is shown: on a stage, where there is little room, by its user.
+    fn shown<'u>(&self, uri: &'u str) -> &'u str {
+        if self.column.is_some() { net::user_of(uri).unwrap_or(uri) } else { uri }
+    }
+
+    fn print(&self, line: &Line) {
+        self.screen.lock().log(|| serde_json::to_string(line).unwrap_or_default());
+    }
+}
+
+fn line(now: Instant) -> Line {
+    Line { command: super::COMMAND, scope: "event", ms: now.as_millis(), ..Line::default() }
+}
+
+fn reason_of(why: Why) -> &'static str {
+    match why {
+        Why::Challenged => "asked for credentials",
+        Why::WrongDigest => "the password is wrong",
+        Why::UnknownUser => "there is no such user",
+        Why::LockedOut => "too many wrong passwords",
+        Why::Misdirected => "its credentials are for something else",
+        Why::Forbidden => "it may not speak for somebody else, or go elsewhere",
+        Why::Extension => "it requires what is not supported",
+        Why::NotFound => "nobody has this address",
+        Why::NotRegistered => "nobody is registered there",
+        Why::Method => "the server does not take this method",
+        Why::Registrar(_) => "the registrar does not grant it",
+        Why::Full => "there is no room",
+        _ => "refused",
+    }
+}

@@ -1,0 +1,312 @@
+//! `phone serve`: the server of a domain, on sockets and with its files.
+//!
+//! ```text
+//!   users.toml ──> Users ──┐                        ┌──> a line for each registration and each call
+//!   secret ────────────────┤  Server (role) <──> Adapter <──> UDP, TCP
+//!   store ──> records ─────┘     │ what has changed
+//!   store <──────────────────────┘ before its 200 leaves
+//! ```
+//! The change of a binding comes out of the role before the answer that grants it: it is committed to the store first, so
+//! that a server that is killed has told nobody of a binding that it will not find again.
+
+pub(crate) mod args;
+pub(crate) mod bindings;
+mod clock;
+pub(crate) mod demo;
+mod files;
+mod log;
+mod store;
+pub(crate) mod users;
+
+use crate::args::Listen;
+use crate::interrupt::Interrupt;
+use crate::net;
+use crate::phone::{BUFFER, NAME};
+use crate::report::{Failure, Outcome, Report};
+use crate::screen::{Shared, Waiting};
+use crate::text::{Identity, printable};
+use log::Log;
+use sip_core::message::{Message, Method, Writer};
+use sip_core::proxy::Request;
+use sip_core::registrar::{self, BindingId, MAX_RECORD};
+use sip_core::server::{self, Event, Relay, Why};
+use sip_core::time::Instant;
+use sip_std_adapter::memory::{GuardMemory, HeapServer, ProxyMemory, RegistrarMemory};
+use sip_std_adapter::{Adapter, Turn};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use store::Store;
+use users::Users;
+
+const COMMAND: &str = "serve";
+
+// As many as a small office has many times over.
+const BINDINGS: usize = 8192;
+const NONCES: usize = 8192;
+const LOCK_OUTS: usize = 4096;
+const TRANSACTIONS: usize = 65_536;
+const REQUESTS: usize = 16_384;
+
+/// The role.
+type Role = HeapServer<Users>;
+
+/// The port where the user names none.
+const PORT: u16 = 5060;
+
+/// Runs the server of the command line until a signal stops it.
+pub(crate) fn run(args: &args::Serve, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
+    let users = args.users.as_deref().map(Users::read).transpose()?.unwrap_or_default();
+    let opened = args.store.as_deref().map(Store::open).transpose().map_err(Failure::Usage)?;
+    let secret = secret(args)?;
+    let mut server = Server::bind(&listens(&args.listen), users, screen, interrupt)?;
+    server.adapter.limit_connections(args.connections);
+    server.users_file.clone_from(&args.users);
+    let how = How { redirect: args.redirect, stateless: args.stateless, digest: args.digest };
+    server.start(&args.domain, &secret, &how)?;
+    if let (Some((store, rows)), Some(path)) = (opened, &args.store) {
+        server.load(&rows, path)?;
+        server.store = Some(store);
+    }
+    let shown = screen.clone();
+    server.adapter.set_tap(move |way, end, flow, bytes, now| shown.lock().record(way, end, flow, bytes, now));
+    server.tell_where();
+    server.run()?;
+    let registered = server.adapter.role().bindings().iter().count();
+    let text = format!("stopped with {registered} registered, {} calls ended", server.ended);
+    Ok(Report { calls: Some(server.ended), ..Report::new(COMMAND, Outcome::Ok, text) })
+}
+
+fn listens(given: &[Listen]) -> Vec<SocketAddr> {
+    let whole =
+        |one: &Listen| SocketAddr::new(one.ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), one.port.unwrap_or(PORT));
+    if given.is_empty() { vec![whole(&Listen::default())] } else { given.iter().map(whole).collect() }
+}
+
+/// The secret of nonces: of a file, or of this run.
+fn secret(args: &args::Serve) -> Result<Vec<u8>, Failure> {
+    let path = args.secret.clone().or_else(|| args.store.as_deref().map(|store| files::beside(store, ".secret")));
+    match path {
+        Some(path) => {
+            files::secret(&path).map_err(|error| Failure::Usage(format!("the secret in {}: {error}", path.display())))
+        }
+        None => Ok(files::random()?),
+    }
+}
+
+/// How a server works.
+#[derive(Default)]
+struct How {
+    redirect: bool,
+    stateless: bool,
+    digest: args::Digest,
+}
+
+/// A call, from its INVITE to its final response.
+struct Talk {
+    identity: Identity,
+    started: Instant,
+}
+
+/// The role on its sockets, with its files and its log.
+pub(crate) struct Server {
+    adapter: Adapter<Role>,
+    interrupt: Interrupt,
+    screen: Shared,
+    log: Log,
+    store: Option<Store>,
+    users_file: Option<PathBuf>,
+    calls: HashMap<Request, Talk>,
+    ended: u64,
+    /// Room for a record.
+    record: Vec<u8>,
+}
+
+impl Server {
+    fn bind(listens: &[SocketAddr], users: Users, screen: &Shared, interrupt: &Interrupt) -> Result<Self, Failure> {
+        let told = |at: &SocketAddr, error| Failure::Network(format!("can't listen at {at}: {error}"));
+        let [first, others @ ..] = listens else { return Err(Failure::Usage("no address to listen at".to_owned())) };
+        let role = Role::new(
+            ProxyMemory::with_capacity(TRANSACTIONS, REQUESTS, REQUESTS),
+            RegistrarMemory::with_capacity(BINDINGS),
+            GuardMemory::with_capacity(NONCES, LOCK_OUTS),
+            users,
+        );
+        let mut adapter = Adapter::bind(role, *first).map_err(|error| told(first, error))?;
+        for at in others {
+            adapter.listen(*at).map_err(|error| told(at, error))?;
+        }
+        interrupt.add(adapter.waker());
+        Ok(Self {
+            adapter,
+            interrupt: interrupt.clone(),
+            screen: screen.clone(),
+            log: Log::new(screen),
+            store: None,
+            users_file: None,
+            calls: HashMap::new(),
+            ended: 0,
+            record: vec![0; MAX_RECORD],
+        })
+    }
+
+    fn start(&mut self, domains: &[String], secret: &[u8], how: &How) -> Result<(), Failure> {
+        let mut listeners: Vec<String> = self.adapter.local_addrs().map(|at| reached_at(at).to_string()).collect();
+        // Who is on this host as well may name it so.
+        let wildcards = self.adapter.local_addrs().filter(|at| at.ip().is_unspecified());
+        listeners.extend(wildcards.map(|at| SocketAddr::new(loopback(at), at.port()).to_string()));
+        let listeners: Vec<&str> = listeners.iter().map(String::as_str).collect();
+        // One that is an address is known by the listener that has it.
+        let names = domains.iter().filter(|name| name.parse::<IpAddr>().is_err());
+        let names: Vec<&str> = names.map(String::as_str).collect();
+        let mut config = server::Config::new(&listeners, &names, secret)
+            .with_epoch(clock::unix_seconds())
+            .with_realm(domains.first().map_or("", String::as_str))
+            .with_redirect(how.redirect);
+        config.proxy = config.proxy.with_server(NAME).with_recurse(true).with_stateless(how.stateless);
+        config.guard.sha256 = how.digest != args::Digest::Md5;
+        config.guard.md5 = how.digest != args::Digest::Sha256;
+        if domains.is_empty() {
+            // A stateless proxy for whoever sends by it, between networks that somebody else guards.
+            config = config.with_challenge_requests(false).with_relay(Relay::Everybody);
+        }
+        let seed = sip_std_adapter::seed()?;
+        let started = self.adapter.with(|server, now| server.start(now, &config, seed));
+        started.map_err(|error| Failure::Usage(crate::phone::config_error(error)))
+    }
+
+    /// Takes up what was registered before.
+    fn load(&mut self, rows: &[store::Row], path: &Path) -> Result<(), Failure> {
+        for (aor, record) in rows {
+            let loaded = self.adapter.with(|server, now| server.load(now, record));
+            loaded.map_err(|error| {
+                let aor = printable(aor);
+                Failure::Usage(format!("{}: the record of {aor} {}", path.display(), bindings::fault(error)))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn tell_where(&mut self) {
+        let now = self.adapter.now();
+        self.tell_users();
+        for at in self.adapter.local_addrs() {
+            self.log.listening(now, &at.to_string());
+        }
+    }
+
+    /// Serves until somebody asks it to stop.
+    fn run(&mut self) -> Result<(), Failure> {
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match self.adapter.poll(&mut buffer)? {
+                Turn::Message { event, message, .. } => self.see(event, Some(&message)),
+                Turn::Event(event) => self.see(event, None),
+                Turn::Woken if self.interrupt.is_raised() => return Ok(()),
+                Turn::Woken if self.interrupt.take_reload() => self.read_users(),
+                Turn::Idle(until) => {
+                    let tick = self.show_state();
+                    self.adapter.wait([until, tick].into_iter().flatten().min())?;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Says on a terminal how it stands; when to say it again.
+    fn show_state(&mut self) -> Option<Instant> {
+        let server = self.adapter.role();
+        let (registered, under_way) = (server.bindings().len(), server.proxy().occupancy().contexts);
+        let text = format!("calls ({registered} registered, {under_way} under way, {} ended)", self.ended);
+        self.screen.lock().waiting(self.adapter.now(), &Waiting::new(text))
+    }
+
+    fn see(&mut self, event: Event, message: Option<&Message<'_>>) {
+        let now = self.adapter.now();
+        match event {
+            Event::Binding(event) => self.binding(now, event),
+            Event::Forwarded { request, .. } => {
+                if let Some(message) = message.filter(|message| message.method() == Method::Invite) {
+                    let identity = Identity::of(message);
+                    // A re-INVITE is no call of its own.
+                    if message.to_tag().is_none() {
+                        self.log.call(now, &identity);
+                        self.calls.insert(request, Talk { identity, started: now });
+                    }
+                }
+            }
+            Event::Finished { request, status } => {
+                if let Some(Talk { identity, started }) = self.calls.remove(&request) {
+                    self.ended += 1;
+                    self.log.finished(now, &identity, started, status);
+                }
+            }
+            // Every phone is asked who it is; that is nothing to tell.
+            Event::Refused { why: Why::Challenged, .. } => {}
+            Event::Refused { status, why } => {
+                let identity = message.map(Identity::of).unwrap_or_default();
+                let method = message.map(|message| printable(message.method().as_bytes())).unwrap_or_default();
+                self.log.refused(now, &identity, &method, status, why);
+            }
+            _ => {}
+        }
+    }
+
+    fn binding(&mut self, now: Instant, event: registrar::Event) {
+        self.keep(now, event.binding);
+        if let Some(info) = self.adapter.role().binding(event.binding) {
+            self.log.binding(now, event.change, &info);
+        }
+    }
+
+    /// Commits the record of the address of record that a binding belongs to.
+    fn keep(&mut self, now: Instant, binding: BindingId) {
+        let Some(store) = &self.store else { return };
+        let bindings = self.adapter.role().bindings();
+        let Some(aor) = bindings.info(binding).map(|info| info.aor.to_vec()) else { return };
+        let mut writer = Writer::new(&mut self.record);
+        bindings.write_record(now, binding, &mut writer);
+        let length = writer.finish().unwrap_or_default();
+        let record = self.record.get(..length).unwrap_or_default().to_vec();
+        if let Err(error) = store.commit(&[(aor, record)]) {
+            self.log.users(now, &format!("a registration could not be stored: {error}"));
+        }
+    }
+
+    fn tell_users(&mut self) {
+        let now = self.adapter.now();
+        let server = self.adapter.role_mut();
+        let users = server.users_mut().count();
+        let text = users_text(users, server.bindings().iter().count());
+        self.log.users(now, &text);
+    }
+
+    /// Reads the users again; what is wrong with the file changes nothing.
+    fn read_users(&mut self) {
+        let now = self.adapter.now();
+        let Some(path) = &self.users_file else { return };
+        match Users::read(path) {
+            Ok(users) => {
+                *self.adapter.role_mut().users_mut() = users;
+                self.tell_users();
+            }
+            Err(Failure::Usage(error) | Failure::Network(error)) => {
+                self.log.users(now, &format!("the users stay as they were: {error}"));
+            }
+        }
+    }
+}
+
+fn users_text(users: usize, registered: usize) -> String {
+    let plural = if users == 1 { "" } else { "s" };
+    format!("{users} user{plural}, {registered} registered")
+}
+
+/// The address that others send to.
+fn reached_at(at: SocketAddr) -> SocketAddr {
+    if at.ip().is_unspecified() { SocketAddr::new(net::default_ip(at.is_ipv4()), at.port()) } else { at }
+}
+
+fn loopback(at: SocketAddr) -> IpAddr {
+    if at.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() }
+}

@@ -1,0 +1,230 @@
+//! `phone serve`, `phone users` and `phone bindings`: phones that register, call each other, and find their server again.
+//!
+//! Covers two phones of one user, a server that is killed and started again, users read again, and what is told of a wrong
+//! file. Not here: other makers' phones (`tests/lab/tests/interop/server.rs`), what a proxy and a registrar do message by
+//! message, which `sip-core` tests in virtual time.
+
+use crate::process::{Phone, run, start};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A directory with a file of users.
+struct Office {
+    directory: PathBuf,
+}
+
+impl Office {
+    fn new(users: &[(&str, &str)]) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("phone-serve-{}-{number}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let office = Self { directory };
+        for (name, password) in users {
+            office.add(name, password);
+        }
+        office
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn add(&self, name: &str, password: &str) {
+        let users = self.path("users.toml");
+        let args = ["users", "add", name, "--domain", "example.com", "--password", password, "--users"];
+        run(&[&args[..], &[text(&users)]].concat()).expect(0);
+    }
+
+    /// A server at a port, 0 for a free one; the server and where it listens.
+    fn serve(&self, port: u16, options: &[&str]) -> (Phone, String) {
+        let (listen, users, store) = (format!("127.0.0.1:{port}"), self.path("users.toml"), self.path("bindings.redb"));
+        let mut args = vec!["serve", "--listen", &listen, "--domain", "example.com", "--users", text(&users)];
+        args.extend(["--store", text(&store)]);
+        args.extend(options);
+        let mut server = start(&args);
+        let line = server.wait_for("listening at ");
+        let place = line.rsplit(' ').next().unwrap_or_default().to_owned();
+        assert!(place.parse::<SocketAddr>().is_ok(), "{line}");
+        (server, place)
+    }
+
+    fn bindings(&self) -> String {
+        run(&["bindings", "--store", text(&self.path("bindings.redb"))]).expect(0).stdout
+    }
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn office() -> Office {
+    Office::new(&[("alice", "wonderland"), ("bob", "builder")])
+}
+
+/// A phone of bob's that is registered.
+fn bob(place: &str, options: &[&str]) -> Phone {
+    let args = ["answer", "--register", place, "--aor", "sip:bob@example.com", "--password", "builder"];
+    let mut phone = start(&[&args[..], options].concat());
+    phone.wait_for("registered for ");
+    phone
+}
+
+/// Alice calls bob through the server.
+fn alice(place: &str, options: &[&str]) -> Phone {
+    let args = ["call", "sip:bob@example.com", "--proxy", place, "--from", "sip:alice@example.com"];
+    start(&[&args[..], &["--password", "wonderland"], options].concat())
+}
+
+#[test]
+fn two_phones_of_one_user_ring_and_the_first_to_answer_wins() {
+    let office = office();
+    let (server, place) = office.serve(0, &[]);
+    let mut slow = bob(&place, &["--ring", "20", "--count", "1"]);
+    let quick = bob(&place, &["--ring", "0.5", "--count", "1", "--transport", "tcp"]);
+    let bindings = office.bindings();
+    assert!(bindings.contains("\n1 user registered, 2 bindings in all\n"), "{bindings}");
+    let ended = alice(&place, &["--duration", "0.3"]).end().expect(0);
+    assert!(ended.stdout.contains("180 Ringing") && ended.stdout.contains("BYE "), "{}", ended.stdout);
+    slow.wait_for("given up by the caller");
+    let slow = slow.end().expect(0);
+    assert!(slow.stdout.contains("CANCEL ") && slow.stdout.contains("487 Request Terminated"), "{}", slow.stdout);
+    assert!(quick.end().expect(0).stdout.contains("hung up by the peer"));
+    server.signal("TERM");
+    let told = server.end().expect(0).stdout;
+    for text in ["sip:bob@example.com registered", "sip:alice@example.com calls sip:bob@example.com"] {
+        assert!(told.contains(text), "{text} in\n{told}");
+    }
+}
+
+#[test]
+fn a_server_that_was_killed_finds_its_phones_again() {
+    let office = office();
+    let (server, place) = office.serve(0, &[]);
+    let phone = bob(&place, &["--count", "2"]);
+    let secret = fs::read(office.path("bindings.redb.secret")).unwrap();
+    alice(&place, &["--duration", "0.2"]).end().expect(0);
+    server.signal("KILL");
+    server.end_killed();
+    assert!(office.bindings().contains("sip:bob@example.com"));
+    let port = place.parse::<SocketAddr>().unwrap().port();
+    let (server, again) = office.serve(port, &[]);
+    assert_eq!(again, place);
+    assert_eq!(fs::read(office.path("bindings.redb.secret")).unwrap(), secret);
+    // Bob's phone has sent nothing since.
+    alice(&place, &["--duration", "0.2"]).end().expect(0);
+    phone.end().expect(0);
+    // It went away when it had taken its two calls.
+    assert!(!office.bindings().contains("sip:bob@example.com"));
+    server.signal("TERM");
+    server.end().expect(0);
+}
+
+#[test]
+fn who_is_not_there_is_told_at_once() {
+    let office = office();
+    let (_server, place) = office.serve(0, &[]);
+    let ended = alice(&place, &[]).end().expect(1);
+    assert!(ended.last_line().starts_with("call refused: 480 "), "{}", ended.stdout);
+    // A phone whose power failed: its port is closed, and its binding is still there.
+    let phone = bob(&place, &[]);
+    phone.signal("KILL");
+    phone.end_killed();
+    assert!(office.bindings().contains("sip:bob@example.com"));
+    let ended = alice(&place, &["--json"]).end().expect(1);
+    let status = ended.json()["sip_status"].as_u64();
+    assert!(status.is_some_and(|status| [408, 480, 500, 503].contains(&status)), "{}", ended.stdout);
+    assert!(ended.took.as_secs() < 10, "{:?}", ended.took);
+}
+
+#[test]
+fn a_wrong_password_and_a_wrong_name_are_refused_alike() {
+    let office = office();
+    let (_server, place) = office.serve(0, &[]);
+    for (user, password) in [("bob", "wrong"), ("nobody", "builder"), ("alice", "wonderland")] {
+        let args = ["register", "--registrar", &place, "--aor", "sip:bob@example.com"];
+        let ended = run(&[&args[..], &["--user", user, "--password", password, "--json"]].concat()).expect(1);
+        assert_eq!(ended.json()["outcome"], "refused", "{user}");
+    }
+    assert!(!office.bindings().contains("bob"));
+}
+
+#[test]
+fn users_are_read_again_without_a_restart() {
+    let office = office();
+    let (mut server, place) = office.serve(0, &[]);
+    let carol = |status| {
+        let args = ["register", "--registrar", &place, "--aor", "sip:carol@example.com", "--password", "mirror"];
+        run(&args).expect(status)
+    };
+    carol(1);
+    office.add("carol", "mirror");
+    server.signal("HUP");
+    server.wait_for("3 users");
+    carol(0);
+    // A wrong file changes nothing, and is told.
+    fs::write(office.path("users.toml"), "[[user]]\nname = \"carol\"\ndomain = \"example.com\"\nmd5 = \"12\"\n")
+        .unwrap();
+    server.signal("HUP");
+    let told = server.wait_for("users.toml:4:");
+    assert!(told.contains("32 hexadecimal digits"), "{told}");
+    carol(0);
+}
+
+#[test]
+fn a_wrong_line_of_the_users_is_named_with_its_number() {
+    let office = office();
+    let users = office.path("users.toml");
+    let mut lines = fs::read_to_string(&users).unwrap();
+    assert!(!lines.contains("builder") && !lines.contains("wonderland"), "{lines}");
+    let wrong = lines.lines().count() + 1;
+    lines.push_str("password = \"builder\"\n");
+    fs::write(&users, &lines).unwrap();
+    for args in [
+        ["serve", "--listen", "127.0.0.1:0", "--domain", "example.com", "--users", text(&users)].as_slice(),
+        &["users", "add", "dan", "--domain", "example.com", "--password", "x", "--users", text(&users)],
+    ] {
+        let told = run(args).expect(2);
+        assert!(told.last_line().contains(&format!("users.toml:{wrong}: ")), "{}", told.stdout);
+    }
+    assert_eq!(fs::read_to_string(&users).unwrap(), lines);
+}
+
+#[test]
+fn a_redirect_server_says_where_somebody_is() {
+    let office = office();
+    let (_server, place) = office.serve(0, &["--redirect"]);
+    let _phone = bob(&place, &[]);
+    let ended = alice(&place, &["--json"]).end().expect(1);
+    let result = ended.json();
+    assert_eq!(result["sip_status"], 302, "{result}");
+    assert!(result["contact"][0].as_str().is_some_and(|contact| contact.contains("sip:bob@127.0.0.1")), "{result}");
+}
+
+#[test]
+fn registrations_and_calls_are_told_as_json() {
+    let office = office();
+    let (server, place) = office.serve(0, &["--json"]);
+    let phone = bob(&place, &["--count", "1"]);
+    alice(&place, &["--duration", "0.2"]).end().expect(0);
+    phone.end().expect(0);
+    server.signal("TERM");
+    let ended = server.end().expect(0);
+    let lines: Vec<serde_json::Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let named = |name: &str| lines.iter().find(|line| line["event"] == name);
+    let registered = named("registered").unwrap();
+    assert_eq!((&registered["aor"], &registered["expires"]), (&"sip:bob@example.com".into(), &300.into()));
+    let call = named("call").unwrap();
+    assert_eq!((&call["from"], &call["to"]), (&"sip:alice@example.com".into(), &"sip:bob@example.com".into()));
+    assert_eq!(named("finished").unwrap()["sip_status"], 200, "{}", ended.stdout);
+    assert!(named("removed").is_some(), "{}", ended.stdout);
+    assert_eq!(lines.last().unwrap()["scope"], "result");
+}

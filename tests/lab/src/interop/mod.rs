@@ -4,12 +4,14 @@
 //! limit in time. `tests/peers/README.md` says what the peers are and where they bite.
 #![allow(clippy::must_use_candidate, reason = "a check stands alone or in a chain")]
 
+mod baresip;
 mod board;
 mod defmt;
 mod kamailio;
 mod phone;
 mod ports;
 mod process;
+mod server;
 mod sipp;
 
 pub use board::Board;
@@ -17,6 +19,7 @@ pub use kamailio::Kamailio;
 pub use phone::{Phone, PhoneResult};
 pub use ports::free_port;
 pub use process::{Finished, Process};
+pub use server::{DOMAIN, Server, USERS};
 pub use sipp::{Counts, Sipp};
 
 use std::env;
@@ -39,6 +42,8 @@ pub enum Peer {
     Kamailio,
     /// PJSIP's Python binding.
     Pjsip,
+    /// baresip, a phone without a screen.
+    Baresip,
     /// tshark, which decodes captures.
     Tshark,
     /// QEMU, which emulates the board of the firmware.
@@ -51,6 +56,7 @@ impl Peer {
             Self::Sipp => runs(Command::new("sipp").arg("-v")),
             Self::Kamailio => runs(Command::new("kamailio").arg("-v")),
             Self::Pjsip => python().is_file(),
+            Self::Baresip => runs(Command::new("baresip").arg("-h")),
             Self::Tshark => runs(Command::new("tshark").arg("--version")),
             Self::Qemu => runs(Command::new("qemu-system-arm").arg("--version")),
         }
@@ -167,6 +173,19 @@ impl Rig {
         Kamailio::start(&self.path(&self.label("kamailio")), port, options)
     }
 
+    /// Starts `phone serve` at a free port, with these options.
+    ///
+    /// # Panics
+    /// There can be no directory for its files.
+    #[must_use]
+    pub fn server(&self, options: &[&str]) -> Server {
+        let directory = self.path(&self.label("server"));
+        if let Err(error) = fs::create_dir_all(&directory) {
+            panic!("no directory {}: {error}", directory.display());
+        }
+        Server::start(&directory, options)
+    }
+
     /// Boots a firmware with these settings and waits until it has started.
     #[must_use]
     pub fn board(&self, elf: &Path, limit: Duration, settings: &[&str], qemu: &[&str]) -> Board {
@@ -179,6 +198,12 @@ impl Rig {
         Sipp::new(&self.directory, &self.label("sipp"), scenario)
     }
 
+    /// SIPp with a scenario of `tests/peers`, calling users of a domain in place of the address that requests are sent to.
+    #[must_use]
+    pub fn sipp_of_domain(&self, scenario: &str, domain: &str) -> Sipp {
+        Sipp::of_domain(&self.directory, &self.label("sipp"), scenario, domain)
+    }
+
     /// Starts PJSIP with this command line and waits until it is ready. `--port` and `--log` are added.
     #[must_use]
     pub fn pjsip(&self, port: u16, arguments: &[&str]) -> Process {
@@ -188,6 +213,13 @@ impl Rig {
         let process = Process::start("PJSIP", command.args(["--port", &port.to_string()]), LIMIT);
         process.wait_for("\"ready\"");
         process
+    }
+
+    /// Starts baresip as a user of a server, and waits until it is ready; it carries out `command`, a line of its menu, and ends
+    /// after so many seconds.
+    #[must_use]
+    pub fn baresip(&self, account: &str, command: &str, seconds: u32) -> Process {
+        baresip::start(&self.path(&self.label("baresip")), account, command, seconds)
     }
 
     /// Runs tshark with this command line to its end and gives its output.

@@ -33,16 +33,31 @@ pub struct Counts {
 
 impl Sipp {
     pub(super) fn new(directory: &Path, label: &str, scenario: &str) -> Self {
-        let files = directory.join(label);
         // Its own scenarios: -sn uac. Files beside it otherwise.
-        let (option, scenario) = match scenario.strip_prefix("-sn ") {
-            Some(name) => ("-sn", PathBuf::from(name)),
-            None => ("-sf", peers_directory().join(format!("{scenario}.xml"))),
-        };
+        match scenario.strip_prefix("-sn ") {
+            Some(name) => Self::with_scenario(directory.join(label), "-sn", Path::new(name)),
+            None => {
+                let file = peers_directory().join(format!("{scenario}.xml"));
+                Self::with_scenario(directory.join(label), "-sf", &file)
+            }
+        }
+    }
+
+    /// With a scenario of `tests/peers` in which `domain` stands for the address that requests are sent to.
+    pub(super) fn of_domain(directory: &Path, label: &str, scenario: &str, domain: &str) -> Self {
+        let files = directory.join(label);
+        let text = fs::read_to_string(peers_directory().join(format!("{scenario}.xml"))).unwrap_or_default();
+        let _ = fs::create_dir_all(&files);
+        let file = files.join("scenario.xml");
+        let _ = fs::write(&file, text.replace("[remote_ip]:[remote_port]", domain));
+        Self::with_scenario(files, "-sf", &file)
+    }
+
+    fn with_scenario(files: PathBuf, option: &str, scenario: &Path) -> Self {
         let _ = fs::create_dir_all(&files);
         let port = free_port();
         let mut command = Command::new("sipp");
-        command.current_dir(&files).arg(option).arg(&scenario);
+        command.current_dir(&files).arg(option).arg(scenario);
         command.args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &port.to_string(), "-nostdin", "-timeout_error"]);
         command.args(["-trace_err", "-error_file", "err", "-trace_stat", "-stf", "stat", "-trace_counts"]);
         Self { name: format!("SIPp {}", scenario.display()), files, command, port, limit: LIMIT }

@@ -4,5 +4,6 @@
 mod capture;
 mod kamailio;
 mod pjsip;
+mod server;
 mod sipp;
 mod tcp;

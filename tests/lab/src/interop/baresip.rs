@@ -1,0 +1,45 @@
+//! baresip: a phone that needs neither screen nor sound card.
+
+use super::{LIMIT, Process, free_port};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Two seconds of silence as 16-bit samples at 8,000 Hz: what it says in a call.
+fn silence() -> Vec<u8> {
+    const OCTETS: u32 = 32_000;
+    let mut file = b"RIFF".to_vec();
+    file.extend_from_slice(&(36 + OCTETS).to_le_bytes());
+    file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    file.extend_from_slice(&8000_u32.to_le_bytes());
+    file.extend_from_slice(&16_000_u32.to_le_bytes());
+    file.extend_from_slice(b"\x02\0\x10\0data");
+    file.extend_from_slice(&OCTETS.to_le_bytes());
+    file.resize(file.len() + OCTETS as usize, 0);
+    file
+}
+
+/// Starts it with its files in a directory of its own.
+pub(super) fn start(directory: &Path, account: &str, command: &str, seconds: u32) -> Process {
+    let silence_at = directory.join("silence.wav");
+    let modules = ["g711.so", "aufile.so", "aubridge.so"].map(|name| format!("module {name}\n")).concat();
+    let config = format!(
+        "sip_listen 127.0.0.1:{}\nnet_interface 127.0.0.1\ncall_max_calls 4\naudio_source aufile,{}\n\
+         audio_player aubridge,nil\naudio_alert aubridge,nil\nmodule_path /usr/lib/baresip/modules\n{modules}\
+         module_app account.so\nmodule_app menu.so\n",
+        free_port(),
+        silence_at.display()
+    );
+    let written = fs::create_dir_all(directory)
+        .and_then(|()| fs::write(directory.join("config"), config))
+        .and_then(|()| fs::write(directory.join("accounts"), format!("{account}\n")))
+        .and_then(|()| fs::write(silence_at, silence()));
+    if let Err(error) = written {
+        panic!("no files for baresip in {}: {error}", directory.display());
+    }
+    let mut program = Command::new("baresip");
+    program.arg("-f").arg(directory).args(["-t", &seconds.to_string(), "-e", command]);
+    let process = Process::start("baresip", &mut program, LIMIT);
+    process.wait_for("baresip is ready");
+    process
+}

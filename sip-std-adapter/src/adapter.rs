@@ -87,8 +87,8 @@ impl<R: Role> Adapter<R> {
     /// Listens at one more address, for datagrams and for connections at the same port; port 0 takes a free one. Gives the
     /// number under which flows name it, [`Flow::listener`]; the address of [`bind`](Adapter::bind) has zero.
     ///
-    /// What a role sends leaves from the listener that its flow names; a connection that it asks for begins at the first one
-    /// of the target's family.
+    /// What a role sends leaves from the listener that its flow names; a connection that it asks for begins at the one that it
+    /// says, or at the first one of the target's family.
     ///
     /// # Errors
     /// As [`bind`](Adapter::bind); there are 256 listeners already.
@@ -321,8 +321,8 @@ impl<R: Role> Adapter<R> {
                         self.role.resolved(now, ticket, &targets);
                     }
                 }
-                Action::Connect { ticket, target, .. } => {
-                    match self.network.connect(now, ticket, target, |flow| self.role.keeps(flow)) {
+                Action::Connect { ticket, target, listener, .. } => {
+                    match self.network.connect(now, ticket, (target, listener), |flow| self.role.keeps(flow)) {
                         Answer::Now(Ok(flow)) => self.role.flow_connected(now, ticket, flow),
                         Answer::Now(Err(error)) => self.role.connect_failed(now, ticket, error),
                         Answer::Later => {}

@@ -41,7 +41,7 @@ pub(crate) struct Echo {
     offered: Option<Pending>,
     deferred: Vec<Pending>,
     questions: VecDeque<Question>,
-    connects: VecDeque<(Ticket, Target)>,
+    connects: VecDeque<(Ticket, Target, u8)>,
     closes: VecDeque<Flow>,
     events: VecDeque<Said>,
     asked: Option<Question>,
@@ -67,7 +67,11 @@ impl Echo {
     }
 
     pub(crate) fn connect(&mut self, ticket: u64, to: SocketAddr, transport: Transport) {
-        self.connects.push_back((Ticket::new(ticket), Target { address: Address::from(to), transport }));
+        self.connect_from(ticket, to, transport, 0);
+    }
+
+    pub(crate) fn connect_from(&mut self, ticket: u64, to: SocketAddr, transport: Transport, listener: u8) {
+        self.connects.push_back((Ticket::new(ticket), Target { address: Address::from(to), transport }, listener));
     }
 
     pub(crate) fn close(&mut self, flow: Flow) {
@@ -155,8 +159,8 @@ impl Role for Echo {
             let Question { ticket, host, port, transport, secure } = *self.asked.insert(question);
             return Some(Action::Resolve { ticket, host: host.as_bytes(), port, transport, secure });
         }
-        if let Some((ticket, target)) = self.connects.pop_front() {
-            return Some(Action::Connect { ticket, target, listener: 0, server_name: b"" });
+        if let Some((ticket, target, listener)) = self.connects.pop_front() {
+            return Some(Action::Connect { ticket, target, listener, server_name: b"" });
         }
         if let Some(flow) = self.closes.pop_front() {
             return Some(Action::Close { flow });

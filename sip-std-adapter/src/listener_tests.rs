@@ -75,6 +75,27 @@ fn a_connection_knows_at_which_listener_it_began() {
 }
 
 #[test]
+fn a_connection_begins_at_the_listener_that_the_role_says() {
+    let (mut adapter, addresses) = listening();
+    let other = std::net::TcpListener::bind(LOCAL).unwrap();
+    let to = other.local_addr().unwrap();
+    let mut flows = Vec::new();
+    for listener in [1, 0, 1] {
+        adapter.role_mut().connect_from(7, to, Transport::Tcp, listener);
+        let Said::Connected(TICKET, flow) = next(&mut adapter) else { panic!("no connection") };
+        flows.push(flow);
+    }
+    // Who leaves it to the adapter takes the connection that is there.
+    assert!(flows[0].listener == 1 && flows.iter().all(|flow| *flow == flows[0]), "{flows:?}");
+    adapter.role_mut().connect_from(7, to, Transport::Udp, 1);
+    assert_eq!(next(&mut adapter), Said::Connected(TICKET, Flow { listener: 1, ..Flow::udp(to.into()) }));
+    if addresses.len() > 2 {
+        adapter.role_mut().connect_from(7, to, Transport::Tcp, 2);
+        assert_eq!(next(&mut adapter), Said::NoConnection(TICKET, FlowError::Unreachable));
+    }
+}
+
+#[test]
 fn a_flow_of_a_listener_that_is_not_there_carries_nothing() {
     let (mut adapter, addresses) = listening();
     let flow = Flow { listener: 9, ..Flow::udp(addresses[0].into()) };

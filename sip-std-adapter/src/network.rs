@@ -165,18 +165,19 @@ impl Network {
         &mut self,
         now: Instant,
         ticket: Ticket,
-        target: Target,
+        (target, listener): (Target, u8),
         keeps: impl Fn(Flow) -> bool,
     ) -> Answer<Result<Flow, FlowError>> {
-        let listener = target.address.socket_addr().and_then(|remote| self.sockets.towards(remote));
         let dialled = match (target.transport, &mut self.tcp) {
             (Transport::Udp, _) => {
-                let listener = listener.unwrap_or_default();
+                let of_family = || target.address.socket_addr().and_then(|remote| self.sockets.towards(remote));
+                let listener = if listener == 0 { of_family().unwrap_or_default() } else { listener };
                 Dialled::Open(Flow { listener, ..Flow::udp(target.address) })
             }
             (Transport::Tcp, Some(tcp)) => {
                 let (inputs, counted) = (&mut self.inputs, &mut self.statistics);
-                tcp.connect(now, self.poll.registry(), (ticket, target.address), keeps, inputs, counted)
+                let wanted = Flow { listener, ..Flow::to(target) };
+                tcp.connect(now, self.poll.registry(), (ticket, wanted), keeps, inputs, counted)
             }
             _ => Dialled::Failed(FlowError::Unsupported),
         };

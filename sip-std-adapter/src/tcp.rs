@@ -103,17 +103,19 @@ impl Tcp {
         self.listeners.iter().filter_map(|listener| listener.accept).chain(deadline).min()
     }
 
-    /// A connection to `remote`: the one that is there, or a new one.
+    /// A connection to a peer, by the listener that the flow names unless that is zero: the one that is there, or a new one.
     pub(crate) fn connect(
         &mut self,
         now: Instant,
         registry: &Registry,
-        (ticket, remote): (Ticket, Address),
+        (ticket, wanted): (Ticket, Flow),
         keeps: impl Fn(Flow) -> bool,
         inputs: &mut VecDeque<Input>,
         counted: &mut Statistics,
     ) -> Dialled {
-        if let Some(connection) = self.peers.get(&remote).and_then(|number| self.connections.get_mut(number)) {
+        let there = self.peers.get(&wanted.remote).and_then(|number| self.connections.get_mut(number));
+        let by_it = |one: &&mut Connection| wanted.listener == 0 || one.flow.listener == wanted.listener;
+        if let Some(connection) = there.filter(by_it) {
             if connection.state == State::Open {
                 return Dialled::Open(connection.flow);
             }
@@ -121,7 +123,7 @@ impl Tcp {
             return Dialled::Waiting;
         }
         let dialled = match self.make_room(now, keeps, inputs, counted) {
-            true => self.dial(now, registry, remote),
+            true => self.dial(now, registry, wanted),
             false => Err(FlowError::Other),
         };
         match dialled {
@@ -137,10 +139,13 @@ impl Tcp {
     }
 
     /// Begins to connect.
-    fn dial(&mut self, now: Instant, registry: &Registry, remote: Address) -> Result<&mut Connection, FlowError> {
+    fn dial(&mut self, now: Instant, registry: &Registry, wanted: Flow) -> Result<&mut Connection, FlowError> {
+        let remote = wanted.remote;
         let to = remote.socket_addr().ok_or(FlowError::Unreachable)?;
-        let same_family = |listener: &&Listener| listener.local.is_ipv4() == to.is_ipv4();
-        let listener = self.listeners.iter().find(same_family).ok_or(FlowError::Unreachable)?;
+        let fits = |one: &&Listener| {
+            one.local.is_ipv4() == to.is_ipv4() && (wanted.listener == 0 || one.number == wanted.listener)
+        };
+        let listener = self.listeners.iter().find(fits).ok_or(FlowError::Unreachable)?;
         let stream = listener.open(to).map_err(|error| flow_error(&error))?;
         let flow = Flow { remote, transport: Transport::Tcp, listener: listener.number, ..Flow::NONE };
         let connection =

@@ -66,7 +66,8 @@ impl Rig {
 
     fn connect(&mut self, now: Instant, to: SocketAddr) -> Dialled {
         let (kept, inputs, counted) = (self.kept, &mut self.inputs, &mut self.counted);
-        let wanted = (TICKET, Address::from(to));
+        let wanted = Flow { remote: Address::from(to), transport: Transport::Tcp, ..Flow::NONE };
+        let wanted = (TICKET, wanted);
         self.tcp.connect(now, self.poll.registry(), wanted, |flow| flow == kept, inputs, counted)
     }
 }

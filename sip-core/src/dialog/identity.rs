@@ -177,6 +177,7 @@ impl<'k> IdentityTexts<'k> {
         self.strict_router().is_some()
     }
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn strict_router(&self) -> Option<&'k [u8]> {
         self.first_route().filter(|uri| !uri.is_loose()).map(|uri| uri.raw())
     }

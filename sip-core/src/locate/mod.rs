@@ -52,9 +52,14 @@ pub fn flow_to(uri: &Uri<'_>, preferred: Transport) -> Flow {
 /// taken the place of the Request-URI.
 #[must_use]
 pub fn next_hop<'a>(request: &Kept<'a>, strict: bool) -> Option<Uri<'a>> {
-    let route = NameAddr::parse(request.first(HeaderName::Route)).ok().and_then(|route| route.uri().ok());
-    let route = route.filter(|uri| !strict && uri.is_loose());
-    route.or_else(|| Uri::parse(request.request_uri()).ok())
+    if !strict
+        && let Ok(route) = NameAddr::parse(request.first(HeaderName::Route))
+        && let Ok(uri) = route.uri()
+        && uri.is_loose()
+    {
+        return Some(uri);
+    }
+    Uri::parse(request.request_uri()).ok()
 }
 
 /// What is missing to send a message.
@@ -101,6 +106,16 @@ impl<'a> Question<'a> {
 /// [`unreachable`](crate::transaction::Transactions::unreachable).
 #[must_use]
 pub fn question<O: Octets>(transactions: TransactionsRef<'_, O>, id: TransactionId) -> Option<Question<'_>> {
+    question_by(transactions, id, b"")
+}
+
+/// The same for a message that goes by way of `next_hop`, a URI, where that is one: a REGISTER to the configured registrar.
+#[must_use]
+pub fn question_by<'a, O: Octets>(
+    transactions: TransactionsRef<'a, O>,
+    id: TransactionId,
+    next_hop: &'a [u8],
+) -> Option<Question<'a>> {
     let (bytes, known) = (transactions.bytes(id), transactions.flow(id));
     let message = Kept::new(bytes);
     if bytes.starts_with(b"SIP/2.0 ") {
@@ -109,12 +124,13 @@ pub fn question<O: Octets>(transactions: TransactionsRef<'_, O>, id: Transaction
         let server_name = via.map_or(&b""[..], |via| via.host().as_bytes());
         return Some(Question::Connect { target: known.target(), listener: known.listener, server_name });
     }
-    let next_hop = next_hop(&message, transactions.is_strict(id));
-    if next_hop.is_none() && !known.is_none() {
+    let given = Uri::parse(next_hop).ok();
+    match given.or_else(|| self::next_hop(&message, transactions.is_strict(id))) {
+        Some(uri) => Some(Question::of(&uri, known)),
+        None if known.is_none() => None,
         // Where the peer was last: that has no name.
-        return Some(Question::Connect { target: known.target(), listener: known.listener, server_name: b"" });
+        None => Some(Question::Connect { target: known.target(), listener: known.listener, server_name: b"" }),
     }
-    Some(Question::of(&next_hop?, known))
 }
 
 #[cfg(test)]

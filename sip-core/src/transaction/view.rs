@@ -45,6 +45,13 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
         self.entry(id).map_or(&[], |entry| self.octets.get(entry.message))
     }
 
+    /// A response of a server transaction, or the head of its responses while none was given: rows to be read behind a first
+    /// line of no interest.
+    pub(crate) fn response_head(self, id: TransactionId) -> &'a [u8] {
+        let block = self.entry(id).map(|entry| if entry.message.is_none() { entry.template } else { entry.message });
+        self.octets.get(block.unwrap_or_default())
+    }
+
     /// The block of what [`bytes`](Self::bytes) reads.
     #[must_use]
     pub fn block(self, id: TransactionId) -> Block {

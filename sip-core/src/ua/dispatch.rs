@@ -12,7 +12,7 @@ use super::usage::{Failure, Tries, UsageId};
 use crate::memory::{Block, Octets};
 use crate::message::{HeaderName, Message, Method, Scheme, Uri};
 use crate::role::Received;
-use crate::transaction::{Expired, ExpiredKind, ServerMatch, TransactionId};
+use crate::transaction::{ClientOutcome, Expired, ExpiredKind, ServerMatch, TransactionId};
 use crate::transport::{Flow, Target};
 
 impl<O: Octets> Context<'_, O> {
@@ -26,42 +26,45 @@ impl<O: Octets> Context<'_, O> {
         let Some((id, user)) = self.transactions.match_response(response) else { return Received::Stray };
         let (usage, tries) = UsageId::of(user);
         let status = response.status().unwrap_or_default();
-        let accepted = self.transactions.accepts(id, status);
         // A usage that needs the request as it was sent (an ACK, credentials) reads it before the transaction gives it up with
         // a final response; a provisional one comes first, for it is what allows a CANCEL.
-        if status < 200 {
-            let _ = self.transactions.receive_response(self.now, id, response);
-        } else if accepted && status < 300 {
+        let accepted = if status < 200 {
+            self.transactions.receive_response(self.now, id, response) == ClientOutcome::Deliver
+        } else {
+            self.transactions.accepts(id, status)
+        };
+        if accepted && (200..300).contains(&status) {
             self.take_authentication_info(id, response);
         }
         let received = if !accepted || self.retry(id, usage, tries, response) {
             Received::Nothing
         } else {
-            match usage {
-                UsageId::Invite(which) => self.invite_response(which, id, response),
-                UsageId::Registration(handle) if cfg!(feature = "registration") => {
-                    self.registration_response(handle, id, tries, response)
-                }
-                UsageId::Request(which) if cfg!(feature = "requests") => {
-                    if matches!(status, 408 | 481)
-                        && let Some(dialog) = self.dialog_of(response)
-                    {
-                        self.peer_lost(dialog, status);
-                    }
-                    self.request_response(which, response)
-                }
-                UsageId::None | UsageId::Registration(_) | UsageId::Request(_) => Received::Nothing,
-            }
+            self.response(usage, tries, id, response)
         };
         if status >= 200 {
+            // That it is news was asked for before.
             let _ = self.transactions.receive_response(self.now, id, response);
         }
-        // Timer C runs in Proceeding alone, and this response may have led there.
-        if status < 200 && self.is_orphan(usage) {
-            let sixty_four_t1 = self.sixty_four_t1();
-            self.transactions.timer_c(self.now, id, sixty_four_t1);
-        }
         received
+    }
+
+    /// A response for a usage, before its transaction takes it when it is a final one.
+    fn response(&mut self, usage: UsageId, tries: Tries, id: TransactionId, response: &Message<'_>) -> Received<Event> {
+        match usage {
+            UsageId::Invite(which) => self.invite_response(which, id, response),
+            UsageId::Registration(handle) if cfg!(feature = "registration") => {
+                self.registration_response(handle, id, tries, response)
+            }
+            UsageId::Request(which) if cfg!(feature = "requests") => {
+                if let Some(status @ (408 | 481)) = response.status()
+                    && let Some(dialog) = self.dialog_of(response)
+                {
+                    self.peer_lost(dialog, status);
+                }
+                self.request_response(which, response)
+            }
+            UsageId::None | UsageId::Registration(_) | UsageId::Request(_) => Received::Nothing,
+        }
     }
 
     /// Answers a challenge, if the usage wants that, or goes on to the next target; whether it went out again.
@@ -69,51 +72,28 @@ impl<O: Octets> Context<'_, O> {
         if response.status() == Some(503) {
             return self.fail_over(id, usage);
         }
-        if !cfg!(feature = "digest") || !matches!(response.status(), Some(401 | 407)) || !self.prepare_retry(usage) {
+        if !cfg!(feature = "digest") || !matches!(response.status(), Some(401 | 407)) || !self.may_retry(usage) {
             return false;
         }
         let Some((new, sessions)) = self.authenticate(id, usage, tries, response) else { return false };
-        match usage {
-            UsageId::Invite(which) => self.invite_resent(which, new, sessions),
-            UsageId::Registration(handle) if cfg!(feature = "registration") => {
-                self.registration_resent(handle, new, sessions);
-            }
-            UsageId::None | UsageId::Registration(_) | UsageId::Request(_) => {}
-        }
+        self.resent(usage, new, Some(sessions));
         true
     }
 
     /// Sends a request that failed to the next target that its name has (RFC 3263 §4.3); whether there was one.
     fn fail_over(&mut self, id: TransactionId, usage: UsageId) -> bool {
-        if !self.transactions.has_target(id) || !self.prepare_retry(usage) {
+        if !self.transactions.has_target(id) || !self.may_retry(usage) {
             return false;
         }
         let branch = self.core.random.token();
         let Some(new) = self.transactions.fail_over(self.now, id, branch) else { return false };
-        match usage {
-            UsageId::Invite(InviteTransaction::Initial(call)) => {
-                if let Some(entry) = self.calls.get_mut(call) {
-                    entry.invite = new;
-                }
-            }
-            UsageId::Invite(InviteTransaction::Reinvite(dialog)) => {
-                if let Some(entry) = self.dialogs.get_mut(dialog) {
-                    entry.invite = new;
-                }
-            }
-            UsageId::Registration(handle) => {
-                if let Some(entry) = self.registrations.get_mut(handle) {
-                    entry.transaction = new;
-                }
-            }
-            UsageId::None | UsageId::Invite(_) | UsageId::Request(_) => {}
-        }
+        self.resent(usage, new, None);
         true
     }
 
-    /// Whether a challenge is worth answering: not when what it is for is being given up. What the first try has made is
+    /// Whether a request is worth sending again: not when what it is for is being given up. What the first try has made is
     /// forgotten.
-    fn prepare_retry(&mut self, usage: UsageId) -> bool {
+    fn may_retry(&mut self, usage: UsageId) -> bool {
         match usage {
             UsageId::None => false,
             UsageId::Invite(which) => self.invite_prepare_retry(which),
@@ -122,12 +102,15 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    /// Whether nobody waits for the outcome of a request any more.
-    fn is_orphan(&self, usage: UsageId) -> bool {
+    /// A request went out again as another transaction: to another target, or with credentials of these sessions and the next
+    /// CSeq number.
+    fn resent(&mut self, usage: UsageId, new: TransactionId, sessions: Option<[u32; 2]>) {
         match usage {
-            UsageId::None => true,
-            UsageId::Invite(which) => self.invite_is_orphan(which),
-            UsageId::Registration(_) | UsageId::Request(_) => false,
+            UsageId::Invite(which) => self.invite_resent(which, new, sessions),
+            UsageId::Registration(handle) if cfg!(feature = "registration") => {
+                self.registration_resent(handle, new, sessions);
+            }
+            UsageId::None | UsageId::Registration(_) | UsageId::Request(_) => {}
         }
     }
 
@@ -298,43 +281,39 @@ impl<O: Octets> Context<'_, O> {
         None
     }
 
-    fn transaction_over(&mut self, expired: Expired) -> Option<Event> {
-        let usage = UsageId::of(expired.user).0;
-        let failure = match expired.kind {
-            ExpiredKind::Ended => {
-                if let UsageId::Invite(which) = usage {
-                    self.invite_over(which, expired.id);
-                }
-                return None;
-            }
-            ExpiredKind::TimerC => {
-                self.send_cancel(expired.id, Block::NONE);
-                return None;
-            }
-            ExpiredKind::TimedOut => Failure::Timeout,
-            ExpiredKind::FlowLost if usage.awaits_another_connection() => return None,
-            // A BYE goes out once more, by a new connection.
-            ExpiredKind::FlowFailed | ExpiredKind::FlowLost
-                if matches!(usage, UsageId::Invite(InviteTransaction::Bye(_)))
-                    && self.transactions.flow(expired.id).transport.is_reliable()
-                    && self.transactions.send_again(self.now, expired.id) =>
-            {
-                return None;
-            }
-            ExpiredKind::FlowFailed | ExpiredKind::FlowLost => Failure::Flow,
-        };
-        let again = self.fail_over(expired.id, usage);
-        if expired.kind == ExpiredKind::FlowLost {
+    fn transaction_over(&mut self, Expired { id, user, kind }: Expired) -> Option<Event> {
+        let usage = UsageId::of(user).0;
+        if kind == ExpiredKind::TimerC {
+            self.send_cancel(id, Block::NONE);
+            return None;
+        }
+        if self.ended(usage, id, kind) {
+            return None;
+        }
+        let again = self.fail_over(id, usage);
+        if kind == ExpiredKind::FlowLost {
             // It could still take a response, which nobody waits for.
-            self.transactions.abandon(expired.id);
+            self.transactions.abandon(id);
         }
         if again {
             return None;
         }
-        self.transaction_failed(expired.id, usage, failure)
+        self.failure(usage, id, if kind == ExpiredKind::TimedOut { Failure::Timeout } else { Failure::Flow })
     }
 
-    fn transaction_failed(&mut self, id: TransactionId, usage: UsageId, failure: Failure) -> Option<Event> {
+    /// A transaction is over, or its flow was lost; whether that is all: it had done its work, or a response may still come by
+    /// a connection that the peer opens (RFC 3261 §18.2.2).
+    fn ended(&mut self, usage: UsageId, id: TransactionId, kind: ExpiredKind) -> bool {
+        match usage {
+            UsageId::None => matches!(kind, ExpiredKind::Ended | ExpiredKind::FlowLost),
+            UsageId::Invite(which) => self.invite_ended(which, id, kind),
+            // What can be sent again as it is, is not waited for.
+            UsageId::Registration(_) | UsageId::Request(_) => kind == ExpiredKind::Ended,
+        }
+    }
+
+    /// No response will come to a request.
+    fn failure(&mut self, usage: UsageId, id: TransactionId, failure: Failure) -> Option<Event> {
         match usage {
             UsageId::Invite(which) => self.invite_failure(which, id, failure),
             UsageId::Registration(handle) if cfg!(feature = "registration") => {

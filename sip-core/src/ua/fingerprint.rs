@@ -87,7 +87,7 @@ impl<O: Octets> Content<'_, '_, O> {
                 self.view.octets.get(block).hash(hasher);
             }
             (entry.offered, entry.expires, entry.retried, entry.sent_2xx).hash(hasher);
-            (entry.dialog == Handle::NONE, entry.sessions != [0; 2]).hash(hasher);
+            (entry.dialog == Handle::NONE).hash(hasher);
         })
     }
 

@@ -8,7 +8,7 @@ use crate::dialog::Identity;
 use crate::error::Error;
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::scan::{alike, trim};
-use crate::message::{HeaderName, Kept, Message, Method, Writer};
+use crate::message::{HeaderName, Kept, Message, Method, NameAddr, Writer};
 use crate::random::Token;
 use crate::transaction::TransactionId;
 use crate::transport::{Flow, Transport};
@@ -184,6 +184,12 @@ impl<O: Octets> Context<'_, O> {
             settings.write_rest(kept, writer, rows, content);
         })
     }
+}
+
+/// The tag in a From or To value.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(super) fn tag_of(value: &[u8]) -> Option<&[u8]> {
+    NameAddr::parse(value).ok()?.tag()
 }
 
 /// Whether a comma-separated list holds a method; case counts (RFC 3261 §7.1).

@@ -32,7 +32,7 @@ use crate::error::{ConfigError, Error};
 use crate::locate::{self, Question};
 use crate::log;
 use crate::memory::{Handle, Octets, TableRef};
-use crate::message::{Header, Malformed, Message, Method, Uri};
+use crate::message::{Header, Malformed, Message, Method};
 use crate::random::{Random, Seed};
 use crate::role::{Action, Received, Role, SendId};
 use crate::time::Instant;
@@ -67,7 +67,7 @@ impl<M: Memory> UserAgent<M> {
     /// As many octets as it takes, its memory included when that is [`Arrays`]: nothing is taken
     /// beside it but stack.
     ///
-    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 832 + 176·T + 216·D + 152·C + 160·R + O, rounded up to a
+    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 832 + 176·T + 216·D + 160·C + 160·R + O, rounded up to a
     /// multiple of 8; with 32 bits a tenth less.
     ///
     /// ```
@@ -75,7 +75,7 @@ impl<M: Memory> UserAgent<M> {
     /// use sip_core::ua::UserAgent;
     ///
     /// type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
-    /// const _: () = assert!(Phone::BYTES <= 13_168);
+    /// const _: () = assert!(Phone::BYTES <= 13_184);
     /// # assert_eq!(Phone::BYTES, size_of::<Phone>());
     /// ```
     pub const BYTES: usize = size_of::<Self>();
@@ -474,20 +474,17 @@ fn id_of(ticket: Ticket) -> TransactionId {
 }
 
 impl<M: Memory> UserAgent<M> {
-    /// The registrar that a REGISTER goes to instead of where its Request-URI leads.
-    fn registrar_of(&self, id: TransactionId) -> Option<Uri<'_>> {
-        let UsageId::Registration(handle) = UsageId::of(self.transactions().user(id)).0 else { return None };
-        let texts = Texts::of(self.memory.view().octets.get(self.registration_table().get(handle)?.texts));
-        Uri::parse(texts.registrar).ok()
-    }
-
     /// What a request that waits for its flow is missing, as an action; `None` when nobody could answer.
     fn question(&self, id: TransactionId) -> Option<Action<'_, Event>> {
-        let question = match self.registrar_of(id) {
-            Some(registrar) => Question::of(&registrar, self.transactions().flow(id)),
-            None => locate::question(self.transactions(), id)?,
+        let transactions = self.transactions();
+        // A REGISTER goes to its registrar instead of where its Request-URI leads.
+        let registrar = match UsageId::of(transactions.user(id)).0 {
+            UsageId::Registration(handle) => {
+                Texts::of(transactions.octets.get(self.registration_table().get(handle)?.texts)).registrar
+            }
+            _ => b"",
         };
-        Some(Action::ask(Ticket::new(id.0.bits()), question))
+        Some(Action::ask(Ticket::new(id.0.bits()), locate::question_by(transactions, id, registrar)?))
     }
 
     /// Joins a step with the octets it is about.

@@ -1,13 +1,10 @@
-//! What is sent without a transaction: answers, and an ACK.
+//! What is sent without a transaction: answers.
 
 use super::content::Content;
 use super::context::Context;
 use super::headers::Field;
-use crate::error::Capacity;
-use crate::memory::{Block, Octets};
+use crate::memory::Octets;
 use crate::message::{Malformed, Message};
-use crate::transaction::{NewOnce, TransactionId, User};
-use crate::transport::Flow;
 
 /// Octets that the user agent reserves for its stateless replies.
 pub(super) const RESERVED_OCTETS: u16 = 512;
@@ -31,17 +28,5 @@ impl<O: Octets> Context<'_, O> {
     pub(super) fn reply_malformed(&mut self, failure: &Malformed<'_>) {
         let tag = self.core.random.token();
         self.transactions.reply_malformed(self.source, failure, tag);
-    }
-
-    /// Sends an ACK once and without a transaction. Without room for it its octets are given back: the peer repeats its 2xx.
-    pub(super) fn send_once(
-        &mut self,
-        flow: Flow,
-        block: Block,
-        user: User,
-        reserved: bool,
-    ) -> Result<TransactionId, Capacity> {
-        let sent = self.transactions.once(self.now, NewOnce { block, flow, user, reserved });
-        sent.inspect_err(|_| self.transactions.octets.release(block))
     }
 }

@@ -1,7 +1,7 @@
 //! Usages (RFC 5057): what a user agent does with transactions and dialogs.
 //!
-//! A usage is a folder with its entry, its states and the doors by which inputs reach it: `on_response`, `on_failure`,
-//! `may_retry`, `resent`. [`UsageId`] names one; it travels through the transaction layer as its opaque [`User`], so no
+//! A usage is a folder with its entry, its states and the doors by which inputs reach it, which `ua/dispatch.rs` opens, each in
+//! one match: `response`, `may_retry`, `resent`, `ended`, `failure`, `origin`. [`UsageId`] names one; it travels through the transaction layer as its opaque [`User`], so no
 //! table of requests is kept beside the transactions. ARCHITECTURE.md says how to add one.
 
 pub(super) mod invite;
@@ -78,16 +78,6 @@ impl UsageId {
         };
         let tries = u64::from(tries.total.min(15)) << 4 | u64::from(tries.repeated.min(15));
         User::new(kind << 56 | tries << 48 | number)
-    }
-
-    /// Whether a request whose connection was lost after it was sent is still waited for: the response may come by a
-    /// connection that the peer opens (RFC 3261 §18.2.2). What can be sent again as it is, is not waited for.
-    pub(super) const fn awaits_another_connection(self) -> bool {
-        match self {
-            Self::None => true,
-            Self::Invite(which) => !matches!(which, InviteTransaction::Bye(_)),
-            Self::Registration(_) | Self::Request(_) => false,
-        }
     }
 
     pub(super) fn of(user: User) -> (Self, Tries) {

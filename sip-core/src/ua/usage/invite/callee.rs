@@ -3,7 +3,7 @@
 use crate::error::{Argument, Capacity, Error};
 use crate::memory::{Handle, Octets};
 use crate::message::scan::alike;
-use crate::message::{HeaderName, Kept, MediaType, Message, NameAddr};
+use crate::message::{HeaderName, Kept, MediaType, Message};
 use crate::random::Token;
 use crate::role::Received;
 use crate::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::ua::config::Text;
 use crate::ua::content::Content;
 use crate::ua::context::Context;
 use crate::ua::event::{Call, Cause, Event};
-use crate::ua::headers::Field;
+use crate::ua::headers::{Field, tag_of};
 use crate::ua::usage::UsageId;
 use crate::ua::usage::invite::InviteTransaction;
 use crate::ua::usage::invite::entry::Timer;
@@ -183,7 +183,8 @@ impl<O: Octets> Context<'_, O> {
         };
         // Both responses bear one To tag (§9.2).
         let owner = UsageId::of(user).0;
-        let tag = self.tag_of(invite, owner).unwrap_or_else(|| self.core.random.token());
+        let to = Kept::new(self.transactions.view().response_head(invite)).header(HeaderName::To);
+        let tag = tag_of(to).and_then(Token::read).unwrap_or_else(|| self.core.random.token());
         if self.transactions.has_final(invite) {
             self.accept(cancel, tag.as_bytes(), Handle::NONE);
             return Received::Nothing;
@@ -215,18 +216,6 @@ impl<O: Octets> Context<'_, O> {
             }
             _ => Received::Nothing,
         }
-    }
-
-    /// Our tag in the responses to a peer's INVITE: that of the last one, or of the call that it opened.
-    fn tag_of(&self, invite: TransactionId, usage: UsageId) -> Option<Token> {
-        let to = Kept::new(self.transactions.bytes(invite)).header(HeaderName::To);
-        if let Some(tag) = NameAddr::parse(to).ok().and_then(|to| to.tag()) {
-            return Token::read(tag);
-        }
-        let UsageId::Invite(InviteTransaction::Initial(call)) = usage else { return None };
-        let dialog = self.dialogs.get(self.calls.get(call)?.dialog)?;
-        let local = dialog.texts(self.transactions.octets).local;
-        Token::read(NameAddr::parse(local).ok()?.tag()?)
     }
 
     /// Answers 200 with nothing in it, in a transaction when there is room for one, else statelessly. `tag` is for a request
@@ -336,12 +325,12 @@ impl<O: Octets> Context<'_, O> {
                 // Doubled up to T2 (§13.3.1.4).
                 let pause = timers.t1.times(1 << entry.sent_2xx.min(16)).min(timers.t2);
                 entry.sent_2xx = entry.sent_2xx.saturating_add(1);
-                pause.max(Duration::from_millis(1))
+                pause
             } else {
                 REPEAT
             };
-            // Counted from the moment it was due.
-            entry.set(Timer::Repeat, entry.at(Timer::Repeat) + pause);
+            // Counted from the moment it was due; what was missed meanwhile is not made up for.
+            entry.set(Timer::Repeat, entry.at(Timer::Repeat).next_after(pause, self.now));
             let dialog = entry.dialog;
             if let Some(invite) = self.dialogs.get(dialog).map(|entry| entry.invite) {
                 self.transactions.resend(self.now, invite);

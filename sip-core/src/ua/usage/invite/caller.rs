@@ -1,6 +1,6 @@
 //! The caller's side of an INVITE (RFC 3261 §13.2, §14.1): forks, CANCEL, ACK, and the end by BYE.
 
-use crate::dialog::{State, key_of};
+use crate::dialog::{State, key, key_of};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::scan::decimal_u32;
@@ -66,7 +66,13 @@ impl<O: Octets> Context<'_, O> {
             answers: &Answers::NONE,
         };
         let rows = [Field::Contact, Field::Abilities, Field::UserAgent];
-        self.send_outside(&head, flow, InviteTransaction::Initial(call).new_user(), &rows, content)
+        let id = self.send_outside(&head, flow, InviteTransaction::Initial(call).new_user(), &rows, content)?;
+        let key = key(self.core.hash, head.call_id.as_bytes(), head.from_tag.as_bytes(), b"");
+        if let Some(entry) = self.calls.get_mut(call) {
+            entry.key = key;
+            self.calls.link_key(call, 0, key);
+        }
+        Ok(id)
     }
 
     /// Takes a call entry, its dialog, and the room that its hang-up will need.
@@ -246,7 +252,8 @@ impl<O: Octets> Context<'_, O> {
         response: &Message<'_>,
     ) -> Result<Handle, Error> {
         let entry = self.calls.get(call).ok_or(Error::Gone)?;
-        let (dialog, sessions) = (known.unwrap_or(entry.dialog), entry.sessions);
+        let dialog = known.unwrap_or(entry.dialog);
+        let sessions = self.dialogs.get(entry.dialog).map_or([0; 2], |entry| entry.sessions);
         // Target and route set are those of the 2xx; where there is no room for them, those of the 1xx will do.
         if self.bind_dialog(dialog, response, &[]).is_err() && known.is_none() {
             // The INVITE makes room; the ACK goes without its credentials, which nobody asks of an ACK.

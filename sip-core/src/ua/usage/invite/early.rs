@@ -4,9 +4,9 @@
 
 use super::InviteTransaction;
 use super::machine::State;
-use crate::dialog::{self, key_of};
+use crate::dialog::{self, key, key_of};
 use crate::memory::{Block, Handle, Octets};
-use crate::message::{HeaderName, Kept, Message, Method, NameAddr};
+use crate::message::{Message, Method};
 use crate::role::Received;
 use crate::ua::context::Context;
 use crate::ua::event::{Call, Cause, Event};
@@ -34,15 +34,8 @@ impl<O: Octets> Context<'_, O> {
 
     /// The call whose INVITE waits and bears the Call-ID and our tag of a request.
     fn calling_call_of(&self, request: &Message<'_>) -> Option<Handle> {
-        let tag = request.to_tag()?;
-        (0..self.calls.capacity()).filter_map(|index| self.calls.handle_at(index)).find(|call| {
-            self.calls.get(*call).filter(|entry| entry.state.awaits_final()).is_some_and(|entry| {
-                let invite = Kept::new(self.transactions.bytes(entry.invite));
-                // A stranger's request is told from each by its Call-ID, without a parse.
-                invite.header(HeaderName::CallId) == request.call_id()
-                    && NameAddr::parse(invite.header(HeaderName::From)).is_ok_and(|from| from.tag() == Some(tag))
-            })
-        })
+        let call = self.calls.find(0, key(self.core.hash, request.call_id(), request.to_tag()?, b""))?;
+        self.calls.get(call).filter(|entry| entry.state.awaits_final()).map(|_| call)
     }
 
     /// The callee ends what its 2xx made, which was lost (RFC 5407 §3.1.2): the call is over, unless other forks ring. `known`

@@ -3,13 +3,14 @@
 use crate::dialog::{Dialog, key};
 use crate::error::Error;
 use crate::memory::{Block, Entry, Handle, KeptBlocks, Octets};
-use crate::message::{Header, HeaderName, Kept, Message, Method, NameAddr};
+use crate::message::{Header, HeaderName, Kept, Message, Method};
 use crate::role::Received;
 use crate::time::Instant;
 use crate::transaction::{self, TransactionId};
 use crate::ua::content::Content;
 use crate::ua::context::Context;
 use crate::ua::event::{Cause, Event};
+use crate::ua::headers::tag_of;
 use crate::ua::usage::UsageId;
 use crate::ua::usage::invite::entry::Timer;
 use crate::ua::usage::invite::machine::{Action, Exchange, Input, State};
@@ -120,8 +121,8 @@ impl<O: Octets> Context<'_, O> {
     #[inline(never)]
     pub(in crate::ua) fn dialog_of_request(&self, block: Block) -> Option<Handle> {
         let request = Kept::new(self.transactions.octets.get(block));
-        let tag = |name| NameAddr::parse(request.header(name)).ok().and_then(|address| address.tag());
-        let (from, to) = (tag(HeaderName::From)?, tag(HeaderName::To).unwrap_or_default());
+        let from = tag_of(request.header(HeaderName::From))?;
+        let to = tag_of(request.header(HeaderName::To)).unwrap_or_default();
         self.dialogs.find(0, key(self.core.hash, request.header(HeaderName::CallId), from, to))
     }
 

@@ -10,6 +10,8 @@ use crate::ua::event::Cause;
 /// One call, an entry of the [`Memory`](crate::ua::Memory).
 #[derive(Clone, Copy, Debug)]
 pub struct CallEntry {
+    /// Made of Call-ID and our tag in the INVITE that opened the call, when it is ours: what the requests of each fork bear.
+    pub(in crate::ua) key: Key,
     /// Our INVITE's or the peer's first INVITE's transaction.
     pub(in crate::ua) invite: TransactionId,
     /// The first of the call's dialogs; the chosen one, once there is one.
@@ -28,8 +30,6 @@ pub struct CallEntry {
     pub(in crate::ua) invite_seq: u32,
     /// Octets reserved for the hang-up.
     pub(in crate::ua) reserved: u32,
-    /// Digest sessions whose credentials the INVITE carried.
-    pub(in crate::ua) sessions: [u32; 2],
     pub(in crate::ua) status: u16,
     pub(in crate::ua) reinvite_status: u16,
     /// What the application has not been told yet.
@@ -102,6 +102,7 @@ impl CallEntry {
 
 impl Entry for CallEntry {
     const ZERO: Self = Self {
+        key: Key::ZERO,
         invite: TransactionId::NONE,
         dialog: Handle::NONE,
         timers: [Instant::ZERO; TIMERS],
@@ -111,7 +112,6 @@ impl Entry for CallEntry {
         new_target: Block::NONE,
         invite_seq: 0,
         reserved: 0,
-        sessions: [0; 2],
         status: 0,
         reinvite_status: 0,
         pending: Pending { ended: false, reinvited: false, refresh_due: false },
@@ -125,6 +125,6 @@ impl Entry for CallEntry {
     };
 
     fn key(&self, _chain: usize) -> Key {
-        Key::ZERO
+        self.key
     }
 }

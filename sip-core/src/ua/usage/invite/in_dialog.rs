@@ -7,7 +7,7 @@ use crate::memory::{Block, Handle, Octets};
 use crate::message::{Message, Method, Scheme, Uri};
 use crate::random::Token;
 use crate::role::Received;
-use crate::transaction::{NewClient, TransactionId, User};
+use crate::transaction::{NewClient, NewOnce, TransactionId, User};
 use crate::transport::Flow;
 use crate::ua::auth::Answers;
 use crate::ua::content::Content;
@@ -18,9 +18,6 @@ use crate::ua::usage::invite::InviteTransaction;
 use crate::ua::usage::invite::machine::Exchange;
 use crate::ua::usage::request::RequestTransaction;
 use crate::ua::usage::{Tries, UsageId};
-
-/// What an ACK or BYE takes beside the texts of its dialog, at most: Via, Max-Forwards, CSeq, User-Agent, the row names.
-const WITHOUT_TEXTS: usize = 320;
 
 impl<O: Octets> Context<'_, O> {
     /// Gives a dialog the identity that a message makes (RFC 3261 §12.1).
@@ -70,32 +67,50 @@ impl<O: Octets> Context<'_, O> {
             way if way.is_none() || way.needs_connection() => unless_plain(self.source, next_hop),
             way => way,
         };
-        let each = self.transactions.octets.get(identity.block).len().saturating_add(WITHOUT_TEXTS);
-        let room = self.can_spend(Handle::NONE, if bye { each.saturating_mul(2) } else { each });
-        if room && !way.is_none() {
-            let (seq, flow) = (response.cseq().number, way);
-            let answers = &Answers::NONE;
-            let branch = self.core.random.token();
-            let head = DialogHead { identity, method: Method::Ack, seq, branch, flow, answers };
-            if let Ok(ack) = self.write_in_dialog(&head, false, &[], &Content::NONE) {
-                let _ = self.send_once(flow, ack, UsageId::None.new_user(), false);
-            }
-            let branch = self.core.random.token();
-            let head = DialogHead { method: Method::Bye, seq: seq.saturating_add(1), branch, ..head };
-            if bye && let Ok(block) = self.write_in_dialog(&head, true, &[Field::UserAgent], &Content::NONE) {
-                let user = UsageId::None.new_user();
-                let _ = self.send_request(NewClient {
-                    block,
-                    flow,
-                    method: Method::Bye,
-                    branch: branch.into(),
-                    user,
-                    reserved: false,
-                });
+        if !way.is_none() && self.transactions.free_for(false) > usize::from(bye) {
+            let (seq, flow, user) = (response.cseq().number, way, UsageId::None.new_user());
+            let (branch, answers) = (self.core.random.token(), &Answers::NONE);
+            let ack = DialogHead { identity, method: Method::Ack, seq, branch, flow, answers };
+            let (branch, method) = (self.core.random.token(), Method::Bye);
+            let head = DialogHead { method, seq: seq.saturating_add(1), branch, ..ack };
+            // Both are sent or none, for an ACK alone would leave the peer in a call.
+            let rows = [Field::UserAgent];
+            let written = if bye { self.write_in_dialog(&head, false, &rows, &Content::NONE) } else { Ok(Block::NONE) };
+            if let Ok(block) = written {
+                if self.send_from(&ack, user, false, &[], &Content::NONE).is_ok() && bye {
+                    let branch = branch.into();
+                    let _ = self.send_request(NewClient { block, flow, method, branch, user, reserved: false });
+                } else {
+                    self.transactions.octets.release(block);
+                }
             }
         }
         self.transactions.octets.release(identity.block);
         Received::Nothing
+    }
+
+    /// Writes a request inside a dialog and sends it: an ACK once, any other in a transaction. With `reserved` it may use what
+    /// is set aside.
+    fn send_from(
+        &mut self,
+        head: &DialogHead<'_>,
+        user: User,
+        reserved: bool,
+        rows: &[Field<'_>],
+        content: &Content<'_>,
+    ) -> Result<TransactionId, Error> {
+        let block = self.write_in_dialog(head, reserved, rows, content)?;
+        let &DialogHead { identity, method, branch, flow, .. } = head;
+        let id = if method == Method::Ack {
+            let sent = self.transactions.once(self.now, NewOnce { block, flow, user, reserved });
+            sent.inspect_err(|_| self.transactions.octets.release(block))?
+        } else {
+            self.send_request(NewClient { block, flow, method, branch: branch.into(), user, reserved })?
+        };
+        if flow.is_none() && identity.texts(self.transactions.octets.get(identity.block)).is_strict() {
+            self.transactions.set_strict(id);
+        }
+        Ok(id)
     }
 
     /// Keeps one dialog of a call and drops its early ones: what they still send is refused as a fork.
@@ -209,10 +224,8 @@ impl<O: Octets> Context<'_, O> {
             flow: entry.way(),
             answers: &Answers::NONE,
         };
-        let block = self.write_in_dialog(&head, true, &[Field::End(end)], &Content::NONE)?;
-        let id =
-            self.send_once(head.flow, block, UsageId::Invite(InviteTransaction::Ack(dialog)).user(tries), reserved)?;
-        self.mark_strict(id, &head);
+        let user = UsageId::Invite(InviteTransaction::Ack(dialog)).user(tries);
+        let id = self.send_from(&head, user, reserved, &[Field::End(end)], &Content::NONE)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.ack = id;
             entry.ack_seq = seq;
@@ -224,14 +237,6 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn release_ack(&mut self, dialog: Handle) {
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             self.transactions.octets.release(core::mem::take(&mut entry.ack_end));
-        }
-    }
-
-    /// Tells a request whose way has to be looked up that a strict router is next.
-    fn mark_strict(&mut self, id: TransactionId, head: &DialogHead<'_>) {
-        let identity = head.identity;
-        if head.flow.is_none() && identity.texts(self.transactions.octets.get(identity.block)).is_strict() {
-            self.transactions.set_strict(id);
         }
     }
 
@@ -310,9 +315,7 @@ impl<O: Octets> Context<'_, O> {
             _ => all.get(1..).unwrap_or_default(),
         };
         let head = DialogHead { identity, method, seq, branch, flow, answers };
-        let block = self.write_in_dialog(&head, reserved, rows, content)?;
-        let id = self.send_request(NewClient { block, flow, method, branch: branch.into(), user, reserved })?;
-        self.mark_strict(id, &head);
+        let id = self.send_from(&head, user, reserved, rows, content)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.sent(seq);
         }

@@ -19,7 +19,7 @@ use super::{Failure, UsageId};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::Message;
 use crate::role::Received;
-use crate::transaction::{TransactionId, User};
+use crate::transaction::{ExpiredKind, TransactionId, User};
 use crate::ua::context::Context;
 use crate::ua::event::{Call, Cause, Event};
 
@@ -57,7 +57,7 @@ impl<O: Octets> Context<'_, O> {
     ) -> Received<Event> {
         let status = response.status().unwrap_or_default();
         let is_2xx = (200..300).contains(&status);
-        match which {
+        let received = match which {
             InviteTransaction::Initial(call) => self.initial_response(call, id, response),
             InviteTransaction::Reinvite(dialog) if self.dialogs.get(dialog).is_some() => {
                 self.reinvite_response(dialog, id, response)
@@ -80,7 +80,13 @@ impl<O: Octets> Context<'_, O> {
                 None => Received::Nothing,
             },
             _ => Received::Nothing,
+        };
+        // Timer C runs in Proceeding alone, and this response may have led there.
+        if status < 200 && self.invite_is_orphan(which) {
+            let sixty_four_t1 = self.sixty_four_t1();
+            self.transactions.timer_c(self.now, id, sixty_four_t1);
         }
+        received
     }
 
     /// No response will come to a request of a call.
@@ -109,15 +115,33 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    /// The transaction of one of our INVITEs is over: no repetition of its 2xx will be known, and its ACK is not needed.
-    pub(in crate::ua) fn invite_over(&mut self, which: InviteTransaction, id: TransactionId) {
-        let dialog = match which {
-            InviteTransaction::Initial(call) => self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog),
-            InviteTransaction::Reinvite(dialog) => dialog,
-            _ => return,
-        };
-        if self.dialogs.get(dialog).is_some_and(|entry| entry.ack_of == id) {
-            self.release_ack(dialog);
+    /// A transaction of a call is over, or its flow was lost; whether that is all.
+    pub(in crate::ua) fn invite_ended(
+        &mut self,
+        which: InviteTransaction,
+        id: TransactionId,
+        kind: ExpiredKind,
+    ) -> bool {
+        let is_bye = matches!(which, InviteTransaction::Bye(_));
+        match kind {
+            // A BYE goes out once more, by a new connection.
+            ExpiredKind::FlowFailed | ExpiredKind::FlowLost if is_bye => {
+                self.transactions.flow(id).transport.is_reliable() && self.transactions.send_again(self.now, id)
+            }
+            ExpiredKind::FlowLost => true,
+            ExpiredKind::Ended => {
+                // No repetition of the 2xx will be known, so its ACK is not needed.
+                let dialog = match which {
+                    InviteTransaction::Initial(call) => self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog),
+                    InviteTransaction::Reinvite(dialog) => dialog,
+                    _ => Handle::NONE,
+                };
+                if self.dialogs.get(dialog).is_some_and(|entry| entry.ack_of == id) {
+                    self.release_ack(dialog);
+                }
+                true
+            }
+            _ => false,
         }
     }
 
@@ -155,30 +179,35 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    /// A request of a call went out again with credentials.
-    pub(in crate::ua) fn invite_resent(&mut self, which: InviteTransaction, new: TransactionId, sessions: [u32; 2]) {
+    /// A request of a call went out again as another transaction, with credentials of these sessions if there are any.
+    pub(in crate::ua) fn invite_resent(
+        &mut self,
+        which: InviteTransaction,
+        new: TransactionId,
+        sessions: Option<[u32; 2]>,
+    ) {
+        let mut dialog = Handle::NONE;
         match which {
             InviteTransaction::Initial(call) => {
                 if let Some(entry) = self.calls.get_mut(call) {
                     entry.invite = new;
-                    entry.sessions = sessions;
                     let _ = entry.state.receive(Input::Challenged);
+                    dialog = entry.dialog;
                 }
             }
-            InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog) => {
-                if let Some(entry) = self.dialogs.get_mut(dialog) {
-                    if matches!(which, InviteTransaction::Reinvite(_)) {
-                        entry.invite = new;
-                    }
-                    entry.sessions = sessions;
-                }
-            }
+            InviteTransaction::Reinvite(of) | InviteTransaction::Bye(of) => dialog = of,
             InviteTransaction::Ack(_) | InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => {}
+        }
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
+            if matches!(which, InviteTransaction::Reinvite(_)) {
+                entry.invite = new;
+            }
+            entry.sessions = sessions.unwrap_or(entry.sessions);
         }
     }
 
     /// Whether nobody waits for the outcome of a request of a call.
-    pub(in crate::ua) fn invite_is_orphan(&self, which: InviteTransaction) -> bool {
+    fn invite_is_orphan(&self, which: InviteTransaction) -> bool {
         match which {
             InviteTransaction::Reinvite(dialog) => self.dialogs.get(dialog).is_none(),
             InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => true,

@@ -330,7 +330,7 @@ impl<O: Octets> Context<'_, O> {
         let again = Again { expires: Some(shortest), answers: &answers };
         let sent = self.send_again(id, Method::Register, owner, &again);
         sent.is_some_and(|new| {
-            self.registration_resent(handle, new, sessions);
+            self.registration_resent(handle, new, Some(sessions));
             true
         })
     }
@@ -341,11 +341,18 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// A REGISTER went out again as another transaction.
-    pub(in crate::ua) fn registration_resent(&mut self, handle: Handle, new: TransactionId, sessions: [u32; 2]) {
+    pub(in crate::ua) fn registration_resent(
+        &mut self,
+        handle: Handle,
+        new: TransactionId,
+        sessions: Option<[u32; 2]>,
+    ) {
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.transaction = new;
-            entry.seq = entry.seq.saturating_add(1);
-            entry.sessions = sessions;
+            if let Some(sessions) = sessions {
+                entry.seq = entry.seq.saturating_add(1);
+                entry.sessions = sessions;
+            }
         }
     }
 

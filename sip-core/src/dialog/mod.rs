@@ -102,6 +102,11 @@ impl Dialog {
         Ok((dialog, next_hop))
     }
 
+    /// A dialog of these texts that nobody keeps: what there is to send in it is an ACK and a BYE.
+    pub(crate) fn of(identity: Identity, way: Flow) -> Self {
+        Self { identity, way, ..Self::ZERO }
+    }
+
     /// An entry of a usage's that no message has made a dialog yet.
     pub(crate) fn open(&mut self, call: Handle) {
         self.state = State::Early;

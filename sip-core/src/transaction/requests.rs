@@ -44,7 +44,7 @@ pub struct NewClient<'a> {
     /// Where it goes; [`Flow::NONE`] parks it until [`launch`](Transactions::launch), for 64 * T1 at the longest. With another
     /// [listener](Flow::listener) than zero, the flow that is found has this one too.
     pub flow: Flow,
-    /// Its method; anything but ACK, which has no transaction.
+    /// Its method; an ACK, which has no transaction, is sent [once](Transactions::once).
     pub method: Method<'a>,
     /// The branch of its topmost Via.
     pub branch: Branch<'a>,
@@ -70,7 +70,11 @@ pub(super) struct Start {
 /// The kind of the transaction of a request, and whether it must not wait behind others.
 pub(super) fn kind_of(method: Method<'_>) -> (Kind, Marks) {
     let urgent = matches!(method, Method::Bye | Method::Cancel | Method::Ack);
-    let kind = if method == Method::Invite { Kind::Invite } else { Kind::Other };
+    let kind = match method {
+        Method::Invite => Kind::Invite,
+        Method::Ack => Kind::Once,
+        _ => Kind::Other,
+    };
     (kind, if urgent { Marks::URGENT } else { Marks::NONE })
 }
 
@@ -120,9 +124,10 @@ impl<O: Octets> Transactions<'_, O> {
     /// [`Capacity::Transactions`] when there is no entry; the block stays the caller's.
     pub fn client(&mut self, now: Instant, new: NewClient<'_>) -> Result<TransactionId, Capacity> {
         self.reap();
-        let matched = key::own_client(self.layer.hash, &new.branch, new.method);
         let NewClient { block, flow, user, reserved, .. } = new;
         let (kind, marks) = kind_of(new.method);
+        let has_responses = !matches!(kind, Kind::Once);
+        let matched = if has_responses { key::own_client(self.layer.hash, &new.branch, new.method) } else { Key::ZERO };
         self.begin(now, Start { matched, kind, marks, block, flow, user, reserved })
     }
 

@@ -3,15 +3,15 @@
 use super::auth::Answers;
 use super::config::{Settings, Text};
 use super::content::Content;
-use super::context::{Context, Core};
-use crate::dialog::Identity;
+use super::context::Context;
+use crate::dialog::Dialog;
 use crate::error::Error;
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::scan::{alike, trim};
 use crate::message::{HeaderName, Kept, Message, Method, NameAddr, Writer};
 use crate::random::Token;
 use crate::transaction::TransactionId;
-use crate::transport::{Flow, Transport};
+use crate::transport::Transport;
 
 /// Methods that the core answers itself.
 const CORE_METHODS: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS";
@@ -49,12 +49,10 @@ pub(super) enum Field<'a> {
 /// The head of a message inside a dialog.
 #[derive(Clone, Copy)]
 pub(super) struct DialogHead<'a> {
-    pub(super) identity: Identity,
+    pub(super) dialog: &'a Dialog,
     pub(super) method: Method<'a>,
     pub(super) seq: u32,
     pub(super) branch: Token,
-    /// Where it goes; none when that is not known yet.
-    pub(super) flow: Flow,
     pub(super) answers: &'a Answers,
 }
 
@@ -162,25 +160,6 @@ impl<O: Octets> Context<'_, O> {
     ) -> Result<(), Error> {
         let settings = &self.core.settings;
         self.transactions.respond(self.now, id, status, None, reserved, |kept, writer| {
-            settings.write_rest(kept, writer, rows, content);
-        })
-    }
-
-    /// Writes a request inside a dialog and keeps it.
-    pub(super) fn write_in_dialog(
-        &mut self,
-        head: &DialogHead<'_>,
-        reserved: bool,
-        rows: &[Field<'_>],
-        content: &Content<'_>,
-    ) -> Result<Block, Error> {
-        let Core { settings, sessions, .. } = &*self.core;
-        let transport = if head.flow.is_none() { settings.transport } else { head.flow.transport };
-        self.transactions.octets.write(content.room(), reserved, |kept, writer| {
-            let sent_by = settings.sent_by(kept.get(settings.block()));
-            let texts = head.identity.texts(kept.get(head.identity.block));
-            texts.write_head(writer, head.method, head.seq, transport, sent_by, head.branch);
-            head.answers.write(sessions, kept, writer, (head.method, texts.request_uri(), content.bytes()));
             settings.write_rest(kept, writer, rows, content);
         })
     }

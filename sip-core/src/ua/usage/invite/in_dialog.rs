@@ -1,23 +1,27 @@
 //! Inside a dialog (RFC 3261 §12.2, §13.2.2.4): its making, its target, its requests, and the ACK to a 2xx.
 
-use crate::dialog::{Identity, Maker};
+use crate::dialog::{Dialog, Identity, Maker};
 use crate::error::{Capacity, Error};
 use crate::locate::flow_to;
-use crate::memory::{Block, Handle, Octets};
+use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{Message, Method, Scheme, Uri};
 use crate::random::Token;
 use crate::role::Received;
-use crate::transaction::{NewClient, NewOnce, TransactionId, User};
+use crate::transaction::{NewClient, TransactionId, User};
 use crate::transport::Flow;
 use crate::ua::auth::Answers;
 use crate::ua::content::Content;
-use crate::ua::context::Context;
+use crate::ua::context::{Context, Core};
 use crate::ua::event::Event;
 use crate::ua::headers::{DialogHead, Field};
+use crate::ua::reply::RESERVED_OCTETS;
 use crate::ua::usage::invite::InviteTransaction;
 use crate::ua::usage::invite::machine::Exchange;
 use crate::ua::usage::request::RequestTransaction;
 use crate::ua::usage::{Tries, UsageId};
+
+/// What an ACK or BYE takes beside the texts of its dialog and of the settings, at most: Via, Max-Forwards, CSeq, the row names.
+const WITHOUT_TEXTS: usize = 320;
 
 impl<O: Octets> Context<'_, O> {
     /// Gives a dialog the identity that a message makes (RFC 3261 §12.1).
@@ -67,30 +71,27 @@ impl<O: Octets> Context<'_, O> {
             way if way.is_none() || way.needs_connection() => unless_plain(self.source, next_hop),
             way => way,
         };
-        if !way.is_none() && self.transactions.free_for(false) > usize::from(bye) {
-            let (seq, flow, user) = (response.cseq().number, way, UsageId::None.new_user());
-            let (branch, answers) = (self.core.random.token(), &Answers::NONE);
-            let ack = DialogHead { identity, method: Method::Ack, seq, branch, flow, answers };
-            let (branch, method) = (self.core.random.token(), Method::Bye);
-            let head = DialogHead { method, seq: seq.saturating_add(1), branch, ..ack };
-            // Both are sent or none, for an ACK alone would leave the peer in a call.
-            let rows = [Field::UserAgent];
-            let written = if bye { self.write_in_dialog(&head, false, &rows, &Content::NONE) } else { Ok(Block::NONE) };
-            if let Ok(block) = written {
-                if self.send_from(&ack, user, false, &[], &Content::NONE).is_ok() && bye {
-                    let branch = branch.into();
-                    let _ = self.send_request(NewClient { block, flow, method, branch, user, reserved: false });
-                } else {
-                    self.transactions.octets.release(block);
-                }
+        // All that a request has beside these texts, our own or the dialog's, is shorter.
+        let texts = [identity.block, self.core.settings.block()].map(|block| self.transactions.octets.get(block).len());
+        let each = texts.into_iter().fold(WITHOUT_TEXTS, usize::saturating_add);
+        let room = self.can_spend(Handle::NONE, each.saturating_mul(2).saturating_add(usize::from(RESERVED_OCTETS)));
+        // Both are sent or none, for an ACK alone would leave the peer in a call.
+        if !way.is_none() && room && self.transactions.free_for(false) > usize::from(bye) {
+            let (dialog, user, seq) = (Dialog::of(identity, way), UsageId::None.new_user(), response.cseq().number);
+            let branch = self.core.random.token();
+            let ack = DialogHead { dialog: &dialog, method: Method::Ack, seq, branch, answers: &Answers::NONE };
+            let sent = self.send_from(&ack, user, false, &[], &Content::NONE);
+            if bye && sent.is_ok() {
+                let branch = self.core.random.token();
+                let bye = DialogHead { method: Method::Bye, seq: seq.saturating_add(1), branch, ..ack };
+                let _ = self.send_from(&bye, user, false, &[Field::UserAgent], &Content::NONE);
             }
         }
         self.transactions.octets.release(identity.block);
         Received::Nothing
     }
 
-    /// Writes a request inside a dialog and sends it: an ACK once, any other in a transaction. With `reserved` it may use what
-    /// is set aside.
+    /// Writes a request inside a dialog and sends it. With `reserved` it may use what is set aside.
     fn send_from(
         &mut self,
         head: &DialogHead<'_>,
@@ -99,15 +100,21 @@ impl<O: Octets> Context<'_, O> {
         rows: &[Field<'_>],
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
-        let block = self.write_in_dialog(head, reserved, rows, content)?;
-        let &DialogHead { identity, method, branch, flow, .. } = head;
-        let id = if method == Method::Ack {
-            let sent = self.transactions.once(self.now, NewOnce { block, flow, user, reserved });
-            sent.inspect_err(|_| self.transactions.octets.release(block))?
-        } else {
-            self.send_request(NewClient { block, flow, method, branch: branch.into(), user, reserved })?
-        };
-        if flow.is_none() && identity.texts(self.transactions.octets.get(identity.block)).is_strict() {
+        let Core { settings, sessions, .. } = &*self.core;
+        let (flow, identity) = (head.dialog.way(), head.dialog.identity());
+        let transport = if flow.is_none() { settings.transport } else { flow.transport };
+        let mut strict = false;
+        let block = self.transactions.octets.write(content.room(), reserved, |kept, writer| {
+            let sent_by = settings.sent_by(kept.get(settings.block()));
+            let texts = identity.texts(kept.get(identity.block));
+            strict = texts.is_strict();
+            texts.write_head(writer, head.method, head.seq, transport, sent_by, head.branch);
+            head.answers.write(sessions, kept, writer, (head.method, texts.request_uri(), content.bytes()));
+            settings.write_rest(kept, writer, rows, content);
+        })?;
+        let (method, branch) = (head.method, head.branch.into());
+        let id = self.send_request(NewClient { block, flow, method, branch, user, reserved })?;
+        if strict && flow.is_none() {
             self.transactions.set_strict(id);
         }
         Ok(id)
@@ -214,16 +221,10 @@ impl<O: Octets> Context<'_, O> {
             // It waits for its way, or for the socket.
             return Ok(());
         }
-        let (end, reserved) = (entry.ack_end, !entry.call.is_none());
+        let (from, end, reserved) = (*entry, entry.ack_end, !entry.call.is_none());
         let branch = self.core.hash.hasher().number(entry.key().bits()).number(u64::from(seq)).finish();
-        let head = DialogHead {
-            identity: entry.identity(),
-            method: Method::Ack,
-            seq,
-            branch: Token::new(branch.bits()),
-            flow: entry.way(),
-            answers: &Answers::NONE,
-        };
+        let branch = Token::new(branch.bits());
+        let head = DialogHead { dialog: &from, method: Method::Ack, seq, branch, answers: &Answers::NONE };
         let user = UsageId::Invite(InviteTransaction::Ack(dialog)).user(tries);
         let id = self.send_from(&head, user, reserved, &[Field::End(end)], &Content::NONE)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
@@ -302,19 +303,17 @@ impl<O: Octets> Context<'_, O> {
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
         // A BYE is never refused for lack of room.
-        let reserved = method == Method::Bye && self.dialogs.get(dialog).is_some_and(|entry| !entry.call.is_none());
-        let branch = self.core.random.token();
-        let entry = self.dialogs.get(dialog).ok_or(Error::Gone)?;
-        let (identity, flow, sessions) = (entry.identity(), entry.way(), entry.sessions);
-        let seq = entry.next_seq().ok_or(Error::State)?;
-        let answers = &self.answers(sessions);
+        let from = *self.dialogs.get(dialog).ok_or(Error::Gone)?;
+        let reserved = method == Method::Bye && !from.call.is_none();
+        let seq = from.next_seq().ok_or(Error::State)?;
+        let answers = &self.answers(from.sessions);
         let all = [Field::Abilities, Field::Contact, Field::UserAgent, Field::Kept(rows)];
         let rows = match method {
             Method::Invite => &all[..],
             Method::Bye => all.get(2..).unwrap_or_default(),
             _ => all.get(1..).unwrap_or_default(),
         };
-        let head = DialogHead { identity, method, seq, branch, flow, answers };
+        let head = DialogHead { dialog: &from, method, seq, branch: self.core.random.token(), answers };
         let id = self.send_from(&head, user, reserved, rows, content)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.sent(seq);

@@ -54,8 +54,6 @@ pub struct Dialog {
     pub(crate) call: Handle,
     /// The next dialog of the same call.
     pub(crate) next: Handle,
-    /// The INVITE that waits for its outcome: ours or the peer's.
-    pub(crate) invite: TransactionId,
     /// CSeq of our INVITE that was acknowledged last; zero for none.
     pub(crate) ack_seq: u32,
     /// The INVITE that is or will be acknowledged, as long as its 2xx may be repeated.
@@ -259,7 +257,6 @@ impl Entry for Dialog {
         is_callee: false,
         call: Handle::NONE,
         next: Handle::NONE,
-        invite: TransactionId::NONE,
         ack_seq: 0,
         ack_of: TransactionId::NONE,
         ack: TransactionId::NONE,

@@ -87,7 +87,7 @@ impl<O: Octets> Content<'_, '_, O> {
                 self.view.octets.get(block).hash(hasher);
             }
             (entry.offered, entry.expires, entry.retried, entry.sent_2xx).hash(hasher);
-            (entry.dialog == Handle::NONE).hash(hasher);
+            (entry.dialog == Handle::NONE, entry.exchanged.is_none()).hash(hasher);
         })
     }
 
@@ -96,7 +96,7 @@ impl<O: Octets> Content<'_, '_, O> {
             self.view.octets.get(entry.identity().block).hash(hasher);
             (entry.state(), entry.way(), entry.source()).hash(hasher);
             (entry.sequence(), entry.ack_seq, self.view.octets.get(entry.ack_end), entry.is_callee()).hash(hasher);
-            (entry.invite.is_none(), entry.sessions != [0; 2]).hash(hasher);
+            (entry.sessions != [0; 2]).hash(hasher);
         })
     }
 

@@ -67,7 +67,7 @@ impl<M: Memory> UserAgent<M> {
     /// As many octets as it takes, its memory included when that is [`Arrays`]: nothing is taken
     /// beside it but stack.
     ///
-    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 832 + 176·T + 216·D + 160·C + 160·R + O, rounded up to a
+    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 832 + 176·T + 208·D + 168·C + 160·R + O, rounded up to a
     /// multiple of 8; with 32 bits a tenth less.
     ///
     /// ```
@@ -75,7 +75,7 @@ impl<M: Memory> UserAgent<M> {
     /// use sip_core::ua::UserAgent;
     ///
     /// type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
-    /// const _: () = assert!(Phone::BYTES <= 13_184);
+    /// const _: () = assert!(Phone::BYTES <= 13_168);
     /// # assert_eq!(Phone::BYTES, size_of::<Phone>());
     /// ```
     pub const BYTES: usize = size_of::<Self>();

@@ -49,7 +49,7 @@ impl<O: Octets> Context<'_, O> {
         match self.open_server(call, invite) {
             Ok(id) => {
                 if let Some(entry) = self.calls.get_mut(call) {
-                    entry.invite = id;
+                    (entry.invite, entry.exchanged) = (id, id);
                     entry.state = State::Ringing;
                     entry.invite_seq = invite.cseq().number;
                     entry.offered = !invite.body().is_empty();
@@ -69,11 +69,7 @@ impl<O: Octets> Context<'_, O> {
         let dialog = self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog);
         self.bind_dialog(dialog, invite, tag.as_bytes())?;
         let user = InviteTransaction::Initial(call).new_user();
-        let id = self.open_transaction(invite, tag.as_bytes(), user, false)?;
-        if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.invite = id;
-        }
-        Ok(id)
+        Ok(self.open_transaction(invite, tag.as_bytes(), user, false)?)
     }
 
     /// Answers 503 with Retry-After, without a transaction.
@@ -90,8 +86,7 @@ impl<O: Octets> Context<'_, O> {
     /// The transaction of the peer's INVITE that waits in a call, and its dialog.
     fn waiting_invite(&mut self, call: Handle) -> Result<(TransactionId, Handle), Error> {
         let entry = self.calls.get(call).ok_or(Error::Gone)?;
-        let (state, dialog) = (entry.state, entry.dialog);
-        let invite = self.dialogs.get(dialog).ok_or(Error::Gone)?.invite;
+        let (state, dialog, invite) = (entry.state, entry.dialog, entry.exchanged);
         let open = state == State::Ringing || state.is_up();
         let layer = &self.transactions;
         if !open || !layer.is_server(invite) || layer.has_final(invite) {
@@ -161,14 +156,14 @@ impl<O: Octets> Context<'_, O> {
         cause: Cause,
         content: &Content<'_>,
     ) -> Result<(), Error> {
-        let (invite, dialog) = self.waiting_invite(call)?;
+        let (invite, _) = self.waiting_invite(call)?;
         let ringing = self.calls.get(call).is_some_and(|entry| entry.state == State::Ringing);
         match self.respond_with(invite, status, true, &[], content) {
             // With nothing to leave out, the call is refused all the same.
             Err(Error::Capacity(_)) if content.is_empty() => self.transactions.finish(self.now, invite, status),
             other => other?,
         }
-        self.finish_reinvite(dialog, call);
+        self.finish_reinvite(call);
         if ringing {
             self.end_later(call, cause, status);
         }
@@ -208,7 +203,7 @@ impl<O: Octets> Context<'_, O> {
             }
             UsageId::Invite(InviteTransaction::Reinvite(dialog)) => {
                 let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
-                self.finish_reinvite(dialog, call);
+                self.finish_reinvite(call);
                 match self.calls.get(call).map(|entry| entry.state) {
                     Some(State::Established) => Received::Event(Event::ReinviteCancelled { call: Call(call) }),
                     _ => Received::Nothing,
@@ -274,10 +269,8 @@ impl<O: Octets> Context<'_, O> {
         let Some(entry) = self.calls.get_mut(call) else { return };
         entry.set(Timer::Limit, Instant::ZERO);
         entry.set(Timer::Repeat, Instant::ZERO);
-        if let Some(entry) = self.dialogs.get_mut(entry.dialog) {
-            let invite = core::mem::replace(&mut entry.invite, TransactionId::NONE);
-            self.transactions.release_message(invite);
-        }
+        let invite = core::mem::take(&mut entry.exchanged);
+        self.transactions.release_message(invite);
         self.schedule_call(call);
     }
 
@@ -302,10 +295,8 @@ impl<O: Octets> Context<'_, O> {
             self.stop_resending(call);
         }
         self.keep_target(call, invite);
-        if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.invite = id;
-        }
         if let Some(entry) = self.calls.get_mut(call) {
+            entry.exchanged = id;
             entry.exchange = Exchange::Theirs;
             entry.invite_seq = invite.cseq().number;
             entry.offered = !invite.body().is_empty();
@@ -331,10 +322,7 @@ impl<O: Octets> Context<'_, O> {
             };
             // Counted from the moment it was due; what was missed meanwhile is not made up for.
             entry.set(Timer::Repeat, entry.at(Timer::Repeat).next_after(pause, self.now));
-            let dialog = entry.dialog;
-            if let Some(invite) = self.dialogs.get(dialog).map(|entry| entry.invite) {
-                self.transactions.resend(self.now, invite);
-            }
+            self.transactions.resend(self.now, entry.exchanged);
         } else if entry.is_due(Timer::Retry, self.now) {
             entry.set(Timer::Retry, Instant::ZERO);
             self.retry_reinvite(call);

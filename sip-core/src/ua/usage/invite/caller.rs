@@ -329,7 +329,7 @@ impl<O: Octets> Context<'_, O> {
             // The peer repeats its 2xx; there may be room then.
             self.drop_dialog(dialog);
         } else if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.invite = settles;
+            entry.ack_of = settles;
         }
         Received::Nothing
     }

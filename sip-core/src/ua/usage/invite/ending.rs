@@ -173,7 +173,7 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn call_limit(&mut self, call: Handle) {
         let Some(entry) = self.calls.get_mut(call) else { return };
         entry.set(Timer::Limit, Instant::ZERO);
-        let (cause, status, invite, dialog) = (entry.cause, entry.status, entry.invite, entry.dialog);
+        let (cause, status, invite) = (entry.cause, entry.status, entry.invite);
         match entry.state {
             State::Calling | State::Proceeding => self.give_up(call, Cause::NoAnswer, Input::TimeUp),
             State::Cancelling => {
@@ -190,9 +190,7 @@ impl<O: Octets> Context<'_, O> {
                     entry.status = 0;
                 }
                 let _ = entry.state.receive(Input::TimeUp);
-                if let Some(entry) = self.dialogs.get_mut(dialog) {
-                    entry.invite = TransactionId::NONE;
-                }
+                entry.exchanged = TransactionId::NONE;
                 self.end_by_bye(call);
             }
             State::Established => self.reinvite_limit(call),

@@ -14,6 +14,8 @@ pub struct CallEntry {
     pub(in crate::ua) key: Key,
     /// Our INVITE's or the peer's first INVITE's transaction.
     pub(in crate::ua) invite: TransactionId,
+    /// The INVITE that waits for its outcome in the call: the peer's first, or one inside the dialog, ours or the peer's.
+    pub(in crate::ua) exchanged: TransactionId,
     /// The first of the call's dialogs; the chosen one, once there is one.
     pub(in crate::ua) dialog: Handle,
     /// When each [`Timer`] fires; zero for never.
@@ -104,6 +106,7 @@ impl Entry for CallEntry {
     const ZERO: Self = Self {
         key: Key::ZERO,
         invite: TransactionId::NONE,
+        exchanged: TransactionId::NONE,
         dialog: Handle::NONE,
         timers: [Instant::ZERO; TIMERS],
         since: Instant::ZERO,

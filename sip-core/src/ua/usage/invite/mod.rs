@@ -199,10 +199,12 @@ impl<O: Octets> Context<'_, O> {
             InviteTransaction::Ack(_) | InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => {}
         }
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            if matches!(which, InviteTransaction::Reinvite(_)) {
-                entry.invite = new;
-            }
             entry.sessions = sessions.unwrap_or(entry.sessions);
+            if matches!(which, InviteTransaction::Reinvite(_))
+                && let Some(entry) = self.calls.get_mut(entry.call)
+            {
+                entry.exchanged = new;
+            }
         }
     }
 

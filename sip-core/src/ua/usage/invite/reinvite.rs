@@ -32,15 +32,13 @@ impl<O: Octets> Context<'_, O> {
             Block::NONE,
             content,
         )?;
-        self.reinvite_sent(dialog, call, invite, content.body.is_some());
+        self.reinvite_sent(call, invite, content.body.is_some());
         Ok(())
     }
 
-    fn reinvite_sent(&mut self, dialog: Handle, call: Handle, invite: TransactionId, offers: bool) {
-        if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.invite = invite;
-        }
+    fn reinvite_sent(&mut self, call: Handle, invite: TransactionId, offers: bool) {
         if let Some(entry) = self.calls.get_mut(call) {
+            entry.exchanged = invite;
             entry.offered = offers;
             entry.retried = false;
             entry.exchange = Exchange::Ours;
@@ -57,24 +55,24 @@ impl<O: Octets> Context<'_, O> {
     ) -> Received<Event> {
         let status = response.status().unwrap_or_default();
         let Some(entry) = self.dialogs.get(dialog) else { return Received::Nothing };
-        let call = entry.call;
+        let (call, ending) = (entry.call, entry.state() == dialog::State::Terminating);
+        let exchange = self.calls.get_mut(call).filter(|entry| entry.exchanged == id).map(|entry| &mut entry.exchange);
         if status < 200 {
-            if entry.invite == id && self.calls.get_mut(call).is_some_and(|entry| entry.exchange.provisional()) {
+            if exchange.is_some_and(Exchange::provisional) {
                 self.cancel_reinvite(call, id);
             }
             return Received::Nothing;
         }
-        if entry.invite != id {
+        if exchange.is_none() {
             if status < 300 {
                 self.acknowledge_again(dialog, response.cseq().number);
             }
             return Received::Nothing;
         }
-        let ending = entry.state() == dialog::State::Terminating;
         if status == 491 && !ending && self.keep_for_retry(call, id) {
             return Received::Nothing;
         }
-        self.finish_reinvite(dialog, call);
+        self.finish_reinvite(call);
         let offered = self.calls.get(call).is_some_and(|entry| entry.offered);
         let mut answer_due = false;
         if status < 300 {
@@ -99,11 +97,9 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// A re-INVITE, ours or the peer's, is no longer under way.
-    pub(in crate::ua) fn finish_reinvite(&mut self, dialog: Handle, call: Handle) {
-        if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.invite = TransactionId::NONE;
-        }
+    pub(in crate::ua) fn finish_reinvite(&mut self, call: Handle) {
         if let Some(entry) = self.calls.get_mut(call) {
+            entry.exchanged = TransactionId::NONE;
             entry.exchange = Exchange::Idle;
             entry.set(Timer::Limit, Instant::ZERO);
             entry.set(Timer::Repeat, Instant::ZERO);
@@ -115,11 +111,11 @@ impl<O: Octets> Context<'_, O> {
     /// A re-INVITE had no final response, or its flow failed.
     pub(in crate::ua) fn reinvite_failed(&mut self, dialog: Handle, id: TransactionId, status: u16) {
         let Some(entry) = self.dialogs.get(dialog) else { return };
-        if entry.invite != id {
+        let (call, ending) = (entry.call, entry.state() == dialog::State::Terminating);
+        if self.calls.get(call).is_none_or(|entry| entry.exchanged != id) {
             return;
         }
-        let (call, ending) = (entry.call, entry.state() == dialog::State::Terminating);
-        self.finish_reinvite(dialog, call);
+        self.finish_reinvite(call);
         if !ending {
             self.tell_reinvited(call, status);
             // No response at all means that the peer is gone (§12.2.1.2).
@@ -139,7 +135,7 @@ impl<O: Octets> Context<'_, O> {
         let wait = self.core.random.below(190);
         let is_callee = self.dialogs.get(dialog).is_some_and(Dialog::is_callee);
         let units = if is_callee { wait } else { wait.saturating_add(211) };
-        self.finish_reinvite(dialog, call);
+        self.finish_reinvite(call);
         if let Some(entry) = self.calls.get_mut(call) {
             let wait = Duration::from_millis(u64::from(units.saturating_mul(10).max(1)));
             entry.set(Timer::Retry, self.now + wait);
@@ -159,7 +155,7 @@ impl<O: Octets> Context<'_, O> {
         let offers = !Kept::new(self.transactions.octets.get(old)).body().is_empty();
         self.transactions.octets.release(old);
         if let Some(id) = sent {
-            self.reinvite_sent(dialog, call, id, offers);
+            self.reinvite_sent(call, id, offers);
             if let Some(entry) = self.calls.get_mut(call) {
                 entry.retried = true;
             }
@@ -184,12 +180,12 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn reinvite_limit(&mut self, call: Handle) {
         let Some(entry) = self.calls.get_mut(call) else { return };
         let (dialog, status) = (entry.dialog, if entry.expires { 487 } else { 480 });
-        let Some(invite) = self.dialogs.get(dialog).map(|entry| entry.invite) else { return };
+        let invite = entry.exchanged;
         match entry.exchange {
             Exchange::Ours if self.transactions.state(invite) == Some(transaction::State::Parked) => {
                 // Nobody has seen it.
                 self.transactions.abandon(invite);
-                self.finish_reinvite(dialog, call);
+                self.finish_reinvite(call);
                 self.tell_reinvited(call, 408);
             }
             Exchange::Ours => {

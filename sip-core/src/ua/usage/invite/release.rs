@@ -5,9 +5,9 @@ use super::{CallEntry, InviteTransaction};
 use crate::dialog;
 use crate::memory::{Entry, Handle, Octets};
 use crate::role::Received;
+use crate::transaction::TransactionId;
 use crate::ua::context::{Context, RESERVED_TRANSACTIONS, TELL};
 use crate::ua::event::{Call, Cause, Event};
-use crate::ua::usage::UsageId;
 
 impl<O: Octets> Context<'_, O> {
     /// Ends a call by a message: its entry is free, the event is the message's.
@@ -45,13 +45,15 @@ impl<O: Octets> Context<'_, O> {
         entry.release(self.transactions.octets);
         entry.timers = CallEntry::ZERO.timers;
         let mut dialog = core::mem::replace(&mut entry.dialog, Handle::NONE);
-        let invite = entry.invite;
-        let chosen = self.dialogs.get(dialog).filter(|entry| entry.state() != dialog::State::Early);
-        if let Some(late) = chosen.map(|entry| UsageId::Invite(InviteTransaction::LateFork(entry.key().bucket_bits())))
-            && self.transactions.is_client(invite)
-        {
-            // What the peer still sends of its 2xx is acknowledged, and no more.
-            self.transactions.set_user(invite, late.new_user());
+        let (invite, exchanged) = (entry.invite, core::mem::take(&mut entry.exchanged));
+        if let Some(chosen) = self.dialogs.get(dialog).filter(|entry| entry.state() != dialog::State::Early) {
+            let bits = chosen.key().bucket_bits();
+            self.leave_invite(invite, bits);
+            self.leave_invite(exchanged, bits);
+        }
+        let layer = &mut self.transactions;
+        if layer.is_server(exchanged) && !layer.has_final(exchanged) {
+            layer.finish(self.now, exchanged, 487);
         }
         while let Some(entry) = self.dialogs.get(dialog) {
             let next = entry.next;
@@ -66,18 +68,21 @@ impl<O: Octets> Context<'_, O> {
         self.schedule_call(call);
     }
 
-    /// Frees a dialog. An INVITE of the peer that waits in it is answered 487, one of ours is left to end by itself.
+    /// Leaves an INVITE of ours to end by itself: a 2xx of the dialog with these bits is still acknowledged, and no more.
+    fn leave_invite(&mut self, invite: TransactionId, bits: u32) {
+        if self.transactions.is_client(invite) {
+            let sixty_four_t1 = self.sixty_four_t1();
+            self.transactions.set_user(invite, InviteTransaction::LateFork(bits).new_user());
+            self.transactions.timer_c(self.now, invite, sixty_four_t1);
+        }
+    }
+
+    /// Frees a dialog.
     pub(in crate::ua) fn drop_dialog(&mut self, handle: Handle) {
         let Some(entry) = self.dialogs.get(handle) else { return };
-        let (invite, bits) = (entry.invite, entry.key().bucket_bits());
-        let patience = self.sixty_four_t1();
-        let layer = &mut self.transactions;
-        if layer.is_client(invite) {
-            // A 2xx is still acknowledged.
-            layer.set_user(invite, InviteTransaction::LateFork(bits).new_user());
-            layer.timer_c(self.now, invite, patience);
-        } else if layer.is_server(invite) && !layer.has_final(invite) {
-            layer.finish(self.now, invite, 487);
+        if entry.call.is_none() {
+            let (invite, bits) = (entry.ack_of, entry.key().bucket_bits());
+            self.leave_invite(invite, bits);
         }
         let table = &mut self.dialogs;
         table.unlink_key(handle, 0);

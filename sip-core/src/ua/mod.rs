@@ -29,7 +29,7 @@ pub use usage::registration::{RegistrationEntry, RegistrationInfo, RegistrationS
 
 use crate::dialog::Dialog;
 use crate::error::{ConfigError, Error};
-use crate::locate::{self, Question};
+use crate::locate;
 use crate::log;
 use crate::memory::{Handle, Octets, TableRef};
 use crate::message::{Header, Malformed, Message, Method};

@@ -144,7 +144,7 @@ impl<'a> Attribute<'a> {
 }
 
 /// A time in milliseconds, 1 to 65,535.
-fn milliseconds(value: &[u8]) -> Result<u16, SdpError> {
+pub(super) fn milliseconds(value: &[u8]) -> Result<u16, SdpError> {
     number_u16(trim(value)).and_then(|time| if time == 0 { Err(SdpError::Number) } else { Ok(time) })
 }
 

@@ -1,12 +1,13 @@
 //! One media: an `m=` line and the lines that belong to it (RFC 8866 §5.14).
 
 use super::SdpError;
-use super::attribute::{Attribute, Attributes, Direction, Typed};
+use super::attribute::{Attributes, Direction, milliseconds};
 use super::codec::{Fmtp, RtpMap, static_codec};
 use super::connection::{Connection, Rtcp};
 use super::crypto::Crypto;
 use super::line::{Lines, cut, field, is_proto, is_token, number_u16, payload_type};
 use super::session::Bandwidth;
+use crate::message::scan::trim;
 
 /// The most formats that an `m=` line may have: as many as RTP has payload types.
 pub const MAX_FORMATS: usize = 128;
@@ -162,14 +163,14 @@ impl<'a> Media<'a> {
         self.lines.of(kind)
     }
 
-    /// The attributes of this name that are well-formed.
-    fn typed(&self, name: &'static [u8]) -> impl Iterator<Item = Typed<'a>> + use<'a> {
-        self.attributes().filter(move |one| one.name == name).filter_map(|one| one.typed().ok())
+    /// The values of the attributes of this name.
+    fn values(&self, name: &'static [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.attributes().filter(move |one| one.name == name).map(|one| one.value.unwrap_or_default())
     }
 
     /// Every `a=rtpmap`, in order (RFC 8866 §6.6); malformed ones are left out.
     pub fn rtpmaps(&self) -> impl Iterator<Item = RtpMap<'a>> + use<'a> {
-        self.typed(b"rtpmap").filter_map(|one| if let Typed::RtpMap(map) = one { Some(map) } else { None })
+        self.values(b"rtpmap").filter_map(|value| RtpMap::parse(value).ok())
     }
 
     /// What a payload type stands for: its `a=rtpmap`, else its static meaning (RFC 3551 §6).
@@ -180,7 +181,7 @@ impl<'a> Media<'a> {
 
     /// Every `a=fmtp`, in order (RFC 8866 §6.15); malformed ones are left out.
     pub fn fmtps(&self) -> impl Iterator<Item = Fmtp<'a>> + use<'a> {
-        self.typed(b"fmtp").filter_map(|one| if let Typed::Fmtp(fmtp) = one { Some(fmtp) } else { None })
+        self.values(b"fmtp").filter_map(|value| Fmtp::parse(value).ok())
     }
 
     /// The first `a=fmtp` of a payload type.
@@ -192,13 +193,13 @@ impl<'a> Media<'a> {
     /// How much media a packet has, in milliseconds (RFC 8866 §6.4); `None` when it is not said or malformed.
     #[must_use]
     pub fn ptime(&self) -> Option<u16> {
-        self.typed(b"ptime").find_map(|one| if let Typed::Ptime(time) = one { Some(time) } else { None })
+        self.values(b"ptime").find_map(|value| milliseconds(value).ok())
     }
 
     /// How much media a packet has at most, in milliseconds (RFC 8866 §6.5); `None` when it is not said or malformed.
     #[must_use]
     pub fn max_ptime(&self) -> Option<u16> {
-        self.typed(b"maxptime").find_map(|one| if let Typed::MaxPtime(time) = one { Some(time) } else { None })
+        self.values(b"maxptime").find_map(|value| milliseconds(value).ok())
     }
 
     /// Whether RTP and RTCP share one port (RFC 5761 §5.1.1).
@@ -210,19 +211,18 @@ impl<'a> Media<'a> {
     /// Where RTCP goes, when it is said (RFC 3605 §2.1); `None` when it is not or malformed.
     #[must_use]
     pub fn rtcp(&self) -> Option<Rtcp<'a>> {
-        self.typed(b"rtcp").find_map(|one| if let Typed::Rtcp(rtcp) = one { Some(rtcp) } else { None })
+        self.values(b"rtcp").find_map(|value| Rtcp::parse(value).ok())
     }
 
     /// Every `a=crypto`, most wanted first (RFC 4568 §5.1.1); a malformed one is an `Err`.
     pub fn cryptos(&self) -> impl Iterator<Item = Result<Crypto<'a>, SdpError>> + use<'a> {
-        let crypto = |one: Attribute<'a>| Crypto::parse(one.value.unwrap_or_default());
-        self.attributes().filter(|one| one.name == b"crypto").map(crypto)
+        self.values(b"crypto").map(Crypto::parse)
     }
 
     /// The identification of the media (RFC 5888 §4).
     #[must_use]
     pub fn mid(&self) -> Option<&'a [u8]> {
-        self.typed(b"mid").find_map(|one| if let Typed::Mid(mid) = one { Some(mid) } else { None })
+        self.values(b"mid").map(trim).find(|mid| is_token(mid))
     }
 }
 

@@ -98,6 +98,14 @@ impl Token {
     pub fn new(bits: u64) -> Self {
         let mut text = [0; 16];
         let mut rest = bits;
+        if cfg!(not(target_pointer_width = "64")) {
+            for place in text.iter_mut().rev() {
+                let digit = rest as u8 & 15;
+                *place = digit.wrapping_add(if digit < 10 { b'0' } else { b'a' - 10 });
+                rest >>= 4;
+            }
+            return Self(text);
+        }
         for place in text.as_chunks_mut().0.iter_mut().rev() {
             *place = spell(rest as u16).to_be_bytes();
             rest >>= 16;
@@ -179,6 +187,9 @@ impl KeyHasher {
     /// Adds the length and the octets, eight at a time.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn take(&mut self, octets: &[u8], ignore_case: bool) {
+        if cfg!(not(target_pointer_width = "64")) {
+            return self.take_by_octets(octets, ignore_case);
+        }
         let case = |word| if ignore_case { lower_case(word) } else { word };
         self.word(octets.len() as u64);
         let (words, tail) = octets.as_chunks();
@@ -192,6 +203,22 @@ impl KeyHasher {
                 None => tail.iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet)),
             };
             self.word(case(last));
+        }
+    }
+
+    /// The same in less code.
+    fn take_by_octets(&mut self, octets: &[u8], ignore_case: bool) {
+        self.word(octets.len() as u64);
+        let mut rest = octets;
+        while let Some((octets, behind)) = rest.split_at_checked(rest.len().min(8))
+            && !octets.is_empty()
+        {
+            let mut word: u64 = 0;
+            for octet in octets.iter().rev() {
+                word = word << 8 | u64::from(if ignore_case { octet.to_ascii_lowercase() } else { *octet });
+            }
+            self.word(word);
+            rest = behind;
         }
     }
 

@@ -82,17 +82,17 @@ impl<const N: usize> Pool<N> {
         }
         let full = Capacity::octets(len);
         let length = u16::try_from(len).map_err(|_| full)?;
-        let start = self.tail.saturating_add(HEADER);
-        let end = start.saturating_add(len);
-        let taken = len.saturating_add(HEADER);
+        // No sum wraps: the pool has fewer than 2³¹ octets, and a block 65,535 at most.
+        let start = self.tail.wrapping_add(HEADER);
+        let taken = len.wrapping_add(HEADER);
         let floor = if reserved { 0 } else { self.reserved };
         // The octets lie in one piece before the slot, and what is free in all leaves the reserve.
-        let needed = end.max(self.live.saturating_add(taken).saturating_add(floor));
-        if needed.saturating_add(self.slot_cost()) > self.table() {
+        let needed = self.tail.max(self.live.wrapping_add(floor)).wrapping_add(taken);
+        if needed.wrapping_add(self.slot_cost()) > self.table() {
             return Err(full);
         }
         let number = if self.free_slot == 0 {
-            self.table = self.table.saturating_add(SLOT);
+            self.table = self.table.wrapping_add(SLOT);
             (self.table / SLOT) as u32
         } else {
             let number = self.free_slot;
@@ -100,12 +100,12 @@ impl<const N: usize> Pool<N> {
             self.free_slot = next & !FREE;
             number
         };
-        self.set_slot(number, u32::try_from(start).map_err(|_| full)?, length);
+        self.set_slot(number, start as u32, length);
         write(&mut self.octets, self.tail, number, length);
-        self.last = self.tail.saturating_add(1);
-        self.tail = end;
-        self.blocks = self.blocks.saturating_add(1);
-        self.live = self.live.saturating_add(taken);
+        self.last = self.tail.wrapping_add(1);
+        self.tail = start.wrapping_add(len);
+        self.blocks = self.blocks.wrapping_add(1);
+        self.live = self.live.wrapping_add(taken);
         Ok(Block::from_number(number))
     }
 
@@ -115,19 +115,17 @@ impl<const N: usize> Pool<N> {
         self.last = 0;
         while from < self.tail {
             let Some((number, held)) = read(&self.octets, from) else { break };
-            let held = HEADER.saturating_add(usize::from(held));
-            let live = if number == 0 { None } else { self.place(Block::from_number(number)) };
-            if let Some((_, len)) = live {
-                let kept = HEADER.saturating_add(len);
-                move_down(&mut self.octets, from, from.saturating_add(kept), to);
+            // Of a block that was given back the number is zero, which no block has.
+            if let Some((_, len)) = self.place(Block::from_number(number)) {
+                let kept = HEADER.wrapping_add(len);
+                move_down(&mut self.octets, from, from.wrapping_add(kept), to);
                 // A truncated block gives up its rest here.
-                let length = u16::try_from(len).unwrap_or(u16::MAX);
-                write(&mut self.octets, to, number, length);
-                self.set_slot(number, u32::try_from(to.saturating_add(HEADER)).unwrap_or(FREE), length);
-                self.last = to.saturating_add(1);
-                to = to.saturating_add(kept);
+                write(&mut self.octets, to, number, len as u16);
+                self.set_slot(number, to.wrapping_add(HEADER) as u32, len as u16);
+                self.last = to.wrapping_add(1);
+                to = to.wrapping_add(kept);
             }
-            from = from.saturating_add(held);
+            from = from.wrapping_add(HEADER).wrapping_add(usize::from(held));
         }
         self.tail = to;
         while self.table > 0 && read(&self.octets, self.table()).is_some_and(|(place, _)| place & FREE != 0) {
@@ -167,7 +165,7 @@ impl KeptBlocks for PoolBlocks<'_> {
         let place = || {
             let (place, len) = read(self.table, slot_at(self.table.len(), block.number())?)?;
             let start = place as usize;
-            self.front.get(start..start.saturating_add(usize::from(len)))
+            self.front.get(start..start.wrapping_add(usize::from(len)))
         };
         place().unwrap_or(&[])
     }
@@ -208,21 +206,19 @@ impl<const N: usize> Octets for Pool<N> {
     }
 
     fn get(&self, block: Block) -> &[u8] {
-        let octets = self.place(block).and_then(|(start, len)| self.octets.get(start..start.saturating_add(len)));
+        let octets = self.place(block).and_then(|(start, len)| self.octets.get(start..start.wrapping_add(len)));
         octets.unwrap_or(&[])
     }
 
     fn get_mut(&mut self, block: Block) -> &mut [u8] {
         let Some((start, len)) = self.place(block) else { return &mut [] };
-        self.octets.get_mut(start..start.saturating_add(len)).unwrap_or_default()
+        self.octets.get_mut(start..start.wrapping_add(len)).unwrap_or_default()
     }
 
     fn truncate(&mut self, block: Block, len: usize) {
         let Some((start, old)) = self.place(block) else { return };
-        if let Some(cut) = old.checked_sub(len)
-            && let (Ok(place), Ok(length)) = (u32::try_from(start), u16::try_from(len))
-        {
-            self.set_slot(block.number(), place, length);
+        if let Some(cut) = old.checked_sub(len) {
+            self.set_slot(block.number(), start as u32, len as u16);
             self.live = self.live.saturating_sub(cut);
         }
     }

@@ -40,9 +40,9 @@ impl Hex {
     }
 }
 
-/// The hash of the parts with colons between them.
+/// The hash of the parts that there are with colons between them.
 #[inline(never)]
-fn hash(base: Algorithm, parts: &[&[u8]]) -> Hex {
+fn hash(base: Algorithm, parts: &[Option<&[u8]>]) -> Hex {
     match base {
         Algorithm::Md5 => {
             let mut hasher = Md5::new();
@@ -66,12 +66,12 @@ fn hash(base: Algorithm, parts: &[&[u8]]) -> Hex {
     }
 }
 
-pub(super) fn join(parts: &[&[u8]], update: &mut dyn FnMut(&[u8])) {
-    for (place, part) in parts.iter().enumerate() {
-        if place > 0 {
-            update(b":");
-        }
+pub(super) fn join(parts: &[Option<&[u8]>], update: &mut dyn FnMut(&[u8])) {
+    let mut colon: &[u8] = b"";
+    for part in parts.iter().flatten() {
+        update(colon);
         update(part);
+        colon = b":";
     }
 }
 
@@ -126,23 +126,28 @@ pub fn response(inputs: &Inputs<'_>) -> Option<Hex> {
     }
     let base = inputs.algorithm.base();
     let mut ha1 = match (inputs.secret, base) {
-        (Secret::Password(password), _) => hash(base, &[inputs.username, inputs.realm, password]),
+        (Secret::Password(password), _) => hash(base, &[Some(inputs.username), Some(inputs.realm), Some(password)]),
         (Secret::Md5(ha1), Algorithm::Md5) => Hex::new(&ha1),
         (Secret::Sha256(ha1), Algorithm::Sha256) | (Secret::Sha512_256(ha1), Algorithm::Sha512_256) => Hex::new(&ha1),
         _ => return None,
     };
     if inputs.algorithm.is_session() {
-        ha1 = hash(base, &[ha1.as_bytes(), inputs.nonce, inputs.cnonce]);
+        ha1 = hash(base, &[Some(ha1.as_bytes()), Some(inputs.nonce), Some(inputs.cnonce)]);
     }
-    let body = inputs.body.map(|body| hash(base, &[body]));
-    let (qop, ha2) = match &body {
-        Some(body) => (Qop::AuthInt, hash(base, &[inputs.method, inputs.uri, body.as_bytes()])),
-        None => (Qop::Auth, hash(base, &[inputs.method, inputs.uri])),
-    };
-    let qop = qop.as_bytes();
-    Some(match inputs.nc {
-        Some(nc) => hash(base, &[ha1.as_bytes(), inputs.nonce, nc, inputs.cnonce, qop, ha2.as_bytes()]),
-        // RFC 7616 §3.4.1 without qop: the answer of RFC 2069.
-        None => hash(base, &[ha1.as_bytes(), inputs.nonce, ha2.as_bytes()]),
-    })
+    let body = inputs.body.map(|body| hash(base, &[Some(body)]));
+    let ha2 = hash(base, &[Some(inputs.method), Some(inputs.uri), body.as_ref().map(Hex::as_bytes)]);
+    let qop = if body.is_some() { Qop::AuthInt } else { Qop::Auth };
+    // RFC 7616 §3.4.1 without qop: the answer of RFC 2069.
+    let with_qop = |part| inputs.nc.map(|_| part);
+    Some(hash(
+        base,
+        &[
+            Some(ha1.as_bytes()),
+            Some(inputs.nonce),
+            inputs.nc,
+            with_qop(inputs.cnonce),
+            with_qop(qop.as_bytes()),
+            Some(ha2.as_bytes()),
+        ],
+    ))
 }

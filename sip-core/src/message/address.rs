@@ -31,10 +31,8 @@ impl<'a> NameAddr<'a> {
     /// # Errors
     /// When it isn't one, or when a comma follows.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        match Self::read(value, 0) {
-            Ok((address, end)) if end == value.len() => Ok(address),
-            _ => Err(ParseError::Address),
-        }
+        let mut address = Self::EMPTY;
+        if address.fill(value, 0) == Some(value.len()) { Ok(address) } else { Err(ParseError::Address) }
     }
 
     /// The value as it is written, without white space at its ends.

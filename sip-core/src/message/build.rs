@@ -250,7 +250,8 @@ pub fn resend(w: &mut Writer<'_>, request: &Kept<'_>, edit: &Resend<'_>, extra: 
         match name {
             HeaderName::Via if top => {
                 top = false;
-                if let Ok((via, end)) = Via::read(value, 0) {
+                let mut via = Via::EMPTY;
+                if let Some(end) = via.fill(value, 0) {
                     branched_via(w, &via, edit.branch);
                     w.raw(value.get(end..).unwrap_or_default());
                     w.end();

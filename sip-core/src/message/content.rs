@@ -6,7 +6,7 @@ use super::header::HeaderName;
 use super::list::Values;
 use super::params::Params;
 use super::parse::Message;
-use super::scan::{alike, decimal, slice};
+use super::scan::{alike, decimal_u32, slice};
 use super::value::Worded;
 
 /// What a body is for, and whether it has to be understood: Content-Disposition (RFC 3261 §20.11).
@@ -45,7 +45,7 @@ impl<'a> Disposition<'a> {
 /// The two numbers of a MIME-Version.
 fn version(value: &[u8]) -> Option<(u8, u8)> {
     let dot = value.iter().position(|octet| *octet == b'.')?;
-    let number = |digits| decimal(digits).and_then(|number| u8::try_from(number).ok());
+    let number = |digits| decimal_u32(digits).and_then(|number| u8::try_from(number).ok());
     Some((number(slice(value, 0, dot))?, number(slice(value, dot.wrapping_add(1), value.len()))?))
 }
 

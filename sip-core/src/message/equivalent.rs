@@ -1,7 +1,7 @@
 //! Whether two URIs are the same one (RFC 3261 §19.1.4).
 
 use super::escape::Unescaped;
-use super::uri::Uri;
+use super::uri::{Uri, UriParams};
 
 impl Uri<'_> {
     /// Whether two URIs are equivalent (RFC 3261 §19.1.4). Schemes other than SIP and SIPS are compared by octets.
@@ -15,9 +15,9 @@ impl Uri<'_> {
             && same_optional(self.password(), other.password())
             && self.host().same(other.host())
             && self.port() == other.port()
-            && params_match(self, other)
-            && params_match(other, self)
-            && headers_match(self, other)
+            && (self.raw_params() == other.raw_params() || match_both(&self.params(), &other.params(), true))
+            && (self.headers() == other.headers()
+                || match_both(&self.header_components(), &other.header_components(), false))
     }
 }
 
@@ -41,41 +41,28 @@ impl Uri<'_> {
 /// It bounds the work that a stranger's URI can cause.
 const COMPARED: usize = 64;
 
-/// Whether each parameter of `one` is as `other` wants it: equal where both have it, and one that counts
-/// for the comparison in both or neither (RFC 3261 §19.1.4).
-fn params_match(one: &Uri<'_>, other: &Uri<'_>) -> bool {
-    if one.raw_params() == other.raw_params() {
-        return true;
-    }
-    if one.params().nth(COMPARED).is_some() {
-        return false;
-    }
-    one.params().all(|param| match other.params().find(|found| same(found.name, param.name, true)) {
-        Some(found) => same(found.value.unwrap_or_default(), param.value.unwrap_or_default(), true),
-        None => {
-            ![&b"user"[..], b"ttl", b"method", b"maddr", b"transport"].iter().any(|name| same(param.name, name, true))
-        }
+/// Whether the parameters of two URIs, or their headers, agree (RFC 3261 §19.1.4).
+fn match_both(one: &UriParams<'_>, other: &UriParams<'_>, params: bool) -> bool {
+    let few = |list: &UriParams<'_>| list.clone().nth(COMPARED).is_none();
+    few(one) && few(other) && contains(one, other, params) && contains(other, one, params)
+}
+
+/// Whether each of `wanted` is in `list` with the same value; the order does not count. A parameter may be missing when it does
+/// not count for the comparison (RFC 3261 §19.1.4).
+fn contains(list: &UriParams<'_>, wanted: &UriParams<'_>, params: bool) -> bool {
+    wanted.clone().all(|wanted| {
+        let mut missing = params;
+        let found = list.clone().any(|found| {
+            let named = same(found.name, wanted.name, true);
+            missing &= !named;
+            named && same(found.value.unwrap_or_default(), wanted.value.unwrap_or_default(), params)
+        });
+        found || missing && !COUNTING.iter().any(|name| same(wanted.name, name, true))
     })
 }
 
-/// Whether each header of one URI is in the other; the order does not count (RFC 3261 §19.1.4).
-fn headers_match(one: &Uri<'_>, other: &Uri<'_>) -> bool {
-    if one.headers() == other.headers() {
-        return true;
-    }
-    if one.header_components().nth(COMPARED).is_some() || other.header_components().nth(COMPARED).is_some() {
-        return false;
-    }
-    let within = |one: &Uri<'_>, other: &Uri<'_>| {
-        one.header_components().all(|header| {
-            other.header_components().any(|found| {
-                same(found.name, header.name, true)
-                    && same(found.value.unwrap_or_default(), header.value.unwrap_or_default(), false)
-            })
-        })
-    };
-    within(one, other) && within(other, one)
-}
+/// Parameters that are in both URIs or in neither.
+const COUNTING: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
 
 fn same_optional(one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
     match (one, other) {

@@ -1,5 +1,7 @@
 //! What can be wrong with a message.
 
+use super::phrase::reason_phrase;
+
 /// Why octets are not a message, or not the part of one that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -104,42 +106,69 @@ impl ParseError {
         }
     }
 
-    /// The reason phrase for the answer, which names the fault (RFC 3261 §21.4.1).
+    /// The reason phrase for the answer; without the feature `phrases` that of its class, which does not tell what is wrong.
     #[must_use]
     pub const fn reason(self) -> &'static str {
-        match self {
-            Self::TooLarge => "Message Too Large",
-            Self::Truncated => "Missing Empty Line",
-            Self::LineEnd => "Bad Line End",
-            Self::StartLine => "Bad Start Line",
-            Self::StatusCode => "Bad Status Code",
-            Self::Version => "Version Not Supported",
-            Self::RequestUri => "Bad Request-URI",
-            Self::HeaderName => "Bad Header Line",
-            Self::Via => "Bad Via",
-            Self::From => "Bad From",
-            Self::To => "Bad To",
-            Self::CallId => "Bad Call-ID",
-            Self::CSeq => "Bad CSeq",
-            Self::ContentLength => "Bad Content-Length",
-            Self::Body => "Body Shorter Than Content-Length",
-            Self::Address => "Bad Address",
-            Self::Uri => "Bad URI",
-            Self::Method => "Bad Method",
-            Self::Number => "Bad Number",
-            Self::Auth => "Bad Credentials",
-            Self::Value => "Bad Header Value",
-            Self::MissingVia => "Missing Via",
-            Self::MissingFrom => "Missing From",
-            Self::MissingTo => "Missing To",
-            Self::MissingCallId => "Missing Call-ID",
-            Self::MissingCSeq => "Missing CSeq",
-            Self::DoubledFrom => "More Than One From",
-            Self::DoubledTo => "More Than One To",
-            Self::DoubledCallId => "More Than One Call-ID",
-            Self::DoubledCSeq => "More Than One CSeq",
-            Self::ConflictingContentLength => "Conflicting Content-Length",
-            Self::CSeqMethod => "CSeq Method Mismatch",
-        }
+        if cfg!(feature = "phrases") { self.as_str() } else { reason_phrase(self.status()) }
     }
+
+    /// What is wrong, in a few words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        let (mut lengths, mut reasons) = (LENGTHS, REASONS);
+        while let [(error, length), more @ ..] = lengths
+            && let Some((reason, behind)) = reasons.split_at_checked(*length as usize)
+        {
+            if *error as u8 == self as u8 {
+                return reason;
+            }
+            (lengths, reasons) = (more, behind);
+        }
+        ""
+    }
+}
+
+macro_rules! reasons {
+    ($($error:ident $reason:literal;)*) => {
+        /// One behind the other.
+        const REASONS: &str = concat!($($reason),*);
+
+        /// Each error and the length of its reason.
+        const LENGTHS: &[(ParseError, u8)] = &[$((ParseError::$error, $reason.len() as u8)),*];
+    };
+}
+
+reasons! {
+    TooLarge "Message Too Large";
+    Truncated "Missing Empty Line";
+    LineEnd "Bad Line End";
+    StartLine "Bad Start Line";
+    StatusCode "Bad Status Code";
+    Version "Version Not Supported";
+    RequestUri "Bad Request-URI";
+    HeaderName "Bad Header Line";
+    Via "Bad Via";
+    From "Bad From";
+    To "Bad To";
+    CallId "Bad Call-ID";
+    CSeq "Bad CSeq";
+    ContentLength "Bad Content-Length";
+    Body "Body Shorter Than Content-Length";
+    Address "Bad Address";
+    Uri "Bad URI";
+    Method "Bad Method";
+    Number "Bad Number";
+    Auth "Bad Credentials";
+    Value "Bad Header Value";
+    MissingVia "Missing Via";
+    MissingFrom "Missing From";
+    MissingTo "Missing To";
+    MissingCallId "Missing Call-ID";
+    MissingCSeq "Missing CSeq";
+    DoubledFrom "More Than One From";
+    DoubledTo "More Than One To";
+    DoubledCallId "More Than One Call-ID";
+    DoubledCSeq "More Than One CSeq";
+    ConflictingContentLength "Conflicting Content-Length";
+    CSeqMethod "CSeq Method Mismatch";
 }

@@ -371,7 +371,8 @@ impl<'a> ForwardResponse<'a> {
     #[must_use]
     pub fn remaining_via(&self) -> Option<Result<Via<'a>, ParseError>> {
         let (row, at) = self.remaining()?;
-        Some(Via::read(row, at).map(|(via, _)| via))
+        let mut via = Via::EMPTY;
+        Some(via.fill(row, at).map(|_| via).ok_or(Via::ERROR))
     }
 
     /// The row in which the remaining Via stands, and where.

@@ -67,7 +67,9 @@ impl<'a> Kept<'a> {
     /// The branch of the topmost Via.
     #[must_use]
     pub fn branch(&self) -> Option<&'a [u8]> {
-        Via::read(self.header(HeaderName::Via), 0).ok()?.0.branch()
+        let mut via = Via::EMPTY;
+        via.fill(self.header(HeaderName::Via), 0)?;
+        via.branch()
     }
 
     /// The number in CSeq.

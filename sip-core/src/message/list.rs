@@ -16,13 +16,6 @@ pub(crate) trait Element<'a>: Sized {
     /// Takes the place of an empty value, reading the element that begins at `at`; gives the place of the comma or end that
     /// follows it. When it can't be read, what stands here then means nothing.
     fn fill(&mut self, bytes: &'a [u8], at: usize) -> Option<usize>;
-
-    /// Reads the element that begins at `at`; gives it and the place of the comma or end that follows it.
-    fn read(bytes: &'a [u8], at: usize) -> Result<(Self, usize), ParseError> {
-        let mut element = Self::EMPTY;
-        let end = element.fill(bytes, at).ok_or(Self::ERROR)?;
-        Ok((element, end))
-    }
 }
 
 /// The rows of a message: those in its table, then those that did not fit in it.

@@ -112,7 +112,9 @@ impl<'a> Malformed<'a> {
     /// The first Via, when it can be read.
     #[must_use]
     pub fn top_via(&self) -> Option<Via<'a>> {
-        Via::read(self.vias().next()?, 0).ok().map(|(via, _)| via)
+        let mut via = Via::EMPTY;
+        via.fill(self.vias().next()?, 0)?;
+        Some(via)
     }
 
     /// The value of From, if it can be read.

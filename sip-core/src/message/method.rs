@@ -1,11 +1,12 @@
 //! Request methods (RFC 3261 §7.1 and its extensions).
 
 use super::scan::{TOKEN, WIDE, run};
+use core::hash::{Hash, Hasher};
 
 macro_rules! methods {
     ($($(#[$doc:meta])* $variant:ident $name:literal;)*) => {
         /// A request method; names are case-sensitive.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[non_exhaustive]
         pub enum Method<'a> {
@@ -95,6 +96,22 @@ methods! {
     Refer b"REFER";
     /// PUBLISH (RFC 3903).
     Publish b"PUBLISH";
+}
+
+/// By code first, so that to compare with a known method is to compare a number.
+impl PartialEq for Method<'_> {
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        self.code() == other.code() && (self.code() != 0 || self.as_bytes() == other.as_bytes())
+    }
+}
+
+impl Eq for Method<'_> {}
+
+impl Hash for Method<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
 }
 
 impl<'a> Method<'a> {

@@ -6,7 +6,7 @@ use super::header::{Header, HeaderName, Row, pass_over, row};
 use super::list::{Element, Headers, Named, Rows, Selected, Values};
 use super::malformed::Malformed;
 use super::method::Method;
-use super::scan::{any, decimal, line, number, peek, skip_lws, slice};
+use super::scan::{any, decimal_u32, line, number, peek, skip_lws, slice};
 use super::start_line;
 use super::uri::{Parts, Uri};
 use super::via::Via;
@@ -209,8 +209,8 @@ impl Core {
             CALL_ID => ParseError::DoubledCallId,
             CSEQ => ParseError::DoubledCSeq,
             CONTENT_LENGTH => {
-                let first = self.row(CONTENT_LENGTH).and_then(|first| decimal(first.value_in(bytes)));
-                match (first, decimal(row.value_in(bytes))) {
+                let first = self.row(CONTENT_LENGTH).and_then(|first| decimal_u32(first.value_in(bytes)));
+                match (first, decimal_u32(row.value_in(bytes))) {
                     (Some(one), Some(other)) if one == other => return,
                     // RFC 4475 §3.3.9: two different lengths are no length.
                     (Some(_), Some(_)) => ParseError::ConflictingContentLength,
@@ -298,7 +298,7 @@ impl<'a> Message<'a> {
             return Err((core.missing(), head));
         }
         if let Some(row) = core.row(CONTENT_LENGTH) {
-            let length = decimal(row.value_in(bytes)).and_then(|length| usize::try_from(length).ok());
+            let length = decimal_u32(row.value_in(bytes)).and_then(|length| usize::try_from(length).ok());
             let body = length.and_then(|length| bytes.get(..head.checked_add(length)?));
             self.bytes = body.ok_or((ParseError::Body, bytes.len()))?;
         }
@@ -339,7 +339,7 @@ impl<'a> Message<'a> {
             self.cseq = cseq;
         }
         match core.row(CONTENT_LENGTH) {
-            Some(row) if decimal(row.value_in(bytes)).is_none() => fail(ParseError::ContentLength, row),
+            Some(row) if decimal_u32(row.value_in(bytes)).is_none() => fail(ParseError::ContentLength, row),
             _ => Ok(()),
         }
     }

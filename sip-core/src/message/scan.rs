@@ -290,7 +290,15 @@ pub(crate) fn number(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn decimal_u32(digits: &[u8]) -> Option<u32> {
-    Some(u32::try_from(decimal(digits)?).unwrap_or(u32::MAX))
+    let mut number: u32 = 0;
+    for octet in digits {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.saturating_mul(10).saturating_add(u32::from(digit));
+    }
+    if digits.is_empty() { None } else { Some(number) }
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::method::Method;
-use super::scan::{DIGIT, LWS, TOKEN, WIDE, alike, decimal, is, peek, run, run_of, slice};
+use super::scan::{DIGIT, LWS, TOKEN, WIDE, alike, decimal_u32, is, peek, run, run_of, slice};
 use super::uri::Parts;
 use super::walk::Walk;
 
@@ -40,7 +40,7 @@ pub(crate) fn method_of(line: &[u8]) -> &[u8] {
 pub(crate) fn parse<'a>(line: &'a [u8], uri: &mut Parts) -> Result<StartLine<'a>, ParseError> {
     if WIDE
         && let [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b' ', a, b, c, b' ', reason @ ..] = line
-        && let Some(status @ 100..=699) = decimal(&[*a, *b, *c])
+        && let Some(status @ 100..=699) = decimal_u32(&[*a, *b, *c])
     {
         // The way most write it; any other, and what is wrong, the long way tells.
         return Ok(StartLine::of_status(status, reason));
@@ -49,7 +49,7 @@ pub(crate) fn parse<'a>(line: &'a [u8], uri: &mut Parts) -> Result<StartLine<'a>
 }
 
 impl<'a> StartLine<'a> {
-    const fn of_status(status: u64, reason: &'a [u8]) -> Self {
+    const fn of_status(status: u32, reason: &'a [u8]) -> Self {
         Self { method: Method::Extension(b""), status: status as u16, text: reason }
     }
 }
@@ -67,7 +67,7 @@ fn status_line(line: &[u8]) -> Result<StartLine<'_>, ParseError> {
         _ if end == rest.len() => b"",
         _ => return Err(ParseError::StatusCode),
     };
-    match decimal(slice(rest, 1, end)) {
+    match decimal_u32(slice(rest, 1, end)) {
         Some(status @ 100..=699) if end == 4 => Ok(StartLine::of_status(status, reason)),
         _ => Err(ParseError::StatusCode),
     }

@@ -161,7 +161,7 @@ impl<'a> TryFrom<&'a str> for Message<'a> {
 
 impl Display for ParseError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason())
+        f.write_str(self.as_str())
     }
 }
 

@@ -12,7 +12,7 @@ use super::list::{List, Values};
 use super::method::Method;
 use super::params::Params;
 use super::parse::Message;
-use super::scan::{DIGIT, TOKEN, alike, decimal, decimal_u32, peek, run, run_of, skip_lws, slice};
+use super::scan::{DIGIT, TOKEN, alike, decimal_u32, peek, run, run_of, skip_lws, slice};
 use super::via::Via;
 
 /// A media type: Content-Type or an element of Accept (RFC 3261 §20.15).
@@ -136,7 +136,7 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn max_forwards(&self) -> Option<Result<u8, ParseError>> {
         let value = self.first(HeaderName::MaxForwards.id())?;
-        Some(decimal(value).and_then(|hops| u8::try_from(hops).ok()).ok_or(ParseError::Number))
+        Some(decimal_u32(value).and_then(|hops| u8::try_from(hops).ok()).ok_or(ParseError::Number))
     }
 
     /// Expires in seconds, `u32::MAX` when it is larger; `None` when it is missing or no number

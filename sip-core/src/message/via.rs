@@ -4,7 +4,7 @@ use super::ParseError;
 use super::host::{Host, HostKind, host, port, v4, v6_inside};
 use super::list::Element;
 use super::params::{Params, Place, Places, element_end, read_params};
-use super::scan::{LWS, Span, TOKEN, alike, decimal, is, peek, run, skip_lws, slice, stands};
+use super::scan::{LWS, Span, TOKEN, alike, decimal_u32, is, peek, run, skip_lws, slice, stands};
 use super::walk::Walk;
 use crate::transport::{Address, Transport};
 use core::net::IpAddr;
@@ -45,10 +45,8 @@ impl<'a> Via<'a> {
     /// # Errors
     /// When it isn't one, or when a comma follows.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        match Self::read(value, 0) {
-            Ok((via, end)) if end == value.len() => Ok(via),
-            _ => Err(ParseError::Via),
-        }
+        let mut via = Self::EMPTY;
+        if via.fill(value, 0) == Some(value.len()) { Ok(via) } else { Err(ParseError::Via) }
     }
 
     /// The Via as it is written, without the comma before or behind it.
@@ -228,7 +226,7 @@ impl Via<'_> {
             5 if self.rport_kind == Rport::Absent && param.is(bytes, b"rport") => {
                 self.rport_kind = Rport::Empty;
                 if param.has_value() {
-                    self.rport = u16::try_from(decimal(slice(bytes, param.value, param.end))?).ok()?;
+                    self.rport = u16::try_from(decimal_u32(slice(bytes, param.value, param.end))?).ok()?;
                     self.rport_kind = Rport::Filled;
                 }
             }

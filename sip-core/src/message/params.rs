@@ -1,6 +1,6 @@
 //! Header parameters: `;name`, `;name=value`, `;name="quoted"` (RFC 3261 §25.1 `generic-param`).
 
-use super::scan::{TOKEN, VALUE, alike, peek, skip_lws, slice};
+use super::scan::{TOKEN, VALUE, WIDE, alike, peek, skip_lws, slice};
 use super::walk::Walk;
 
 /// One parameter of a header or URI.
@@ -155,9 +155,18 @@ impl Place {
         self.value < self.end
     }
 
+    /// The same for names of any length.
+    #[inline(never)]
+    fn is_named(&self, bytes: &[u8], name: &[u8]) -> bool {
+        alike(slice(bytes, self.name, self.name_end), name)
+    }
+
     /// Whether it has this name.
     #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) fn is<const N: usize>(self, bytes: &[u8], name: &[u8; N]) -> bool {
+        if !WIDE {
+            return self.is_named(bytes, name);
+        }
         self.name_len() == N
             && bytes
                 .get(self.name..)

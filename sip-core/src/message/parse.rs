@@ -352,6 +352,7 @@ impl<'a> Message<'a> {
 
     /// The body.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn body(&self) -> &'a [u8] {
         slice(self.bytes, self.head_len(), self.bytes.len())
     }

@@ -63,6 +63,7 @@ impl<'a> Via<'a> {
 
     /// The host of `sent-by`.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn host(&self) -> Host<'a> {
         self.host_kind.of(self.host.of(self.raw))
     }
@@ -143,6 +144,7 @@ impl<'a> Via<'a> {
     /// where (RFC 3261 §18.2.1); with `rport` always (RFC 3581 §4), and where the sender has written one itself,
     /// for it would choose whom a response hits.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn needs_received(&self, source: Address) -> bool {
         match source.ip() {
             None => false,
@@ -156,6 +158,7 @@ impl<'a> Via<'a> {
     /// That is the source's address, and its port when the Via asks for it with `rport`, else the port of
     /// sent-by. A `maddr` is ignored: it would let a stranger choose whom the response hits.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn response_address(&self, source: Address) -> Address {
         if self.rport_kind != Rport::Absent {
             return source;

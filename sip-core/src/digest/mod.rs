@@ -1,6 +1,5 @@
 //! Digest authentication (RFC 3261 §22.4, RFC 7616, RFC 8760).
 
-mod algorithm;
 mod client;
 mod md5;
 mod order;
@@ -8,7 +7,7 @@ mod response;
 #[cfg(feature = "sha256")]
 mod server;
 
-pub use algorithm::{Algorithm, Qop};
+pub use crate::message::{Algorithm, Qop};
 pub use client::{Answer, Terms, nonce_count, write_authorization};
 pub use order::NonceOrder;
 pub use response::{Hex, Inputs, Secret, response};

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 #[must_use]
 pub fn ha1_md5(username: &[u8], realm: &[u8], password: &[u8]) -> [u8; 16] {
     let mut hasher = Md5::new();
-    join(&[username, realm, password], &mut |part| hasher.update(part));
+    join(&[Some(username), Some(realm), Some(password)], &mut |part| hasher.update(part));
     hasher.finish()
 }
 
@@ -16,7 +16,7 @@ pub fn ha1_md5(username: &[u8], realm: &[u8], password: &[u8]) -> [u8; 16] {
 #[must_use]
 pub fn ha1_sha256(username: &[u8], realm: &[u8], password: &[u8]) -> [u8; 32] {
     let mut hasher = Sha256::new();
-    join(&[username, realm, password], &mut |part| hasher.update(part));
+    join(&[Some(username), Some(realm), Some(password)], &mut |part| hasher.update(part));
     hasher.finalize().into()
 }
 

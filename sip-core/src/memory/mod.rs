@@ -12,9 +12,9 @@ mod pool;
 mod store;
 mod table;
 
+pub(crate) use crate::message::move_down;
 pub use links::{CHAINS, Entry, Handle, Head, LISTS, Links};
 pub use octets::{Block, KeptBlocks, Octets};
-pub(crate) use pool::move_down;
 pub use pool::{Pool, PoolBlocks};
 pub use store::Store;
 pub use table::{Table, TableRef};

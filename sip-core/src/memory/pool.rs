@@ -9,6 +9,7 @@
 
 use super::octets::{Block, KeptBlocks, Octets};
 use crate::error::Capacity;
+use crate::message::move_down;
 
 /// Before each block: the number of its slot (zero when the block was given back) and its length.
 const HEADER: usize = 6;
@@ -259,36 +260,6 @@ impl<const N: usize> Octets for Pool<N> {
     fn free(&self) -> usize {
         // A free slot between others stays in the table: the next block has it for nothing, no octets can lie there.
         self.table().saturating_sub(self.live)
-    }
-}
-
-/// Moves `from..end` down to `to`. It is the only caller of `copy_within`, which so loses its panics.
-#[inline(never)]
-pub(crate) fn move_down(octets: &mut [u8], from: usize, end: usize, to: usize) {
-    let shift = from.saturating_sub(to);
-    if shift > 0
-        && let Some(window) = octets.get_mut(to..end)
-        && shift <= window.len()
-    {
-        if cfg!(target_pointer_width = "64") {
-            window.copy_within(shift.., 0);
-        } else {
-            by_pieces(window, shift);
-        }
-    }
-}
-
-/// Moves all but the first `shift` octets to the front. Pieces of that length don't overlap, so that they are copied, and a
-/// firmware needs no `memmove`, which takes 600 octets of flash.
-fn by_pieces(window: &mut [u8], shift: usize) {
-    let mut at: usize = 0;
-    while let Some((place, from)) = window.get_mut(at..).and_then(|rest| rest.split_at_mut_checked(shift.max(1)))
-        && !from.is_empty()
-    {
-        for (place, octet) in place.iter_mut().zip(from) {
-            *place = *octet;
-        }
-        at = at.saturating_add(shift.max(1));
     }
 }
 

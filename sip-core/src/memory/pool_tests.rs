@@ -149,16 +149,3 @@ fn no_size_panics() {
     fill::<19>();
     fill::<25>();
 }
-
-#[test]
-fn octets_are_moved_by_pieces_as_in_one() {
-    for length in 0..40_usize {
-        for shift in 1..=length {
-            let mut expected: Vec<u8> = (0..length as u8).collect();
-            let mut moved = expected.clone();
-            expected.copy_within(shift.., 0);
-            by_pieces(&mut moved, shift);
-            assert_eq!(moved[..length - shift], expected[..length - shift], "{length} by {shift}");
-        }
-    }
-}

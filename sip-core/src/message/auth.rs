@@ -1,12 +1,12 @@
 //! Challenges, credentials and Authentication-Info (RFC 3261 §20.6, §20.7, §20.27, §20.28, §20.44; RFC 7616, RFC 8760).
 
 use super::ParseError;
+use super::algorithm::{Algorithm, Qop};
 use super::header::{Header, HeaderName};
 use super::list::Selected;
 use super::parse::Message;
 use super::scan::{TOKEN, VALUE, alike, peek, skip_lws, slice, trim, unquote};
 use super::walk::Walk;
-use crate::digest::{Algorithm, Qop};
 
 /// A challenge of a server or proxy.
 ///

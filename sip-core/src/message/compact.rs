@@ -1,5 +1,6 @@
 //! Compact header names in a message that is written already (RFC 3261 §7.3.3).
 
+use super::copy::move_down;
 use super::header::HeaderName;
 
 /// Gives every header that has a compact form its one-letter name, in place, and tells how long the message then is.
@@ -21,10 +22,10 @@ pub fn compact(message: &mut [u8]) -> usize {
             kept = from.wrapping_add(long);
         }
         from = from.saturating_add(length);
-        to = move_down(message, kept, from, to);
+        to = keep(message, kept, from, to);
     }
     let end = message.len();
-    move_down(message, from, end, to)
+    keep(message, from, end, to)
 }
 
 /// The compact form of the name that begins a row, and how long the name is there.
@@ -35,8 +36,8 @@ fn short_name(row: &[u8]) -> Option<(u8, usize)> {
 }
 
 /// Moves `from..end` down to `to`; where that then ends.
-fn move_down(octets: &mut [u8], from: usize, end: usize, to: usize) -> usize {
-    crate::memory::move_down(octets, from, end, to);
+fn keep(octets: &mut [u8], from: usize, end: usize, to: usize) -> usize {
+    move_down(octets, from, end, to);
     to.saturating_add(end.saturating_sub(from))
 }
 

@@ -48,10 +48,11 @@
 
 use super::ParseError;
 use super::build::sourced_via;
-use super::header::{HeaderName, Row};
+use super::header::HeaderName;
 use super::host::{host, port};
 use super::list::Element;
 use super::parse::Message;
+use super::row::Row;
 use super::scan::{element, line, peek, skip_lws, slice};
 use super::via::Via;
 use super::walk::Walk;

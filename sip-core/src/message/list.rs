@@ -1,7 +1,8 @@
 //! Header rows by name, and the comma-separated elements in them (RFC 3261 §7.3.1).
 
 use super::ParseError;
-use super::header::{Header, Row, pass_over, row};
+use super::header::Header;
+use super::row::{Row, pass_over, row};
 use super::scan::{peek, skip_lws};
 use super::walk::Walk;
 

@@ -24,6 +24,7 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod address;
+mod algorithm;
 mod auth;
 pub mod build;
 mod chunk;
@@ -52,6 +53,7 @@ mod preference;
 mod reason;
 mod refer;
 mod reliable;
+mod row;
 pub(crate) mod scan;
 mod session_timer;
 mod start_line;
@@ -65,10 +67,12 @@ mod walk;
 mod writer;
 
 pub use address::NameAddr;
+pub use algorithm::{Algorithm, Qop};
 pub use auth::{AuthenticationInfo, Challenge, Challenges, CredentialRows, Credentials};
 pub use build::{Resend, ack, cancel, malformed_head, resend, response_head, stamp};
 pub use compact::compact;
 pub use content::Disposition;
+pub(crate) use copy::move_down;
 pub use error::ParseError;
 pub(crate) use escape::hex_digit;
 pub use escape::{escape_user, unescape_uri};

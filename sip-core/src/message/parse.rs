@@ -2,10 +2,11 @@
 
 use super::ParseError;
 use super::address::NameAddr;
-use super::header::{Header, HeaderName, Row, pass_over, row};
+use super::header::{Header, HeaderName};
 use super::list::{Element, Headers, Named, Rows, Selected, Values};
 use super::malformed::Malformed;
 use super::method::Method;
+use super::row::{Row, pass_over, row};
 use super::scan::{any, decimal_u32, line, number, peek, skip_lws, slice};
 use super::start_line;
 use super::uri::{Parts, Uri};

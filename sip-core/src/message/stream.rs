@@ -1,8 +1,9 @@
 //! Cutting a stream of octets into messages (RFC 3261 §18.3, RFC 5626 §4.4.1).
 
 use super::ParseError;
-use super::header::{HeaderName, Row, pass_over, row};
+use super::header::HeaderName;
 use super::parse::MAX_MESSAGE;
+use super::row::{Row, pass_over, row};
 use super::scan::{decimal, line, peek};
 
 /// What the octets at the front of a stream are.

@@ -1,6 +1,6 @@
 //! Digest algorithms and what each is computed with.
 
-use crate::message::scan::alike;
+use super::scan::alike;
 
 /// A quality of protection (RFC 7616 §3.4). It begins at one, so that none is zero and a static user agent stays in .bss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,12 +92,12 @@ impl Algorithm {
         }
     }
 
-    pub(super) const fn is_session(self) -> bool {
+    pub(crate) const fn is_session(self) -> bool {
         matches!(self, Self::Md5Sess | Self::Sha256Sess | Self::Sha512_256Sess)
     }
 
     /// The algorithm without its session key.
-    pub(super) const fn base(self) -> Self {
+    pub(crate) const fn base(self) -> Self {
         match self {
             Self::Md5Sess => Self::Md5,
             Self::Sha256Sess => Self::Sha256,

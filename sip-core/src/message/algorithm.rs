@@ -26,6 +26,7 @@ impl Qop {
 /// A digest algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Algorithm {
     /// MD5.
     Md5,

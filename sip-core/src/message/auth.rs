@@ -14,6 +14,7 @@ use super::walk::Walk;
 /// they go back; [`unescape`](super::unescape) reads through the backslashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Challenge<'a> {
     /// The scheme as it is written.
     pub scheme: &'a [u8],
@@ -55,6 +56,7 @@ impl Challenge<'_> {
 /// Credentials of a client; quoted values as in [`Challenge`], empty when they are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Credentials<'a> {
     /// The scheme as it is written.
     pub scheme: &'a [u8],
@@ -295,6 +297,7 @@ impl<'a> Credentials<'a> {
 /// [`Challenge`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct AuthenticationInfo<'a> {
     /// The nonce for the next request.
     pub next_nonce: Option<&'a [u8]>,

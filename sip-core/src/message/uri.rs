@@ -12,6 +12,7 @@ use super::walk::Walk;
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Scheme<'a> {
     /// `sip` (RFC 3261 §19.1).
     Sip,

@@ -124,7 +124,7 @@ impl Sum {
             Scheme::Sip => self.number(1),
             Scheme::Sips => self.number(2),
             Scheme::Tel => self.number(3),
-            Scheme::Other(name) => self.octets(name),
+            other => self.octets(other.as_bytes()),
         }
         self.piece(uri.user());
         self.piece(uri.password());

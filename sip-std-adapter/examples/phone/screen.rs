@@ -34,7 +34,7 @@ impl Shared {
             aside,
             terminal,
             columns,
-            drawn: false,
+            drawn: 0,
             own: String::new(),
             stage: None,
             ladder: None,
@@ -107,8 +107,8 @@ pub(crate) struct Screen {
     terminal: bool,
     /// What COLUMNS says.
     columns: Option<usize>,
-    /// A status line stands on the terminal's last row.
-    drawn: bool,
+    /// How many rows of status stand at the terminal's bottom.
+    drawn: usize,
     own: String,
     /// Where all is shown that passes a server, in place of what passes one phone.
     stage: Option<Stage>,
@@ -228,17 +228,38 @@ impl Screen {
         let width = self.columns().saturating_sub(1);
         let text: String = waiting.text(now).chars().take(width).collect();
         self.write(&format!("\r{text}\x1b[K"));
-        self.drawn = true;
+        self.drawn = 1;
         Some(now + TICK)
+    }
+
+    /// Draws rows of status at the bottom of a terminal, which has so many lines and columns; elsewhere draws nothing. Gives
+    /// whether there is a terminal.
+    pub(crate) fn table(&mut self, rows: impl FnOnce(usize, usize) -> Vec<String>) -> bool {
+        if self.terminal {
+            let lines = self.size().map_or(1, |(_, lines)| lines);
+            let rows = rows(lines, self.columns());
+            self.clear();
+            self.write(&rows.join("\n"));
+            self.drawn = rows.len();
+        }
+        self.terminal
+    }
+
+    /// Whether rows of status stand there.
+    pub(crate) fn is_drawn(&self) -> bool {
+        self.drawn > 0
     }
 
     /// How wide a line may be: what COLUMNS says, else the terminal, which may have changed.
     fn columns(&self) -> usize {
-        let terminal = || {
-            let size = if self.aside { terminal_size_of(io::stderr()) } else { terminal_size_of(io::stdout()) };
-            size.filter(|_| self.terminal).map(|(width, _)| usize::from(width.0))
-        };
+        let terminal = || self.size().map(|(columns, _)| columns);
         self.columns.or_else(terminal).filter(|columns| *columns > 0).unwrap_or(COLUMNS)
+    }
+
+    /// Columns and lines of the terminal, if there is one.
+    fn size(&self) -> Option<(usize, usize)> {
+        let size = if self.aside { terminal_size_of(io::stderr()) } else { terminal_size_of(io::stdout()) };
+        size.filter(|_| self.terminal).map(|(width, height)| (usize::from(width.0), usize::from(height.0)))
     }
 
     /// Prints a line of JSON, if that was asked for.
@@ -286,8 +307,10 @@ impl Screen {
     }
 
     fn clear(&mut self) {
-        if core::mem::take(&mut self.drawn) {
-            self.write("\r\x1b[K");
+        match core::mem::take(&mut self.drawn) {
+            0 => {}
+            1 => self.write("\r\x1b[K"),
+            rows => self.write(&format!("\r\x1b[{}A\x1b[J", rows - 1)),
         }
     }
 

@@ -66,10 +66,20 @@ pub(crate) fn start(args: &[&str]) -> Phone {
 
 /// Starts an example.
 pub(crate) fn start_example(name: &str, args: &[&str]) -> Phone {
+    launch(name, args, &[])
+}
+
+/// Starts a phone with variables in its environment.
+pub(crate) fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Phone {
+    launch("phone", args, variables)
+}
+
+fn launch(name: &str, args: &[&str], variables: &[(&str, &str)]) -> Phone {
     let mut child = Command::new(binary(name))
         .args(args)
         .env_remove("SIP_PASSWORD")
         .env_remove("COLUMNS")
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

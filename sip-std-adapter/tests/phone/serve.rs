@@ -4,7 +4,7 @@
 //! file. Not here: other makers' phones (`tests/lab/tests/interop/server.rs`), what a proxy and a registrar do message by
 //! message, which `sip-core` tests in virtual time.
 
-use crate::process::{Phone, run, start};
+use crate::process::{Phone, answer, run, start, start_with};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -143,6 +143,60 @@ fn who_is_not_there_is_told_at_once() {
     let status = ended.json()["sip_status"].as_u64();
     assert!(status.is_some_and(|status| [408, 480, 500, 503].contains(&status)), "{}", ended.stdout);
     assert!(ended.took.as_secs() < 10, "{:?}", ended.took);
+}
+
+/// The binding of a connection ends with it, so its caller need not wait for anything.
+#[test]
+fn a_connection_that_is_lost_takes_its_binding_with_it() {
+    let office = office();
+    let (mut server, place) = office.serve(0, &[]);
+    let phone = bob(&place, &["--transport", "tcp"]);
+    assert!(office.bindings().contains("transport=tcp"), "{}", office.bindings());
+    phone.signal("KILL");
+    phone.end_killed();
+    server.wait_for("sip:bob@example.com left ");
+    assert!(!office.bindings().contains("sip:bob"), "{}", office.bindings());
+    let ended = alice(&place, &["--json"]).end().expect(1);
+    assert_eq!(ended.json()["sip_status"], 480, "{}", ended.stdout);
+}
+
+#[test]
+fn the_password_of_a_user_is_taken_from_the_environment_and_never_written() {
+    let office = office();
+    let users = office.path("users.toml");
+    let args = ["users", "add", "bob", "--domain", "example.com", "--users", text(&users)];
+    start_with(&args, &[("SIP_PASSWORD", "another")]).end().expect(0);
+    assert!(!fs::read_to_string(&users).unwrap().contains("another"));
+    let (_server, place) = office.serve(0, &[]);
+    let register = |password| {
+        let args = ["register", "--registrar", &place, "--aor", "sip:bob@example.com", "--password", password];
+        run(&args).status
+    };
+    assert_eq!((register("another"), register("builder")), (0, 1));
+}
+
+#[test]
+fn a_stateless_server_passes_on_what_its_route_leads_through() {
+    let mut server = start(&["serve", "--stateless", "--listen", "127.0.0.1:0"]);
+    let place = server.wait_for("listening at ").rsplit(' ').next().unwrap_or_default().to_owned();
+    let (phone, there) = answer(&["--count", "1"]);
+    let callee = format!("sip:bob@{there}");
+    let ended = run(&["call", &callee, "--proxy", &place, "--duration", "0.2"]).expect(0);
+    assert!(ended.stdout.contains("180 Ringing"), "{}", ended.stdout);
+    phone.end().expect(0);
+}
+
+/// Two addresses of one server: who is registered by the one is called by the other.
+#[test]
+fn a_server_listens_at_several_addresses() {
+    let office = office();
+    let (mut server, first) = office.serve(0, &["--listen", "127.0.0.1:0"]);
+    let second = server.wait_for("listening at ").rsplit(' ').next().unwrap_or_default().to_owned();
+    assert_ne!(first, second);
+    let phone = bob(&second, &["--count", "1"]);
+    let ended = alice(&first, &["--duration", "0.2"]).end().expect(0);
+    assert!(ended.last_line().starts_with("call ended after"), "{}", ended.stdout);
+    phone.end().expect(0);
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub(crate) mod demo;
 mod files;
 mod log;
 mod store;
+mod table;
 pub(crate) mod users;
 
 use crate::args::Listen;
@@ -23,20 +24,21 @@ use crate::interrupt::Interrupt;
 use crate::net;
 use crate::phone::{BUFFER, NAME};
 use crate::report::{Failure, Outcome, Report};
-use crate::screen::{Shared, Waiting};
+use crate::screen::Shared;
 use crate::text::{Identity, printable};
 use log::Log;
 use sip_core::message::{Message, Method, Writer};
 use sip_core::proxy::Request;
 use sip_core::registrar::{self, BindingId, MAX_RECORD};
 use sip_core::server::{self, Event, Relay, Why};
-use sip_core::time::Instant;
+use sip_core::time::{Duration, Instant};
 use sip_std_adapter::memory::{GuardMemory, HeapServer, ProxyMemory, RegistrarMemory};
 use sip_std_adapter::{Adapter, Turn};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use store::Store;
+use table::Table;
 use users::Users;
 
 const COMMAND: &str = "serve";
@@ -50,6 +52,10 @@ const REQUESTS: usize = 16_384;
 
 /// The role.
 type Role = HeapServer<Users>;
+
+/// How often the table on a terminal is drawn anew, and how soon after something that was told.
+const TICK: Duration = Duration::from_secs(1);
+const GAP: Duration = Duration::from_millis(100);
 
 /// The port where the user names none.
 const PORT: u16 = 5060;
@@ -120,6 +126,8 @@ pub(crate) struct Server {
     ended: u64,
     /// Room for a record.
     record: Vec<u8>,
+    /// When the table was drawn last.
+    shown: Instant,
 }
 
 impl Server {
@@ -147,6 +155,7 @@ impl Server {
             calls: HashMap::new(),
             ended: 0,
             record: vec![0; MAX_RECORD],
+            shown: Instant::ZERO,
         })
     }
 
@@ -213,12 +222,29 @@ impl Server {
         }
     }
 
-    /// Says on a terminal how it stands; when to say it again.
+    /// Shows on a terminal how it stands; when to show it again.
     fn show_state(&mut self) -> Option<Instant> {
+        let now = self.adapter.now();
+        let mut screen = self.screen.lock();
+        // What is told takes the table away, and often in a row.
+        let due = self.shown + if screen.is_drawn() { TICK } else { GAP };
+        if now < due {
+            return Some(due);
+        }
         let server = self.adapter.role();
-        let (registered, under_way) = (server.bindings().len(), server.proxy().occupancy().contexts);
-        let text = format!("calls ({registered} registered, {under_way} under way, {} ended)", self.ended);
-        self.screen.lock().waiting(self.adapter.now(), &Waiting::new(text))
+        let is_shown = screen.table(|lines, columns| {
+            let table = Table {
+                now,
+                registered: server.bindings().len(),
+                under_way: server.proxy().occupancy().contexts,
+                ended: self.ended,
+                calls: self.calls.values().take(Table::ROWS).map(|talk| (&talk.identity, talk.started)).collect(),
+                bindings: server.bindings().iter().take(Table::ROWS).map(|(_, info)| info).collect(),
+            };
+            table.rows(lines, columns)
+        });
+        self.shown = now;
+        is_shown.then_some(now + TICK)
     }
 
     fn see(&mut self, event: Event, message: Option<&Message<'_>>) {

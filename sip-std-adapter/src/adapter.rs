@@ -30,6 +30,9 @@ use std::sync::mpsc::{self, Receiver};
 
 /// Actions and inputs in one poll at most.
 const WORK: u32 = 128;
+/// How much later than its time a role's timer may come while nothing else happens: the shortest is half a second, and a server
+/// with thousands of them is woken less often.
+const SLACK: sip_core::time::Duration = sip_core::time::Duration::from_millis(4);
 /// One sleep at most, so that no system's limit on timeouts is met.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
@@ -360,8 +363,9 @@ impl<R: Role> Adapter<R> {
 
     /// The turn in which there was nothing to do.
     fn rest<'b>(&mut self, now: Instant) -> Turn<'b, R::Event> {
-        let next =
-            [self.role.poll_timeout(), self.network.next_timeout(), self.deadlines.next()].into_iter().flatten().min();
+        // One that is due is not put off: it comes in the next poll.
+        let timer = self.role.poll_timeout().map(|due| if due <= now { due } else { due.max(now + SLACK) });
+        let next = [timer, self.network.next_timeout(), self.deadlines.next()].into_iter().flatten().min();
         if next.is_some_and(|due| due <= now) {
             return Turn::Again;
         }

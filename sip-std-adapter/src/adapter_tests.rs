@@ -303,6 +303,22 @@ fn a_timer_fires_and_not_early() {
 }
 
 #[test]
+fn timers_close_to_each_other_are_one_wake_up_and_deadlines_are_exact() {
+    let mut adapter = adapter();
+    let mut buffer = [0; 100];
+    let soon = adapter.now() + sip_core::time::Duration::from_millis(1);
+    adapter.role_mut().timer = Some(soon);
+    match adapter.poll(&mut buffer).unwrap() {
+        Turn::Idle(Some(until)) => assert!(until > soon && until <= adapter.now() + SLACK, "{soon:?} {until:?}"),
+        turn => assert!(matches!(turn, Turn::Event(Said::Timer)) || adapter.now() >= soon),
+    }
+    adapter.role_mut().timer = None;
+    let at = adapter.now() + sip_core::time::Duration::from_millis(30);
+    adapter.set_deadline(1, at);
+    assert!(matches!(adapter.poll(&mut buffer).unwrap(), Turn::Idle(Some(until)) if until == at));
+}
+
+#[test]
 fn a_touched_role_is_not_slept_over() {
     let (mut adapter, peer) = (adapter(), peer());
     settle(&mut adapter);

@@ -7,6 +7,7 @@ mod answer;
 mod call;
 mod demo;
 mod examples;
+mod flood;
 mod parse;
 mod process;
 mod register;

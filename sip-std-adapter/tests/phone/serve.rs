@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory with a file of users.
-struct Office {
+pub(crate) struct Office {
     directory: PathBuf,
 }
 
@@ -39,7 +39,7 @@ impl Office {
     }
 
     /// A server at a port, 0 for a free one; the server and where it listens.
-    fn serve(&self, port: u16, options: &[&str]) -> (Phone, String) {
+    pub(crate) fn serve(&self, port: u16, options: &[&str]) -> (Phone, String) {
         let (listen, users, store) = (format!("127.0.0.1:{port}"), self.path("users.toml"), self.path("bindings.redb"));
         let mut args = vec!["serve", "--listen", &listen, "--domain", "example.com", "--users", text(&users)];
         args.extend(["--store", text(&store)]);
@@ -66,12 +66,12 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn office() -> Office {
+pub(crate) fn office() -> Office {
     Office::new(&[("alice", "wonderland"), ("bob", "builder")])
 }
 
 /// A phone of bob's that is registered.
-fn bob(place: &str, options: &[&str]) -> Phone {
+pub(crate) fn bob(place: &str, options: &[&str]) -> Phone {
     let args = ["answer", "--register", place, "--aor", "sip:bob@example.com", "--password", "builder"];
     let mut phone = start(&[&args[..], options].concat());
     phone.wait_for("registered for ");
@@ -79,7 +79,7 @@ fn bob(place: &str, options: &[&str]) -> Phone {
 }
 
 /// Alice calls bob through the server.
-fn alice(place: &str, options: &[&str]) -> Phone {
+pub(crate) fn alice(place: &str, options: &[&str]) -> Phone {
     let args = ["call", "sip:bob@example.com", "--proxy", place, "--from", "sip:alice@example.com"];
     start(&[&args[..], &["--password", "wonderland"], options].concat())
 }

@@ -92,6 +92,7 @@ pub enum Received<E> {
 /// What the driver of a role has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Action<'a, E> {
     /// Send these octets. They are lent from where they are kept for retransmission. When the socket would
     /// block, call [`Role::defer`] with `id`; when the octets can't be sent, call [`Role::flow_failed`] with `flow`, of which a

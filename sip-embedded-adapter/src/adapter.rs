@@ -266,7 +266,7 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
                     let carried = match transport {
                         Transport::None | Transport::Udp => true,
                         Transport::Tcp => T::TCP,
-                        Transport::Tls | Transport::Ws | Transport::Wss => false,
+                        _ => false,
                     };
                     if secure || !carried {
                         self.role.resolved(now, ticket, &[]);
@@ -281,6 +281,7 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
                         self.role.resolved(now, ticket, &[]);
                     }
                 }
+                _ => bump(&mut self.statistics.unknown_actions),
             }
         }
     }

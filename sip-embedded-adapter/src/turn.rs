@@ -96,11 +96,14 @@ pub struct Statistics {
     pub broken: u32,
     /// Connections closed because the peer took no octets for too long; `closed` counts them too.
     pub stalled: u32,
+    /// Actions of the role that this adapter does not know, and did not carry out: it is older than the role.
+    pub unknown_actions: u32,
 }
 
 impl Statistics {
     pub(crate) const ZERO: Self = Self {
         datagrams_in: 0,
+        unknown_actions: 0,
         datagrams_out: 0,
         messages_in: 0,
         messages_out: 0,

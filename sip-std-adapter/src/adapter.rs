@@ -332,6 +332,7 @@ impl<R: Role> Adapter<R> {
                     }
                 }
                 Action::Close { flow } => self.network.close(flow),
+                _ => self.network.statistics.unknown_actions += 1,
             }
         }
         Drained::OutOfWork

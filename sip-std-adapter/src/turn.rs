@@ -117,6 +117,8 @@ pub struct Statistics {
     /// Connections closed because a message was larger than the buffer, or than 65,535 octets; the role could answer it when its
     /// head was not.
     pub oversized: u64,
+    /// Actions of the role that this adapter does not know, and did not carry out: it is older than the role.
+    pub unknown_actions: u64,
 }
 
 /// Sees a message as it passes: which way, our end's address, the peer, the octets, the time.

@@ -82,6 +82,7 @@ fn action<E, F>(action: Action<'_, E>, wrap: impl Fn(E) -> F) -> Action<'_, F> {
         Action::Resolve { ticket, host, port, transport, secure } => {
             Action::Resolve { ticket, host, port, transport, secure }
         }
+        _ => panic!("an action that is not known here"),
     }
 }
 

@@ -64,6 +64,7 @@ pub fn next_hop<'a>(request: &Kept<'a>, strict: bool) -> Option<Uri<'a>> {
 
 /// What is missing to send a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Question<'a> {
     /// The targets of a name.
     Resolve {

@@ -1,11 +1,12 @@
 //! One transaction as the table holds it.
 
+use super::size::Sizing;
 use super::{Client, ClientInvite, Indication, Server, ServerInvite, Step, Timers};
 use super::{client, client_invite, server, server_invite};
 use crate::memory::{Block, CHAINS, Entry, Handle};
 use crate::random::Key;
 use crate::time::Instant;
-use crate::transport::{Flow, Sizing};
+use crate::transport::Flow;
 
 /// Names a transaction. The zero value is none; one that has ended is known as such.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -88,6 +89,7 @@ pub(super) enum Machine {
 /// The state of a transaction of any kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum State {
     /// A request that waits for its flow.
     Parked,

@@ -5,12 +5,13 @@
 
 use super::entry::{Kind, Machine, Marks, Transaction, TransactionId};
 use super::layer::{DEFERRED, Expired, ExpiredKind, FAILED, OTHER, PARKED, Transactions, URGENT, list_of};
+use super::size::Sizing;
 use super::step::{Send, Step};
 use super::{Client, ClientInvite, key};
 use crate::memory::Octets;
 use crate::message::{HeaderName, Kept, Via, build};
 use crate::time::Instant;
-use crate::transport::{Flow, Oversize, Sizing, Transport};
+use crate::transport::{Flow, Oversize, Transport};
 
 /// The flow of the responses to a request that came on `source` with this topmost Via (RFC 3261 §18.2.2, RFC 3581 §4).
 ///

@@ -92,6 +92,7 @@ pub struct Expired {
 /// The kinds of [`Expired`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum ExpiredKind {
     /// No response came to the request (Timer B or F), or no ACK to the response (Timer H), or no flow was
     /// found for the request in 64 * T1.

@@ -27,6 +27,7 @@ mod requests;
 mod responses;
 pub mod server;
 pub mod server_invite;
+mod size;
 mod step;
 mod storage;
 mod targets;

@@ -3,6 +3,7 @@
 /// What has to be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Send {
     /// Nothing.
     #[default]
@@ -20,6 +21,7 @@ pub enum Send {
 /// What the transaction user has to be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Indication {
     /// Nothing.
     #[default]

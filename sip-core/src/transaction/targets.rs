@@ -8,12 +8,12 @@ use super::entry::{Kind, Machine, Marks, TransactionId};
 use super::key;
 use super::layer::{MATCH, Transactions};
 use super::requests::{Start, kind_of};
-
+use super::size::Sizing;
 use crate::memory::{Block, Entry, KeptBlocks, Octets};
 use crate::message::{Kept, build};
 use crate::random::{Key, Token};
 use crate::time::Instant;
-use crate::transport::{Flow, Sizing, Target};
+use crate::transport::{Flow, Target};
 
 /// Marks a flow that is kept as the fallback; no flow has this bit in its first octet.
 const FALLBACK: u8 = 1 << 7;

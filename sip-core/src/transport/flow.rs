@@ -114,6 +114,7 @@ impl fmt::Display for Address {
 /// The transport protocol of a flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Transport {
     /// No transport; what a zero [`Flow`] holds.
     #[default]
@@ -315,6 +316,7 @@ impl Ticket {
 /// Why a flow no longer carries messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum FlowError {
     /// The peer's host says that nothing listens there (ICMP port unreachable, connection refused).
     Refused,

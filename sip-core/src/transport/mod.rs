@@ -1,4 +1,4 @@
-//! Where messages come from and go to (RFC 3261 §18): addresses, transports and flows, and the size rule.
+//! Where messages come from and go to (RFC 3261 §18): addresses, transports and flows, and how large a datagram may be.
 
 mod flow;
 mod payload;
@@ -6,5 +6,4 @@ mod size;
 
 pub use flow::{Address, Flow, FlowError, Target, Ticket, Transport};
 pub use payload::Payload;
-pub(crate) use size::Sizing;
 pub use size::{DATAGRAM_LIMIT, Oversize, SMALLEST_MTU, datagram_limit};

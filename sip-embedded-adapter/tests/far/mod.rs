@@ -178,6 +178,7 @@ impl Far {
                 }
                 Some(Action::Resolve { ticket, .. }) => self.role.resolved(now, ticket, &[]),
                 Some(Action::Close { .. }) => {}
+                Some(other) => panic!("not known: {other:?}"),
             }
         }
         panic!("the far end never comes to rest");

@@ -190,6 +190,7 @@ where
                     let targets = resolve(&self.hosts, host, port, transport, secure);
                     self.medium.tasks.put(now + self.config.answer_after, Task::Resolved(id, ticket, targets));
                 }
+                _ => panic!("an action that no world knows"),
             }
         }
         self.fail("livelock: the actions after one input do not end");

@@ -110,7 +110,7 @@ fn drain(doorbell: &mut Doorbell, call: &mut Option<Call>, asked: &mut Option<Ti
                 *asked = Some(ticket);
                 MAILBOX.outward.put(host);
             }
-            Action::Connect { .. } | Action::Close { .. } => {}
+            _ => {}
         }
     }
 }

@@ -206,8 +206,8 @@ fn drain(phone: &mut Phone, handles: &mut Handles, now: Instant) {
                 handles.ticket = Some(ticket);
                 None
             }
-            Some(Action::Close { .. }) => None,
             None => return,
+            Some(_) => None,
         };
         if let Some(id) = blocked {
             phone.defer(id);

@@ -334,6 +334,7 @@ impl Desk {
                 Some(Action::Event(event)) => self.heard(event),
                 Some(Action::Connect { ticket, .. } | Action::Resolve { ticket, .. }) => self.questions.push(ticket),
                 Some(Action::Close { .. }) => {}
+                Some(other) => panic!("not known: {other:?}"),
             }
             if let Some((id, flow)) = put_back {
                 self.phone.defer(id);

@@ -13,7 +13,7 @@ use crate::memory::{Block, Entry, KeptBlocks, Octets};
 use crate::message::{Kept, build};
 use crate::random::{Key, Token};
 use crate::time::Instant;
-use crate::transport::{Flow, Target};
+use crate::transport::{Flow, Target, Transport};
 
 /// Marks a flow that is kept as the fallback; no flow has this bit in its first octet.
 const FALLBACK: u8 = 1 << 7;
@@ -138,32 +138,51 @@ impl<O: Octets> Transactions<'_, O> {
     /// got a provisional response has none.
     #[must_use]
     pub fn fail_over(&mut self, now: Instant, id: TransactionId, branch: Token) -> Option<TransactionId> {
-        let flow = self.next_target(id);
-        let entry = self.entry_mut(id).filter(|entry| !flow.is_none() && !entry.marks.has(Marks::ACK))?;
-        let (message, user, once) = (entry.message, entry.user, entry.key(MATCH) == Key::ZERO);
-        let targets = core::mem::take(&mut entry.template);
+        let message = self.block(id);
         let size = self.octets.get(message).len();
         let copy = self.octets.write(size, false, |kept, writer| writer.raw(kept.get(message)));
-        let block = copy.unwrap_or_default();
-        let stamped = build::stamp(self.octets.get_mut(block), flow.transport, branch.as_bytes().first_chunk());
+        let block = copy.ok()?;
+        if build::stamp(self.octets.get_mut(block), Transport::None, branch.as_bytes().first_chunk()) {
+            self.fail_over_as(now, id, block)
+        } else {
+            self.octets.release(block);
+            None
+        }
+    }
+
+    /// As [`fail_over`](Self::fail_over), of a request that its user has written anew with a branch of its own: inside a dialog
+    /// it has the next CSeq number (RFC 3261 §12.2.1.1). The block is the layer's in any case.
+    #[must_use]
+    #[inline(never)]
+    pub fn fail_over_as(&mut self, now: Instant, id: TransactionId, block: Block) -> Option<TransactionId> {
+        let flow = self.next_target(id);
+        let made = self.launch_copy(now, id, flow, block);
+        if made.is_none() {
+            self.octets.release(block);
+        }
+        made
+    }
+
+    fn launch_copy(&mut self, now: Instant, id: TransactionId, flow: Flow, block: Block) -> Option<TransactionId> {
+        let entry = self.table.get(id.0).filter(|entry| !flow.is_none() && !entry.marks.has(Marks::ACK))?;
+        let (user, once, targets) = (entry.user, entry.key(MATCH) == Key::ZERO, entry.template);
         let request = Kept::new(self.octets.get(block));
-        let start = request.branch().filter(|_| stamped).map(|branch| {
-            let mut matched = key::client(self.layer.hash, branch, request.method());
-            let (mut kind, marks) = kind_of(request.method());
-            if once {
-                // It has no transaction.
-                (matched, kind) = (Key::ZERO, Kind::Once);
-            }
-            Start { matched, kind, marks, block, flow, user, reserved: false }
-        });
-        let made = start.and_then(|start| self.begin(now, start).ok());
-        match made.and_then(|new| Some((new, self.entry_mut(new)?))) {
+        let (mut kind, marks) = kind_of(request.method());
+        let mut matched = key::client(self.layer.hash, request.branch()?, request.method());
+        if once {
+            // It has no transaction.
+            (matched, kind) = (Key::ZERO, Kind::Once);
+        }
+        if let Some(entry) = self.entry_mut(id) {
+            entry.template = Block::NONE;
+        }
+        let made = self.begin(now, Start { matched, kind, marks, block, flow, user, reserved: false });
+        match made.ok().and_then(|new| Some((new, self.entry_mut(new)?))) {
             Some((new, entry)) => {
                 entry.template = targets;
                 Some(new)
             }
             None => {
-                self.octets.release(block);
                 self.octets.release(targets);
                 None
             }

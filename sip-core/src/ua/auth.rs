@@ -11,7 +11,7 @@ use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Challenge, Credentials, HeaderName, Kept, Message, Method, Writer, build};
 use crate::random::Token;
 use crate::transaction::{NewClient, TransactionId, User};
-use crate::transport::Flow;
+use crate::transport::{Flow, Transport};
 
 /// Credentials that a user agent takes.
 pub const MAX_CREDENTIALS: usize = 4;
@@ -292,7 +292,7 @@ impl<O: Octets> Context<'_, O> {
         let owner_tries =
             Tries { total: tries.total.saturating_add(1), repeated: tries.repeated.saturating_add(u8::from(repeated)) };
         let fresh = self.answers_to(sessions);
-        let again = Again { expires: None, answers: &fresh };
+        let again = Again { expires: None, answers: &fresh, renumbered: true };
         let new = self.send_again(id, response.cseq().method, (owner, owner_tries), &again)?;
         let [first, second, ..] = sessions;
         Some((new, [first, second]))
@@ -420,12 +420,22 @@ impl<O: Octets> Context<'_, O> {
     ) -> Option<TransactionId> {
         // Only a BYE may use what the calls have reserved.
         let reserved = method == Method::Bye;
+        let (block, branch) = self.write_again(old, reserved, again)?;
+        self.send_request(NewClient { block, flow, method, branch: branch.into(), user, reserved }).ok()
+    }
+
+    /// Writes a kept request again, with a new branch and the next CSeq of its dialog: inside it each request has a number of its
+    /// own (RFC 3261 §12.2.1.1), and a peer that knows the number takes the request for a replay.
+    #[inline(never)]
+    pub(super) fn write_again(&mut self, old: Block, reserved: bool, again: &Again<'_>) -> Option<(Block, Token)> {
         let bytes = self.transactions.octets.get(old);
-        let (mut cseq, size) = (Kept::new(bytes).cseq().saturating_add(1), bytes.len().saturating_add(512));
+        let (mut cseq, size) = (Kept::new(bytes).cseq(), bytes.len().saturating_add(512));
         if let Some(dialog) = self.dialog_of_request(old).and_then(|handle| self.dialogs.get_mut(handle)) {
-            dialog.sent(cseq.saturating_sub(1));
+            dialog.sent(cseq);
             cseq = dialog.next_seq()?;
             dialog.sent(cseq);
+        } else if again.renumbered {
+            cseq = cseq.saturating_add(1);
         }
         let branch = self.core.random.token();
         let sessions = &self.core.sessions;
@@ -434,8 +444,8 @@ impl<O: Octets> Context<'_, O> {
         });
         let block = written.ok()?;
         // The Via is one that was written here, and so has its branch where it is looked for.
-        build::stamp(self.transactions.octets.get_mut(block), flow.transport, branch.as_bytes().first_chunk());
-        self.send_request(NewClient { block, flow, method, branch: branch.into(), user, reserved }).ok()
+        build::stamp(self.transactions.octets.get_mut(block), Transport::None, branch.as_bytes().first_chunk());
+        Some((block, branch))
     }
 }
 
@@ -444,11 +454,13 @@ pub(super) struct Again<'a> {
     /// Another value of Expires, in seconds.
     pub(super) expires: Option<u32>,
     pub(super) answers: &'a Answers,
+    /// Whether it gets the next CSeq outside of a dialog too.
+    pub(super) renumbered: bool,
 }
 
 impl Again<'_> {
     /// Nothing.
-    pub(super) const NOTHING: Self = Self { expires: None, answers: &Answers::NONE };
+    pub(super) const NOTHING: Self = Self { expires: None, answers: &Answers::NONE, renumbered: false };
 
     /// Writes a request of ours again: all of it octet for octet but for CSeq, Expires and credentials (RFC 3261 §8.1.3.5, §22.2).
     fn write(&self, store: &Sessions, kept: &impl KeptBlocks, writer: &mut Writer<'_>, request: &Kept<'_>, cseq: u32) {

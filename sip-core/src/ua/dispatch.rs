@@ -1,6 +1,7 @@
 //! The way of a message, a timer or a lost flow to whom it concerns (RFC 3261 §8.1.3, §8.2, §12.2).
 
 use super::Step;
+use super::auth::Again;
 use super::config::Text;
 use super::context::{Context, TELL};
 use super::event::{Call, Event, Origin, OutgoingRequest, Registration};
@@ -85,8 +86,9 @@ impl<O: Octets> Context<'_, O> {
         if !self.transactions.has_target(id) || !self.may_retry(usage) {
             return false;
         }
-        let branch = self.core.random.token();
-        let Some(new) = self.transactions.fail_over(self.now, id, branch) else { return false };
+        let again = self.write_again(self.transactions.block(id), false, &Again::NOTHING);
+        let new = again.and_then(|(block, _)| self.transactions.fail_over_as(self.now, id, block));
+        let Some(new) = new else { return false };
         self.resent(usage, new, None);
         true
     }

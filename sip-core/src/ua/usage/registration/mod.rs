@@ -327,7 +327,7 @@ impl<O: Octets> Context<'_, O> {
         let sessions = entry.sessions;
         let answers = self.answers(sessions);
         let owner = (UsageId::Registration(handle), Tries { total: tries.total.saturating_add(1), ..tries });
-        let again = Again { expires: Some(shortest), answers: &answers };
+        let again = Again { expires: Some(shortest), answers: &answers, renumbered: true };
         let sent = self.send_again(id, Method::Register, owner, &again);
         sent.is_some_and(|new| {
             self.registration_resent(handle, new, Some(sessions));

@@ -73,7 +73,7 @@
 //!             }
 //!             Action::Event(event) => println!("{event:?}"),
 //!             Action::Connect { .. } | Action::Close { .. } | Action::Resolve { .. } => { /* the answer is an input */ }
-//!             _ => unimplemented!("an action that this program does not know"),
+//!             _ => panic!("an action that this program does not know"),
 //!         }
 //!     }
 //!     // 4. Sleep until then, or until a datagram comes.

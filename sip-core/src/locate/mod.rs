@@ -119,19 +119,19 @@ pub fn question_by<'a, O: Octets>(
 ) -> Option<Question<'a>> {
     let (bytes, known) = (transactions.bytes(id), transactions.flow(id));
     let message = Kept::new(bytes);
-    if bytes.starts_with(b"SIP/2.0 ") {
+    let server_name = if bytes.starts_with(b"SIP/2.0 ") {
         // To the host of sent-by (RFC 3261 §18.2.2).
-        let via = Via::parse(message.first(HeaderName::Via));
-        let server_name = via.map_or(&b""[..], |via| via.host().as_bytes());
-        return Some(Question::Connect { target: known.target(), listener: known.listener, server_name });
-    }
-    let given = Uri::parse(next_hop).ok();
-    match given.or_else(|| self::next_hop(&message, transactions.is_strict(id))) {
-        Some(uri) => Some(Question::of(&uri, known)),
-        None if known.is_none() => None,
-        // Where the peer was last: that has no name.
-        None => Some(Question::Connect { target: known.target(), listener: known.listener, server_name: b"" }),
-    }
+        Via::parse(message.first(HeaderName::Via)).map_or(&b""[..], |via| via.host().as_bytes())
+    } else {
+        let given = Uri::parse(next_hop).ok();
+        match given.or_else(|| self::next_hop(&message, transactions.is_strict(id))) {
+            Some(uri) => return Some(Question::of(&uri, known)),
+            None if known.is_none() => return None,
+            // Where the peer was last: that has no name.
+            None => b"",
+        }
+    };
+    Some(Question::Connect { target: known.target(), listener: known.listener, server_name })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A message waits here for its flow: a request for the address of a name, a connection, or a larger one than a datagram
 //! (the size rule); a response for a new connection in the place of one that was lost.
 
-use super::entry::{Kind, Machine, Marks, Transaction, TransactionId};
+use super::entry::{Kind, Machine, Marks, TransactionId};
 use super::layer::{DEFERRED, Expired, ExpiredKind, FAILED, OTHER, PARKED, Transactions, URGENT, list_of};
 use super::size::Sizing;
 use super::step::{Send, Step};
@@ -19,11 +19,15 @@ use crate::transport::{Flow, Oversize, Transport};
 /// `rport` to the source's port. A `maddr` is not followed: it would let a stranger choose whom the response hits.
 #[must_use]
 pub fn response_flow(source: Flow, via: Option<&Via<'_>>) -> Flow {
+    Flow { remote: source.remote.with_port(response_port(&source, via)), ..source }
+}
+
+/// The port of [`response_flow`].
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(super) fn response_port(source: &Flow, via: Option<&Via<'_>>) -> u16 {
     match via {
-        Some(via) if source.transport == Transport::Udp => {
-            Flow { remote: via.response_address(source.remote), ..source }
-        }
-        _ => source,
+        Some(via) if source.transport == Transport::Udp => via.response_address(source.remote).port(),
+        _ => source.remote.port(),
     }
 }
 
@@ -55,41 +59,36 @@ impl<O: Octets> Transactions<'_, O> {
         }
         let Some(entry) = self.entry_mut(id) else { return };
         let asked = entry.marks.take(Marks::ASKED);
-        let &mut Transaction { machine: Machine::Parked { kind, until }, message, sizing, .. } = entry else {
+        let Machine::Parked { kind, until } = entry.machine else {
             if asked && !flow.needs_connection() {
                 entry.flow = flow;
                 self.queue(now, id);
             }
             return;
         };
-        let mut wanted = flow;
+        entry.flow = flow;
+        let (message, mut sizing) = (entry.message, entry.sizing);
         // The size rule is for requests; a response that is sent once goes as its request came.
         let is_response = kind == Kind::Once && self.octets.get(message).starts_with(b"SIP/2.0 ");
-        if flow.transport == Transport::Udp && !sizing.is_forced() && !is_response {
-            let sizing = Sizing::fit(self.octets, message, self.layer.datagram_limit());
-            if let Some(entry) = self.entry_mut(id) {
-                entry.sizing = sizing;
-            }
-            if sizing.is_oversize() {
-                wanted = Flow { transport: Transport::Tcp, ..flow };
-            }
+        let is_limited = flow.transport == Transport::Udp && !sizing.is_forced() && !is_response;
+        if is_limited {
+            sizing = Sizing::fit(self.octets, message, self.layer.datagram_limit());
         }
-        if wanted.needs_connection() {
-            if let Some(entry) = self.entry_mut(id) {
-                entry.flow = wanted;
-            }
-            self.park(id, until);
-            return;
-        }
-        let (timers, on_flow) = (self.layer.timers, key::flow(self.layer.hash, flow));
+        let (timers, on_flow) = (self.layer.timers, key::flow(self.layer.hash, &flow));
         let Some(entry) = self.entry_mut(id) else { return };
+        entry.sizing = sizing;
+        if is_limited && sizing.is_oversize() {
+            entry.flow.transport = Transport::Tcp;
+        }
+        if entry.flow.needs_connection() {
+            return self.park(id, until);
+        }
         let reliable = flow.transport.is_reliable();
         entry.machine = match kind {
             Kind::Invite => Machine::ClientInvite(ClientInvite::new(now, reliable, &timers)),
             Kind::Other => Machine::Client(Client::new(now, reliable, &timers)),
             Kind::Once => Machine::Once { until },
         };
-        entry.flow = flow;
         entry.set_key(OTHER, on_flow);
         let has_targets = !entry.template.is_none();
         build::stamp(self.octets.get_mut(message), flow.transport, None);
@@ -176,7 +175,7 @@ impl<O: Octets> Transactions<'_, O> {
         self.send_failed(flow);
         self.reap();
         self.replies_failed(flow);
-        let of_flow = key::flow(self.layer.hash, flow);
+        let of_flow = key::flow(self.layer.hash, &flow);
         while let Some(handle) = self.table.find(OTHER, of_flow) {
             self.table.unlink_key(handle, OTHER);
             self.client_flow_failed(now, TransactionId(handle));
@@ -257,7 +256,7 @@ impl<O: Octets> Transactions<'_, O> {
         entry.marks.set(Marks::RESENT);
         entry.flow.connection = 0;
         if let Some(port) = port {
-            entry.flow.remote = entry.flow.remote.with_port(port);
+            entry.flow.remote.set_port(port);
         }
         let kind = match entry.machine {
             _ if entry.marks.has(Marks::ACK) => None,

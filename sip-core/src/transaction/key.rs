@@ -6,9 +6,8 @@
 use super::requests::Branch;
 use crate::message::scan::alike;
 use crate::message::{MAGIC_COOKIE, Message, Method};
-use crate::random::{HashKey, Key, KeyHasher};
+use crate::random::{HashKey, Key};
 use crate::transport::{Flow, Transport};
-use core::net::IpAddr;
 
 /// What a key is for, so that keys of two rules are never equal.
 #[derive(Clone, Copy)]
@@ -20,19 +19,35 @@ enum Rule {
     Flow,
 }
 
-/// A hasher that has taken the rule, the method, a port and a number.
+/// The key under a rule of a method, a port and a number, of parts that are compared octet by octet, and of those in any case.
 ///
-/// Inlined, it is known to have taken whole words only, which saves a look at each of the following ones.
+/// Inlined, the hash is known to have taken whole words only, which saves a look at each of the following ones.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-fn hasher(hash: HashKey, rule: Rule, method: Method<'_>, port: u16, number: u32) -> KeyHasher {
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+fn key(
+    hash: HashKey,
+    (rule, method): (Rule, Method<'_>),
+    (port, number): (u16, u32),
+    exact: &[&[u8]],
+    in_any_case: &[&[u8]],
+) -> Key {
     let known = u64::from(method.code());
-    let hasher = hash.hasher().number(rule as u64 | known << 8 | u64::from(port) << 16 | u64::from(number) << 32);
-    if known == 0 { hasher.part(method.as_bytes()) } else { hasher }
+    let mut hasher = hash.hasher().number(rule as u64 | known << 8 | u64::from(port) << 16 | u64::from(number) << 32);
+    if known == 0 {
+        hasher = hasher.part(method.as_bytes());
+    }
+    for part in exact {
+        hasher = hasher.part(part);
+    }
+    for part in in_any_case {
+        hasher = hasher.part_ignoring_case(part);
+    }
+    hasher.finish()
 }
 
 /// The key of a client transaction: branch and method (§17.1.3).
 pub(super) fn client(hash: HashKey, branch: &[u8], method: Method<'_>) -> Key {
-    hasher(hash, Rule::Response, method, 0, 0).part_ignoring_case(branch).finish()
+    key(hash, (Rule::Response, method), (0, 0), &[], &[branch])
 }
 
 /// The same for a branch that this stack made.
@@ -69,21 +84,15 @@ pub(super) fn of_request(hash: HashKey, request: &Message<'_>, cancelled: bool) 
     if via.has_cookie() {
         let default = if alike(via.transport(), b"TLS") { Transport::Tls } else { Transport::Udp };
         let port = via.port().unwrap_or(default.default_port());
-        return hasher(hash, Rule::Request, method, port, request.cseq().number)
-            .part_ignoring_case(branch)
-            .part_ignoring_case(via.host().as_bytes())
-            .finish();
+        let number = request.cseq().number;
+        return key(hash, (Rule::Request, method), (port, number), &[], &[branch, via.host().as_bytes()]);
     }
     // RFC 2543 peers. The To tag of an ACK is that of the response, so INVITE and ACK can't have it in their
     // key; the topmost Via and the CSeq number tell requests apart without it.
     let to_tag = if method == Method::Invite { None } else { request.to_tag() };
-    hasher(hash, Rule::Rfc2543, method, 0, request.cseq().number)
-        .part(request.request_uri().unwrap_or_default())
-        .part_ignoring_case(to_tag.unwrap_or_default())
-        .part_ignoring_case(request.from_tag().unwrap_or_default())
-        .part(request.call_id())
-        .part(via.raw())
-        .finish()
+    let exact = [request.request_uri().unwrap_or_default(), request.call_id(), via.raw()];
+    let tags = [to_tag.unwrap_or_default(), request.from_tag().unwrap_or_default()];
+    key(hash, (Rule::Rfc2543, method), (0, request.cseq().number), &exact, &tags)
 }
 
 /// The key by which the same request is known when it comes by another way: From tag, Call-ID and CSeq of a
@@ -93,24 +102,15 @@ pub(super) fn merged(hash: HashKey, request: &Message<'_>) -> Option<Key> {
     if request.to_tag().is_some() || matches!(method, Method::Ack | Method::Cancel) {
         return None;
     }
-    let key = hasher(hash, Rule::Merged, method, 0, request.cseq().number)
-        .part_ignoring_case(request.from_tag().unwrap_or_default())
-        .part(request.call_id());
-    Some(key.finish())
+    let from_tag = request.from_tag().unwrap_or_default();
+    Some(key(hash, (Rule::Merged, method), (0, request.cseq().number), &[request.call_id()], &[from_tag]))
 }
 
 /// The key under which the client transactions of a flow are found when it fails.
-pub(super) fn flow(hash: HashKey, flow: Flow) -> Key {
-    let key = hash.hasher().number(
-        Rule::Flow as u64
-            | (flow.transport as u64) << 8
-            | u64::from(flow.listener) << 16
-            | u64::from(flow.connection) << 32,
-    );
-    let key = match flow.remote.ip() {
-        Some(IpAddr::V4(ip)) => key.part(&ip.octets()),
-        Some(IpAddr::V6(ip)) => key.part(&ip.octets()),
-        None => key,
-    };
-    key.number(u64::from(flow.remote.port())).finish()
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(super) fn flow(hash: HashKey, flow: &Flow) -> Key {
+    let Flow { remote, connection, transport, listener } = flow;
+    let end = u64::from(remote.port()) << 16 | (*transport as u64) << 8 | u64::from(*listener);
+    let hasher = hash.hasher().number(Rule::Flow as u64 | u64::from(*connection) << 32).number(end);
+    hasher.part(remote.octets()).finish()
 }

@@ -146,11 +146,16 @@ impl<O: Octets> Transactions<'_, O> {
     fn free_slot(&mut self) -> Option<usize> {
         self.release_lent();
         let replies = &mut self.layer.replies;
-        if let Some(free) = replies.slots.iter().position(|reply| reply.stage == Stage::Free) {
-            return Some(free);
+        let mut longest: Option<(u16, usize)> = None;
+        for (slot, reply) in replies.slots.iter().enumerate() {
+            let blocked = (replies.turn.wrapping_sub(reply.turn), slot);
+            match reply.stage {
+                Stage::Free => return Some(slot),
+                Stage::Deferred if longest.is_none_or(|longest| blocked > longest) => longest = Some(blocked),
+                Stage::Deferred | Stage::Ready | Stage::Lent => {}
+            }
         }
-        let blocked = replies.slots.iter().enumerate().filter(|(_, reply)| reply.stage == Stage::Deferred);
-        let (slot, _) = blocked.max_by_key(|(_, reply)| replies.turn.wrapping_sub(reply.turn))?;
+        let (_, slot) = longest?;
         replies.dropped = replies.dropped.saturating_add(1);
         self.release_reply(slot);
         Some(slot)

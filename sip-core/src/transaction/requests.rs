@@ -1,6 +1,6 @@
 //! The client side of the layer: requests out, responses in (RFC 3261 §17.1).
 
-use super::entry::{Kind, Machine, Marks, Transaction, TransactionId, User};
+use super::entry::{Kind, Machine, Marks, TransactionId, User};
 use super::key;
 use super::layer::{MATCH, Transactions};
 use super::step::{Indication, Send};
@@ -57,10 +57,10 @@ pub struct NewClient<'a> {
 /// What an entry of the client side starts with.
 #[derive(Clone, Copy)]
 pub(super) struct Start {
-    /// What its responses are matched by; zero when it gets none.
+    /// What its responses are matched by; zero to be made of the request's branch and method.
     pub(super) matched: Key,
-    pub(super) kind: Kind,
-    pub(super) marks: Marks,
+    /// Whether it is sent without a transaction, and so gets no responses.
+    pub(super) once: bool,
     pub(super) block: Block,
     pub(super) flow: Flow,
     pub(super) user: User,
@@ -68,13 +68,9 @@ pub(super) struct Start {
 }
 
 /// The kind of the transaction of a request, and whether it must not wait behind others.
-pub(super) fn kind_of(method: Method<'_>) -> (Kind, Marks) {
+fn kind_of(method: Method<'_>) -> (Kind, Marks) {
     let urgent = matches!(method, Method::Bye | Method::Cancel | Method::Ack);
-    let kind = match method {
-        Method::Invite => Kind::Invite,
-        Method::Ack => Kind::Once,
-        _ => Kind::Other,
-    };
+    let kind = if method == Method::Invite { Kind::Invite } else { Kind::Other };
     (kind, if urgent { Marks::URGENT } else { Marks::NONE })
 }
 
@@ -112,10 +108,7 @@ impl<O: Octets> Transactions<'_, O> {
     pub fn once(&mut self, now: Instant, new: NewOnce) -> Result<TransactionId, Capacity> {
         self.reap();
         let NewOnce { block, flow, user, reserved } = new;
-        self.begin(
-            now,
-            Start { matched: Key::ZERO, kind: Kind::Once, marks: Marks::URGENT, block, flow, user, reserved },
-        )
+        self.begin(now, &Start { matched: Key::ZERO, once: true, block, flow, user, reserved })
     }
 
     /// Starts a client transaction and makes its request ready to be sent.
@@ -124,33 +117,45 @@ impl<O: Octets> Transactions<'_, O> {
     /// [`Capacity::Transactions`] when there is no entry; the block stays the caller's.
     pub fn client(&mut self, now: Instant, new: NewClient<'_>) -> Result<TransactionId, Capacity> {
         self.reap();
-        let NewClient { block, flow, user, reserved, .. } = new;
-        let (kind, marks) = kind_of(new.method);
-        let has_responses = !matches!(kind, Kind::Once);
-        let matched = if has_responses { key::own_client(self.layer.hash, &new.branch, new.method) } else { Key::ZERO };
-        self.begin(now, Start { matched, kind, marks, block, flow, user, reserved })
+        let NewClient { block, flow, method, branch, user, reserved } = new;
+        let once = method == Method::Ack;
+        // To read the branch in the request saves flash, to be given it time.
+        let given = cfg!(target_pointer_width = "64") && !once;
+        let matched = if given { key::own_client(self.layer.hash, &branch, method) } else { Key::ZERO };
+        self.begin(now, &Start { matched, once, block, flow, user, reserved })
     }
 
-    /// Starts a client transaction that is known by `matched`.
-    pub(super) fn begin(&mut self, now: Instant, start: Start) -> Result<TransactionId, Capacity> {
+    /// Starts a client transaction, or what is sent without one.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(super) fn begin(&mut self, now: Instant, start: &Start) -> Result<TransactionId, Capacity> {
         let id = self.insert(start.reserved)?;
         // As long as Timers B and F would wait.
         let until = now.after(self.layer.timers.sixty_four_t1());
-        let Start { matched, kind, marks, block: message, flow, user, .. } = start;
+        let request = Kept::new(self.octets.get(start.block));
+        let (mut kind, mut marks) = kind_of(request.method());
+        let mut matched = start.matched;
+        if start.once {
+            (kind, marks) = (Kind::Once, Marks::URGENT);
+        } else if matched == Key::ZERO {
+            matched = key::client(self.layer.hash, request.branch().unwrap_or_default(), request.method());
+        }
+        // The entry is a new one, all of whose fields are zero.
         if let Some(entry) = self.entry_mut(id) {
-            let machine = Machine::Parked { kind, until };
+            entry.machine = Machine::Parked { kind, until };
+            entry.message = start.block;
+            entry.user = start.user;
+            entry.marks = marks;
             // What is no flow yet may say by which listener.
-            let flow = Flow { listener: flow.listener, ..Flow::NONE };
-            *entry = Transaction { machine, message, user, marks, flow, ..Transaction::ZERO };
+            entry.flow.listener = start.flow.listener;
             entry.set_key(MATCH, matched);
         }
         if matched != Key::ZERO {
             self.table.link_key(id.0, MATCH, matched);
         }
-        if flow.is_none() {
+        if start.flow.is_none() {
             self.park(id, until);
         } else {
-            self.launch(now, id, flow);
+            self.launch(now, id, start.flow);
         }
         Ok(id)
     }
@@ -179,14 +184,12 @@ impl<O: Octets> Transactions<'_, O> {
         entry.machine.end_at(until);
         let (message, flow, deadline) = (entry.message, entry.flow, entry.machine.poll_timeout());
         self.table.set_timer(invite.0, deadline);
-        let request = self.octets.get(message);
-        let (want, branch) = (request.len(), Kept::new(request).branch().ok_or(Error::Gone)?);
-        let matched = key::client(self.layer.hash, branch, Method::Cancel);
+        let want = self.octets.get(message).len();
         let block = self.octets.write(want, true, |kept, writer| {
             build::cancel(writer, &Kept::new(kept.get(message)), |writer| rows(kept, writer));
         })?;
-        let (kind, marks) = kind_of(Method::Cancel);
-        let made = self.begin(now, Start { matched, kind, marks, block, flow, user, reserved: true });
+        let start = Start { matched: Key::ZERO, once: false, block, flow, user, reserved: true };
+        let made = self.begin(now, &start);
         Ok(made.inspect_err(|_| self.octets.release(block))?)
     }
 

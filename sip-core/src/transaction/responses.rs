@@ -1,7 +1,7 @@
 //! The server side of the layer: requests in, responses out (RFC 3261 §17.2).
 
 use super::entry::{Machine, Marks, Transaction, TransactionId, User};
-use super::flows::response_flow;
+use super::flows::response_port;
 use super::layer::{DEFERRED, MATCH, ORDINARY, OTHER, PARKED, Transactions, URGENT};
 use super::step::Indication;
 use super::{Server, ServerInvite, key};
@@ -11,6 +11,9 @@ use crate::message::{ForwardResponse, HeaderName, Message, Method, Writer, build
 use crate::random::{Key, Token};
 use crate::time::Instant;
 use crate::transport::Flow;
+
+/// Whether the key of merged requests may wait for a transaction to be made: that saves time, and costs flash.
+const MERGED_LATER: bool = cfg!(target_pointer_width = "64");
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,7 +106,8 @@ impl<O: Octets> Transactions<'_, O> {
             };
         }
         // Where there is nothing to find, the second key can wait for a transaction to be made.
-        let merged = if self.view().is_empty() { None } else { key::merged(self.layer.hash, request) };
+        let later = MERGED_LATER && self.view().is_empty();
+        let merged = if later { None } else { key::merged(self.layer.hash, request) };
         let new = NewRequest { matched, merged: merged.unwrap_or_default() };
         let merged = merged.and_then(|merged| self.table.find(OTHER, merged));
         if merged.is_some() { ServerMatch::Merged(new) } else { ServerMatch::New(new) }
@@ -120,11 +124,15 @@ impl<O: Octets> Transactions<'_, O> {
         new: NewServer<'_>,
     ) -> Result<TransactionId, Capacity> {
         self.reap();
-        if self.view().free_for(new.reserved) == 0 {
-            return Err(Capacity::Transactions);
+        let id = self.insert(new.reserved)?;
+        match self.head(request, new.source, new.to_tag, new.reserved) {
+            Ok(template) => self.open(now, id, request, &new, template),
+            Err(capacity) => {
+                self.table.remove(id.0);
+                return Err(capacity);
+            }
         }
-        let template = self.head(request, new.source, new.to_tag, new.reserved)?;
-        self.open(now, request, &new, template).inspect_err(|_| self.octets.release(template))
+        Ok(id)
     }
 
     /// As [`server`](Self::server), without the head of the responses. For a role that [passes responses on](Self::relay) and
@@ -140,7 +148,9 @@ impl<O: Octets> Transactions<'_, O> {
         new: NewServer<'_>,
     ) -> Result<TransactionId, Capacity> {
         self.reap();
-        self.open(now, request, &new, Block::NONE)
+        let id = self.insert(new.reserved)?;
+        self.open(now, id, request, &new, Block::NONE);
+        Ok(id)
     }
 
     /// Writes the head of the responses of a transaction that has [none](Self::server_without_head), from its request. What the
@@ -183,38 +193,31 @@ impl<O: Octets> Transactions<'_, O> {
         })
     }
 
-    /// A server transaction with this head.
-    fn open(
-        &mut self,
-        now: Instant,
-        request: &Message<'_>,
-        new: &NewServer<'_>,
-        template: Block,
-    ) -> Result<TransactionId, Capacity> {
-        let &NewServer { new: NewRequest { matched, mut merged }, source, user, reserved, .. } = new;
-        let id = self.insert(reserved)?;
-        let (timers, reliable) = (self.layer.timers, source.transport.is_reliable());
-        if merged == Key::ZERO {
-            merged = key::merged(self.layer.hash, request).unwrap_or_default();
+    /// Makes a new entry, all of whose fields are zero, a server transaction with this head.
+    fn open(&mut self, now: Instant, id: TransactionId, request: &Message<'_>, new: &NewServer<'_>, template: Block) {
+        let (timers, hash, reliable) = (self.layer.timers, self.layer.hash, new.source.transport.is_reliable());
+        let NewRequest { matched, mut merged } = new.new;
+        if MERGED_LATER && merged == Key::ZERO {
+            merged = key::merged(hash, request).unwrap_or_default();
         }
-        debug_assert_eq!(matched, key::of_request(self.layer.hash, request, false), "what was said of another request");
-        let machine = if request.method() == Method::Invite {
+        debug_assert_eq!(matched, key::of_request(hash, request, false), "what was said of another request");
+        let Some(entry) = self.entry_mut(id) else { return };
+        entry.machine = if request.method() == Method::Invite {
             Machine::ServerInvite(ServerInvite::new(now, reliable))
         } else {
             Machine::Server(Server::new(now, reliable, &timers))
         };
-        if let Some(entry) = self.entry_mut(id) {
-            let flow = response_flow(source, Some(request.via()));
-            *entry = Transaction { machine, user, flow, template, ..Transaction::ZERO };
-            entry.set_key(MATCH, matched);
-            entry.set_key(OTHER, merged);
-        }
+        entry.keys = [matched, merged];
+        entry.user = new.user;
+        entry.flow = new.source;
+        entry.flow.remote.set_port(response_port(&new.source, Some(request.via())));
+        entry.template = template;
+        let deadline = entry.machine.poll_timeout();
         self.table.link_key(id.0, MATCH, matched);
         if merged != Key::ZERO {
             self.table.link_key(id.0, OTHER, merged);
         }
-        self.table.set_timer(id.0, machine.poll_timeout());
-        Ok(id)
+        self.table.set_timer(id.0, deadline);
     }
 
     /// Writes a response and makes it ready to be sent: the status line (with `reason`, or the phrase of

@@ -4,13 +4,12 @@
 //! last of all a flow to fall back on. A request that was not sent yet goes on to the next one as it is; one that was
 //! sent is a new transaction with a new branch.
 
-use super::entry::{Kind, Machine, Marks, TransactionId};
-use super::key;
+use super::entry::{Machine, Marks, TransactionId};
 use super::layer::{MATCH, Transactions};
-use super::requests::{Start, kind_of};
+use super::requests::Start;
 use super::size::Sizing;
 use crate::memory::{Block, Entry, KeptBlocks, Octets};
-use crate::message::{Kept, build};
+use crate::message::build;
 use crate::random::{Key, Token};
 use crate::time::Instant;
 use crate::transport::{Flow, Target, Transport};
@@ -27,18 +26,24 @@ impl<O: Octets> Transactions<'_, O> {
     /// [fallback](Self::set_fallback), or is over.
     pub fn resolved(&mut self, now: Instant, id: TransactionId, targets: &[Target]) {
         self.reap();
-        let listener = self.flow(id).listener;
-        let flow = |target: &Target| Flow { listener, ..Flow::to(*target) };
-        let mut usable = targets.iter().map(flow).filter(|flow| !flow.is_none()).take(TARGETS);
-        let Some(first) = usable.next() else { return self.unreachable(now, id) };
-        let others = usable.clone().next().is_some();
-        if let Some(entry) = self.entry_mut(id)
-            && matches!(entry.machine, Machine::Parked { .. })
-        {
-            if others {
-                self.keep_targets(id, &usable.map(Flow::to_octets));
+        let mut flows = [Flow::NONE; TARGETS];
+        let mut places = flows.iter_mut();
+        for target in targets {
+            let flow = Flow::to(*target);
+            if flow.is_none() {
+                continue;
             }
-            self.launch(now, id, first);
+            let Some(place) = places.next() else { break };
+            *place = Flow { listener: self.flow(id).listener, ..flow };
+        }
+        let left = places.len();
+        let usable = flows.get(..TARGETS.saturating_sub(left)).unwrap_or_default();
+        let Some((first, others)) = usable.split_first() else { return self.unreachable(now, id) };
+        if self.table.get(id.0).is_some_and(|entry| matches!(entry.machine, Machine::Parked { .. })) {
+            if !others.is_empty() {
+                self.keep_targets(id, others, 0);
+            }
+            self.launch(now, id, *first);
         }
     }
 
@@ -48,9 +53,7 @@ impl<O: Octets> Transactions<'_, O> {
         let Some(entry) = self.entry_mut(id) else { return };
         let parked = matches!(entry.machine, Machine::Parked { .. });
         if parked && !fallback.is_none() && entry.template.is_none() {
-            let mut octets = fallback.to_octets();
-            octets[0] |= FALLBACK;
-            self.keep_targets(id, &core::iter::once(octets));
+            self.keep_targets(id, &[fallback], FALLBACK);
         }
     }
 
@@ -62,11 +65,16 @@ impl<O: Octets> Transactions<'_, O> {
         }
     }
 
-    /// Puts flows before those that are kept of a client transaction.
-    fn keep_targets(&mut self, id: TransactionId, flows: &(impl Iterator<Item = [u8; Flow::OCTETS]> + Clone)) {
+    /// Puts flows before those that are kept of a client transaction, with `mark` in the first octet of each.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    fn keep_targets(&mut self, id: TransactionId, flows: &[Flow], mark: u8) {
         let old = self.entry_mut(id).map_or(Block::NONE, |entry| entry.template);
         let written = self.octets.write(Flow::OCTETS.saturating_mul(TARGETS), false, |kept, writer| {
-            flows.clone().for_each(|flow| writer.raw(&flow));
+            for flow in flows {
+                let mut octets = flow.to_octets();
+                octets[0] |= mark;
+                writer.raw(&octets);
+            }
             writer.raw(kept.get(old));
         });
         if let (Ok(block), Some(entry)) = (written, self.entry_mut(id)) {
@@ -166,17 +174,11 @@ impl<O: Octets> Transactions<'_, O> {
     fn launch_copy(&mut self, now: Instant, id: TransactionId, flow: Flow, block: Block) -> Option<TransactionId> {
         let entry = self.table.get(id.0).filter(|entry| !flow.is_none() && !entry.marks.has(Marks::ACK))?;
         let (user, once, targets) = (entry.user, entry.key(MATCH) == Key::ZERO, entry.template);
-        let request = Kept::new(self.octets.get(block));
-        let (mut kind, marks) = kind_of(request.method());
-        let mut matched = key::client(self.layer.hash, request.branch()?, request.method());
-        if once {
-            // It has no transaction.
-            (matched, kind) = (Key::ZERO, Kind::Once);
-        }
         if let Some(entry) = self.entry_mut(id) {
             entry.template = Block::NONE;
         }
-        let made = self.begin(now, Start { matched, kind, marks, block, flow, user, reserved: false });
+        // What has no transaction has none there.
+        let made = self.begin(now, &Start { matched: Key::ZERO, once, block, flow, user, reserved: false });
         match made.ok().and_then(|new| Some((new, self.entry_mut(new)?))) {
             Some((new, entry)) => {
                 entry.template = targets;

@@ -32,13 +32,12 @@ impl Timers {
     /// How long after the first request a client's Timer E is T2: 3.5 s by default (RFC 3261 §17.1.2.2).
     #[must_use]
     pub fn until_t2(&self) -> Duration {
-        let (t1, t2) = (self.t1.as_millis(), self.t2.as_millis());
-        let mut pause = t1.max(1);
-        while pause < t2 {
-            pause = pause.saturating_add(pause);
+        let mut pause = self.t1.max(Duration::from_millis(1));
+        while pause < self.t2 {
+            pause = pause.times(2);
         }
         // The pauses before add up to the last one less the first.
-        Duration::from_millis(pause.saturating_sub(t1).max(t1))
+        (pause - self.t1).max(self.t1)
     }
 
     /// Timer D over an unreliable transport: 32 s, and no less than the peer's Timer H (RFC 3261 §17.1.1.2).
@@ -68,6 +67,7 @@ impl Timer {
 
     /// A timer that fires `after` the moment `from`, at the least one millisecond later.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn after(from: Instant, after: Duration) -> Self {
         Self(from.add(after.max(Duration::from_millis(1))))
     }

@@ -80,6 +80,16 @@ impl Address {
         self
     }
 
+    /// Sets the port.
+    pub(crate) const fn set_port(&mut self, port: u16) {
+        self.port = port;
+    }
+
+    /// The octets of the IP address; those of an IPv4 address are followed by zeros.
+    pub(crate) const fn octets(&self) -> &[u8; 16] {
+        &self.octets
+    }
+
     /// Whether this is the zero value.
     #[must_use]
     pub const fn is_none(self) -> bool {

@@ -37,7 +37,7 @@ impl Timers {
             pause = pause.times(2);
         }
         // The pauses before add up to the last one less the first.
-        (pause - self.t1).max(self.t1)
+        pause.checked_sub(self.t1).unwrap_or(Duration::ZERO).max(self.t1)
     }
 
     /// Timer D over an unreliable transport: 32 s, and no less than the peer's Timer H (RFC 3261 §17.1.1.2).

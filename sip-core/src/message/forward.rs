@@ -12,6 +12,7 @@
 //! | first Route values taken away | [`pop_route`](ForwardRequest::pop_route) | §16.4 |
 //! | Request-URI | [`request_uri`](ForwardRequest::request_uri) | §16.6 step 2 |
 //! | Max-Forwards, one less or 70 | each request | §16.6 step 3 |
+//! | Max-Breadth, in the place of the one that is there | [`max_breadth`](ForwardRequest::max_breadth) | RFC 5393 §5.3.3 |
 //! | Record-Route on top | [`record_route`](ForwardRequest::record_route) | §16.6 step 4, RFC 5658 §6 |
 //! | Path on top | [`path`](ForwardRequest::path) | RFC 3327 §5.2 |
 //! | Route on top | [`push_route`](ForwardRequest::push_route) | §16.6 step 6 |
@@ -53,7 +54,7 @@ use super::host::{host, port};
 use super::list::Element;
 use super::parse::Message;
 use super::row::Row;
-use super::scan::{element, line, peek, skip_lws, slice};
+use super::scan::{alike, element, line, peek, skip_lws, slice};
 use super::via::Via;
 use super::walk::Walk;
 use super::writer::{WriteError, Writer};
@@ -61,6 +62,9 @@ use crate::transport::{Address, Transport};
 
 /// The hops that a request gets which says nothing of them (RFC 3261 §16.6 step 3).
 const HOPS: u64 = 70;
+
+/// Max-Breadth (RFC 5393 §5.3.1), which is for proxies alone and has no number among the names.
+pub(crate) const MAX_BREADTH: HeaderName<'static> = HeaderName::Other(b"Max-Breadth");
 
 /// Why a message is not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,6 +120,7 @@ pub struct ForwardRequest<'a> {
     paths: &'a [&'a [u8]],
     pushed: &'a [&'a [u8]],
     appended: Option<&'a [u8]>,
+    breadth: Option<u16>,
     content_length: bool,
 }
 
@@ -134,6 +139,7 @@ impl<'a> ForwardRequest<'a> {
             paths: &[],
             pushed: &[],
             appended: None,
+            breadth: None,
             content_length: false,
         }
     }
@@ -160,6 +166,13 @@ impl<'a> ForwardRequest<'a> {
     #[must_use]
     pub const fn request_uri(mut self, uri: &'a [u8]) -> Self {
         self.request_uri = Some(uri);
+        self
+    }
+
+    /// Says how many branches this request may have behind this element (RFC 5393 §5.3.3).
+    #[must_use]
+    pub const fn max_breadth(mut self, breadth: u16) -> Self {
+        self.breadth = Some(breadth);
         self
     }
 
@@ -259,8 +272,12 @@ impl<'a> ForwardRequest<'a> {
             copy.skip_to(from.saturating_add(old_uri.len()));
         }
         copy.until(w, copy.first_row());
+        let breadth = self.breadth.filter(|_| message.header(MAX_BREADTH).is_some());
         self.new_rows(w, hops.is_none());
-        self.edit_rows(w, &mut copy, hops)?;
+        if let Some(new) = self.breadth.filter(|_| breadth.is_none()) {
+            w.header_number(MAX_BREADTH, u64::from(new));
+        }
+        self.edit_rows(w, &mut copy, hops, breadth)?;
         if let Some(uri) = self.appended {
             copy.until(w, copy.empty_line);
             address_row(w, HeaderName::Route, uri);
@@ -291,7 +308,14 @@ impl<'a> ForwardRequest<'a> {
     }
 
     /// Copies the rows up to the last one that changes.
-    fn edit_rows(&self, w: &mut Writer<'_>, copy: &mut Copied<'a>, hops: Option<u8>) -> Result<(), ForwardError> {
+    fn edit_rows(
+        &self,
+        w: &mut Writer<'_>,
+        copy: &mut Copied<'a>,
+        hops: Option<u8>,
+        mut breadth: Option<u16>,
+    ) -> Result<(), ForwardError> {
+        const OTHER: u8 = MAX_BREADTH.id();
         const VIA: u8 = HeaderName::Via.id();
         const MAX_FORWARDS: u8 = HeaderName::MaxForwards.id();
         const ROUTE: u8 = HeaderName::Route.id();
@@ -300,7 +324,7 @@ impl<'a> ForwardRequest<'a> {
         let mut routes = Routes::new(message, self.popped, self.drop_last)?;
         let (mut via_left, mut hops_left) = (via.is_some(), hops.is_some());
         for row in message.rows() {
-            if !via_left && !hops_left && !routes.is_open() {
+            if !via_left && !hops_left && breadth.is_none() && !routes.is_open() {
                 break;
             }
             match row.id() {
@@ -316,6 +340,11 @@ impl<'a> ForwardRequest<'a> {
                     hops_left = false;
                     copy.until(w, row.value());
                     w.number(u64::from(hops.unwrap_or_default()));
+                    copy.skip_to(row.end());
+                }
+                OTHER if breadth.is_some() && alike(row.name_in(message.bytes()), MAX_BREADTH.as_bytes()) => {
+                    copy.until(w, row.value());
+                    w.number(u64::from(breadth.take().unwrap_or_default()));
                     copy.skip_to(row.end());
                 }
                 ROUTE if routes.is_open() => match routes.kept(row.value_in(message.bytes())) {

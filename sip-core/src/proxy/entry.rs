@@ -38,6 +38,8 @@ impl Marks {
     pub(super) const SECURE: Self = Self(16);
     /// It makes a dialog, in which this proxy wants to stay.
     pub(super) const RECORD: Self = Self(32);
+    /// There was no room for a branch: a 503 is this proxy's own, and goes to the client as such.
+    pub(super) const FULL: Self = Self(64);
 
     pub(super) const fn has(self, mark: Self) -> bool {
         self.0 & mark.0 != 0
@@ -73,7 +75,7 @@ pub struct ResponseContext {
     pub(super) best: Block,
     /// Its status.
     pub(super) best_status: u16,
-    /// How many branches may be open at once here and behind (RFC 5393 §5.3).
+    /// How many branches may be open at once here and behind (RFC 5393 §5.3); zero in a dialog, where nothing forks.
     pub(super) breadth: u16,
     pub(super) marks: Marks,
     pub(super) state: State,
@@ -116,6 +118,8 @@ pub struct BranchEntry {
     pub(super) client: TransactionId,
     /// Octets that are set aside for its CANCEL.
     pub(super) reserved: u16,
+    /// Its share of the context's breadth.
+    pub(super) breadth: u16,
     pub(super) machine: machine::Branch,
 }
 
@@ -126,6 +130,7 @@ impl BranchEntry {
         next: Handle::NONE,
         client: TransactionId::NONE,
         reserved: 0,
+        breadth: 0,
         machine: machine::Branch::ZERO,
     };
 }

@@ -5,7 +5,7 @@ use super::entry::{BranchEntry, Marks, Owner};
 use super::event::Target;
 use super::loops::{self, BranchText};
 use super::machine;
-use super::route::{Hop, RecordRoute, Routing, makes_dialog};
+use super::route::{Hop, LONGEST_STRIPPED, RecordRoute, Routing, makes_dialog, strip_maddr};
 use super::targets::target_at;
 use super::work::Work;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
@@ -60,6 +60,8 @@ struct Edit<'e> {
     source: Flow,
     branch: &'e [u8],
     record: bool,
+    /// Max-Breadth; zero leaves it as it is.
+    breadth: u16,
 }
 
 /// The URIs of the Route values that `value` lists, and how many there are; the status to fail with.
@@ -90,8 +92,12 @@ impl Edit<'_> {
         let routing = Routing::of(self.settings, texts, request)?;
         let (pushed, pushes) = routes_of(target.map_or(b"", |target| target.route))?;
         let pushed = pushed.get(..pushes).unwrap_or_default();
+        let mut room = [0; LONGEST_STRIPPED];
         let uri = match target {
             Some(target) => Uri::parse(target.uri).map_err(|_| 500_u16)?,
+            None if routing.own_maddr => {
+                Uri::parse(strip_maddr(&routing.uri, &mut room).ok_or(414_u16)?).map_err(|_| 400_u16)?
+            }
             None => routing.uri,
         };
         let first = match pushed.first() {
@@ -114,7 +120,7 @@ impl Edit<'_> {
         if routing.from_route {
             forward = forward.drop_last_route();
         }
-        let replaced = target.is_some() || routing.from_route;
+        let replaced = target.is_some() || routing.from_route || routing.own_maddr;
         let mut popped = routing.popped;
         let mut pushed = pushed;
         match first.filter(|_| hop.strict) {
@@ -134,6 +140,9 @@ impl Edit<'_> {
         if self.record && makes_dialog(request) {
             forward = forward.record_route(uris.get(..count).unwrap_or_default());
         }
+        if self.breadth > 0 {
+            forward = forward.max_breadth(self.breadth);
+        }
         forward = forward.pop_route(popped).push_route(pushed);
         forward.write_to(writer).map_err(|error| error.status().unwrap_or(500))?;
         Ok(hop)
@@ -148,10 +157,10 @@ impl<O: Octets> Work<'_, O> {
         goal: Goal<'_>,
         source: Flow,
         branch: &BranchText,
-        record: bool,
+        (record, breadth): (bool, u16),
     ) -> Result<(Block, Hop), u16> {
         let settings = &self.core.settings;
-        let edit = Edit { settings, source, branch: branch.as_bytes(), record };
+        let edit = Edit { settings, source, branch: branch.as_bytes(), record, breadth };
         let length = match original {
             Original::Message(request) => request.bytes().len(),
             Original::Kept(block) => self.transactions.octets.get(block).len(),
@@ -180,16 +189,18 @@ impl<O: Octets> Work<'_, O> {
         Err(failed)
     }
 
-    /// Sends the request of a context to a target, or without one to where it leads, in a branch of its own. The status to count
-    /// for the target when that can't be.
+    /// Sends the request of a context to a target, or without one to where it leads, in a branch of its own that may use `breadth`
+    /// of what the context has. The status to count for the target when that can't be.
     pub(super) fn start_branch(
         &mut self,
         context: Handle,
         original: Original<'_>,
         goal: Goal<'_>,
+        breadth: u16,
     ) -> Result<Handle, u16> {
         let branch = self.branches.insert().ok_or(503_u16)?;
-        match self.send_branch(context, branch, original, goal) {
+        let breadth = self.contexts.get(context).map_or(0, |entry| entry.breadth.min(breadth));
+        match self.send_branch(context, branch, original, goal, breadth) {
             Ok(client) => {
                 let first = self.contexts.get(context).map_or(Handle::NONE, |entry| entry.branches);
                 if let Some(entry) = self.branches.get_mut(branch) {
@@ -197,8 +208,9 @@ impl<O: Octets> Work<'_, O> {
                         context,
                         next: first,
                         client,
+                        breadth,
                         machine: machine::Branch::new(),
-                        ..BranchEntry::ZERO
+                        reserved: entry.reserved,
                     };
                 }
                 if let Some(entry) = self.contexts.get_mut(context) {
@@ -219,12 +231,13 @@ impl<O: Octets> Work<'_, O> {
         branch: Handle,
         original: Original<'_>,
         goal: Goal<'_>,
+        breadth: u16,
     ) -> Result<TransactionId, u16> {
         let entry = *self.contexts.get(context).ok_or(500_u16)?;
         let token = self.core.random.token();
         let text = BranchText::new(token, entry.loop_hash);
         let record = entry.marks.has(Marks::RECORD);
-        let (block, hop) = self.write_request(original, goal, entry.source, &text, record)?;
+        let (block, hop) = self.write_request(original, goal, entry.source, &text, (record, breadth))?;
         let mut name = [0; LONGEST_METHOD];
         let method = match original {
             Original::Message(request) => request.method(),
@@ -234,17 +247,51 @@ impl<O: Octets> Work<'_, O> {
         let layer_branch = Branch::with_suffix(token, text.suffix()).ok_or(500_u16)?;
         let user = Owner::Branch(branch).user();
         let new = NewClient { block, flow: hop.flow, method, branch: layer_branch, user, reserved: false };
+        let length = self.transactions.octets.get(block).len();
+        let reserve = if entry.marks.has(Marks::INVITE) { u16::try_from(length).unwrap_or(u16::MAX) } else { 0 };
+        if !self.reserve(reserve) {
+            self.transactions.octets.release(block);
+            return Err(503);
+        }
         match self.transactions.client(self.now, new) {
             Ok(client) => {
+                if let Some(entry) = self.branches.get_mut(branch) {
+                    entry.reserved = reserve;
+                }
                 if hop.strict {
                     self.transactions.set_strict(client);
                 }
                 Ok(client)
             }
             Err(_) => {
+                self.unreserve(reserve);
                 self.transactions.octets.release(block);
                 Err(503)
             }
+        }
+    }
+
+    /// Sets aside what the CANCEL of a branch needs: a transaction, and the octets of its request at most. Whether there is
+    /// as much; nothing is needed for a request other than INVITE.
+    fn reserve(&mut self, octets: u16) -> bool {
+        if octets == 0 {
+            return true;
+        }
+        if self.transactions.reserve(1).is_err() {
+            return false;
+        }
+        let reserved = self.transactions.octets.reserve(usize::from(octets)).is_ok();
+        if !reserved {
+            self.transactions.unreserve(1);
+        }
+        reserved
+    }
+
+    /// Gives back what was set aside for a branch.
+    pub(super) fn unreserve(&mut self, octets: u16) {
+        if octets > 0 {
+            self.transactions.unreserve(1);
+            self.transactions.octets.unreserve(usize::from(octets));
         }
     }
 
@@ -282,7 +329,7 @@ impl<O: Octets> Work<'_, O> {
             },
         };
         let record = self.core.settings.stateless && self.core.settings.record_route;
-        let Ok((block, hop)) = self.write_request(original, goal, source, &branch, record) else { return false };
+        let Ok((block, hop)) = self.write_request(original, goal, source, &branch, (record, 0)) else { return false };
         let new = NewOnce { block, flow: hop.flow, user: Self::nobody(), reserved: false };
         match self.transactions.once(self.now, new) {
             Ok(id) => {

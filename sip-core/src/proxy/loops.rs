@@ -6,6 +6,8 @@
 
 use super::work::Work;
 use crate::memory::Octets;
+use crate::message::forward::MAX_BREADTH;
+use crate::message::scan::decimal_u32;
 use crate::message::{HeaderName, Message, Via};
 use crate::random::{HashKey, Token};
 
@@ -70,6 +72,15 @@ pub(super) fn stateless_token(key: HashKey, message: &Message<'_>, via: &Via<'_>
         .part_ignoring_case(message.from_tag().unwrap_or_default())
         .part_ignoring_case(tag.unwrap_or_default());
     Token::new(hasher.finish().bits())
+}
+
+/// The breadth of a request that says none, and the most that it may say (RFC 5393 §5.3.1).
+const BREADTH: u16 = 60;
+
+/// How many branches a request may have at once here and behind (RFC 5393 §5.3).
+pub(super) fn max_breadth(request: &Message<'_>) -> u16 {
+    let said = request.header(MAX_BREADTH).and_then(decimal_u32);
+    said.map_or(BREADTH, |said| u16::try_from(said).unwrap_or(BREADTH).min(BREADTH))
 }
 
 impl<O: Octets> Work<'_, O> {

@@ -181,8 +181,8 @@ impl<M: Memory> Proxy<M> {
         }
         work.search(request);
         let original = message.map_or(Original::Kept(kept), Original::Message);
-        if let Err(status) = work.start_branch(request.0, original, Goal::Itself) {
-            work.fail_target(request.0, status);
+        if let Err(status) = work.start_branch(request.0, original, Goal::Itself, u16::MAX) {
+            work.not_started(request.0, status);
         }
         work.advance(request.0);
         Ok(())
@@ -205,8 +205,8 @@ impl<M: Memory> Proxy<M> {
         work.forward_once(request, Goal::Target(target), message)
     }
 
-    /// Adds targets to a search that goes on, those that were tried already left out. Those with a q as high as that of the
-    /// branches that are open are not sent at once: a lower one waits for its turn, a higher one is next.
+    /// Adds targets to a search that goes on, those that were tried already left out; how many were added. The untried targets with
+    /// the highest q are sent at once, beside the branches that are open.
     ///
     /// # Errors
     /// As [`forward`](Self::forward); [`Error::State`] before that, and when no further target is to be tried.

@@ -52,8 +52,9 @@ impl<O: Octets> Work<'_, O> {
             Ok(context) => match why {
                 Some(why) => Received::Event(Event::Request { request: Request(context), why }),
                 None => {
-                    if let Err(status) = self.start_branch(context, Original::Message(request), Goal::Itself) {
-                        self.fail_target(context, status);
+                    if let Err(status) = self.start_branch(context, Original::Message(request), Goal::Itself, u16::MAX)
+                    {
+                        self.not_started(context, status);
                     }
                     self.advance(context);
                     Received::Nothing
@@ -82,6 +83,9 @@ impl<O: Octets> Work<'_, O> {
         }
         if self.is_loop(request, loop_hash) {
             return Err(482);
+        }
+        if loops::max_breadth(request) == 0 {
+            return Err(440);
         }
         if unsupported(request, self.core.settings.supported(self.texts())).next().is_some() {
             return Err(420);
@@ -140,6 +144,7 @@ impl<O: Octets> Work<'_, O> {
                         loop_hash,
                         deadline,
                         marks,
+                        breadth: if request.to_tag().is_none() { loops::max_breadth(request) } else { 0 },
                         state: if why.is_some() { State::Asked } else { State::Searching },
                         ..ResponseContext::ZERO
                     };

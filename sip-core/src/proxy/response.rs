@@ -38,7 +38,7 @@ impl<O: Octets> Work<'_, O> {
             }
             // Each 2xx is another dialog (§16.7 step 5).
             Owner::Accepted(server) if (200..300).contains(&status) => {
-                let _ = self.transactions.relay(self.now, server, response, true);
+                let _ = self.transactions.relay(self.now, server, response, false);
                 Received::Nothing
             }
             Owner::Nobody | Owner::Context(_) | Owner::Accepted(_) => Received::Nothing,
@@ -89,7 +89,7 @@ impl<O: Octets> Work<'_, O> {
         if !invite && entry.state == State::Finished {
             return;
         }
-        let relayed = self.transactions.relay(self.now, entry.server, response, true);
+        let relayed = self.transactions.relay(self.now, entry.server, response, false);
         if invite {
             self.transactions.set_user(client, Owner::Accepted(entry.server).user());
         }
@@ -171,7 +171,7 @@ impl<O: Octets> Work<'_, O> {
 
     /// Passes the final response on that ends a search.
     fn relay_final(&mut self, context: Handle, server: TransactionId, status: u16, response: &Message<'_>) {
-        if self.transactions.relay(self.now, server, response, true).is_err() {
+        if self.transactions.relay(self.now, server, response, false).is_err() {
             self.answer(context, server, status);
         }
         self.end(context, status);
@@ -204,6 +204,16 @@ impl<O: Octets> Work<'_, O> {
         if entry.state != State::Finished && choose::is_better(entry.best_status, status) {
             self.take_best(context, status, Block::NONE);
         }
+    }
+
+    /// A branch could not be started.
+    pub(super) fn not_started(&mut self, context: Handle, status: u16) {
+        if status == 503
+            && let Some(entry) = self.contexts.get_mut(context)
+        {
+            entry.marks.set(Marks::FULL);
+        }
+        self.fail_target(context, status);
     }
 
     /// Goes on when no branch is open: to the next targets, or to the end of the search.
@@ -242,13 +252,16 @@ impl<O: Octets> Work<'_, O> {
     /// Gives a final response of this proxy's own; nothing to a request other than INVITE that nobody has answered (RFC 4320
     /// §4.2), whose transaction ends by itself.
     pub(super) fn answer(&mut self, context: Handle, server: TransactionId, status: u16) {
-        let invite = self.contexts.get(context).is_some_and(|entry| entry.marks.has(Marks::INVITE));
-        if status == 408 && !invite {
+        let marks = self.contexts.get(context).map_or(Marks::default(), |entry| entry.marks);
+        if status == 408 && !marks.has(Marks::INVITE) {
             return;
         }
         let settings = &self.core.settings;
-        let status = choose::upstream(status);
+        let status = if marks.has(Marks::FULL) { status } else { choose::upstream(status) };
         let answered = self.transactions.respond(self.now, server, status, None, true, |kept, writer| {
+            if status == 503 {
+                writer.header_number(HeaderName::RetryAfter, u64::from(settings.retry_after));
+            }
             write_server(writer, settings.server(kept.get(settings.block())));
             writer.finish_without_body();
         });
@@ -264,7 +277,8 @@ impl<O: Octets> Work<'_, O> {
             return;
         }
         entry.state = State::Finished;
-        entry.best_status = choose::upstream(status);
+        let own = entry.marks.has(Marks::FULL);
+        entry.best_status = if own { status } else { choose::upstream(status) };
         let asked = entry.marks.has(Marks::ASKED);
         self.contexts.set_timer(context, None);
         if asked {
@@ -288,8 +302,9 @@ impl<O: Octets> Work<'_, O> {
     /// The one place where a branch is given back.
     pub(super) fn remove_branch(&mut self, branch: Handle) {
         let Some(entry) = self.branches.get(branch) else { return };
-        let (context, next) = (entry.context, entry.next);
+        let (context, next, reserved) = (entry.context, entry.next, entry.reserved);
         self.branches.remove(branch);
+        self.unreserve(reserved);
         let Some(entry) = self.contexts.get_mut(context) else { return };
         if entry.branches == branch {
             entry.branches = next;
@@ -308,13 +323,15 @@ impl<O: Octets> Work<'_, O> {
 
     /// Does what a branch said.
     pub(super) fn apply(&mut self, branch: Handle, step: Step) {
-        let Some(entry) = self.branches.get(branch) else { return };
+        let Some(entry) = self.branches.get_mut(branch) else { return };
         let client = entry.client;
         if step.timer_c {
             self.transactions.timer_c(self.now, client, self.core.settings.timer_c);
         }
         if step.cancel {
-            self.send_cancel(client, entry.machine.cause());
+            let (cause, reserved) = (entry.machine.cause(), core::mem::take(&mut entry.reserved));
+            self.unreserve(reserved);
+            self.send_cancel(client, cause);
         }
     }
 

@@ -3,7 +3,8 @@
 
 use super::config::{Own, Settings};
 use crate::locate::{flow_to, host_of, transport_of};
-use crate::message::{Message, Method, Scheme, Uri, Writer};
+use crate::message::scan::alike;
+use crate::message::{Host, Message, Method, Scheme, Uri, Writer};
 use crate::transport::{Address, Flow, Target, Transport};
 
 /// What the Request-URI and the Route values of a request say.
@@ -19,16 +20,63 @@ pub(super) struct Routing<'m> {
     pub(super) next: Option<Uri<'m>>,
     /// What of the Request-URI is this proxy's own.
     pub(super) own: Option<Own>,
+    /// Whether its `maddr` was this proxy's, and has brought it here: it goes on without (§16.4).
+    pub(super) own_maddr: bool,
+}
+
+/// What of a Request-URI is this proxy's own, and whether its `maddr` is.
+fn own_of(settings: &Settings, texts: &[u8], uri: &Uri<'_>) -> (Option<Own>, bool) {
+    let maddr = uri.maddr().and_then(|maddr| Host::parse(maddr).ok()).filter(|_| uri.is_sip());
+    match maddr {
+        None => (settings.own(texts, uri), false),
+        Some(maddr) => {
+            let transport = transport_of(uri, Transport::Udp);
+            let here = settings.own_host(texts, maddr, uri.port(), transport).is_some();
+            let own = if here { settings.own_host(texts, uri.host(), None, Transport::Udp) } else { None };
+            (own, here)
+        }
+    }
+}
+
+/// The longest URI that a `maddr` is taken out of.
+pub(super) const LONGEST_STRIPPED: usize = 512;
+
+/// A URI without its `maddr`, its port and its `transport`; `None` when it is too long.
+pub(super) fn strip_maddr<'r>(uri: &Uri<'_>, room: &'r mut [u8; LONGEST_STRIPPED]) -> Option<&'r [u8]> {
+    let mut writer = Writer::new(room);
+    writer.raw(if matches!(uri.scheme(), Scheme::Sips) { b"sips:" } else { b"sip:" });
+    if let Some(user) = uri.user() {
+        writer.raw(user);
+        if let Some(password) = uri.password() {
+            writer.raw(b":");
+            writer.raw(password);
+        }
+        writer.raw(b"@");
+    }
+    writer.raw(uri.host().as_bytes());
+    for param in uri.params() {
+        if alike(param.name, b"maddr") || alike(param.name, b"transport") {
+            continue;
+        }
+        writer.raw(b";");
+        writer.raw(param.name);
+        if let Some(value) = param.value {
+            writer.raw(b"=");
+            writer.raw(value);
+        }
+    }
+    let length = writer.finish().ok()?;
+    room.get(..length)
 }
 
 impl<'m> Routing<'m> {
     /// Reads a request; the status to refuse it with when it can't be routed.
     pub(super) fn of(settings: &Settings, texts: &[u8], request: &Message<'m>) -> Result<Self, u16> {
         let mut uri = request.uri().ok_or(400_u16)?;
-        let mut own = settings.own(texts, &uri);
+        let (mut own, mut own_maddr) = own_of(settings, texts, &uri);
         let mut routes = request.routes();
         let (mut popped, mut next, mut from_route) = (0, None, false);
-        let Some(first) = routes.next() else { return Ok(Self { uri, from_route, popped, next, own }) };
+        let Some(first) = routes.next() else { return Ok(Self { uri, from_route, popped, next, own, own_maddr }) };
         let mut first = Some(first.map_err(|_| 400_u16)?);
         let mut left = usize::MAX;
         // A strict router has put this proxy's Record-Route there (§16.4).
@@ -36,7 +84,7 @@ impl<'m> Routing<'m> {
             let count = request.routes().count();
             let last = request.routes().last().and_then(Result::ok).ok_or(400_u16)?;
             uri = last.uri().map_err(|_| 400_u16)?;
-            own = settings.own(texts, &uri);
+            (own, own_maddr) = own_of(settings, texts, &uri);
             from_route = true;
             left = count.saturating_sub(1);
         }
@@ -51,7 +99,7 @@ impl<'m> Routing<'m> {
             popped = popped.saturating_add(1);
             first = routes.next().transpose().map_err(|_| 400_u16)?;
         }
-        Ok(Self { uri, from_route, popped, next, own })
+        Ok(Self { uri, from_route, popped, next, own, own_maddr })
     }
 
     /// Whether the request may only go by TLS.

@@ -3,7 +3,7 @@
 //! The targets of a context lie in a block, those that were tried too, so that none is tried twice. Each is its stage, its q, its
 //! flow, two lengths, and the texts of its URI and its Route values.
 
-use super::entry::{Marks, State};
+use super::entry::{Marks, ResponseContext, State};
 use super::event::Target;
 use super::forward::{Goal, Original};
 use super::work::Work;
@@ -142,6 +142,19 @@ impl<O: Octets> Work<'_, O> {
         !entry.marks.has(Marks::STOPPED) && self.best_q(entry.targets).is_some()
     }
 
+    /// What of a context's breadth no open branch has.
+    fn free_breadth(&self, entry: &ResponseContext) -> u16 {
+        if entry.breadth == 0 {
+            return u16::MAX;
+        }
+        let (mut free, mut next) = (entry.breadth, entry.branches);
+        while let Some(branch) = self.branches.get(next) {
+            free = free.saturating_sub(branch.breadth);
+            next = branch.next;
+        }
+        free
+    }
+
     /// Sends the request to the targets that are next; whether there were any.
     pub(super) fn next_targets(&mut self, context: Handle, request: Option<&Message<'_>>) -> bool {
         let Some(entry) = self.contexts.get(context).copied() else { return false };
@@ -149,19 +162,29 @@ impl<O: Octets> Work<'_, O> {
             return false;
         }
         let Some(q) = self.best_q(entry.targets) else { return false };
+        let due = |kept: &KeptTarget<'_>| !kept.tried && kept.target.q == q;
+        let mut count = places(self.transactions.octets.get(entry.targets)).filter(|(_, kept)| due(kept)).count();
+        // Each gets the same share; those that get none wait for another's (RFC 5393 §5.3.3).
+        let mut room = usize::from(self.free_breadth(&entry));
+        count = count.min(room);
+        if count == 0 {
+            return false;
+        }
         let original = request.map_or(Original::Kept(entry.request), Original::Message);
         let mut at = 0_usize;
         while let Some(kept) = target_at(self.transactions.octets.get(entry.targets), at) {
-            let (place, due) = (at, !kept.tried && kept.target.q == q);
+            let (place, due) = (at, due(&kept));
             at = kept.next;
             if !due {
                 continue;
             }
+            let Some(share) = room.checked_div(count) else { break };
+            (room, count) = (room.saturating_sub(share), count.saturating_sub(1));
             if let Some(tried) = self.transactions.octets.get_mut(entry.targets).get_mut(place) {
                 *tried = 1;
             }
-            if let Err(status) = self.start_branch(context, original, Goal::Kept(entry.targets, place)) {
-                self.fail_target(context, status);
+            if let Err(status) = self.start_branch(context, original, Goal::Kept(entry.targets, place), share as u16) {
+                self.not_started(context, status);
             }
         }
         true

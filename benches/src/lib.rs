@@ -5,12 +5,14 @@
 mod agent;
 mod forward;
 mod parse;
+mod proxy;
 mod register;
 mod write;
 
 pub use agent::{Callee, Options};
 pub use forward::Forwarding;
 pub use parse::{parse_lazy, parse_typed};
+pub use proxy::Relay;
 pub use register::Refresh;
 pub use write::Parts;
 

@@ -165,7 +165,7 @@ fn full<M: sip_core::proxy::Memory>(which: &str, proxy: &mut Proxy<M>) {
     let mut refused = 0;
     for number in 0..10 {
         let (_, sent) = give(proxy, &request("INVITE", number, FAR, ""));
-        assert_eq!(sent.len(), 1, "{which}: {sent:?}");
+        assert_eq!(sent.len(), 1, "{which} {number}: {sent:?} {:?} {:?}", proxy.occupancy(), proxy.statistics());
         if sent[0].starts_with("SIP/2.0 503") {
             refused += 1;
         } else {
@@ -190,7 +190,7 @@ fn full<M: sip_core::proxy::Memory>(which: &str, proxy: &mut Proxy<M>) {
 #[test]
 fn the_answer_to_what_went_without_a_transaction_comes_back() {
     let mut proxy = proxy::<64, 1, 8, 32_768>();
-    give(&mut proxy, &request("INVITE", 1, "sip:far@192.0.2.10", ""));
+    let _ = give(&mut proxy, &request("INVITE", 1, "sip:far@192.0.2.10", ""));
     let bye = request("BYE", 2, "sip:far@192.0.2.10", ";tag=2");
     let message = Message::parse(bye.as_bytes()).unwrap();
     let _ = proxy.receive(NOW, flow("192.0.2.9:5060"), &message);

@@ -1,16 +1,17 @@
 //! Repeats one piece of work and prints what one repetition takes, to be run side by side with other stacks, or under
 //! callgrind (`.ci/instructions`).
 //!
-//! `measure parse-lazy|parse-typed|write|forward|options|call|refresh FILE ITERATIONS` prints `sip MODE FILE ITERATIONS NS_PER_ITERATION`.
+//! `measure parse-lazy|parse-typed|write|forward|options|call|refresh|relay|fork FILE ITERATIONS` prints `sip MODE FILE ITERATIONS NS_PER_ITERATION`.
 
-use sip_benches::{Callee, Forwarding, Options, Parts, Refresh, parse_lazy, parse_typed};
+use sip_benches::{Callee, Forwarding, Options, Parts, Refresh, Relay, parse_lazy, parse_typed};
 use std::process::ExitCode;
 use std::time::Instant;
 
-const USAGE: &str = "usage: measure parse-lazy|parse-typed|write|forward|options|call|refresh FILE ITERATIONS
+const USAGE: &str = "usage: measure parse-lazy|parse-typed|write|forward|options|call|refresh|relay|fork FILE ITERATIONS
 
 FILE holds one message as it travels: any for parse-lazy, parse-typed and write,
-a request or a response of two hops for forward, an OPTIONS request for options, an INVITE for call; refresh,
+a request or a response of two hops for forward, an OPTIONS request for options, an INVITE for call, relay (through a stateful proxy
+to one phone) and fork (to three, of which one answers); refresh,
 which is a REGISTER with SHA-256 at a server, has its own and at most 1,200 of them.";
 
 fn main() -> ExitCode {
@@ -45,6 +46,10 @@ fn main() -> ExitCode {
         "refresh" => {
             let mut refresh = Refresh::new();
             repeat(count, || refresh.run())
+        }
+        "relay" | "fork" => {
+            let mut relay = Relay::new(&bytes, mode == "fork");
+            repeat(count, || relay.run())
         }
         _ => return usage(&format!("no mode {mode}")),
     };

@@ -203,7 +203,8 @@ impl Listener {
             return false;
         }
         let own = texts.get(usize::from(self.start)..usize::from(self.host_end)).unwrap_or_default();
-        alike(own, host.as_bytes()) || self.address.ip().is_some() && host.ip() == self.address.ip()
+        // An IPv6 address is written in many ways.
+        alike(own, host.as_bytes()) || matches!(host, Host::V6(_)) && host.ip() == self.address.ip()
     }
 }
 
@@ -221,8 +222,8 @@ pub(super) enum Own {
 pub(super) struct Settings {
     texts: Block,
     listeners: [Listener; MAX_LISTENERS],
-    /// Where the domains, each with a comma behind it, the text of Server and the option tags end.
-    ends: [u16; 3],
+    /// Where the listeners, the domains, each with a comma behind it, the text of Server and the option tags end.
+    ends: [u16; 4],
     pub(super) timers: Timers,
     pub(super) timer_c: Duration,
     pub(super) retry_after: u32,
@@ -237,7 +238,7 @@ impl Settings {
     pub(super) const ZERO: Self = Self {
         texts: Block::NONE,
         listeners: [Listener::ZERO; MAX_LISTENERS],
-        ends: [0; 3],
+        ends: [0; 4],
         timers: Timers::ZERO,
         timer_c: Duration::ZERO,
         retry_after: 0,
@@ -270,7 +271,7 @@ impl Settings {
         let domains =
             config.domains.iter().fold(0_usize, |sum, domain| sum.saturating_add(domain.len()).saturating_add(1));
         for (length, kept) in
-            [domains, config.server.len(), config.supported.len()].into_iter().zip(settings.ends.iter_mut())
+            [0, domains, config.server.len(), config.supported.len()].into_iter().zip(settings.ends.iter_mut())
         {
             end = end.saturating_add(length);
             *kept = u16::try_from(end).map_err(|_| ConfigError::Invalid(Argument::ConfigLength))?;
@@ -320,11 +321,8 @@ impl Settings {
 
     /// One of the texts behind those of the listeners.
     fn text<'k>(&self, texts: &'k [u8], index: usize) -> &'k [u8] {
-        let start = match index.checked_sub(1) {
-            Some(before) => self.ends.get(before).copied().unwrap_or(0),
-            None => self.listeners().last().map_or(0, |listener| listener.end),
-        };
-        let end = self.ends.get(index).copied().unwrap_or(0);
+        let end_of = |index: usize| self.ends.get(index).copied().unwrap_or(0);
+        let (start, end) = (end_of(index), end_of(index.saturating_add(1)));
         texts.get(usize::from(start)..usize::from(end)).unwrap_or_default()
     }
 

@@ -25,6 +25,8 @@ const LONGEST_METHOD: usize = 64;
 pub(super) enum Original<'m> {
     /// It is at hand.
     Message(&'m Message<'m>),
+    /// The same, and what it says of its way was read.
+    Routed(&'m Message<'m>, &'m Routing<'m>),
     /// It was kept.
     Kept(Block),
 }
@@ -85,17 +87,18 @@ impl Edit<'_> {
     fn write(
         &self,
         request: &Message<'_>,
+        routing: &Routing<'_>,
         target: Option<&Target<'_>>,
         texts: &[u8],
         writer: &mut Writer<'_>,
     ) -> Result<Hop, u16> {
-        let routing = Routing::of(self.settings, texts, request)?;
         let (pushed, pushes) = routes_of(target.map_or(b"", |target| target.route))?;
         let pushed = pushed.get(..pushes).unwrap_or_default();
-        let mut room = [0; LONGEST_STRIPPED];
+        let mut room;
         let uri = match target {
             Some(target) => Uri::parse(target.uri).map_err(|_| 500_u16)?,
             None if routing.own_maddr => {
+                room = [0; LONGEST_STRIPPED];
                 Uri::parse(strip_maddr(&routing.uri, &mut room).ok_or(414_u16)?).map_err(|_| 400_u16)?
             }
             None => routing.uri,
@@ -135,16 +138,18 @@ impl Edit<'_> {
             None if replaced => forward = forward.request_uri(uri.raw()),
             None => {}
         }
-        let record = RecordRoute::new(self.settings, texts, self.source, &hop, secure);
-        let (uris, count) = record.uris();
-        if self.record && makes_dialog(request) {
-            forward = forward.record_route(uris.get(..count).unwrap_or_default());
-        }
         if self.breadth > 0 {
             forward = forward.max_breadth(self.breadth);
         }
         forward = forward.pop_route(popped).push_route(pushed);
-        forward.write_to(writer).map_err(|error| error.status().unwrap_or(500))?;
+        let written = if self.record && makes_dialog(request) {
+            let record = RecordRoute::new(self.settings, texts, self.source, &hop, secure);
+            let (uris, count) = record.uris();
+            forward.record_route(uris.get(..count).unwrap_or_default()).write_to(writer)
+        } else {
+            forward.write_to(writer)
+        };
+        written.map_err(|error| error.status().unwrap_or(500))?;
         Ok(hop)
     }
 }
@@ -162,17 +167,22 @@ impl<O: Octets> Work<'_, O> {
         let settings = &self.core.settings;
         let edit = Edit { settings, source, branch: branch.as_bytes(), record, breadth };
         let length = match original {
-            Original::Message(request) => request.bytes().len(),
+            Original::Message(request) | Original::Routed(request, _) => request.bytes().len(),
             Original::Kept(block) => self.transactions.octets.get(block).len(),
         };
         let mut hop = Err(500);
         let written = self.transactions.octets.write_by(length.saturating_add(256), false, &mut |kept, writer| {
             let texts = kept.get(settings.block());
             hop = goal.read(kept).and_then(|target| match original {
-                Original::Message(request) => edit.write(request, target.as_ref(), texts, writer),
+                Original::Routed(request, routing) => edit.write(request, routing, target.as_ref(), texts, writer),
+                Original::Message(request) => {
+                    let routing = Routing::of(settings, texts, request)?;
+                    edit.write(request, &routing, target.as_ref(), texts, writer)
+                }
                 Original::Kept(block) => {
                     let request = Message::parse(kept.get(block)).map_err(|_| 500_u16)?;
-                    edit.write(&request, target.as_ref(), texts, writer)
+                    let routing = Routing::of(settings, texts, &request)?;
+                    edit.write(&request, &routing, target.as_ref(), texts, writer)
                 }
             });
         });
@@ -240,7 +250,7 @@ impl<O: Octets> Work<'_, O> {
         let (block, hop) = self.write_request(original, goal, entry.source, &text, (record, breadth))?;
         let mut name = [0; LONGEST_METHOD];
         let method = match original {
-            Original::Message(request) => request.method(),
+            Original::Message(request) | Original::Routed(request, _) => request.method(),
             Original::Kept(_) if entry.marks.has(Marks::INVITE) => Method::Invite,
             Original::Kept(_) => self.copy_method(block, &mut name),
         };
@@ -305,31 +315,35 @@ impl<O: Octets> Work<'_, O> {
 
     /// Passes a request on once and without a transaction, where it leads: an ACK, or what there is no room for.
     /// Whether it could be.
-    pub(super) fn pass(&mut self, request: &Message<'_>) -> bool {
-        let source = self.source;
-        self.pass_on(Original::Message(request), Goal::Itself, source)
+    pub(super) fn pass(&mut self, request: &Message<'_>, routing: &Routing<'_>, loop_hash: u64) -> bool {
+        let (source, branch) = (self.source, self.stateless_branch(request, loop_hash));
+        self.pass_with(Original::Routed(request, routing), Goal::Itself, source, &branch)
     }
 
     /// The branch of a request that goes on without a transaction.
-    fn stateless_branch(&self, request: &Message<'_>) -> BranchText {
+    fn stateless_branch(&self, request: &Message<'_>, loop_hash: u64) -> BranchText {
         let (settings, key) = (&self.core.settings, self.core.hash);
         // Where requests have transactions, an ACK that comes here is one to a 2xx.
         let ack = request.method() == Method::Ack && !settings.stateless;
         let token = loops::stateless_token(key, request, request.via(), ack);
-        BranchText::new(token, loops::hash(key, request))
+        BranchText::new(token, loop_hash)
     }
 
     /// As [`pass`](Self::pass), of a request that came by `source`, to a target of one's own choice.
-    pub(super) fn pass_on(&mut self, original: Original<'_>, goal: Goal<'_>, source: Flow) -> bool {
+    pub(super) fn pass_on(&mut self, original: Original<'_>, goal: Goal<'_>, source: Flow, loop_hash: u64) -> bool {
         let branch = match original {
-            Original::Message(request) => self.stateless_branch(request),
+            Original::Message(request) | Original::Routed(request, _) => self.stateless_branch(request, loop_hash),
             Original::Kept(block) => match Message::parse(self.transactions.octets.get(block)) {
-                Ok(request) => self.stateless_branch(&request),
+                Ok(request) => self.stateless_branch(&request, loop_hash),
                 Err(_) => return false,
             },
         };
+        self.pass_with(original, goal, source, &branch)
+    }
+
+    fn pass_with(&mut self, original: Original<'_>, goal: Goal<'_>, source: Flow, branch: &BranchText) -> bool {
         let record = self.core.settings.stateless && self.core.settings.record_route;
-        let Ok((block, hop)) = self.write_request(original, goal, source, &branch, (record, 0)) else { return false };
+        let Ok((block, hop)) = self.write_request(original, goal, source, branch, (record, 0)) else { return false };
         let new = NewOnce { block, flow: hop.flow, user: Self::nobody(), reserved: false };
         match self.transactions.once(self.now, new) {
             Ok(id) => {

@@ -22,9 +22,8 @@ impl BranchText {
     pub(super) fn new(token: Token, loop_hash: u64) -> Self {
         let mut text = [DOT; 33];
         let hash = Token::new(loop_hash);
-        let (unique, looped) = text.split_at_mut(16);
-        unique.iter_mut().zip(token.as_bytes()).for_each(|(place, octet)| *place = *octet);
-        looped.iter_mut().skip(1).zip(hash.as_bytes()).for_each(|(place, octet)| *place = *octet);
+        let octets = token.as_bytes().iter().chain(&[DOT]).chain(hash.as_bytes());
+        text.iter_mut().zip(octets).for_each(|(place, octet)| *place = *octet);
         Self(text)
     }
 

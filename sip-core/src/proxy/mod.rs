@@ -438,7 +438,7 @@ fn write_q(writer: &mut Writer<'_>, q: u16) {
     }
     writer.raw(b"0.");
     for unit in [100, 10, 1] {
-        writer.number(u64::from(q / unit % 10));
+        writer.number(u64::from(q.checked_div(unit).unwrap_or(0) % 10));
     }
 }
 
@@ -585,7 +585,7 @@ impl<O: Octets> Work<'_, O> {
     fn forward_once(&mut self, request: Request, goal: Goal<'_>, message: Option<&Message<'_>>) -> Result<(), Error> {
         let entry = *self.contexts.get(request.0).ok_or(Error::Gone)?;
         let original = message.map_or(Original::Kept(entry.request), Original::Message);
-        if !self.pass_on(original, goal, entry.source) {
+        if !self.pass_on(original, goal, entry.source, entry.loop_hash) {
             return Err(Error::Capacity(crate::error::Capacity::Transactions));
         }
         self.transactions.abandon(entry.server);

@@ -43,7 +43,7 @@ impl<O: Octets> Work<'_, O> {
         };
         let why = self.question(request, &routing);
         if why.is_none() && (is_ack || self.core.settings.stateless) {
-            if !self.pass(request) && !is_ack {
+            if !self.pass(request, &routing, loop_hash) && !is_ack {
                 self.reply(request, 503, &[]);
             }
             return Received::Nothing;
@@ -52,17 +52,28 @@ impl<O: Octets> Work<'_, O> {
             Ok(context) => match why {
                 Some(why) => Received::Event(Event::Request { request: Request(context), why }),
                 None => {
-                    if let Err(status) = self.start_branch(context, Original::Message(request), Goal::Itself, u16::MAX)
-                    {
-                        self.not_started(context, status);
-                    }
-                    self.advance(context);
+                    self.forward_itself(context, request, &routing, loop_hash);
                     Received::Nothing
                 }
             },
             Err(_) => {
-                self.refuse_for_room(request, why);
+                self.refuse_for_room(request, &routing, why, loop_hash);
                 Received::Nothing
+            }
+        }
+    }
+
+    /// Sends a request of a context where it leads.
+    fn forward_itself(&mut self, context: Handle, request: &Message<'_>, routing: &Routing<'_>, loop_hash: u64) {
+        match self.start_branch(context, Original::Routed(request, routing), Goal::Itself, u16::MAX) {
+            Ok(_) => {}
+            Err(503) => {
+                self.drop_context(context);
+                self.refuse_for_room(request, routing, None, loop_hash);
+            }
+            Err(status) => {
+                self.fail_target(context, status);
+                self.advance(context);
             }
         }
     }
@@ -98,7 +109,7 @@ impl<O: Octets> Work<'_, O> {
         match self.open(request, routing, Some(Why::Own), loop_hash) {
             Ok(context) => Received::Event(Event::Request { request: Request(context), why: Why::Own }),
             Err(_) => {
-                self.refuse_for_room(request, Some(Why::Own));
+                self.refuse_for_room(request, routing, Some(Why::Own), loop_hash);
                 Received::Nothing
             }
         }
@@ -195,13 +206,21 @@ impl<O: Octets> Work<'_, O> {
         }
     }
 
+    /// Gives back all that was made for a request, which is answered without.
+    fn drop_context(&mut self, context: Handle) {
+        let server = self.contexts.get(context).map_or(TransactionId::NONE, |entry| entry.server);
+        self.transactions.abandon(server);
+        self.end(context, 503);
+        self.release(context);
+    }
+
     /// There is no room for a response context: what is in a dialog goes on without one, so that calls can be ended; what would
     /// make one is refused.
-    fn refuse_for_room(&mut self, request: &Message<'_>, why: Option<Why>) {
+    fn refuse_for_room(&mut self, request: &Message<'_>, routing: &Routing<'_>, why: Option<Why>, loop_hash: u64) {
         let statistics = &mut self.core.statistics;
         if request.to_tag().is_some() && why.is_none() {
             statistics.stateless = statistics.stateless.saturating_add(1);
-            self.pass(request);
+            self.pass(request, routing, loop_hash);
         } else {
             statistics.refused = statistics.refused.saturating_add(1);
             if request.method() != Method::Ack {

@@ -48,8 +48,12 @@ impl<O: Octets> Work<'_, O> {
     fn provisional_response(&mut self, branch: Handle, status: u16, response: &Message<'_>) {
         let Some(entry) = self.branches.get_mut(branch) else { return };
         let step = entry.machine.receive_response(status);
-        let context = entry.context;
+        let (context, client) = (entry.context, entry.client);
         self.apply(branch, step);
+        if step.timer_c {
+            // What is left makes its CANCEL and its ACK.
+            self.transactions.release_body(client);
+        }
         if step.relay
             && let Some(context) = self.contexts.get(context)
             && context.state == State::Searching
@@ -245,6 +249,10 @@ impl<O: Octets> Work<'_, O> {
         let kept = if entry.best.is_none() || cancelled { Err(Error::Gone) } else { self.relay_kept(&entry) };
         if kept.is_err() {
             self.answer(context, entry.server, status);
+            if entry.marks.has(Marks::FULL) {
+                // Nothing that lasts is spent on who is refused for lack of room.
+                self.transactions.end_when_sent(self.now, entry.server);
+            }
         }
         self.end(context, status);
     }

@@ -26,6 +26,9 @@ pub(super) struct Routing<'m> {
 
 /// What of a Request-URI is this proxy's own, and whether its `maddr` is.
 fn own_of(settings: &Settings, texts: &[u8], uri: &Uri<'_>) -> (Option<Own>, bool) {
+    if uri.raw_params().is_empty() {
+        return (settings.own(texts, uri), false);
+    }
     let maddr = uri.maddr().and_then(|maddr| Host::parse(maddr).ok()).filter(|_| uri.is_sip());
     match maddr {
         None => (settings.own(texts, uri), false),

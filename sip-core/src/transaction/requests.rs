@@ -6,6 +6,7 @@ use super::layer::{MATCH, Transactions};
 use super::step::{Indication, Send};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
+use crate::message::scan::find;
 use crate::message::{Kept, Message, Method, Writer, build};
 use crate::random::{Key, Token};
 use crate::time::{Duration, Instant};
@@ -199,9 +200,13 @@ impl<O: Octets> Transactions<'_, O> {
         self.reap();
         let Some(entry) = self.entry_mut(id).filter(|entry| entry.machine.stops_retransmitting()) else { return };
         let message = entry.message;
-        let head = self.octets.get(message).windows(4).position(|end| end == b"\r\n\r\n");
-        if let Some(head) = head {
-            self.octets.truncate(message, head.saturating_add(4));
+        let octets = self.octets.get(message);
+        let mut end = 0_usize;
+        while end < octets.len() {
+            end = find(octets, end, b'\n').saturating_add(1);
+            if octets.get(end..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
+                return self.octets.truncate(message, end.saturating_add(2));
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use super::step::Indication;
 use super::{Server, ServerInvite, key};
 use crate::error::{Argument, Capacity, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
+use crate::message::scan::find;
 use crate::message::{ForwardResponse, HeaderName, Message, Method, Writer, build, reason_phrase};
 use crate::random::{Key, Token};
 use crate::time::Instant;
@@ -466,6 +467,12 @@ fn split_timestamp(template: &[u8]) -> (&[u8], &[u8]) {
 fn vias_of(template: &[u8]) -> &[u8] {
     let (_, head) = split_timestamp(template);
     // From follows them; what continues a row begins with white space.
-    let end = head.windows(2).position(|pair| pair == b"\nF").map_or(0, |end| end.saturating_add(1));
-    head.get(..end).unwrap_or_default()
+    let mut end = 0_usize;
+    while end < head.len() {
+        end = find(head, end, b'\n').saturating_add(1);
+        if head.get(end) == Some(&b'F') {
+            return head.get(..end).unwrap_or_default();
+        }
+    }
+    b""
 }

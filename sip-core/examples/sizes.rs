@@ -8,12 +8,12 @@ use sip_core::memory::Links;
 use sip_core::message::Message;
 use sip_core::transaction::Transaction;
 use sip_core::ua::Arrays;
-use sip_core::ua::{CallEntry, Event, RegistrationEntry, UserAgent};
+use sip_core::ua::{CallEntry, Event, Leg, RegistrationEntry, UserAgent};
 
 fn main() {
     for (what, size) in [
         ("transaction", size_of::<(Links, Transaction)>()),
-        ("dialog", size_of::<(Links, Dialog)>()),
+        ("dialog", size_of::<(Links, Dialog<Leg>)>()),
         ("call", size_of::<(Links, CallEntry)>()),
         ("registration", size_of::<(Links, RegistrationEntry)>()),
         ("user agent without memory", size_of::<UserAgent<Arrays<0, 0, 0, 0, 0>>>()),

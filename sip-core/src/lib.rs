@@ -11,7 +11,8 @@
 //! | [`message`] | parse and write messages; frame them on a stream |
 //! | [`sdp`] | parse and write session descriptions |
 //! | [`transaction`] | one machine ([`ClientInvite`](transaction::ClientInvite), …), or the layer over many |
-//! | [`dialog`] | identity and route set of dialogs |
+//! | [`dialog`] | dialogs: identity, route set, sequence numbers, and how many usages they have |
+//! | [`locate`] | where a URI leads, and what has to be asked for it |
 //! | [`ua`] | calls, registrations, digest |
 //! | [`proxy`] | requests passed on, stateful and stateless |
 //! | [`guard`] | digest at the server: challenges, and what credentials prove |
@@ -19,6 +20,16 @@
 //! | [`redirect`] | a table of who is to be asked for elsewhere |
 //! | [`server`] | all of these as one: a server for a domain |
 //! | [`memory`] | where transactions, calls and messages are kept: arrays of any size, or your own |
+//!
+//! # What to build on
+//!
+//! An application meets [`ua`], or a server role ([`proxy`], [`registrar`], [`server`]), with [`role`], [`message`], [`sdp`],
+//! [`transport`], [`time`] and [`error`]: these are the face, and change with a line in the change log that says what to do.
+//!
+//! [`transaction`], [`locate`], [`dialog`], [`digest`], [`memory`] and [`random`] are the toolbox that the roles are made of: for
+//! whoever writes a role. They are documented and tested like the rest, and follow what the roles need. Of them a user of a role
+//! sees the sizes in [`ua::Arrays`], and of `ua` itself [`Parts`](ua::Parts), [`View`](ua::View), the entries and
+//! [`Leg`](ua::Leg) are there for memories of one's own alone: their fields are nobody's but the role's.
 //!
 //! # The run loop
 //!

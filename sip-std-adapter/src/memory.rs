@@ -8,7 +8,7 @@ use sip_core::error::Capacity;
 use sip_core::memory::{Block, Entry, KeptBlocks, Links, Octets, Store};
 use sip_core::proxy::{self, BranchEntry, ResponseContext};
 use sip_core::transaction::Transaction;
-use sip_core::ua::{CallEntry, Memory, Parts, RegistrationEntry, View};
+use sip_core::ua::{CallEntry, Leg, Memory, Parts, RegistrationEntry, View};
 
 /// Transactions of [`HeapMemory::new`]: 128 calls a second, whose INVITE and BYE linger for 32 s each.
 const TRANSACTIONS: usize = 8192;
@@ -26,7 +26,7 @@ const OCTETS_PER_ENTRY: usize = 4096;
 #[derive(Debug)]
 pub struct HeapMemory {
     transactions: Entries<Transaction>,
-    dialogs: Entries<Dialog>,
+    dialogs: Entries<Dialog<Leg>>,
     calls: Entries<CallEntry>,
     registrations: Entries<RegistrationEntry>,
     octets: Boxes,

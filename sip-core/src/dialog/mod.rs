@@ -8,10 +8,10 @@ mod identity;
 pub use identity::{Identity, IdentityTexts, MAX_ROUTES};
 
 use crate::error::Error;
-use crate::memory::{Block, Entry, Handle, Octets};
+use crate::memory::{Block, Entry, Octets};
 use crate::message::{Message, Method, Uri};
 use crate::random::{HashKey, Key};
-use crate::transaction::{NewRequest, TransactionId};
+use crate::transaction::NewRequest;
 use crate::transport::Flow;
 
 /// The state of a dialog (RFC 3261 §12).
@@ -29,10 +29,20 @@ pub enum State {
     Terminating,
 }
 
-/// One dialog, an entry of the [`Memory`](crate::ua::Memory): what RFC 3261 §12 says of it, which only this room changes, and
-/// what its usage keeps with it.
+/// What the usages of a dialog (RFC 5057) keep with it.
+pub trait Usage: Copy + 'static {
+    /// What a free entry holds; all zero.
+    const ZERO: Self;
+}
+
+impl Usage for () {
+    const ZERO: Self = ();
+}
+
+/// One dialog: what RFC 3261 §12 says of it, which only this room changes, and beside it what its usages keep with it, of which
+/// this room knows nothing. [`made_by`](Dialog::made_by) makes one; the user agent keeps a table of them.
 #[derive(Clone, Copy, Debug)]
-pub struct Dialog {
+pub struct Dialog<U = ()> {
     key: Key,
     state: State,
     /// Where the dialog's texts are.
@@ -50,20 +60,11 @@ pub struct Dialog {
     remote_request: u16,
     /// Whether the peer made the dialog.
     is_callee: bool,
-    /// The call that owns the dialog; none when it is an unwanted fork that is being ended.
-    pub(crate) call: Handle,
-    /// The next dialog of the same call.
-    pub(crate) next: Handle,
-    /// CSeq of our INVITE that was acknowledged last; zero for none.
-    pub(crate) ack_seq: u32,
-    /// The INVITE that is or will be acknowledged, as long as its 2xx may be repeated.
-    pub(crate) ack_of: TransactionId,
-    /// The ACK that waits to be sent.
-    pub(crate) ack: TransactionId,
-    /// What the ACK has behind its head, for every repetition of the 2xx: credentials, headers and body; none when it has
-    /// neither.
-    pub(crate) ack_end: Block,
-    /// Digest sessions whose credentials go into the dialog's requests.
+    /// How many usages have the dialog.
+    usages: u8,
+    /// What they keep with it.
+    pub(crate) usage: U,
+    /// Digest sessions whose credentials go into the requests of every usage.
     pub(crate) sessions: [u32; 2],
 }
 
@@ -99,16 +100,31 @@ impl Dialog {
         dialog.bind(identity, Flow::NONE, &Maker { message, new, source, local_tag, hash }, octets);
         Ok((dialog, next_hop))
     }
+}
 
+impl<U: Usage> Dialog<U> {
     /// A dialog of these texts that nobody keeps: what there is to send in it is an ACK and a BYE.
     pub(crate) fn of(identity: Identity, way: Flow) -> Self {
         Self { identity, way, ..Self::ZERO }
     }
 
-    /// An entry of a usage's that no message has made a dialog yet.
-    pub(crate) fn open(&mut self, call: Handle) {
+    /// An entry of one usage's that no message has made a dialog yet.
+    pub(crate) fn open(&mut self, usage: U) {
         self.state = State::Early;
-        self.call = call;
+        self.usage = usage;
+        self.join();
+    }
+
+    /// One more usage has the dialog.
+    pub fn join(&mut self) {
+        self.usages = self.usages.saturating_add(1);
+    }
+
+    /// A usage has ended; whether it was the last, so that the dialog is over (RFC 5057 §4.2).
+    #[must_use]
+    pub fn leave(&mut self) -> bool {
+        self.usages = self.usages.saturating_sub(1);
+        self.usages == 0
     }
 
     /// Becomes the dialog that a message makes; what its usage keeps stays. The requests go by `way`.
@@ -238,13 +254,11 @@ impl Dialog {
 
     /// Gives the dialog's octets back.
     pub(crate) fn release<O: Octets>(&mut self, octets: &mut O) {
-        for block in [&mut self.identity.block, &mut self.ack_end] {
-            octets.release(core::mem::take(block));
-        }
+        octets.release(core::mem::take(&mut self.identity.block));
     }
 }
 
-impl Entry for Dialog {
+impl<U: Usage> Entry for Dialog<U> {
     const ZERO: Self = Self {
         key: Key::ZERO,
         state: State::Free,
@@ -255,12 +269,8 @@ impl Entry for Dialog {
         remote_seq: 0,
         remote_request: 0,
         is_callee: false,
-        call: Handle::NONE,
-        next: Handle::NONE,
-        ack_seq: 0,
-        ack_of: TransactionId::NONE,
-        ack: TransactionId::NONE,
-        ack_end: Block::NONE,
+        usages: 0,
+        usage: U::ZERO,
         sessions: [0; 2],
     };
 
@@ -326,5 +336,14 @@ mod tests {
         assert_eq!(dialog.texts(&pool).target, b"sip:moved");
         dialog.release(&mut pool);
         assert_eq!(pool.used(), 0);
+    }
+    #[test]
+    fn a_dialog_is_over_with_its_last_usage() {
+        let mut dialog = Dialog::<()>::ZERO;
+        dialog.open(());
+        dialog.join();
+        assert!(!dialog.leave());
+        assert!(dialog.leave());
+        assert!(dialog.leave(), "a usage that leaves twice");
     }
 }

@@ -3,7 +3,7 @@
 use super::Parts;
 use super::auth::Sessions;
 use super::config::Settings;
-use super::usage::invite::CallEntry;
+use super::usage::invite::{CallEntry, Leg};
 use super::usage::registration::RegistrationEntry;
 use crate::dialog::{self, Dialog};
 use crate::error::Capacity;
@@ -78,7 +78,7 @@ pub(super) struct Context<'a, O> {
     pub(super) new: NewRequest,
     pub(super) core: &'a mut Core,
     pub(super) transactions: Transactions<'a, O>,
-    pub(super) dialogs: Table<'a, Dialog>,
+    pub(super) dialogs: Table<'a, Dialog<Leg>>,
     pub(super) calls: Table<'a, CallEntry>,
     pub(super) registrations: Table<'a, RegistrationEntry>,
 }

@@ -165,7 +165,7 @@ impl<O: Octets> Context<'_, O> {
             self.reply_bare(request, 500);
             return Received::Nothing;
         }
-        let call = entry.call;
+        let call = entry.usage.call;
         if request.method() == Method::Invite {
             if self.refuse_invite(request) {
                 return Received::Nothing;

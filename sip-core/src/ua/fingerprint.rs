@@ -6,7 +6,7 @@
 use super::View;
 use super::context::Core;
 use super::usage::UsageId;
-use super::usage::invite::{CallEntry, InviteTransaction};
+use super::usage::invite::{CallEntry, InviteTransaction, Leg};
 use super::usage::registration::RegistrationEntry;
 use super::usage::request::RequestTransaction;
 use crate::dialog::Dialog;
@@ -29,7 +29,7 @@ pub(super) fn write<O: Octets>(
     let sum = |hashes: &mut dyn Iterator<Item = u64>| hashes.fold(0_u64, u64::wrapping_add);
     sum(&mut calls.iter().map(|(_, entry)| content.call(entry))).hash(hasher);
     sum(&mut dialogs.iter().map(|(_, entry)| {
-        let call = calls.get(entry.call).map_or(0, |call| content.call(call));
+        let call = calls.get(entry.usage.call).map_or(0, |call| content.call(call));
         one(|hasher| {
             content.dialog(entry).hash(hasher);
             call.hash(hasher);
@@ -91,11 +91,12 @@ impl<O: Octets> Content<'_, '_, O> {
         })
     }
 
-    fn dialog(&self, entry: &Dialog) -> u64 {
+    fn dialog(&self, entry: &Dialog<Leg>) -> u64 {
         one(|hasher| {
             self.view.octets.get(entry.identity().block).hash(hasher);
             (entry.state(), entry.way(), entry.source()).hash(hasher);
-            (entry.sequence(), entry.ack_seq, self.view.octets.get(entry.ack_end), entry.is_callee()).hash(hasher);
+            (entry.sequence(), entry.usage.ack_seq, self.view.octets.get(entry.usage.ack_end), entry.is_callee())
+                .hash(hasher);
             (entry.sessions != [0; 2]).hash(hasher);
         })
     }

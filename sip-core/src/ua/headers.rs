@@ -4,6 +4,7 @@ use super::auth::Answers;
 use super::config::{Settings, Text};
 use super::content::Content;
 use super::context::Context;
+use super::usage::invite::Leg;
 use crate::dialog::Dialog;
 use crate::error::Error;
 use crate::memory::{Block, KeptBlocks, Octets};
@@ -49,7 +50,7 @@ pub(super) enum Field<'a> {
 /// The head of a message inside a dialog.
 #[derive(Clone, Copy)]
 pub(super) struct DialogHead<'a> {
-    pub(super) dialog: &'a Dialog,
+    pub(super) dialog: &'a Dialog<Leg>,
     pub(super) method: Method<'a>,
     pub(super) seq: u32,
     pub(super) branch: Token,

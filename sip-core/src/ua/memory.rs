@@ -1,6 +1,6 @@
 //! What lends a user agent its entries and octets.
 
-use super::usage::invite::CallEntry;
+use super::usage::invite::{CallEntry, Leg};
 use super::usage::registration::RegistrationEntry;
 use crate::dialog::Dialog;
 use crate::memory::{Links, Octets, Pool, Store, Table, TableRef};
@@ -26,7 +26,7 @@ pub struct Parts<'a, O> {
     /// Transactions.
     pub transactions: Table<'a, Transaction>,
     /// Dialogs.
-    pub dialogs: Table<'a, Dialog>,
+    pub dialogs: Table<'a, Dialog<Leg>>,
     /// Calls.
     pub calls: Table<'a, CallEntry>,
     /// Registrations.
@@ -41,7 +41,7 @@ pub struct View<'a, O> {
     /// Transactions.
     pub transactions: TableRef<'a, Transaction>,
     /// Dialogs.
-    pub dialogs: TableRef<'a, Dialog>,
+    pub dialogs: TableRef<'a, Dialog<Leg>>,
     /// Calls.
     pub calls: TableRef<'a, CallEntry>,
     /// Registrations.
@@ -75,7 +75,7 @@ pub struct Arrays<
     const OCTETS: usize,
 > {
     storage: transaction::Arrays<TRANSACTIONS, OCTETS>,
-    dialogs: Store<[Links; DIALOGS], [Dialog; DIALOGS]>,
+    dialogs: Store<[Links; DIALOGS], [Dialog<Leg>; DIALOGS]>,
     calls: Store<[Links; CALLS], [CallEntry; CALLS]>,
     registrations: Store<[Links; REGISTRATIONS], [RegistrationEntry; REGISTRATIONS]>,
 }

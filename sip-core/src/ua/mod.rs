@@ -24,7 +24,7 @@ pub use content::{Body, Content};
 pub use context::Statistics;
 pub use event::{Call, Cause, Event, Fork, IncomingRequest, Origin, OutgoingRequest, Registration, RegistrationCause};
 pub use memory::{Arrays, Memory, Parts, View};
-pub use usage::invite::{CallEntry, CallInfo, CallState};
+pub use usage::invite::{CallEntry, CallInfo, CallState, Leg};
 pub use usage::registration::{RegistrationEntry, RegistrationInfo, RegistrationState};
 
 use crate::dialog::Dialog;
@@ -91,7 +91,7 @@ impl<M: Memory> UserAgent<M> {
         Context::new(now, &mut self.layer, &mut self.core, self.memory.parts())
     }
 
-    fn dialogs(&self) -> TableRef<'_, Dialog> {
+    fn dialogs(&self) -> TableRef<'_, Dialog<Leg>> {
         self.memory.view().dialogs
     }
 

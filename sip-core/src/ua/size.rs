@@ -2,7 +2,7 @@
 //! `.ci/bss` and the example `sizes` print what each takes.
 
 use super::Arrays;
-use super::{CallEntry, RegistrationEntry, UserAgent};
+use super::{CallEntry, Leg, RegistrationEntry, UserAgent};
 use crate::dialog::Dialog;
 use crate::memory::Links;
 use crate::transaction::Transaction;
@@ -22,7 +22,7 @@ macro_rules! at_most {
 
 at_most! {
     (Links, Transaction): 176, 176;
-    (Links, Dialog): 200, 208;
+    (Links, Dialog<Leg>): 200, 208;
     (Links, CallEntry): 160, 168;
     (Links, RegistrationEntry): 160, 160;
     UserAgent<Arrays<0, 0, 0, 0, 0>>: 824, 832;

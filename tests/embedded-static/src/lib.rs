@@ -7,7 +7,7 @@ use sip_core::dialog::Dialog;
 use sip_core::memory::Links;
 use sip_core::transaction::Transaction;
 use sip_core::ua::Arrays;
-use sip_core::ua::{CallEntry, RegistrationEntry, UserAgent};
+use sip_core::ua::{CallEntry, Leg, RegistrationEntry, UserAgent};
 
 /// A phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8,192 octets of kept messages.
 pub type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
@@ -24,7 +24,7 @@ pub static CONTROL: Mutex<RefCell<(u8, Phone)>> = Mutex::new(RefCell::new((1, Ph
 /// As many octets as a transaction takes with its links; the same for the others.
 pub static SIZE_OF_TRANSACTION: [u8; size_of::<(Links, Transaction)>()] = [0; size_of::<(Links, Transaction)>()];
 /// As many octets as a dialog takes.
-pub static SIZE_OF_DIALOG: [u8; size_of::<(Links, Dialog)>()] = [0; size_of::<(Links, Dialog)>()];
+pub static SIZE_OF_DIALOG: [u8; size_of::<(Links, Dialog<Leg>)>()] = [0; size_of::<(Links, Dialog<Leg>)>()];
 /// As many octets as a call takes.
 pub static SIZE_OF_CALL: [u8; size_of::<(Links, CallEntry)>()] = [0; size_of::<(Links, CallEntry)>()];
 /// As many octets as a registration takes.

@@ -202,7 +202,7 @@ impl<O: Octets> Context<'_, O> {
                 }
             }
             UsageId::Invite(InviteTransaction::Reinvite(dialog)) => {
-                let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
+                let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.usage.call);
                 self.finish_reinvite(call);
                 match self.calls.get(call).map(|entry| entry.state) {
                     Some(State::Established) => Received::Event(Event::ReinviteCancelled { call: Call(call) }),
@@ -245,7 +245,7 @@ impl<O: Octets> Context<'_, O> {
     /// The ACK to a 2xx of ours.
     pub(in crate::ua) fn acknowledged(&mut self, ack: &Message<'_>) -> Received<Event> {
         let Some(dialog) = self.dialog_of(ack) else { return Received::Stray };
-        let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
+        let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.usage.call);
         let Some(entry) = self.calls.get_mut(call) else { return Received::Nothing };
         if entry.invite_seq != ack.cseq().number {
             return Received::Nothing;
@@ -277,7 +277,7 @@ impl<O: Octets> Context<'_, O> {
     /// An INVITE inside a dialog (RFC 3261 §14.2).
     pub(in crate::ua) fn reinvited(&mut self, dialog: Handle, invite: &Message<'_>) -> Received<Event> {
         let Some(entry) = self.dialogs.get(dialog) else { return Received::Stray };
-        let call = entry.call;
+        let call = entry.usage.call;
         let refusal =
             self.calls.get(call).map_or(481, |entry| entry.state.refuses_invite(entry.exchange, entry.offered));
         if refusal > 0 {

@@ -15,9 +15,9 @@ use crate::ua::context::{Context, RESERVED_TRANSACTIONS};
 use crate::ua::event::{Call, Cause, Event, Fork};
 use crate::ua::headers::Field;
 use crate::ua::outside::{Head, Parties, check_from, check_target};
-use crate::ua::usage::invite::InviteTransaction;
 use crate::ua::usage::invite::entry::Timer;
 use crate::ua::usage::invite::machine::{self, Action, Input};
+use crate::ua::usage::invite::{InviteTransaction, Leg};
 
 impl<O: Octets> Context<'_, O> {
     /// Opens a call: an INVITE to `target`.
@@ -95,7 +95,7 @@ impl<O: Octets> Context<'_, O> {
                 return Err(Capacity::Dialogs);
             };
             if let Some(entry) = self.dialogs.get_mut(dialog) {
-                entry.open(call);
+                entry.open(Leg::of(call));
             }
             if let Some(entry) = self.calls.get_mut(call) {
                 entry.dialog = dialog;
@@ -176,18 +176,18 @@ impl<O: Octets> Context<'_, O> {
         }
         let dialog = self.dialogs.insert().ok_or(Capacity::Dialogs)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.open(call);
+            entry.open(Leg::of(call));
         }
         if let Err(error) = self.bind_dialog(dialog, message, &[]) {
             self.dialogs.remove(dialog);
             return Err(error);
         }
-        let next = self.dialogs.get(first).map_or(Handle::NONE, |entry| entry.next);
+        let next = self.dialogs.get(first).map_or(Handle::NONE, |entry| entry.usage.next);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.next = next;
+            entry.usage.next = next;
         }
         if let Some(entry) = self.dialogs.get_mut(first) {
-            entry.next = dialog;
+            entry.usage.next = dialog;
         }
         Ok(dialog)
     }
@@ -212,12 +212,12 @@ impl<O: Octets> Context<'_, O> {
         }
         let (cancelled, cause, offered) = (entry.state.is_cancelled(), entry.cause, entry.offered);
         let of_known = known.and_then(|dialog| self.dialogs.get(dialog));
-        if of_known.is_some_and(|entry| entry.call == call && entry.state() == State::Terminating) {
+        if of_known.is_some_and(|entry| entry.usage.call == call && entry.state() == State::Terminating) {
             // Its callee has hung up since.
             return self.end_unbound(call, id, response, Cause::RemoteHangup, 0);
         }
         if let Some(dialog) = known
-            && of_known.is_none_or(|entry| entry.call != call)
+            && of_known.is_none_or(|entry| entry.usage.call != call)
         {
             // A dialog that is being ended has the same tags: of a 2xx to the INVITE before.
             self.drop_dialog(dialog);
@@ -263,7 +263,7 @@ impl<O: Octets> Context<'_, O> {
         self.choose_dialog(call, dialog);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.confirm();
-            entry.ack_of = id;
+            entry.usage.ack_of = id;
             entry.sessions = sessions;
             entry.sent(response.cseq().number);
         }
@@ -329,7 +329,7 @@ impl<O: Octets> Context<'_, O> {
             // The peer repeats its 2xx; there may be room then.
             self.drop_dialog(dialog);
         } else if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.ack_of = settles;
+            entry.usage.ack_of = settles;
         }
         Received::Nothing
     }

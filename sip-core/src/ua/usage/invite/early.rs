@@ -48,7 +48,7 @@ impl<O: Octets> Context<'_, O> {
         let mut rings = false;
         while let Some(entry) = self.dialogs.get(other) {
             rings |= other != known && entry.state() == dialog::State::Early && entry.is_bound();
-            other = entry.next;
+            other = entry.usage.next;
         }
         if rings && cause == Cause::RemoteHangup {
             // By its dialog the fork's 2xx is known, should it come after all. Without room for one that makes a call to end.

@@ -106,7 +106,7 @@ impl<O: Octets> Context<'_, O> {
     /// peer no longer knows of it (RFC 3261 §12.2.1.2).
     pub(in crate::ua) fn peer_lost(&mut self, dialog: Handle, status: u16) {
         let Some(entry) = self.dialogs.get(dialog) else { return };
-        let call = entry.call;
+        let call = entry.usage.call;
         if self.calls.get(call).is_some_and(|entry| entry.state.is_up()) {
             self.lose_call(call, Cause::Lost, status);
         }
@@ -128,7 +128,7 @@ impl<O: Octets> Context<'_, O> {
 
     /// Sends the BYE of a dialog.
     pub(in crate::ua) fn send_bye(&mut self, dialog: Handle) -> Result<(), Error> {
-        let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
+        let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.usage.call);
         let rows = self.calls.get(call).map_or(Block::NONE, |entry| entry.end_headers);
         self.send_in_dialog(dialog, Method::Bye, InviteTransaction::Bye(dialog).new_user(), rows, &Content::NONE)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
@@ -140,7 +140,7 @@ impl<O: Octets> Context<'_, O> {
     /// The peer's BYE (§15.1.2).
     pub(in crate::ua) fn bye(&mut self, dialog: Handle, request: &Message<'_>) -> Received<Event> {
         let Some(entry) = self.dialogs.get(dialog) else { return Received::Stray };
-        let call = entry.call;
+        let call = entry.usage.call;
         let Some(&CallEntry { mut state, cause, .. }) = self.calls.get(call) else {
             self.accept(request, b"", call);
             self.drop_dialog(dialog);
@@ -161,7 +161,7 @@ impl<O: Octets> Context<'_, O> {
     /// The response to a BYE: whatever it says, the dialog is over.
     pub(in crate::ua) fn bye_done(&mut self, dialog: Handle) -> Option<(Handle, Cause, u16)> {
         let entry = self.dialogs.get(dialog)?;
-        let call = entry.call;
+        let call = entry.usage.call;
         let Some(entry) = self.calls.get_mut(call) else {
             self.drop_dialog(dialog);
             return None;

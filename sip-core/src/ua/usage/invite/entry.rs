@@ -1,6 +1,7 @@
 //! The entry of a call.
 
 use super::machine::{Exchange, State};
+use crate::dialog::Usage;
 use crate::memory::{Block, Entry, Handle, Octets};
 use crate::random::Key;
 use crate::time::Instant;
@@ -47,6 +48,42 @@ pub struct CallEntry {
     pub(in crate::ua) expires: bool,
     /// Our re-INVITE went out once more after a 491.
     pub(in crate::ua) retried: bool,
+}
+
+/// What a call keeps with each of its dialogs: the early ones of the forks that ring, one once it is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Leg {
+    /// The call; none when the dialog is an unwanted fork's that is being ended.
+    pub(in crate::ua) call: Handle,
+    /// The next dialog of the same call.
+    pub(in crate::ua) next: Handle,
+    /// CSeq of our INVITE that was acknowledged last; zero for none.
+    pub(in crate::ua) ack_seq: u32,
+    /// The INVITE that is or will be acknowledged, as long as its 2xx may be repeated.
+    pub(in crate::ua) ack_of: TransactionId,
+    /// The ACK that waits to be sent.
+    pub(in crate::ua) ack: TransactionId,
+    /// What the ACK has behind its head, for every repetition of the 2xx: credentials, headers and body; none when it has
+    /// neither.
+    pub(in crate::ua) ack_end: Block,
+}
+
+impl Usage for Leg {
+    const ZERO: Self = Self {
+        call: Handle::NONE,
+        next: Handle::NONE,
+        ack_seq: 0,
+        ack_of: TransactionId::NONE,
+        ack: TransactionId::NONE,
+        ack_end: Block::NONE,
+    };
+}
+
+impl Leg {
+    /// A dialog of this call.
+    pub(in crate::ua) const fn of(call: Handle) -> Self {
+        Self { call, ..Self::ZERO }
+    }
 }
 
 /// The timers of a call.

@@ -31,7 +31,7 @@ impl<O: Octets> Context<'_, O> {
         message: &Message<'_>,
         local_tag: &[u8],
     ) -> Result<(), Error> {
-        let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call);
+        let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.usage.call);
         let needed = Identity::room(message);
         if !self.can_spend(call, needed) {
             return Err(Capacity::octets(needed).into());
@@ -124,10 +124,10 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn choose_dialog(&mut self, call: Handle, chosen: Handle) {
         let mut dialog = self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog);
         while let Some(entry) = self.dialogs.get(dialog) {
-            let next = entry.next;
+            let next = entry.usage.next;
             if dialog == chosen {
                 if let Some(entry) = self.dialogs.get_mut(dialog) {
-                    entry.next = Handle::NONE;
+                    entry.usage.next = Handle::NONE;
                 }
             } else {
                 self.drop_dialog(dialog);
@@ -142,7 +142,7 @@ impl<O: Octets> Context<'_, O> {
     /// Takes what the 2xx to our re-INVITE brings: the new remote target and the way to it. Without room for it the old one stays.
     pub(in crate::ua) fn refresh_target(&mut self, dialog: Handle, invite: TransactionId, response: &Message<'_>) {
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
-        entry.ack_of = invite;
+        entry.usage.ack_of = invite;
         entry.set_source(self.source);
         if let Some(target) = entry.identity().new_target(response, self.transactions.octets) {
             self.set_target(dialog, Some(target), Block::NONE);
@@ -194,7 +194,7 @@ impl<O: Octets> Context<'_, O> {
     ) -> Result<(), Error> {
         self.release_ack(dialog);
         let Some(entry) = self.dialogs.get_mut(dialog) else { return Err(Error::Gone) };
-        let (invite_id, before) = (entry.ack_of, core::mem::take(&mut entry.ack));
+        let (invite_id, before) = (entry.usage.ack_of, core::mem::take(&mut entry.usage.ack));
         let has_end = !content.is_empty() || entry.sessions != [0; 2];
         // One that still waits is that of a 2xx before, which the request behind it has acknowledged.
         self.transactions.abandon(before);
@@ -204,7 +204,7 @@ impl<O: Octets> Context<'_, O> {
                 settings.write_rest(kept, writer, &[Field::CredentialsOf(invite)], content);
             })?;
             if let Some(entry) = self.dialogs.get_mut(dialog) {
-                entry.ack_end = end;
+                entry.usage.ack_end = end;
             }
         }
         let sent = self.repeat_ack(dialog, seq, Tries::default());
@@ -217,19 +217,19 @@ impl<O: Octets> Context<'_, O> {
     /// Sends the ACK of a dialog: each time the same one, to where its remote target is now. `tries` tells the first one.
     fn repeat_ack(&mut self, dialog: Handle, seq: u32, tries: Tries) -> Result<(), Error> {
         let Some(entry) = self.dialogs.get(dialog) else { return Err(Error::Gone) };
-        if self.transactions.state(entry.ack).is_some() {
+        if self.transactions.state(entry.usage.ack).is_some() {
             // It waits for its way, or for the socket.
             return Ok(());
         }
-        let (from, end, reserved) = (*entry, entry.ack_end, !entry.call.is_none());
+        let (from, end, reserved) = (*entry, entry.usage.ack_end, !entry.usage.call.is_none());
         let branch = self.core.hash.hasher().number(entry.key().bits()).number(u64::from(seq)).finish();
         let branch = Token::new(branch.bits());
         let head = DialogHead { dialog: &from, method: Method::Ack, seq, branch, answers: &Answers::NONE };
         let user = UsageId::Invite(InviteTransaction::Ack(dialog)).user(tries);
         let id = self.send_from(&head, user, reserved, &[Field::End(end)], &Content::NONE)?;
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.ack = id;
-            entry.ack_seq = seq;
+            entry.usage.ack = id;
+            entry.usage.ack_seq = seq;
         }
         Ok(())
     }
@@ -237,7 +237,7 @@ impl<O: Octets> Context<'_, O> {
     /// Gives back what an ACK was kept for, the repetitions of its 2xx.
     pub(in crate::ua) fn release_ack(&mut self, dialog: Handle) {
         if let Some(entry) = self.dialogs.get_mut(dialog) {
-            self.transactions.octets.release(core::mem::take(&mut entry.ack_end));
+            self.transactions.octets.release(core::mem::take(&mut entry.usage.ack_end));
         }
     }
 
@@ -271,7 +271,7 @@ impl<O: Octets> Context<'_, O> {
     /// A 2xx was repeated: so is its ACK (RFC 3261 §13.2.2.4).
     pub(in crate::ua) fn acknowledge_again(&mut self, dialog: Handle, seq: u32) {
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
-        if entry.ack_seq == seq {
+        if entry.usage.ack_seq == seq {
             entry.set_source(self.source);
             // Without room for it the peer repeats its 2xx.
             let _ = self.repeat_ack(dialog, seq, Tries { total: 1, repeated: 0 });
@@ -304,7 +304,7 @@ impl<O: Octets> Context<'_, O> {
     ) -> Result<TransactionId, Error> {
         // A BYE is never refused for lack of room.
         let from = *self.dialogs.get(dialog).ok_or(Error::Gone)?;
-        let reserved = method == Method::Bye && !from.call.is_none();
+        let reserved = method == Method::Bye && !from.usage.call.is_none();
         let seq = from.next_seq().ok_or(Error::State)?;
         let answers = &self.answers(from.sessions);
         let all = [Field::Abilities, Field::Contact, Field::UserAgent, Field::Kept(rows)];

@@ -11,7 +11,7 @@ mod machine;
 mod reinvite;
 mod release;
 
-pub use entry::CallEntry;
+pub use entry::{CallEntry, Leg};
 pub use info::{CallInfo, CallState};
 use machine::{Input, State};
 
@@ -109,7 +109,7 @@ impl<O: Octets> Context<'_, O> {
         match which {
             InviteTransaction::Initial(call) => call,
             InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog) | InviteTransaction::Ack(dialog) => {
-                self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.call)
+                self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.usage.call)
             }
             InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => Handle::NONE,
         }
@@ -136,7 +136,7 @@ impl<O: Octets> Context<'_, O> {
                     InviteTransaction::Reinvite(dialog) => dialog,
                     _ => Handle::NONE,
                 };
-                if self.dialogs.get(dialog).is_some_and(|entry| entry.ack_of == id) {
+                if self.dialogs.get(dialog).is_some_and(|entry| entry.usage.ack_of == id) {
                     self.release_ack(dialog);
                 }
                 true
@@ -201,7 +201,7 @@ impl<O: Octets> Context<'_, O> {
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.sessions = sessions.unwrap_or(entry.sessions);
             if matches!(which, InviteTransaction::Reinvite(_))
-                && let Some(entry) = self.calls.get_mut(entry.call)
+                && let Some(entry) = self.calls.get_mut(entry.usage.call)
             {
                 entry.exchanged = new;
             }

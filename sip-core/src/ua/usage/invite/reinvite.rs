@@ -55,7 +55,7 @@ impl<O: Octets> Context<'_, O> {
     ) -> Received<Event> {
         let status = response.status().unwrap_or_default();
         let Some(entry) = self.dialogs.get(dialog) else { return Received::Nothing };
-        let (call, ending) = (entry.call, entry.state() == dialog::State::Terminating);
+        let (call, ending) = (entry.usage.call, entry.state() == dialog::State::Terminating);
         let exchange = self.calls.get_mut(call).filter(|entry| entry.exchanged == id).map(|entry| &mut entry.exchange);
         if status < 200 {
             if exchange.is_some_and(Exchange::provisional) {
@@ -111,7 +111,7 @@ impl<O: Octets> Context<'_, O> {
     /// A re-INVITE had no final response, or its flow failed.
     pub(in crate::ua) fn reinvite_failed(&mut self, dialog: Handle, id: TransactionId, status: u16) {
         let Some(entry) = self.dialogs.get(dialog) else { return };
-        let (call, ending) = (entry.call, entry.state() == dialog::State::Terminating);
+        let (call, ending) = (entry.usage.call, entry.state() == dialog::State::Terminating);
         if self.calls.get(call).is_none_or(|entry| entry.exchanged != id) {
             return;
         }

@@ -1,8 +1,8 @@
 //! What a call holds is given back here, and only here: its reserve, its dialogs, its entry.
 
 use super::machine::State;
-use super::{CallEntry, InviteTransaction};
-use crate::dialog;
+use super::{CallEntry, InviteTransaction, Leg};
+use crate::dialog::{self, Usage};
 use crate::memory::{Entry, Handle, Octets};
 use crate::role::Received;
 use crate::transaction::TransactionId;
@@ -56,7 +56,7 @@ impl<O: Octets> Context<'_, O> {
             layer.finish(self.now, exchanged, 487);
         }
         while let Some(entry) = self.dialogs.get(dialog) {
-            let next = entry.next;
+            let next = entry.usage.next;
             self.drop_dialog(dialog);
             dialog = next;
         }
@@ -77,18 +77,21 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    /// Frees a dialog.
+    /// A call leaves one of its dialogs, which is freed with its last usage.
     pub(in crate::ua) fn drop_dialog(&mut self, handle: Handle) {
         let Some(entry) = self.dialogs.get(handle) else { return };
-        if entry.call.is_none() {
-            let (invite, bits) = (entry.ack_of, entry.key().bucket_bits());
+        if entry.usage.call.is_none() {
+            let (invite, bits) = (entry.usage.ack_of, entry.key().bucket_bits());
             self.leave_invite(invite, bits);
         }
         let table = &mut self.dialogs;
-        table.unlink_key(handle, 0);
-        if let Some(entry) = table.get_mut(handle) {
+        let Some(entry) = table.get_mut(handle) else { return };
+        let leg = core::mem::replace(&mut entry.usage, Leg::ZERO);
+        self.transactions.octets.release(leg.ack_end);
+        if entry.leave() {
             entry.release(self.transactions.octets);
+            table.unlink_key(handle, 0);
+            table.remove(handle);
         }
-        table.remove(handle);
     }
 }

@@ -7,9 +7,10 @@ use sip_core::guard::{Secrets, User};
 use sip_core::message::{Message, Method, Writer};
 use sip_core::registrar::Change;
 use sip_core::role::{Action, Received, Role};
-use sip_core::server::{Config, Event, Fixed};
+use sip_core::server::{Config, Event};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow};
+use sip_std_adapter::memory::{GuardMemory, HeapServer, ProxyMemory, RegistrarMemory};
 
 /// Longer than any transaction over datagrams lasts.
 const LIFETIME: Duration = Duration::from_secs(40);
@@ -19,11 +20,11 @@ const REQUESTS: u32 = 1200;
 
 const REALM: &[u8] = b"example.com";
 
-type Hub = Fixed<16, 4, 4, 16_384, 8, 2048, 8, 8, [User<'static>; 1]>;
+type Hub = HeapServer<[User<'static>; 1]>;
 
 /// A server, and a phone that refreshes its binding with SHA-256.
 pub struct Refresh {
-    server: Box<Hub>,
+    server: Hub,
     now: Instant,
     phone: Flow,
     requests: Vec<Vec<u8>>,
@@ -32,18 +33,30 @@ pub struct Refresh {
 }
 
 impl Refresh {
-    /// A server with one user, whom it has challenged once.
+    /// A server of four bindings.
     ///
     /// # Panics
-    /// When it does not challenge.
+    /// As [`among`](Self::among).
     #[must_use]
     pub fn new() -> Self {
+        Self::among(3)
+    }
+
+    /// A server with one user, whom it has challenged once, among `others` whose bindings were stored.
+    ///
+    /// # Panics
+    /// When it does not challenge, or finds no room.
+    #[must_use]
+    pub fn among(others: usize) -> Self {
         let secrets = Secrets {
             password: None,
             md5: Some(ha1_md5(b"bob", REALM, b"zanzibar")),
             sha256: Some(ha1_sha256(b"bob", REALM, b"zanzibar")),
         };
-        let mut server = Box::new(Hub::new_fixed([User { name: b"bob", secrets }]));
+        let memory = RegistrarMemory::with_capacity(others + 4);
+        let users = [User { name: b"bob", secrets }];
+        let mut server =
+            Hub::new(ProxyMemory::with_capacity(16, 4, 4), memory, GuardMemory::with_capacity(8, 8), users);
         let mut config = Config::new(&["203.0.113.5:5060"], &["example.com"], b"a secret of this server");
         // The one nonce is used for all requests, and they lie days apart.
         config.guard.life = Duration::from_secs(10_000_000);
@@ -55,7 +68,29 @@ impl Refresh {
         assert!(matches!(received, Received::Event(Event::Refused { status: 401, .. })), "{received:?}");
         let challenged = refresh.sent.clone();
         refresh.requests = (1..=REQUESTS).map(|number| request(number, Some(&challenged))).collect();
+        refresh.run();
+        refresh.register(others);
         refresh
+    }
+
+    /// Loads the bindings of others: that of bob under other names of three characters.
+    fn register(&mut self, others: usize) {
+        let mut record = vec![0; 1000];
+        let mut w = Writer::new(&mut record);
+        let bob = self.server.bindings().aors().next().expect("bob's binding");
+        self.server.bindings().write_record(self.now, bob, &mut w);
+        let length = w.finish().expect("room for a record");
+        record.truncate(length);
+        let name = record.windows(7).position(|part| part == b"sip:bob").expect("bob's name") + 4;
+        const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        for number in 0..others {
+            for (place, octet) in record[name..name + 3].iter_mut().enumerate() {
+                *octet = LETTERS[number / 62_usize.pow(place as u32) % 62];
+            }
+            if &record[name..name + 3] != b"bob" {
+                assert_eq!(self.server.load(self.now, &record), Ok(1));
+            }
+        }
     }
 
     fn receive(&mut self, bytes: &[u8]) -> Received<Event> {
@@ -113,7 +148,7 @@ fn request(number: u32, challenged: Option<&[u8]>) -> Vec<u8> {
     w.raw(b";rport\r\nMax-Forwards: 70\r\nFrom: \"Bob\" <sip:bob@example.com>;tag=4b0a2c7d\r\nTo: <sip:bob@example.com>\r\n");
     w.raw(b"Call-ID: 7c1d0f3e5a9b4d20\r\n");
     w.cseq(number + 1, Method::Register);
-    w.raw(b"Contact: <sip:bob@198.51.100.17:5062>;expires=3600\r\nUser-Agent: desk phone\r\n");
+    w.raw(b"Contact: <sip:bob@198.51.100.17:5062>;expires=86400\r\nUser-Agent: desk phone\r\n");
     w.raw(b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\nSupported: path\r\n");
     if let Some(challenged) = challenged {
         let response = Message::parse(challenged).expect("a response");
@@ -141,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_binding_is_refreshed_again_and_again() {
-        let mut refresh = Refresh::new();
+        let mut refresh = Refresh::among(100);
         for _ in 0..100 {
             assert!(refresh.run() > 100);
             let answer = Message::parse(refresh.answer()).unwrap();

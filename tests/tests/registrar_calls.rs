@@ -5,6 +5,10 @@
 mod domain;
 
 use domain::{Client, Domain, HUB, SERVER, USERS, credentials};
+use sip_core::guard::Secrets;
+use sip_core::message::Message;
+use sip_core::proxy::Target;
+use sip_core::redirect::Rule;
 use sip_core::registrar::Change;
 use sip_core::server::{Event, Why};
 use sip_core::ua::{self, Cause};
@@ -194,4 +198,79 @@ fn a_phone_on_a_connection_is_called_by_it_and_leaves_with_it() {
     assert!(domain.contacts("bob").is_empty());
     domain.call(alice, "sip:bob@example.com");
     assert_eq!(domain.ended(alice).last(), Some(&(Cause::Rejected, 480)), "at once");
+}
+
+#[test]
+fn a_table_says_who_is_to_be_asked_for_elsewhere() {
+    const CONTACTS: &[Target<'static>] =
+        &[Target::new(b"sip:sales@example.net"), Target::new(b"sip:night@example.net").with_q(100)];
+    let mut domain = Domain::with(10, |config| config.challenge_requests = false);
+    domain.server(|hub, _| hub.users_mut().rules = vec![Rule { user: b"sales", domain: b"", contacts: CONTACTS }]);
+    let mut wire = Wire::new("192.0.2.9:5060");
+    for (target, status) in [("sip:sales@example.com", "302"), ("sip:bob@example.com", "480")] {
+        let mut leg = wire.leg(target);
+        let invite = wire.request(&mut leg, "INVITE", "Contact: <sip:x@192.0.2.9>\r\n", b"");
+        wire.send(&mut domain, SERVER, &invite);
+        domain.pause();
+        let told = wire.expect(&domain, status);
+        if status == "302" {
+            let contacts = ["<sip:sales@example.net>;q=1.0", "<sip:night@example.net>;q=0.100"];
+            assert_eq!(told.rows("Contact"), contacts);
+        }
+    }
+}
+
+#[test]
+fn who_is_nobodys_goes_to_the_gateway() {
+    let mut domain = Domain::with(11, |config| {
+        config.challenge_requests = false;
+        config.default_route = "<sip:192.0.2.77;lr>";
+    });
+    let mut wire = Wire::new("192.0.2.9:5060");
+    let mut leg = wire.leg("sip:+358401234@example.com");
+    let invite = wire.request(&mut leg, "INVITE", "Contact: <sip:x@192.0.2.9>\r\n", b"");
+    wire.send(&mut domain, SERVER, &invite);
+    domain.pause();
+    let sent = Wire::new("192.0.2.77:5060").hear(&domain);
+    let sent = sent.first().unwrap_or_else(|| panic!("{}", domain.world.explain()));
+    assert_eq!(
+        (sent.uri().as_str(), sent.header("Route").as_str()),
+        ("sip:+358401234@example.com", "<sip:192.0.2.77;lr>")
+    );
+}
+
+/// The password of a user lies elsewhere: the application is asked, and says it at once or later.
+#[test]
+fn an_application_may_be_asked_for_users() {
+    let mut domain = Domain::new(12);
+    domain.server(|hub, _| hub.users_mut().asks = true);
+    let secrets = Secrets { password: Some(b"zanzibar"), ..Secrets::default() };
+    for (at, told) in [("192.0.2.9:5060", Some(&secrets)), ("192.0.2.10:5060", None)] {
+        let mut bob = Client::new(at, "bob");
+        bob.call_id = at.into();
+        let challenged = bob.request("bob", "");
+        bob.wire.send(&mut domain, SERVER, &challenged);
+        domain.pause();
+        bob.challenge = Some(bob.wire.expect(&domain, "401"));
+        let request = bob.request("bob", "Contact: <sip:bob@192.0.2.9>\r\n");
+        bob.wire.send(&mut domain, SERVER, &request);
+        domain.wait(3000);
+        let Some(Event::Credentials { request }) = domain.world.user().server.last().copied() else {
+            panic!("{}", domain.world.explain())
+        };
+        let caused = domain.server(|hub, now| {
+            let bytes = hub.proxy().request_bytes(request).to_vec();
+            let message = Message::parse(&bytes).unwrap();
+            let caused = hub.credentials(now, request, &message, told).unwrap();
+            assert!(hub.credentials(now, request, &message, told).is_err(), "it is answered");
+            caused
+        });
+        domain.pause();
+        let answer = bob.wire.hear(&domain).pop().unwrap().kind();
+        match told {
+            Some(_) => assert!(answer == "200" && matches!(caused, Some(Event::Binding(_)))),
+            None => assert!(answer == "401" && caused == Some(Event::Refused { status: 401, why: Why::UnknownUser })),
+        }
+    }
+    assert_eq!(domain.contacts("bob").len(), 1);
 }

@@ -268,3 +268,43 @@ fn a_flood_of_wrong_digests_locks_its_source_out_and_nobody_else() {
     assert_eq!(alice.register(&mut domain, "Contact: <sip:alice@192.0.2.7>\r\n").kind(), "200");
     assert_eq!(domain.heard(HUB, "192.0.2.7:5060"), ["401", "200"]);
 }
+
+/// Thousands of wrong digests and of calls to nobody, at 1,000 a second: phones still call each other and hang up, and the memory
+/// stays at its bound.
+#[test]
+fn a_flood_stops_no_call() {
+    let mut domain = Domain::new(14);
+    let alice = domain.phone("alice", "192.0.2.1:5060", "wonderland");
+    let bob = domain.phone("bob", "192.0.2.2:5060", "zanzibar");
+    let mut mallory = Client::new("192.0.2.66:5060", "carol");
+    mallory.password = "guess";
+    let challenged = mallory.request("carol", "");
+    mallory.wire.send(&mut domain, SERVER, &challenged);
+    domain.pause();
+    mallory.challenge = Some(mallory.wire.hear(&domain).pop().unwrap());
+    let mut call = None;
+    for round in 0..3000 {
+        let wrong = mallory.request("carol", BOB);
+        mallory.wire.send(&mut domain, SERVER, &wrong);
+        let mut leg = mallory.wire.leg("sip:nobody@example.com");
+        let invite = mallory.wire.request(&mut leg, "INVITE", "Contact: <sip:x@192.0.2.66>\r\n", b"");
+        mallory.wire.send(&mut domain, SERVER, &invite);
+        domain.wait(1);
+        match round {
+            500 => call = Some(domain.call(alice, "sip:bob@example.com")),
+            1500 => drop(domain.answer(bob)),
+            2500 => domain.act(alice, |phone, now| phone.hang_up(now, call.unwrap())).unwrap(),
+            _ => {}
+        }
+        let held = domain.server(|hub, _| hub.proxy().occupancy());
+        assert!(held.transactions <= 64 && held.octets <= 65_535);
+    }
+    domain.wait(1000);
+    assert!(
+        domain.events(alice).iter().any(|event| matches!(event, ua::Event::Answered { .. })),
+        "{:?}",
+        domain.events(alice)
+    );
+    assert_eq!(domain.ended(bob), [(Cause::RemoteHangup, 0)]);
+    domain.settle();
+}

@@ -12,6 +12,8 @@ pub use client::{Answer, Terms, nonce_count, write_authorization};
 pub use order::NonceOrder;
 pub use response::{Hex, Inputs, Secret, response};
 #[cfg(feature = "sha256")]
+pub(crate) use response::{auth_ha2, response_with};
+#[cfg(feature = "sha256")]
 pub use server::{ha1_md5, ha1_sha256, hmac_sha256, mac_key, same_code};
 
 #[cfg(test)]

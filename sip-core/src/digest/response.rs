@@ -14,6 +14,10 @@ pub struct Hex {
 }
 
 impl Hex {
+    /// No digits; all zero.
+    #[cfg(feature = "sha256")]
+    pub(crate) const ZERO: Self = Self { digits: [0; 64], length: 0 };
+
     pub(super) fn new(hash: &[u8]) -> Self {
         let mut digits = [0; 64];
         let mut length: usize = 0;
@@ -121,6 +125,12 @@ pub struct Inputs<'a> {
 /// `None` when the algorithm can't be computed here, or the secret is a hash of another algorithm.
 #[must_use]
 pub fn response(inputs: &Inputs<'_>) -> Option<Hex> {
+    response_with(inputs, None)
+}
+
+/// As [`response`], with the hash of method and URI when it is known: [`auth_ha2`].
+#[inline]
+pub(crate) fn response_with(inputs: &Inputs<'_>, ha2: Option<&Hex>) -> Option<Hex> {
     if !inputs.algorithm.is_supported() {
         return None;
     }
@@ -135,7 +145,10 @@ pub fn response(inputs: &Inputs<'_>) -> Option<Hex> {
         ha1 = hash(base, &[Some(ha1.as_bytes()), Some(inputs.nonce), Some(inputs.cnonce)]);
     }
     let body = inputs.body.map(|body| hash(base, &[Some(body)]));
-    let ha2 = hash(base, &[Some(inputs.method), Some(inputs.uri), body.as_ref().map(Hex::as_bytes)]);
+    let ha2 = match ha2 {
+        Some(known) if body.is_none() => *known,
+        _ => hash(base, &[Some(inputs.method), Some(inputs.uri), body.as_ref().map(Hex::as_bytes)]),
+    };
     let qop = if body.is_some() { Qop::AuthInt } else { Qop::Auth };
     // RFC 7616 §3.4.1 without qop: the answer of RFC 2069.
     let with_qop = |part| inputs.nc.map(|_| part);
@@ -150,4 +163,10 @@ pub fn response(inputs: &Inputs<'_>) -> Option<Hex> {
             Some(ha2.as_bytes()),
         ],
     ))
+}
+
+/// The SHA-256 of method and URI, which a server need not compute for each request of those that are alike.
+#[cfg(feature = "sha256")]
+pub(crate) fn auth_ha2(method: &[u8], uri: &[u8]) -> Hex {
+    hash(Algorithm::Sha256, &[Some(method), Some(uri)])
 }

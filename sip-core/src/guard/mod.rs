@@ -170,9 +170,10 @@ struct Limits {
 /// What a digest server has besides its tables. All zero before its start.
 #[derive(Clone, Copy, Debug)]
 pub struct Guard {
-    key: [u8; 32],
+    key: nonce::Key,
     hash: HashKey,
     window: Window,
+    ha2: verify::LastHa2,
     /// Seconds since 1970 at moment zero.
     epoch: u64,
     /// Seconds for which a nonce is taken.
@@ -188,9 +189,10 @@ pub struct Guard {
 impl Guard {
     /// A guard before its start; all zero.
     pub const ZERO: Self = Self {
-        key: [0; 32],
+        key: [0; 16],
         hash: HashKey::ZERO,
         window: Window::ZERO,
+        ha2: verify::LastHa2::ZERO,
         epoch: 0,
         life: 0,
         latest: 0,
@@ -206,7 +208,8 @@ impl Guard {
     /// Sets it up. To be called once, first. Nonces that were issued before are stale.
     pub fn start(&mut self, now: Instant, config: &Config<'_>, seed: Seed) {
         let mut random = Random::new(seed);
-        self.key = mac_key(config.secret, b"nonce");
+        let [key @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = mac_key(config.secret, b"nonce");
+        self.key = key;
         self.hash = random.hash_key();
         self.window.hash = random.hash_key();
         self.epoch = config.epoch;

@@ -2,8 +2,9 @@
 
 use super::nonce;
 use super::{Guard, Nonces, Secrets, lockout};
-use crate::digest::{Algorithm, Inputs, NonceOrder, Secret, response};
+use crate::digest::{Algorithm, Hex, Inputs, NonceOrder, Secret, auth_ha2, response_with};
 use crate::message::{Credentials, Message, Uri};
+use crate::random::{HashKey, Key};
 use crate::time::Instant;
 use crate::transport::Address;
 
@@ -66,6 +67,26 @@ pub(super) const fn is_offered(algorithm: Algorithm) -> bool {
     matches!(algorithm, Algorithm::Md5 | Algorithm::Sha256)
 }
 
+/// The last hash of method and URI: a domain's phones all send REGISTER to the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastHa2 {
+    of: Key,
+    hash: Hex,
+}
+
+impl LastHa2 {
+    pub(super) const ZERO: Self = Self { of: Key::ZERO, hash: Hex::ZERO };
+
+    fn of(&mut self, key: HashKey, method: &[u8], uri: &[u8]) -> &Hex {
+        // Its 128 bits stand for the octets themselves.
+        let of = key.hasher().part(method).part(uri).finish();
+        if of != self.of {
+            *self = Self { of, hash: auth_ha2(method, uri) };
+        }
+        &self.hash
+    }
+}
+
 impl Guard {
     /// Judges credentials that [`claim`] found in a request of `sender`; `secrets` are what is known of their user, `None`
     /// when there is no such user, which takes as long.
@@ -104,7 +125,7 @@ impl Guard {
             return Verdict::Locked;
         }
         let (known, secret) = secret_for(claim.algorithm, secrets);
-        let computed = response(&Inputs {
+        let inputs = Inputs {
             algorithm: claim.algorithm,
             username: claim.username,
             realm: claim.realm,
@@ -115,7 +136,9 @@ impl Guard {
             cnonce,
             nc: claim.nc,
             body: None,
-        });
+        };
+        let ha2 = (claim.algorithm == Algorithm::Sha256).then(|| self.ha2.of(self.hash, inputs.method, inputs.uri));
+        let computed = response_with(&inputs, ha2);
         let right = computed.is_some_and(|computed| computed.matches(claim.response));
         if !(known & right) {
             lockout::count(nonces.buckets, now, from, limits.source);

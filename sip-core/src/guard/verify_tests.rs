@@ -118,6 +118,11 @@ fn what_is_right_is_good_with_either_algorithm() {
         let client = Client { algorithm, ..Client::new(&challenge) };
         assert!(matches!(server.judge(at(11), &client.request()), Verdict::Good(_)), "{algorithm:?}");
     }
+    // What was computed for one URI is not taken for another.
+    for uri in ["sip:example.com;a", "sip:example.com;b", "sip:example.com;a"] {
+        let client = Client { uri, ..Client::new(&server.challenge(at(12))) };
+        assert!(matches!(server.judge(at(12), &client.request()), Verdict::Good(_)), "{uri}");
+    }
     // A password instead of its hashes.
     server.known = Secrets { password: Some(b"zanzibar"), ..Secrets::default() };
     let client = Client::new(&server.challenge(at(12)));

@@ -313,28 +313,29 @@ impl<'a, O: Octets> Bindings<'a, O> {
             match self.write(now, (key, aor), register, command, grant) {
                 Ok(binding) => drop(written.push(binding)),
                 Err(refusal) => {
-                    for binding in written {
+                    for binding in &written {
                         self.octets.release(binding.texts);
                     }
                     return Err(refusal);
                 }
             }
         }
-        let mut written = written.into_iter();
+        // By reference: the room for all contacts is not to be moved.
+        let mut written = written.iter();
         for (id, fate) in set.iter().zip(&commit.fates) {
             match fate {
                 Fate::Keep => {}
                 Fate::Remove => self.end(id.0, Change::Removed),
                 Fate::Refresh(_) => {
                     if let Some(binding) = written.next() {
-                        self.put(id.0, binding, Change::Refreshed);
+                        self.put(id.0, *binding, Change::Refreshed);
                     }
                 }
             }
         }
         for binding in written {
             if let Some(handle) = self.table.insert() {
-                self.put(handle, binding, Change::Registered);
+                self.put(handle, *binding, Change::Registered);
             }
         }
         self.revise(key);
@@ -543,14 +544,18 @@ fn flow_of(register: &Register<'_, '_>, contact: &NameAddr<'_>, uri: &Uri<'_>, r
     }
     // RFC 5626 §4.3, §5.1: the client asks for its flow.
     let asked = reg_id != 0 || contact.uri().is_ok_and(|uri| uri.is_outbound());
+    if asked {
+        return flow;
+    }
     let via = request.top_via();
     let port = uri.port().unwrap_or(Transport::Udp.default_port());
     let by_stream = flow.transport.is_reliable();
-    let is_sender =
-        uri.host().same(via.host()) && (by_stream || port == via.port().unwrap_or(Transport::Udp.default_port()));
+    let (host, sent_by) = (uri.host(), via.host());
+    let is_sender = (by_stream || port == via.port().unwrap_or(Transport::Udp.default_port()))
+        && (host.as_bytes() == sent_by.as_bytes() || host.same(sent_by));
     let is_source =
-        uri.host().ip().is_some() && uri.host().ip() == flow.remote.ip() && (by_stream || port == flow.remote.port());
-    if asked || is_sender || is_source { flow } else { Flow::NONE }
+        || (by_stream || port == flow.remote.port()) && host.ip().is_some_and(|ip| Some(ip) == flow.remote.ip());
+    if is_sender || is_source() { flow } else { Flow::NONE }
 }
 
 #[cfg(test)]

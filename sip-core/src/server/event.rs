@@ -11,6 +11,13 @@ pub enum Event {
     /// A binding was made, lasts longer, has expired, or was taken away. [`Server::binding`](super::Server::binding) tells of it
     /// until the next input.
     Binding(registrar::Event),
+    /// What is known of the user of a request's credentials? The request is the message that is being received, and it is kept; it is
+    /// to be answered with [`Server::credentials`](super::Server::credentials), at once or later. One that gets no answer for 64·T1 is
+    /// answered with 500. Only users of whom the [`Directory`](super::Directory::asks) says so are asked for.
+    Credentials {
+        /// The request.
+        request: Request,
+    },
     /// A request was sent to so many targets.
     Forwarded {
         /// The request, until it is [`Finished`](Self::Finished).

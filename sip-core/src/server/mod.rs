@@ -14,7 +14,8 @@
 //!
 //! # Users
 //! They are lent as a [`Directory`], which is a trait and no event: it is asked in the midst of a request, for what lies in memory,
-//! gets names and gives values, and can't call back. An event with an answer would keep each request and read it twice.
+//! gets names and gives values, and can't call back. What lies elsewhere is asked of the application: where the directory
+//! [says so](Directory::asks), by [`Event::Credentials`], which [`Server::credentials`] answers at once or later.
 //!
 //! ```
 //! use sip_core::guard::{Secrets, User};
@@ -74,7 +75,7 @@ mod route;
 pub use config::{Config, Relay};
 pub use event::{Event, Why};
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, Error};
 use crate::guard::{self, Guard, Secrets, Users};
 use crate::message::{Malformed, Message, Uri};
 use crate::proxy::{self, Proxy, Request, Target};
@@ -91,6 +92,12 @@ use core::hash::Hasher;
 pub trait Directory {
     /// What is known of the user of this name, as it stands between the quotes of the credentials; `None` when there is none.
     fn user(&self, realm: &[u8], user: &[u8]) -> Option<Secrets<'_>>;
+
+    /// Whether what is known of this user lies elsewhere: the application is asked by [`Event::Credentials`] instead.
+    fn asks(&self, realm: &[u8], user: &[u8]) -> bool {
+        let _ = (realm, user);
+        false
+    }
 
     /// The contacts that a caller of this URI is told with a 302; none when it is treated as any other. See
     /// [`redirect::find`](crate::redirect::find).
@@ -252,6 +259,25 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         Ok(taken)
     }
 
+    /// Answers [`Event::Credentials`] with what is known of the user, `None` when there is none. `message` is the request: the one
+    /// that was received, or, later, one that was parsed from a copy of its [octets](Proxy::request_bytes). Gives the event that
+    /// this causes.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] when the request has been answered or cancelled.
+    pub fn credentials(
+        &mut self,
+        now: Instant,
+        request: Request,
+        message: &Message<'_>,
+        secrets: Option<&Secrets<'_>>,
+    ) -> Result<Option<Event>, Error> {
+        let flow = self.proxy.source(request).ok_or(Error::Gone)?;
+        let own = message.uri().is_none_or(|uri| !uri.is_sip() || self.proxy.is_own(&uri));
+        let why = if own { proxy::Why::Own } else { proxy::Why::Passing };
+        Ok(self.route(&route::Asked { now, flow, message, request, why, secrets: Some(secrets) }))
+    }
+
     fn registrar(&mut self) -> Bindings<'_, R::Octets> {
         let (table, octets) = self.bindings.parts();
         Bindings::new(&mut self.registrar, table, octets)
@@ -272,7 +298,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Rol
     fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received<Event> {
         match self.proxy.receive(now, flow, message) {
             Received::Event(proxy::Event::Request { request, why }) => {
-                let asked = route::Asked { now, flow, message, request, why };
+                let asked = route::Asked { now, flow, message, request, why, secrets: None };
                 self.route(&asked).map_or(Received::Nothing, Received::Event)
             }
             Received::Event(event) => Received::Event(Self::told(event)),

@@ -3,7 +3,7 @@
 use super::event::{Event, Why};
 use super::{Directory, Relay, Server};
 use crate::digest::NonceOrder;
-use crate::guard::{self, Sender, Verdict, claim};
+use crate::guard::{self, Secrets, Sender, Verdict, claim};
 use crate::memory::Octets;
 use crate::message::{HeaderName, Message, Method, Scheme, Uri};
 use crate::proxy::{self, Proxy, Request, Target};
@@ -25,6 +25,8 @@ pub(super) struct Asked<'m, 'a> {
     pub(super) message: &'m Message<'a>,
     pub(super) request: Request,
     pub(super) why: proxy::Why,
+    /// What the application knows of the user, when it was asked.
+    pub(super) secrets: Option<Option<&'m Secrets<'m>>>,
 }
 
 /// Who has been proven.
@@ -37,7 +39,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     /// Says where a request goes.
     pub(super) fn route(&mut self, asked: &Asked<'_, '_>) -> Option<Event> {
         let message = asked.message;
-        let uri = message.uri();
+        let uri = self.routed_uri(message);
         let Some(uri) = uri.filter(|_| asked.why == proxy::Why::Own) else { return self.pass(asked) };
         if message.method() == Method::Register {
             return self.register(asked);
@@ -57,6 +59,16 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
             }
         }
         self.forward(asked, &uri)
+    }
+
+    /// The Request-URI; behind a strict router, which has put a Record-Route of this server there, the last Route (RFC 3261 §16.4).
+    fn routed_uri<'a>(&self, message: &Message<'a>) -> Option<Uri<'a>> {
+        let uri = message.uri()?;
+        if uri.user().is_some() || !uri.is_loose() {
+            return Some(uri);
+        }
+        let last = message.routes().last().and_then(Result::ok).and_then(|route| route.uri().ok());
+        Some(last.unwrap_or(uri))
     }
 
     /// A request for another domain, which only passes.
@@ -120,7 +132,9 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         let aor = texts.aor(uri);
         let mut targets = aor.as_ref().map(|aor| targets(view, aor, uri)).unwrap_or_default();
         if targets.is_empty() {
-            let known = aor.is_some_and(|aor| self.users.user(texts.realm, aor.user()).is_some());
+            let is_known =
+                |user: &[u8]| self.users.user(texts.realm, user).is_some() || self.users.asks(texts.realm, user);
+            let known = aor.is_some_and(|aor| is_known(aor.user()));
             if known {
                 return Self::refuse(&mut self.proxy, asked, 480, Why::NotRegistered);
             }
@@ -162,7 +176,13 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         let verdict = match &claimed {
             None => Verdict::Challenge { stale: false },
             Some(claimed) => {
-                let secrets = self.users.user(realm, claimed.username);
+                if asked.secrets.is_none() && self.users.asks(realm, claimed.username) {
+                    return Err(Some(Event::Credentials { request: asked.request }));
+                }
+                let secrets = match asked.secrets {
+                    Some(told) => told.copied(),
+                    None => self.users.user(realm, claimed.username),
+                };
                 let nonces = &mut self.nonces.parts();
                 let speaker = if proxy { asked.message.from() } else { asked.message.to() };
                 let is_known = || speaker.uri().is_ok_and(|uri| is_registered_at(view, texts.aor(&uri), asked.flow));

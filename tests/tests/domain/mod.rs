@@ -4,10 +4,12 @@
 
 use core::net::SocketAddr;
 use sip_core::digest::{Algorithm, Answer, Secret, Terms, ha1_md5, ha1_sha256, write_authorization};
-use sip_core::guard::{self, Secrets, Users};
-use sip_core::message::{Message, Method, Writer};
+use sip_core::guard::{self, Secrets};
+use sip_core::message::{Message, Method, Uri, Writer};
+use sip_core::proxy::Target;
+use sip_core::redirect::{self, Rule};
 use sip_core::registrar::Change;
-use sip_core::server::{Config, Event, Server};
+use sip_core::server::{Config, Directory, Event, Server};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::Address;
 use sip_core::ua::{self, Call, Cause, Content, UserAgent};
@@ -24,7 +26,13 @@ pub(crate) type Node = Either<Hub, Phone>;
 
 /// Users by name, as a server keeps them: without passwords.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Table(BTreeMap<Vec<u8>, ([u8; 16], [u8; 32])>);
+pub(crate) struct Table {
+    users: BTreeMap<Vec<u8>, ([u8; 16], [u8; 32])>,
+    /// Who is to be asked for elsewhere.
+    pub(crate) rules: Vec<Rule<'static>>,
+    /// Whether the application is asked for users.
+    pub(crate) asks: bool,
+}
 
 impl Table {
     pub(crate) fn new(users: &[(&str, &str)]) -> Self {
@@ -32,15 +40,23 @@ impl Table {
             let (user, password) = (user.as_bytes(), password.as_bytes());
             (user.to_vec(), (ha1_md5(user, REALM, password), ha1_sha256(user, REALM, password)))
         };
-        Self(users.iter().map(kept).collect())
+        Self { users: users.iter().map(kept).collect(), ..Self::default() }
     }
 }
 
-impl Users for Table {
-    fn find(&self, realm: &[u8], user: &[u8]) -> Option<Secrets<'_>> {
+impl Directory for Table {
+    fn user(&self, realm: &[u8], user: &[u8]) -> Option<Secrets<'_>> {
         assert_eq!(realm, REALM);
-        let (md5, sha256) = self.0.get(user)?;
+        let (md5, sha256) = self.users.get(user).filter(|_| !self.asks)?;
         Some(Secrets { password: None, md5: Some(*md5), sha256: Some(*sha256) })
+    }
+
+    fn asks(&self, _: &[u8], _: &[u8]) -> bool {
+        self.asks
+    }
+
+    fn redirect(&self, uri: &Uri<'_>) -> &[Target<'_>] {
+        redirect::find(&self.rules, uri)
     }
 }
 
@@ -245,7 +261,7 @@ impl Domain {
     pub(crate) fn contacts(&mut self, user: &str) -> Vec<String> {
         let uri = format!("sip:{user}@example.com");
         self.server(|hub, _| {
-            let uri = sip_core::message::Uri::parse(uri.as_bytes()).expect("a URI");
+            let uri = Uri::parse(uri.as_bytes()).expect("a URI");
             let bindings = hub.bindings();
             let set = bindings.find(&registrar::Aor::of(&uri).expect("an address of record"));
             let contact = |id| String::from_utf8(bindings.info(id).expect("a binding").contact.to_vec());

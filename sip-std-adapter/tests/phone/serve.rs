@@ -184,6 +184,10 @@ fn a_stateless_server_passes_on_what_its_route_leads_through() {
     let ended = run(&["call", &callee, "--proxy", &place, "--duration", "0.2"]).expect(0);
     assert!(ended.stdout.contains("180 Ringing"), "{}", ended.stdout);
     phone.end().expect(0);
+    server.signal("TERM");
+    let told = server.end().expect(0);
+    // It keeps nothing of what passes, and so tells nothing of it.
+    assert_eq!(told.last_line(), "stopped with 0 registered, 0 calls ended");
 }
 
 /// Two addresses of one server: who is registered by the one is called by the other.

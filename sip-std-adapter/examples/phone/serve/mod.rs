@@ -252,13 +252,11 @@ impl Server {
         match event {
             Event::Binding(event) => self.binding(now, event),
             Event::Forwarded { request, .. } => {
-                if let Some(message) = message.filter(|message| message.method() == Method::Invite) {
-                    let identity = Identity::of(message);
-                    // A re-INVITE is no call of its own.
-                    if message.to_tag().is_none() {
-                        self.log.call(now, &identity);
-                        self.calls.insert(request, Talk { identity, started: now });
-                    }
+                // A re-INVITE is no call of its own.
+                if let Some(message) =
+                    message.filter(|message| message.method() == Method::Invite && message.to_tag().is_none())
+                {
+                    self.call(now, request, Identity::of(message));
                 }
             }
             Event::Finished { request, status } => {
@@ -275,6 +273,14 @@ impl Server {
                 self.log.refused(now, &identity, &method, status, why);
             }
             _ => {}
+        }
+    }
+
+    fn call(&mut self, now: Instant, request: Request, identity: Identity) {
+        self.log.call(now, &identity);
+        // Of what was passed on without a transaction nobody will hear how it ended.
+        if self.adapter.role().proxy().source(request).is_some() {
+            self.calls.insert(request, Talk { identity, started: now });
         }
     }
 

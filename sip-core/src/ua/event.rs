@@ -192,6 +192,8 @@ pub enum RegistrationCause {
     /// The registrar's host can't be reached, its name not resolved, or its connection not opened; or the connection was
     /// lost again soon after the binding was made by it.
     Unreachable,
+    /// The registrar grants so little time, again and again, that the binding has ended before it is worth another REGISTER.
+    Lapsed,
 }
 
 /// What a request of ours belongs to.

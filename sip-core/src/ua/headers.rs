@@ -23,8 +23,8 @@ pub(super) enum Field<'a> {
     /// Contact with this user agent's URI. It names the configured transport, whatever the message goes by: one request by
     /// TCP for its size must not draw all that follow after it.
     Contact,
-    /// The Contact of a REGISTER, and with `corrects` the one that removes the binding to the former address.
-    Binding { own_address: Block, corrects: bool },
+    /// The Contact of a REGISTER, and one that removes the binding to a former address.
+    Binding(Block),
     /// Allow and, when there is something to name, Supported.
     Abilities,
     /// User-Agent, when one is configured.
@@ -77,7 +77,7 @@ impl Settings {
                     writer.text(b">");
                     writer.end();
                 }
-                Field::Binding { own_address, corrects } => self.write_binding(kept, own_address, corrects, writer),
+                Field::Binding(own_address) => self.write_binding(kept, own_address, writer),
                 Field::Abilities => {
                     writer.value_start(HeaderName::Allow);
                     writer.text(CORE_METHODS);

@@ -41,7 +41,7 @@ fn the_binding_is_renewed_and_then_each_call_is_to_be_refreshed() {
     phones.act(alice, |phone, now| phone.network_changed(now, "198.51.100.7:5080")).unwrap();
     phones.wait(1);
     let again = wire.expect(&phones, "REGISTER");
-    assert_eq!(again.header("Contact"), "<sip:alice@198.51.100.7:5080>");
+    assert_eq!(again.rows("Contact"), ["<sip:alice@198.51.100.7:5080>", "<sip:alice@192.0.2.1:5060>;expires=0"]);
     assert!(again.header("Via").contains("198.51.100.7:5080;"));
     assert_eq!((again.header("Call-ID"), again.seq()), (first.header("Call-ID"), first.seq() + 1));
     let told =
@@ -99,7 +99,8 @@ fn a_change_while_a_register_is_under_way_is_followed_by_another() {
     wire.respond(&mut phones, alice, &first, 200, "");
     phones.wait(1);
     let second = wire.expect(&phones, "REGISTER");
-    assert_eq!(second.header("Contact"), "<sip:alice@198.51.100.8:5080>");
+    let contacts = ["<sip:alice@198.51.100.8:5080>", "<sip:alice@192.0.2.1:5060>;expires=0"];
+    assert_eq!(second.rows("Contact"), contacts);
     wire.respond(&mut phones, alice, &second, 200, "");
     phones.wait(60_000);
     wire.expect_nothing(&phones);
@@ -128,6 +129,11 @@ fn a_registrar_that_is_gone_does_not_hold_the_calls_up() {
         } else {
             wire.respond(&mut phones, alice, &again, status, "");
         }
+        if status == 403 {
+            // It may have been the second Contact that it refused.
+            let alone = wire.expect(&phones, "REGISTER");
+            wire.respond(&mut phones, alice, &alone, status, "");
+        }
         assert!(phones.events(alice).contains(&Event::RefreshDue { call }), "{status}");
     }
 }
@@ -154,7 +160,7 @@ fn a_renewal_that_fails_by_the_old_network_is_repeated_at_once_by_the_new_one() 
         phones.wait(1);
         let third = wire.hear(&phones).pop().unwrap();
         assert_eq!(third.seq(), second.seq() + 1);
-        assert_eq!(third.header("Contact"), "<sip:alice@198.51.100.8:5080>");
+        assert_eq!(third.rows("Contact")[0], "<sip:alice@198.51.100.8:5080>");
         wire.respond(&mut phones, alice, &third, 200, "");
         assert!(phones.events(alice).contains(&Event::RefreshDue { call }));
     }
@@ -214,4 +220,79 @@ fn with_two_bindings_the_calls_are_told_once_after_both() {
     assert_eq!(settle(&mut phone), 0);
     phone.network_changed(now, "198.51.100.7").unwrap();
     assert_eq!(settle(&mut phone), 1);
+}
+
+/// The old address is removed by the REGISTER that names the new one (§10.2.2), and once only.
+#[test]
+fn the_old_binding_goes_with_the_new_one() {
+    let (mut phones, alice, mut wire, registration, _) = registered_in_call(20);
+    phones.act(alice, |phone, now| phone.network_changed(now, "198.51.100.7:5080")).unwrap();
+    phones.wait(1);
+    let moved = wire.expect(&phones, "REGISTER");
+    let (new, old) = ("<sip:alice@198.51.100.7:5080>", "<sip:alice@192.0.2.1:5060>;expires=0");
+    assert_eq!(moved.rows("Contact"), [new, old]);
+    // No answer has said that it is gone: it is named again.
+    wire.respond(&mut phones, alice, &moved, 503, "Retry-After: 3\r\n");
+    phones.wait(4000);
+    let again = wire.expect(&phones, "REGISTER");
+    assert_eq!(again.rows("Contact"), [new, old]);
+    wire.respond(&mut phones, alice, &again, 200, "Expires: 600\r\n");
+    phones.wait(510_000);
+    let refresh = wire.expect(&phones, "REGISTER");
+    assert_eq!(refresh.rows("Contact"), [new]);
+    wire.respond(&mut phones, alice, &refresh, 200, "Expires: 600\r\n");
+    phones.act(alice, |phone, now| phone.unregister(now, registration)).unwrap();
+    assert_eq!(wire.expect(&phones, "REGISTER").rows("Contact"), [new]);
+}
+
+#[test]
+fn a_removal_right_after_a_change_names_both_addresses() {
+    let (mut phones, alice, mut wire, registration, _) = registered_in_call(21);
+    phones.act(alice, |phone, now| phone.network_changed(now, "198.51.100.7:5080")).unwrap();
+    phones.act(alice, |phone, now| phone.unregister(now, registration)).unwrap();
+    let removal = wire.expect(&phones, "REGISTER");
+    assert_eq!(removal.header("Expires"), "0");
+    let contacts = ["<sip:alice@198.51.100.7:5080>", "<sip:alice@192.0.2.1:5060>;expires=0"];
+    assert_eq!(removal.rows("Contact"), contacts);
+    wire.respond(&mut phones, alice, &removal, 200, "");
+    assert!(phones.events(alice).contains(&Event::Unregistered { registration }));
+}
+
+/// Some registrars take one Contact in a request and no more.
+#[test]
+fn a_registrar_that_refuses_two_contacts_is_asked_with_one() {
+    let (mut phones, alice, mut wire, registration, _) = registered_in_call(22);
+    phones.act(alice, |phone, now| phone.network_changed(now, "198.51.100.7:5080")).unwrap();
+    phones.wait(1);
+    let moved = wire.expect(&phones, "REGISTER");
+    wire.respond(&mut phones, alice, &moved, 400, "");
+    let alone = wire.expect(&phones, "REGISTER");
+    assert_eq!(alone.rows("Contact"), ["<sip:alice@198.51.100.7:5080>"]);
+    wire.respond(&mut phones, alice, &alone, 400, "");
+    wire.expect_nothing(&phones);
+    let failed =
+        Event::RegistrationFailed { registration, cause: RegistrationCause::Refused, status: 400, retry_after: 0 };
+    assert!(phones.events(alice).contains(&failed));
+}
+
+/// A REGISTER that is under way binds the old address, which the next one removes.
+#[test]
+fn a_change_while_a_register_is_under_way_removes_what_it_binds() {
+    let (mut phones, alice, mut wire) = Phones::scripted(23);
+    let register =
+        |phone: &mut sip_testkit::Phone, now| phone.register(now, "sip:192.0.2.9", "sip:alice@example.com", 3600);
+    phones.act(alice, register).unwrap();
+    let first = wire.expect(&phones, "REGISTER");
+    phones.act(alice, |phone, now| phone.network_changed(now, "198.51.100.7:5080")).unwrap();
+    wire.respond(&mut phones, alice, &first, 200, "");
+    phones.wait(1);
+    let second = wire.expect(&phones, "REGISTER");
+    let contacts = ["<sip:alice@198.51.100.7:5080>", "<sip:alice@192.0.2.1:5060>;expires=0"];
+    assert_eq!(second.rows("Contact"), contacts);
+    // Back where it was before that is answered: nothing of ours is to be removed but the address in between.
+    phones.act(alice, |phone, now| phone.network_changed(now, "192.0.2.1:5060")).unwrap();
+    wire.respond(&mut phones, alice, &second, 200, "");
+    phones.wait(1);
+    let third = wire.expect(&phones, "REGISTER");
+    assert_eq!(third.rows("Contact"), ["<sip:alice@192.0.2.1:5060>", "<sip:alice@198.51.100.7:5080>;expires=0"]);
 }

@@ -3,7 +3,7 @@
 //! Covers RFC 3261 §10.2.4, §10.2.8 (423), §20.33 (Retry-After), RFC 5626 §4.5 (the waits after failures). Lost connections are
 //! in register_tcp.rs, challenges in digest.rs.
 
-use RegistrationCause::{NotBound, Refused, Timeout};
+use RegistrationCause::{Lapsed, NotBound, Refused, Timeout};
 use sip_core::time::Duration;
 use sip_core::ua::{Config, Event, Registration, RegistrationCause};
 use sip_testkit::{Heard, NodeId, Phone, Phones, Wire};
@@ -231,4 +231,33 @@ fn silence_is_a_time_out_and_removes_nothing() {
     phones.act(alice, |phone, now| phone.unregister(now, registration)).unwrap();
     assert_eq!(phones.last(alice), Some(Event::Unregistered { registration }));
     wire.expect_nothing(&phones);
+}
+
+#[test]
+fn a_registrar_that_grants_seconds_is_asked_less_and_less_and_the_lapses_are_told() {
+    for granted in [1, 4] {
+        let (mut phones, alice, mut wire, registration, mut register) = first_register(12);
+        let mut moments = Vec::new();
+        for _ in 0..12 {
+            moments.push(phones.now() / 1000);
+            wire.respond(&mut phones, alice, &register, 200, &format!("{CONTACT};expires={granted}\r\n"));
+            assert_eq!(phones.last(alice), Some(Event::Registered { registration, expires: granted }));
+            let mut heard = Vec::new();
+            while heard.is_empty() {
+                phones.wait(1000);
+                heard = wire.hear(&phones);
+            }
+            register = heard.remove(0);
+        }
+        let waits: Vec<u64> = moments.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(waits, [2, 2, 2, 2, 2, 4, 8, 10, 10, 10, 10], "{granted}");
+        let told = phones.events(alice);
+        let lapses = told.iter().filter(|event| {
+            matches!(event, Event::RegistrationFailed { cause: Lapsed, status: 200, retry_after: 1.., .. })
+        });
+        // A binding of four seconds ends before the last six refreshes only, one of a second before each.
+        assert_eq!(lapses.count(), if granted == 1 { 12 } else { 6 }, "{told:?}");
+        // The application can give up meanwhile.
+        phones.act(alice, |phone, now| phone.unregister(now, registration)).unwrap();
+    }
 }

@@ -11,7 +11,8 @@
 //! register for ever. Each registration has its own: two registrars in different networks see two addresses. Calls go by the
 //! one that was learned last.
 
-use super::machine::Input;
+use super::entry::RegistrationEntry;
+use super::machine::{Input, State};
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::build::write_ip;
@@ -25,10 +26,13 @@ use core::net::IpAddr;
 /// Octets that an address and a port take at most, in brackets.
 const LONGEST: usize = 54;
 
-/// What a registrar corrected, in one block: the length of the address that it sees, that address, and the one before.
+/// Addresses of this host beside the configured one, in one block: the length of the one that the registrar sees, that address,
+/// and a former one, which is to be removed.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::ua) struct OwnAddress<'a> {
+    /// Empty where the configured one is right.
     pub(in crate::ua) seen: &'a [u8],
+    /// Empty once the registrar has taken its removal.
     pub(in crate::ua) former: &'a [u8],
 }
 
@@ -89,6 +93,45 @@ impl<O: Octets> Context<'_, O> {
         Ok(())
     }
 
+    /// This host has moved from its `old` address to another: what the registrar has bound is to be removed.
+    pub(super) fn keep_former_address(&mut self, handle: Handle, old: Block, sent_by: &[u8]) {
+        let Some(&RegistrationEntry { own_address, machine, transaction, .. }) = self.registrations.get(handle) else {
+            return;
+        };
+        let under_way = !transaction.is_none();
+        // It names the address of now; any other one that is under way an older one.
+        let names_this = under_way && matches!(machine.state(), State::Registering | State::Correcting);
+        let written = self.transactions.octets.write(LONGEST, false, |kept, writer| {
+            let OwnAddress { seen, former } = OwnAddress::of(kept.get(own_address));
+            let bound = match (seen, former) {
+                // No REGISTER that removes it has been answered yet.
+                (_, [_, ..]) if !names_this => former,
+                (b"", _) => kept.get(old),
+                _ => seen,
+            };
+            if bound != sent_by && (under_way || machine.is_bound(self.now)) {
+                writer.raw(&[0]);
+                writer.raw(bound);
+            }
+        });
+        // Without room the old binding lasts until it expires.
+        self.set_own_address(handle, written.unwrap_or(Block::NONE));
+    }
+
+    /// The registrar has taken the removal of a former address, or won't: whether there was one.
+    pub(super) fn forget_former_address(&mut self, handle: Handle) -> bool {
+        let block = self.registrations.get(handle).map_or(Block::NONE, |entry| entry.own_address);
+        let OwnAddress { seen, former } = OwnAddress::of(self.transactions.octets.get(block));
+        if former.is_empty() {
+            return false;
+        }
+        match seen.len() {
+            0 => self.set_own_address(handle, Block::NONE),
+            length => self.transactions.octets.truncate(block, length.saturating_add(1)),
+        }
+        true
+    }
+
     /// Takes another own address for a registration; none is the configured one.
     pub(super) fn set_own_address(&mut self, handle: Handle, block: Block) {
         if let Some(entry) = self.registrations.get_mut(handle) {
@@ -107,24 +150,20 @@ impl Settings {
         }
     }
 
-    /// Writes the Contact of a REGISTER, and with `corrects` one that removes the binding to the address that the registrar
-    /// corrected (RFC 3261 §10.2.2).
+    /// Writes the Contact of a REGISTER, and one that removes the binding to a former address (RFC 3261 §10.2.2).
     #[inline(never)]
-    pub(in crate::ua) fn write_binding(
-        &self,
-        kept: &impl KeptBlocks,
-        own_address: Block,
-        corrects: bool,
-        writer: &mut Writer<'_>,
-    ) {
+    pub(in crate::ua) fn write_binding(&self, kept: &impl KeptBlocks, own_address: Block, writer: &mut Writer<'_>) {
         let (texts, own_address) = (kept.get(self.block()), kept.get(own_address));
-        let contacts = [self.registered_address(texts, own_address), OwnAddress::of(own_address).former];
-        for (place, address) in contacts.iter().take(if corrects { 2 } else { 1 }).enumerate() {
-            writer.value_start(HeaderName::Contact);
-            writer.text(b"<");
-            self.write_contact_uri(texts, address, writer);
-            writer.text(if place == 0 { b">" } else { b">;expires=0" });
-            writer.end();
+        let former = OwnAddress::of(own_address).former;
+        let contacts = [(self.registered_address(texts, own_address), &b">"[..]), (former, b">;expires=0")];
+        for (address, end) in contacts {
+            if !address.is_empty() {
+                writer.value_start(HeaderName::Contact);
+                writer.text(b"<");
+                self.write_contact_uri(texts, address, writer);
+                writer.text(end);
+                writer.end();
+            }
         }
     }
 }

@@ -38,10 +38,15 @@
 //! | address changed | Outdated | - | - | due at once | due at once | - |
 //! | remove | Withdrawing | Withdrawing | - | removal, Removing | removal while bound, or told, Ended | - |
 //! | due | REGISTER | REGISTER, Registering | removal, Removing | REGISTER, Registering | REGISTER, Registering | removal |
+//! | lapsed | - | - | - | told, Waiting | - | - |
 //!
 //! A deadline in a state that waits for a response is only set when there was no room for its REGISTER. A flow is lost *first*
 //! when none was lost since the binding was good for [`STABLE`]; each later one waits like any other failure, so that a
 //! registrar that closes behind each answer does not drive a storm.
+//!
+//! Brief grants are followed at first: [`FOLLOWED`] of them in a row. When they stay brief the waits grow to [`LEAST_WAIT`], and a
+//! binding that ends before its refresh has *lapsed*, which is told: a registrar that grants a second each time is not asked
+//! every two seconds for ever, and the application knows when nobody can reach it.
 
 use crate::time::{Duration, Instant};
 use crate::ua::event::RegistrationCause;
@@ -51,6 +56,14 @@ const FIRST_WAIT: u32 = 30;
 const LONGEST_WAIT: u32 = 1800;
 /// After so long without a failure the next one counts as the first (RFC 5626 §4.5).
 const STABLE: Duration = Duration::from_secs(120);
+/// So many brief grants in a row are refreshed as they ask for; each further one doubles the wait.
+const FOLLOWED: u8 = 5;
+/// Up to this, in milliseconds. A grant is brief when it asks for a refresh sooner.
+const LEAST_WAIT: u64 = 10_000;
+/// The flow was lost and the registration renewed without a wait.
+const FLOW_LOST: u8 = 1;
+/// The address has changed: calls are refreshed once the binding is renewed, or can't be.
+const CALLS_WAIT: u8 = 2;
 
 /// The state of a registration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -86,7 +99,7 @@ pub(in crate::ua) enum Timer {
     KeepAlive,
     /// From here on a failure counts as the first. Nothing happens at it.
     Stable,
-    /// The end of the binding. Nothing happens at it.
+    /// The end of the binding. Nothing happens at it but in Registered, when the refresh is later.
     Expiry,
 }
 
@@ -105,10 +118,10 @@ pub(in crate::ua) struct Machine {
     failures: u8,
     /// The status of the last failure.
     status: u16,
-    /// A flow was lost and the registration renewed without a wait.
-    flow_lost: bool,
-    /// The address has changed: calls are refreshed once the binding is renewed, or can't be.
-    calls_wait: bool,
+    /// Brief grants one after the other.
+    brief: u8,
+    /// [`FLOW_LOST`] and [`CALLS_WAIT`].
+    marks: u8,
 }
 
 /// What comes to a registration.
@@ -131,6 +144,8 @@ pub(in crate::ua) enum Input {
     Remove,
     /// The time for the next REGISTER has come.
     Due,
+    /// The binding has ended before its refresh.
+    Lapsed,
 }
 
 /// What a 2xx grants.
@@ -211,8 +226,8 @@ impl Machine {
         cause: RegistrationCause::Refused,
         failures: 0,
         status: 0,
-        flow_lost: false,
-        calls_wait: false,
+        brief: 0,
+        marks: 0,
     };
 
     /// The machine whose first REGISTER is sent.
@@ -233,7 +248,7 @@ impl Machine {
 
     /// Whether calls are refreshed once this binding is renewed.
     pub(in crate::ua) const fn calls_wait(&self) -> bool {
-        self.calls_wait
+        self.marks & CALLS_WAIT != 0
     }
 
     /// Whether a challenge is worth an answer: not when there is nothing left to remove.
@@ -265,7 +280,17 @@ impl Machine {
 
     /// The next deadline at which something is to be done.
     pub(in crate::ua) fn earliest_deadline(&self) -> Option<Instant> {
-        Instant::earliest(&[self.deadline(Timer::Register), self.deadline(Timer::KeepAlive)])
+        let lapse = if self.state == State::Registered { self.deadline(Timer::Expiry) } else { Instant::ZERO };
+        Instant::earliest(&[self.deadline(Timer::Register), self.deadline(Timer::KeepAlive), lapse])
+    }
+
+    /// What the clock brings: the time for a REGISTER, or the end of a binding that is renewed later.
+    pub(in crate::ua) fn take_due_input(&mut self, now: Instant) -> Option<Input> {
+        if self.take_due(Timer::Register, now) {
+            return Some(Input::Due);
+        }
+        let lapsed = self.state == State::Registered && self.take_due(Timer::Expiry, now);
+        lapsed.then_some(Input::Lapsed)
     }
 
     /// Whether a deadline has come; it is stopped then.
@@ -292,7 +317,7 @@ impl Machine {
         let _ = self.take_due(Timer::Expiry, now);
         if self.take_due(Timer::Stable, now) {
             self.failures = 0;
-            self.flow_lost = false;
+            self.marks &= !FLOW_LOST;
         }
         let step = match self.state {
             State::Free | State::Ended => Step::NOTHING,
@@ -309,9 +334,12 @@ impl Machine {
         step
     }
 
-    /// There was no room for the REGISTER of the last step: all is as it was `before`, and a second later there may be.
+    /// There was no room for the REGISTER of the last step: all is as it was `before`, and a second later there may be. What
+    /// the registrar has bound meanwhile stays known, or its removal would be forgotten.
     pub(in crate::ua) fn no_room(&mut self, now: Instant, before: Self) {
+        let expiry = self.deadline(Timer::Expiry);
         *self = before;
+        self.set(Timer::Expiry, expiry);
         self.set(Timer::Register, now + Duration::from_secs(1));
     }
 
@@ -319,14 +347,14 @@ impl Machine {
         match input {
             Input::Bound(bound) => {
                 self.bind(now, bound);
-                Step { tell: Indication::Registered, renewed: core::mem::take(&mut self.calls_wait), ..Step::NOTHING }
+                Step { tell: Indication::Registered, renewed: self.take_mark(CALLS_WAIT), ..Step::NOTHING }
             }
             Input::Failed(failed) => self.fail(now, failed),
             Input::FlowLost { .. } if self.is_first_loss() => Step::BINDING,
             Input::FlowLost { jitter } => self.fail(now, Failed::flow_lost(jitter)),
             Input::AddressChanged => {
                 self.state = State::Outdated;
-                self.calls_wait = true;
+                self.marks |= CALLS_WAIT;
                 Step::NOTHING
             }
             Input::Remove => {
@@ -334,7 +362,7 @@ impl Machine {
                 Step::NOTHING
             }
             Input::Due => Step::BINDING,
-            Input::AddressLearned => Step::NOTHING,
+            Input::AddressLearned | Input::Lapsed => Step::NOTHING,
         }
     }
 
@@ -359,7 +387,7 @@ impl Machine {
                 self.state = State::Withdrawing;
                 Step::NOTHING
             }
-            Input::AddressLearned | Input::AddressChanged => Step::NOTHING,
+            Input::AddressLearned | Input::AddressChanged | Input::Lapsed => Step::NOTHING,
         }
     }
 
@@ -370,7 +398,7 @@ impl Machine {
                 self.remove(now)
             }
             Input::Failed(_) | Input::FlowLost { .. } | Input::Due => self.remove(now),
-            Input::AddressLearned | Input::AddressChanged | Input::Remove => Step::NOTHING,
+            Input::AddressLearned | Input::AddressChanged | Input::Remove | Input::Lapsed => Step::NOTHING,
         }
     }
 
@@ -390,12 +418,13 @@ impl Machine {
             }
             Input::AddressLearned => {
                 self.state = State::Correcting;
-                self.calls_wait = true;
+                self.marks |= CALLS_WAIT;
                 Step::BINDING
             }
             Input::AddressChanged => self.move_binding(now),
             Input::Remove => self.remove(now),
             Input::Due => self.renew(),
+            Input::Lapsed => self.lapse(),
             Input::Bound(_) | Input::Failed(_) => Step::NOTHING,
         }
     }
@@ -405,7 +434,9 @@ impl Machine {
             Input::AddressChanged => self.move_binding(now),
             Input::Remove => self.remove(now),
             Input::Due => self.renew(),
-            Input::Bound(_) | Input::Failed(_) | Input::FlowLost { .. } | Input::AddressLearned => Step::NOTHING,
+            Input::Bound(_) | Input::Failed(_) | Input::FlowLost { .. } | Input::AddressLearned | Input::Lapsed => {
+                Step::NOTHING
+            }
         }
     }
 
@@ -414,7 +445,7 @@ impl Machine {
             Input::FlowLost { .. } if self.is_first_loss() => Step::REMOVAL,
             Input::Bound(_) | Input::Failed(_) | Input::FlowLost { .. } => self.end(Indication::Unregistered),
             Input::Due => Step::REMOVAL,
-            Input::AddressLearned | Input::AddressChanged | Input::Remove => Step::NOTHING,
+            Input::AddressLearned | Input::AddressChanged | Input::Remove | Input::Lapsed => Step::NOTHING,
         }
     }
 
@@ -426,10 +457,11 @@ impl Machine {
 
     /// The binding is renewed from another address as soon as may be.
     fn move_binding(&mut self, now: Instant) -> Step {
-        self.calls_wait = true;
+        self.marks |= CALLS_WAIT;
         self.set(Timer::Register, due_now(now));
         // What failed by another network says nothing of this one.
-        (self.failures, self.flow_lost) = (0, false);
+        (self.failures, self.brief) = (0, 0);
+        self.marks &= !FLOW_LOST;
         if self.untold == Indication::Failed {
             self.untold = Indication::Nothing;
         }
@@ -441,10 +473,29 @@ impl Machine {
             self.set(Timer::Stable, now + STABLE);
         }
         self.state = State::Registered;
-        self.set(Timer::Register, now + Duration::from_millis(refresh_after(bound.seconds)));
+        let refresh = Duration::from_millis(self.refresh_after(bound.seconds));
+        self.set(Timer::Register, now + refresh);
         self.set(Timer::Expiry, now + Duration::from_secs(u64::from(bound.seconds)));
         let first = if bound.keep_alive == Duration::ZERO { Instant::ZERO } else { now + bound.keep_alive };
         self.set(Timer::KeepAlive, first);
+    }
+
+    /// Milliseconds after which a binding good for `granted` seconds is refreshed: early enough for a REGISTER that times out
+    /// once, and never sooner than 2 s, whatever the registrar grants.
+    fn refresh_after(&mut self, granted: u32) -> u64 {
+        let margin = (granted / 2).min(90);
+        let wanted = u64::from(granted.saturating_sub(margin).max(2)).saturating_mul(1000);
+        self.brief = if wanted < LEAST_WAIT { self.brief.saturating_add(1) } else { 0 };
+        let doubled = u32::from(self.brief.saturating_sub(FOLLOWED).min(3));
+        wanted.max(2000_u64.checked_shl(doubled).unwrap_or(LEAST_WAIT).min(LEAST_WAIT))
+    }
+
+    /// The binding has ended; the next REGISTER follows when it is due.
+    fn lapse(&mut self) -> Step {
+        self.state = State::Waiting;
+        (self.cause, self.status) = (RegistrationCause::Lapsed, 200);
+        self.set(Timer::KeepAlive, Instant::ZERO);
+        Step { tell: Indication::Failed, ..Step::NOTHING }
     }
 
     /// Removes the binding, or ends the registration when there is none (nothing is bound after a 503).
@@ -455,14 +506,14 @@ impl Machine {
         self.state = State::Removing;
         self.set(Timer::Register, Instant::ZERO);
         self.set(Timer::KeepAlive, Instant::ZERO);
-        Step { renewed: core::mem::take(&mut self.calls_wait), ..Step::REMOVAL }
+        Step { renewed: self.take_mark(CALLS_WAIT), ..Step::REMOVAL }
     }
 
     fn end(&mut self, tell: Indication) -> Step {
         self.state = State::Ended;
         self.set(Timer::Register, Instant::ZERO);
         self.set(Timer::KeepAlive, Instant::ZERO);
-        Step { tell, renewed: core::mem::take(&mut self.calls_wait), ..Step::NOTHING }
+        Step { tell, renewed: self.take_mark(CALLS_WAIT), ..Step::NOTHING }
     }
 
     /// Decides when to try again. Calls don't wait for a registrar that is not there.
@@ -479,7 +530,7 @@ impl Machine {
         self.state = State::Waiting;
         self.set(Timer::KeepAlive, Instant::ZERO);
         self.set(Timer::Register, now + wait);
-        Step { tell: Indication::Failed, renewed: core::mem::take(&mut self.calls_wait), ..Step::NOTHING }
+        Step { tell: Indication::Failed, renewed: self.take_mark(CALLS_WAIT), ..Step::NOTHING }
     }
 
     /// The wait before the next try. It grows with each failure, whatever Retry-After says: a registrar that says 0 each
@@ -506,7 +557,15 @@ impl Machine {
     /// Whether a flow is lost for the first time in a while; the next time it is not.
     fn is_first_loss(&mut self) -> bool {
         self.set(Timer::Stable, Instant::ZERO);
-        !core::mem::replace(&mut self.flow_lost, true)
+        let first = !self.take_mark(FLOW_LOST);
+        self.marks |= FLOW_LOST;
+        first
+    }
+
+    fn take_mark(&mut self, mark: u8) -> bool {
+        let marked = self.marks & mark != 0;
+        self.marks &= !mark;
+        marked
     }
 }
 
@@ -519,13 +578,6 @@ impl Failed {
 /// A deadline that is due; not zero, which stands for never.
 fn due_now(now: Instant) -> Instant {
     if now == Instant::ZERO { Instant::from_millis(1) } else { now }
-}
-
-/// Milliseconds after which a binding good for `granted` seconds is refreshed: early enough for a REGISTER that times out once,
-/// and never sooner than 2 s, whatever the registrar grants.
-fn refresh_after(granted: u32) -> u64 {
-    let margin = u64::from(granted / 2).min(90);
-    u64::from(granted).saturating_sub(margin).max(2).saturating_mul(1000)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ const fn failed(retry: Retry) -> Input {
 
 /// The machine in `state`, with a binding or without one, and with a flow that was lost before or not.
 fn machine(state: State, bound: bool, lost_before: bool) -> Machine {
-    let mut machine = Machine { state, flow_lost: lost_before, ..Machine::ZERO };
+    let mut machine = Machine { state, marks: if lost_before { FLOW_LOST } else { 0 }, ..Machine::ZERO };
     if bound {
         machine.set(Timer::Expiry, NOW + Duration::from_secs(500));
         machine.set(Timer::Stable, NOW + Duration::from_secs(100));
@@ -39,7 +39,7 @@ fn told(tell: Indication) -> Step {
 
 #[test]
 fn every_state_takes_every_input_as_the_table_says() {
-    use Input::{AddressChanged, AddressLearned, Due, Remove};
+    use Input::{AddressChanged, AddressLearned, Due, Lapsed, Remove};
     let (none, binding, removal) = (Step::NOTHING, Step::BINDING, Step::REMOVAL);
     let (failed, unregistered) = (told(Indication::Failed), told(Unregistered));
     // State, bound, a flow lost before, input; the next state, the step, when a REGISTER is due.
@@ -67,6 +67,7 @@ fn every_state_takes_every_input_as_the_table_says() {
         (Registered, true, false, AddressChanged, Registered, none, 0),
         (Registered, true, false, Remove, Removing, removal, NEVER),
         (Registered, true, false, Due, Registering, binding, REFRESH),
+        (Registered, true, false, Lapsed, Waiting, failed, REFRESH),
         (Waiting, true, false, BOUND, Waiting, none, NEVER),
         (Waiting, true, false, FAILED, Waiting, none, NEVER),
         (Waiting, true, false, REFUSED, Waiting, none, NEVER),
@@ -107,6 +108,9 @@ fn every_state_takes_every_input_as_the_table_says() {
         for input in [BOUND, FAILED, REFUSED, LOST, AddressLearned, AddressChanged, Remove, Due] {
             table.push((state, true, false, input, state, none, NEVER));
         }
+    }
+    for state in [State::Free, Registering, Correcting, Outdated, Withdrawing, Waiting, Removing, Ended] {
+        table.push((state, true, false, Lapsed, state, none, NEVER));
     }
     for (row, (state, bound, lost_before, input, next, expected, due)) in table.into_iter().enumerate() {
         let mut machine = machine(state, bound, lost_before);
@@ -183,4 +187,62 @@ fn what_is_untold_is_told_once() {
     let _ = machine.receive(NOW, Input::Due);
     let _ = machine.receive(NOW, REFUSED);
     assert_eq!(machine.take_untold(NOW), (Indication::Failed, RegistrationCause::Refused, 503, 0));
+}
+
+/// A 2xx that binds for `seconds`.
+const fn granted(seconds: u32) -> Input {
+    Input::Bound(Bound { seconds, keep_alive: Duration::ZERO, new_flow: false })
+}
+
+#[test]
+fn brief_grants_are_followed_at_first_and_then_less_and_less() {
+    for (seconds, expected) in [
+        (1, [2, 2, 2, 2, 2, 4, 8, 10, 10]),
+        (4, [2, 2, 2, 2, 2, 4, 8, 10, 10]),
+        (12, [6, 6, 6, 6, 6, 6, 8, 10, 10]),
+        (20, [10; 9]),
+        (60, [30; 9]),
+    ] {
+        let mut machine = Machine::new();
+        let waits = expected.map(|_| {
+            assert_eq!(machine.receive(NOW, granted(seconds)).tell, Told);
+            let wait = machine.deadline(Timer::Register).since(NOW).as_millis() / 1000;
+            machine.state = Registering;
+            wait
+        });
+        assert_eq!(waits, expected, "{seconds}");
+        // One that is not brief begins anew.
+        let _ = machine.receive(NOW, granted(600));
+        machine.state = Registering;
+        let _ = machine.receive(NOW, granted(4));
+        assert_eq!(machine.deadline(Timer::Register).since(NOW).as_millis(), 2000);
+    }
+}
+
+#[test]
+fn a_binding_that_ends_before_its_refresh_is_told_to_have_lapsed() {
+    let mut machine = Machine { brief: 9, ..Machine::new() };
+    let _ = machine.receive(NOW, granted(4));
+    let end = NOW + Duration::from_secs(4);
+    assert_eq!(machine.earliest_deadline(), Some(end));
+    let Some(input @ Input::Lapsed) = machine.take_due_input(end) else { panic!("nothing is due") };
+    assert_eq!(machine.receive(end, input), told(Indication::Failed));
+    assert_eq!(machine.take_untold(end), (Indication::Failed, RegistrationCause::Lapsed, 200, 6));
+    assert_eq!(machine.earliest_deadline(), Some(NOW + Duration::from_secs(10)));
+    // One that is refreshed in time wakes nobody at its end.
+    let mut machine = Machine::new();
+    let _ = machine.receive(NOW, granted(600));
+    assert_eq!(machine.earliest_deadline(), Some(NOW + Duration::from_secs(510)));
+}
+
+#[test]
+fn a_removal_without_room_is_tried_again() {
+    let mut machine = machine(Withdrawing, false, false);
+    let before = machine;
+    assert_eq!(machine.receive(NOW, BOUND), Step::REMOVAL);
+    machine.no_room(NOW, before);
+    let later = NOW + Duration::from_secs(1);
+    assert_eq!((machine.state(), machine.earliest_deadline()), (Withdrawing, Some(later)));
+    assert!(matches!(machine.take_due_input(later), Some(Input::Due)));
+    assert_eq!(machine.receive(later, Input::Due), Step::REMOVAL);
 }

@@ -13,13 +13,14 @@ pub use info::{RegistrationInfo, RegistrationState};
 
 use super::{Failure, Tries, UsageId};
 use crate::error::{Argument, Capacity, Error};
-use crate::memory::{Block, Handle, Octets};
+use crate::memory::{Block, Handle, KeptBlocks as _, Octets};
 use crate::message::{Header, Message, Method, NameAddr, Scheme, Uri, Writer};
 use crate::random::Token;
 use crate::role::Received;
 use crate::transaction::TransactionId;
 use crate::transport::Flow;
 use crate::ua::auth::{Again, MAX_TRIES};
+use crate::ua::config::Text;
 use crate::ua::content::Content;
 use crate::ua::context::{Context, SEND, TELL};
 use crate::ua::event::{Event, Registration, RegistrationCause};
@@ -101,10 +102,9 @@ impl<O: Octets> Context<'_, O> {
     fn send_register(&mut self, handle: Handle, which: Send) -> Result<(), Error> {
         let entry = *self.registrations.get(handle).ok_or(Error::Gone)?;
         let expires = if which == Send::Removal { 0 } else { entry.wanted };
-        let corrects = entry.machine.state() == State::Correcting;
         let seq = entry.seq.saturating_add(1);
         let rows = [
-            Field::Binding { own_address: entry.own_address, corrects },
+            Field::Binding(entry.own_address),
             Field::Expires(expires),
             Field::Abilities,
             Field::UserAgent,
@@ -196,11 +196,20 @@ impl<O: Octets> Context<'_, O> {
         if status == 423 && self.retry_with_min_expires(handle, id, tries, response) {
             return Received::Nothing;
         }
-        let input = if status < 300 && before != State::Removing {
+        let mut input = if status < 300 && before != State::Removing {
             self.bound(handle, response)
         } else {
             self.refused(status, response.retry_after())
         };
+        let forgets = match input {
+            Input::Bound(_) => matches!(before, State::Registering | State::Correcting),
+            // A registrar may take one Contact in a request and no more: it is asked again without the former one.
+            Input::Failed(failed) => failed.retry == Retry::Never,
+            _ => false,
+        };
+        if forgets && self.forget_former_address(handle) && !matches!(input, Input::Bound(_)) {
+            input = Input::Due;
+        }
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.transaction = TransactionId::NONE;
             if status < 300 {
@@ -299,8 +308,8 @@ impl<O: Octets> Context<'_, O> {
             if table.ready_list(handle).is_none() {
                 table.push(handle, SEND);
             }
-        } else if entry.machine.take_due(Timer::Register, now) {
-            let _ = self.step_registration(handle, Input::Due);
+        } else if let Some(input) = entry.machine.take_due_input(now) {
+            let _ = self.step_registration(handle, input);
         }
         self.schedule_registration(handle);
     }
@@ -358,14 +367,23 @@ impl<O: Octets> Context<'_, O> {
 
     /// The address of this host has changed: every registration is renewed from the new one, then the calls.
     pub(in crate::ua) fn network_changed(&mut self, sent_by: &str) -> Result<(), Error> {
-        self.core.settings.move_to(sent_by.as_bytes(), self.transactions.octets)?;
-        for index in 0..self.registrations.capacity() {
-            let Some(handle) = self.registrations.handle_at(index) else { continue };
-            self.set_own_address(handle, Block::NONE);
-            let _ = self.step_registration(handle, Input::AddressChanged);
+        let sent_by = sent_by.as_bytes();
+        let settings = &self.core.settings;
+        let written = self.transactions.octets.write(64, false, |kept, writer| {
+            writer.raw(settings.text(kept.get(settings.block()), Text::SentBy));
+        });
+        let old = written.unwrap_or(Block::NONE);
+        let moved = self.core.settings.move_to(sent_by, self.transactions.octets);
+        if moved.is_ok() {
+            for index in 0..self.registrations.capacity() {
+                let Some(handle) = self.registrations.handle_at(index) else { continue };
+                self.keep_former_address(handle, old, sent_by);
+                let _ = self.step_registration(handle, Input::AddressChanged);
+            }
+            self.binding_renewed();
         }
-        self.binding_renewed();
-        Ok(())
+        self.transactions.octets.release(old);
+        moved
     }
 
     /// A flow failed: a connection by which a binding was made, or on which a REGISTER waits.

@@ -16,9 +16,9 @@ use crate::turn::{Query, Statistics, Turn, bump};
 use core::net::{IpAddr, SocketAddr};
 use embedded_nal::{UdpClientStack, UdpFullStack, nb};
 use sip_core::message::{Malformed, Message};
-use sip_core::role::{Action, Received, Role};
+use sip_core::role::{Action, Received, Role, SendId};
 use sip_core::time::{Duration, Instant};
-use sip_core::transport::{Address, Flow, FlowError, Payload, Target, Transport};
+use sip_core::transport::{Address, Flow, FlowError, Payload, Target, Ticket, Transport};
 
 /// Actions and inputs in one poll at most.
 const WORK: u32 = 32;
@@ -56,6 +56,29 @@ enum Drained<E> {
     /// A name, so long, lies in the buffer.
     Name(Query, usize),
     OutOfWork,
+}
+
+/// What is known of a host without asking anybody.
+enum Found {
+    /// It is an address.
+    Target(Target),
+    /// It is a name, so long, which lies in the buffer now.
+    Name(usize),
+    /// It can't be looked up.
+    Nothing,
+}
+
+fn find(host: &[u8], query: Query, buffer: &mut [u8]) -> Found {
+    if let Some(address) = Address::literal(host, query.port) {
+        return Found::Target(Target { address, transport: query.transport });
+    }
+    match buffer.get_mut(..host.len()) {
+        Some(room) if core::str::from_utf8(host).is_ok() => {
+            room.copy_from_slice(host);
+            Found::Name(host.len())
+        }
+        _ => Found::Nothing,
+    }
 }
 
 impl<R: Role, S: UdpFullStack> Adapter<R, S> {
@@ -228,61 +251,63 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
                         Transport::Udp => send_datagram(io, &mut self.socket, self.means, flow, bytes)?,
                         _ => self.streams.send(io, flow, bytes),
                     };
-                    match sent {
-                        Sent::Done => {}
-                        Sent::Blocked => {
-                            bump(&mut self.statistics.sends_deferred);
-                            self.role.defer(id);
-                            if matches!(flow.transport, Transport::Udp) {
-                                self.blocked = flow;
-                            }
-                        }
-                        Sent::Failed(error) => {
-                            log::line!(debug, "{} octets to {} not sent: {}", bytes.len(), flow.remote, error);
-                            bump(&mut self.statistics.sends_failed);
-                            self.role.flow_failed(now, flow, error);
-                        }
-                    }
+                    let length = bytes.len();
+                    self.after_send(now, (id, flow, length), sent);
                 }
-                Action::Connect { ticket, target: Target { address, transport }, .. } => match transport {
-                    // Datagrams need no connection.
-                    Transport::Udp => self.role.flow_connected(now, ticket, Flow::udp(address)),
-                    Transport::Tcp if T::TCP => {
-                        if let Some(ended) = self.streams.make_room(io, address) {
-                            self.role.flow_failed(now, ended, FlowError::Closed);
-                        }
-                        match self.streams.connect(io, ticket, address) {
-                            Dialled::Open(flow) => self.role.flow_connected(now, ticket, flow),
-                            Dialled::Waiting => {}
-                            Dialled::Failed(error) => self.role.connect_failed(now, ticket, error),
-                        }
-                    }
-                    _ => self.role.connect_failed(now, ticket, FlowError::Unsupported),
-                },
+                Action::Connect { ticket, target, .. } => self.connect(stack, now, ticket, target),
                 Action::Close { flow } => self.streams.close(io, flow),
                 Action::Resolve { ticket, host, port, transport, secure } => {
                     let transport = if transport == Transport::None { Transport::Udp } else { transport };
                     let query = Query { ticket, port: port.unwrap_or(transport.default_port()), transport };
-                    let carried = match transport {
-                        Transport::None | Transport::Udp => true,
-                        Transport::Tcp => T::TCP,
-                        _ => false,
-                    };
-                    if secure || !carried {
-                        self.role.resolved(now, ticket, &[]);
-                    } else if let Some(address) = Address::literal(host, query.port) {
-                        self.role.resolved(now, ticket, &[Target { address, transport }]);
-                    } else if let Some(room) = buffer.get_mut(..host.len())
-                        && core::str::from_utf8(host).is_ok()
-                    {
-                        room.copy_from_slice(host);
-                        return Ok(Drained::Name(query, host.len()));
-                    } else {
-                        self.role.resolved(now, ticket, &[]);
+                    let carried = !secure && (transport == Transport::Udp || transport == Transport::Tcp && T::TCP);
+                    match if carried { find(host, query, buffer) } else { Found::Nothing } {
+                        Found::Target(target) => self.role.resolved(now, ticket, &[target]),
+                        Found::Name(length) => return Ok(Drained::Name(query, length)),
+                        Found::Nothing => self.role.resolved(now, ticket, &[]),
                     }
                 }
                 _ => bump(&mut self.statistics.unknown_actions),
             }
+        }
+    }
+
+    /// Tells the role what became of a message of so many octets.
+    fn after_send(&mut self, now: Instant, (id, flow, length): (SendId, Flow, usize), sent: Sent) {
+        match sent {
+            Sent::Done => {}
+            Sent::Blocked => {
+                bump(&mut self.statistics.sends_deferred);
+                self.role.defer(id);
+                if matches!(flow.transport, Transport::Udp) {
+                    self.blocked = flow;
+                }
+            }
+            Sent::Failed(error) => {
+                log::line!(debug, "{} octets to {} not sent: {}", length, flow.remote, error);
+                bump(&mut self.statistics.sends_failed);
+                self.role.flow_failed(now, flow, error);
+            }
+        }
+    }
+
+    /// Opens the connection that the role asks for.
+    fn connect(&mut self, stack: &mut S, now: Instant, ticket: Ticket, target: Target) {
+        let Target { address, transport } = target;
+        let io = &mut Io { stack, now, counted: &mut self.statistics };
+        match transport {
+            // Datagrams need no connection.
+            Transport::Udp => self.role.flow_connected(now, ticket, Flow::udp(address)),
+            Transport::Tcp if T::TCP => {
+                if let Some(ended) = self.streams.make_room(io, address) {
+                    self.role.flow_failed(now, ended, FlowError::Closed);
+                }
+                match self.streams.connect(io, ticket, address) {
+                    Dialled::Open(flow) => self.role.flow_connected(now, ticket, flow),
+                    Dialled::Waiting => {}
+                    Dialled::Failed(error) => self.role.connect_failed(now, ticket, error),
+                }
+            }
+            _ => self.role.connect_failed(now, ticket, FlowError::Unsupported),
         }
     }
 

@@ -8,7 +8,9 @@ mod board;
 mod network;
 
 use board::Board;
-use board::clock::CYCLES_PER_MILLISECOND;
+use board::clock::{CYCLES_PER_MILLISECOND, Clock};
+use board::lan9118::Link;
+use board::uart::Uart;
 use core::fmt::Write;
 use core::panic::PanicInfo;
 use cortex_m as _;
@@ -16,15 +18,19 @@ use defmt_semihosting as _;
 use desk_phone::console::{Command, LineReader};
 use desk_phone::phone::{Phone, say};
 use desk_phone::settings::Settings;
+use network::Stack;
 use semihosting::experimental::{env, random};
 use sip_core::time::{Duration, Instant};
 use sip_core::ua::Arrays;
 use sip_core::ua::{Event, UserAgent};
-use sip_embedded_adapter::{Adapter, Statistics, Turn};
+use sip_embedded_adapter::{Adapter, Statistics, Streams, Turn};
 use static_cell::ConstStaticCell;
 
 /// 16 transactions, 4 dialogs, 2 calls, 1 registration, 8 KiB of messages.
 type Agent = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
+
+/// The user agent on its sockets.
+type Line<T> = Adapter<&'static mut Agent, Stack, T>;
 
 /// The longest message, and one octet more: what fills the buffer may have lost its end.
 const MESSAGE: usize = 1500;
@@ -58,7 +64,7 @@ static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory {
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let Some(Board { clock, mut console, mut watchdog, mac, mut link }) = Board::take() else { panic!("no board") };
+    let Some(Board { clock, mut console, mut watchdog, mac, link }) = Board::take() else { panic!("no board") };
     #[rustfmt::skip]
     let Memory { agent, phone, message, line, network, #[cfg(feature = "tcp")] connections } = MEMORY.take();
 
@@ -92,76 +98,105 @@ fn main() -> ! {
     if !settings.registrar.is_empty() {
         phone.command(adapter.role_mut(), clock.now(), &settings, Command::Register, &mut console);
     }
-
-    let (mut plugged, mut link_checked) = (true, Instant::ZERO);
-    let mut spent = Spent::default();
     watchdog.start(WATCHDOG);
+    let spent = Spent::default();
+    let mut desk =
+        Desk { clock, console, link, phone, line, settings, spent, plugged: true, link_checked: Instant::ZERO };
     loop {
-        let begin = clock.cycles();
-        let now = clock.now();
         watchdog.feed();
+        desk.turn(&mut adapter, stack, message);
+    }
+}
+
+/// What the loop keeps between two turns, and what it works with in each.
+struct Desk<'a> {
+    clock: Clock,
+    console: Uart,
+    link: Link,
+    phone: &'static mut Phone,
+    line: &'static mut LineReader,
+    settings: Settings<'a>,
+    spent: Spent,
+    plugged: bool,
+    link_checked: Instant,
+}
+
+impl Desk<'_> {
+    /// One turn of the loop.
+    fn turn<T: Streams<Stack>>(&mut self, adapter: &mut Line<T>, stack: &mut Stack, message: &mut [u8]) {
+        let begin = self.clock.cycles();
+        let now = self.clock.now();
         // Frames in and out.
         let moved = network::poll(stack);
-        let polled = clock.cycles();
+        let polled = self.clock.cycles();
         // At most one message in, everything that is due out.
         match adapter.poll(stack, now, message) {
             Ok(Turn::Message { event, ref message, .. }) => {
                 if matches!(event, Event::Incoming { .. }) {
-                    spent.invite = clock.cycles() - polled;
+                    self.spent.invite = self.clock.cycles() - polled;
                 }
                 defmt::info!("{} by {}", event, message);
-                phone.event(adapter.role_mut(), now, &settings, (event, Some(message)), &mut console);
+                self.phone.event(adapter.role_mut(), now, &self.settings, (event, Some(message)), &mut self.console);
             }
             Ok(Turn::Event(event)) => {
                 defmt::info!("{}", event);
-                phone.event(adapter.role_mut(), now, &settings, (event, None), &mut console);
+                self.phone.event(adapter.role_mut(), now, &self.settings, (event, None), &mut self.console);
             }
             Ok(Turn::Resolve { query, host }) => {
                 // The address book of this phone has addresses only.
-                say(&mut console, format_args!("no address for {host}"));
+                say(&mut self.console, format_args!("no address for {host}"));
                 adapter.resolved(now, query, &[]);
             }
             // It is counted, and a peer repeats what it gets no answer to.
             Ok(Turn::Again | Turn::TooLarge { .. }) => {}
             Ok(Turn::Idle(_)) if moved => {}
             Ok(Turn::Idle(_)) => {
-                if let Some(command) = console.read().and_then(|octet| line.push(octet)) {
-                    match Command::parse(command) {
-                        Some(Command::Freeze) => freeze(),
-                        Some(command) => {
-                            phone.command(adapter.role_mut(), now, &settings, command, &mut console);
-                            // To ask does not change what is asked for.
-                            if command != Command::Status {
-                                spent.sip += clock.cycles() - polled;
-                            }
-                        }
-                        None => say(&mut console, format_args!("what? (help)")),
-                    }
-                    if Command::parse(command) == Some(Command::Status) {
-                        report(&mut console, &adapter.statistics(), &spent);
-                    }
-                }
-                if now >= link_checked + LINK_CHECK {
-                    link_checked = now;
-                    if let Some(up) = link.is_up().filter(|up| *up != plugged) {
-                        plugged = up;
-                        if up {
-                            network::forget_neighbours(stack);
-                            adapter.disconnect(stack, now);
-                        }
-                        phone.link(adapter.role_mut(), now, &settings, up, &mut console);
-                    }
-                }
-                spent.longest = spent.longest.max(clock.cycles() - begin);
-                clock.sleep();
-                continue;
+                self.type_on(adapter, now, polled);
+                self.look_at_link(adapter, stack, now);
+                self.spent.longest = self.spent.longest.max(self.clock.cycles() - begin);
+                self.clock.sleep();
+                return;
             }
             // Every error of this stack was classified as one that passes.
             Err(_) => panic!("the socket is dead"),
         }
-        let end = clock.cycles();
-        spent.longest = spent.longest.max(end - begin);
-        spent.sip += end - polled;
+        let end = self.clock.cycles();
+        self.spent.longest = self.spent.longest.max(end - begin);
+        self.spent.sip += end - polled;
+    }
+
+    /// Takes one octet from the console, and does what a whole line says.
+    fn type_on<T: Streams<Stack>>(&mut self, adapter: &mut Line<T>, now: Instant, polled: u64) {
+        let Some(line) = self.console.read().and_then(|octet| self.line.push(octet)) else { return };
+        match Command::parse(line) {
+            Some(Command::Freeze) => freeze(),
+            Some(command) => {
+                self.phone.command(adapter.role_mut(), now, &self.settings, command, &mut self.console);
+                // To ask does not change what is asked for.
+                if command == Command::Status {
+                    report(&mut self.console, &adapter.statistics(), &self.spent);
+                } else {
+                    self.spent.sip += self.clock.cycles() - polled;
+                }
+            }
+            None => say(&mut self.console, format_args!("what? (help)")),
+        }
+    }
+
+    /// Looks at the cable now and then.
+    fn look_at_link<T: Streams<Stack>>(&mut self, adapter: &mut Line<T>, stack: &mut Stack, now: Instant) {
+        if now < self.link_checked + LINK_CHECK {
+            return;
+        }
+        self.link_checked = now;
+        if let Some(up) = self.link.is_up().filter(|up| *up != self.plugged) {
+            self.plugged = up;
+            if up {
+                network::forget_neighbours(stack);
+                adapter.disconnect(stack, now);
+            }
+            self.phone.link(adapter.role_mut(), now, &self.settings, up, &mut self.console);
+        }
     }
 }
 

@@ -55,6 +55,7 @@ impl Core {
 /// What strangers made the user agent drop or refuse, counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Statistics {
     /// Messages that could not be parsed.
     pub malformed: u32,

@@ -61,6 +61,7 @@ displays! { Call Registration IncomingRequest OutgoingRequest }
 /// Something that the application wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Event {
     /// Somebody calls. Answer with `ring`, `answer` or `reject`; the offer is the message's body, if it has one.
     Incoming {
@@ -199,6 +200,7 @@ pub enum RegistrationCause {
 /// What a request of ours belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Origin {
     /// A call: its INVITE, ACK, re-INVITE or BYE.
     Call(Call),
@@ -211,6 +213,7 @@ pub enum Origin {
 /// Who ended a call, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Cause {
     /// Our user hung up, before or after the answer.
     #[default]

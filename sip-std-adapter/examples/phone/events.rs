@@ -125,6 +125,7 @@ fn registration_cause(cause: RegistrationCause) -> &'static str {
         RegistrationCause::NotBound => "not_bound",
         RegistrationCause::Timeout => "timeout",
         RegistrationCause::Unreachable => "unreachable",
+        RegistrationCause::Lapsed => "lapsed",
         _ => "refused",
     }
 }
@@ -147,5 +148,6 @@ fn name(event: Event) -> (&'static str, Option<Call>) {
         Event::Registered { .. } => ("registered", None),
         Event::Unregistered { .. } => ("unregistered", None),
         Event::RegistrationFailed { .. } => ("registration_failed", None),
+        _ => ("other", None),
     }
 }

@@ -122,6 +122,9 @@ pub(crate) fn refusal(
         RegistrationCause::NotBound => {
             Report::new(command, Outcome::Refused, "not registered: the registrar accepted and granted no time")
         }
+        RegistrationCause::Lapsed => {
+            Report::new(command, Outcome::Refused, "the registrar grants so little time that the binding has ended")
+        }
         RegistrationCause::Timeout => Report::new(command, Outcome::NoAnswer, "no answer of the registrar"),
         RegistrationCause::Unreachable => {
             Report::new(command, Outcome::Network, format!("no registration: {}", phone.unreachable()))

@@ -187,7 +187,7 @@ pub(crate) fn ended_by(cause: Cause) -> &'static str {
         Cause::LocalHangup | Cause::Declined | Cause::NoRoom => "local",
         Cause::RemoteHangup | Cause::Cancelled | Cause::Rejected | Cause::Lost => "peer",
         Cause::NoAnswer | Cause::Timeout | Cause::NoAck => "timer",
-        Cause::Unreachable => "network",
+        _ => "network",
     }
 }
 
@@ -205,6 +205,7 @@ pub(crate) fn cause_name(cause: Cause) -> &'static str {
         Cause::NoAck => "no_ack",
         Cause::Lost => "lost",
         Cause::NoRoom => "no_room",
+        _ => "other",
     }
 }
 
@@ -222,5 +223,6 @@ pub(crate) fn cause_text(cause: Cause) -> &'static str {
         Cause::NoAck => "the peer never acknowledged the answer",
         Cause::Lost => "the peer does not know the call any more",
         Cause::NoRoom => "no room here to go on",
+        other => other.as_str(),
     }
 }

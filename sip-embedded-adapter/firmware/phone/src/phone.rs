@@ -360,7 +360,6 @@ impl Phone {
                 let way = if by_datagram { "no TCP, sent as a datagram" } else { "TCP is tried" };
                 say(console, format_args!("a request of {} octets, {} at most: {way}", sizes.compact, sizes.limit));
             }
-            Event::Response { .. } => {}
             Event::Progress { call, .. }
             | Event::Answered { call, .. }
             | Event::Confirmed { call }
@@ -373,6 +372,8 @@ impl Phone {
                     self.call_event(agent, now, settings, (index, call), (event, message), console);
                 }
             }
+            // A request of the application, which has none, and what is yet to come.
+            _ => {}
         }
     }
 

@@ -34,7 +34,8 @@ impl<O: Octets> Context<'_, O> {
         } else {
             self.transactions.accepts(id, status)
         };
-        if accepted && (200..300).contains(&status) {
+        let informed = cfg!(all(feature = "digest", feature = "digest-info"));
+        if informed && accepted && (200..300).contains(&status) {
             self.take_authentication_info(id, response);
         }
         let received = if !accepted || self.retry(id, usage, tries, response) {

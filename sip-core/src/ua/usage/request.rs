@@ -1,4 +1,10 @@
 //! Requests of the application, and those of peers that it answers (RFC 3261 §8).
+//!
+//! This usage has no machine, and no entry. It lasts as long as one transaction, whose figure says all: Figure 6 of RFC 3261 for
+//! a request of ours, Figure 8 for one of the peer (`transaction/client.rs`, `server.rs`). A state of its own would repeat theirs.
+//! What it adds is a number, by which the application knows the request: that is the transaction's user, with the count of its
+//! credentials, and is void with the final response or the failure. A request that makes a dialog, or is refreshed, is a
+//! usage of its own.
 
 use crate::error::{Argument, Error};
 use crate::memory::{Block, Handle, Octets};

@@ -219,7 +219,8 @@ impl<O: Octets> Context<'_, O> {
         // Without room for a removal it is tried again a moment later.
         let _ = self.step_registration(handle, input);
         let event = self.registration_event(handle);
-        if before == State::Registering && matches!(input, Input::Bound(_)) {
+        let learns = cfg!(feature = "learn-address") && before == State::Registering;
+        if learns && matches!(input, Input::Bound(_)) {
             self.learn_address(handle, response);
         }
         event.map_or(Received::Nothing, Received::Event)

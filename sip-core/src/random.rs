@@ -30,7 +30,7 @@ mod sip {
         }
 
         #[inline(always)]
-        pub(super) fn finish(self) -> (u64, u64) {
+        pub(super) fn finish(&mut self) -> (u64, u64) {
             let hash = self.0.finish128();
             (hash.h1, hash.h2)
         }
@@ -179,7 +179,7 @@ impl KeyHasher {
     /// The key.
     #[must_use]
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub fn finish(self) -> Key {
+    pub fn finish(mut self) -> Key {
         let (low, high) = self.0.finish();
         Key { low, high }
     }
@@ -307,6 +307,19 @@ fn halves(seed: Seed) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn by_octets_the_hash_is_the_same() {
+        let text: Vec<u8> = (0..=255).collect();
+        for length in 0..=text.len() {
+            for ignore_case in [false, true] {
+                let (mut wide, mut narrow) = (HashKey::ZERO.hasher(), HashKey::ZERO.hasher());
+                wide.take(&text[..length], ignore_case);
+                narrow.take_by_octets(&text[..length], ignore_case);
+                assert_eq!(wide.finish(), narrow.finish(), "{length}");
+            }
+        }
+    }
 
     #[test]
     fn a_token_spells_its_bits() {

@@ -277,8 +277,11 @@ fn route_set<'a>(
 /// The URI of an address that requests can be sent to, without headers, which a Request-URI has not (RFC 3261 §19.1.1); parsed
 /// it has them.
 fn without_headers<'a>(address: &NameAddr<'a>, parsed: &mut Option<Uri<'a>>) -> Option<&'a [u8]> {
-    *parsed = address.uri().ok().filter(Uri::is_sip);
-    let uri = parsed.as_ref()?;
+    let uri = parsed.insert(address.uri().ok()?);
+    if !uri.is_sip() {
+        *parsed = None;
+        return None;
+    }
     let end = match uri.headers().len() {
         0 => uri.raw().len(),
         length => uri.raw().len().saturating_sub(length).saturating_sub(1),

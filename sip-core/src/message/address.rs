@@ -75,7 +75,7 @@ impl<'a> NameAddr<'a> {
     #[must_use]
     #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn params(&self) -> Params<'a> {
-        Params::found(self.raw, self.places)
+        Params::found(self.raw, self.places, self.params)
     }
 
     /// The header parameters as they are written, with their first semicolon.

@@ -5,7 +5,7 @@ use super::algorithm::{Algorithm, Qop};
 use super::header::{Header, HeaderName};
 use super::list::Selected;
 use super::parse::Message;
-use super::scan::{TOKEN, VALUE, alike, peek, skip_lws, slice, trim, unquote};
+use super::scan::{TOKEN, VALUE, alike, has, peek, skip_lws, slice, trim, unquote};
 use super::walk::Walk;
 
 /// A challenge of a server or proxy.
@@ -124,7 +124,7 @@ fn next_param<'a>(walk: &mut Walk<'a>, at: usize) -> Result<Next<'a>, ParseError
     let after = skip_lws(bytes, to);
     let ends = after >= bytes.len() || peek(bytes, after) == b',';
     // Without quotes a backslash escapes nothing; in the quotes of an answer to the challenge it would.
-    if !ends || !quoted && value.contains(&b'\\') {
+    if !ends || !quoted && has(value, b'\\') {
         return Err(ParseError::Auth);
     }
     Ok(Next::Param(AuthParam { name: slice(bytes, start, end), value, end: after }))

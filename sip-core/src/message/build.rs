@@ -8,7 +8,7 @@ use super::list::{Element, Named};
 use super::malformed::Malformed;
 use super::method::Method;
 use super::parse::Message;
-use super::scan::{WIDE, slice};
+use super::scan::{WIDE, has, slice};
 use super::via::{MAGIC_COOKIE, Via};
 use super::writer::Writer;
 use crate::transport::{Address, Transport};
@@ -312,7 +312,7 @@ pub fn stamp(bytes: &mut [u8], transport: Transport, branch: Option<&[u8; 16]>) 
         let Some(cookie) = line.windows(BRANCH.len()).position(|part| part == BRANCH) else { return false };
         let from = cookie.wrapping_add(BRANCH.len());
         let place = line.get_mut(from..from.wrapping_add(branch.len()));
-        let Some(place) = place.filter(|place| !place.contains(&b';')) else { return false };
+        let Some(place) = place.filter(|place| !has(place, b';')) else { return false };
         place.copy_from_slice(branch);
     }
     name.copy_from_slice(transport.stamp());

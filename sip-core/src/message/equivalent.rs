@@ -1,6 +1,7 @@
 //! Whether two URIs are the same one (RFC 3261 §19.1.4).
 
 use super::escape::Unescaped;
+use super::scan::has;
 use super::uri::{Uri, UriParams};
 
 impl Uri<'_> {
@@ -82,7 +83,7 @@ pub(super) fn same(one: &[u8], other: &[u8], ignore_case: bool) -> bool {
     let folded = |text: &mut Unescaped<'_>| {
         let (octet, escaped) = text.next()?;
         let octet = if ignore_case { octet.to_ascii_lowercase() } else { octet };
-        Some((octet, escaped && b";/?:@&=+$,%".contains(&octet)))
+        Some((octet, escaped && has(b";/?:@&=+$,%", octet)))
     };
     loop {
         match (folded(&mut one), folded(&mut other)) {

@@ -3,7 +3,7 @@
 use super::ParseError;
 use super::chunk::Chunk;
 use super::header::{Header, HeaderName, NameKey, find, find_key};
-use super::scan::{self, LOWER, TOKEN, peek, run, skip_lws, slice};
+use super::scan::{self, LOWER, TOKEN, has, peek, run, skip_lws, slice};
 
 /// Where one header row lies in its message; zero is no row.
 ///
@@ -188,7 +188,7 @@ pub(crate) fn pass_over(bytes: &[u8], fault: (ParseError, usize)) -> Result<usiz
     let name = slice(bytes, at, scan::find(bytes, at, b':').min(line.end));
     let mandatory = matches!(find(slice(name, 0, run(name, 0, TOKEN))), 1..=LAST_MANDATORY);
     let white = scan::is(peek(bytes, at), scan::LWS);
-    if mandatory || white || name.contains(&b'\r') || spells_length(name) { Err(fault) } else { Ok(line.next) }
+    if mandatory || white || has(name, b'\r') || spells_length(name) { Err(fault) } else { Ok(line.next) }
 }
 
 /// The last of the ids whose rows every layer needs, which are the lowest.

@@ -44,7 +44,9 @@ pub(crate) const WIDE: bool = cfg!(target_pointer_width = "64");
 /// The classes of each octet; on 32 bits of ASCII alone, as all others are alike.
 static CLASSES: [u16; if WIDE { 256 } else { 128 }] = classes();
 
-const fn has(set: &[u8], octet: u8) -> bool {
+/// Whether the octet is among these. The library's own way is by words, and several times as large.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(crate) const fn has(set: &[u8], octet: u8) -> bool {
     let mut rest = set;
     while let [first, tail @ ..] = rest {
         if *first == octet {

@@ -84,7 +84,7 @@ fn request_line<'a>(line: &'a [u8], parts: &mut Parts) -> Result<StartLine<'a>, 
     let method = Method::known(slice(line, 0, end));
     let uri = end.wrapping_add(1);
     let space = match line.len().checked_sub(VERSION.len().wrapping_add(1)) {
-        Some(space) if line.ends_with(VERSION) => space,
+        Some(space) if WIDE && line.ends_with(VERSION) => space,
         _ => line.iter().rposition(|octet| *octet == b' ').ok_or(ParseError::StartLine)?,
     };
     if space <= uri || peek(line, space) != b' ' {

@@ -4,7 +4,7 @@ use super::ParseError;
 use super::header::HeaderName;
 use super::parse::MAX_MESSAGE;
 use super::row::{Row, pass_over, row};
-use super::scan::{decimal, line, peek};
+use super::scan::{decimal, has, line, peek};
 
 /// What the octets at the front of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Framer {
             // Without a line end among the new octets no line has become complete.
             let seen = core::mem::replace(&mut self.seen, octets.len());
             let new = octets.get(seen..).unwrap_or_default();
-            if new.contains(&b'\n')
+            if has(new, b'\n')
                 && let Err(error) = self.rows(octets)
             {
                 return Framing::Broken(error);

@@ -5,7 +5,7 @@ use super::equivalent::same;
 use super::host::{Host, HostKind, host, port};
 use super::params::Param;
 use super::scan::{
-    ALPHA, PARAM, PASSWORD, SCHEME, Span, URI, URI_HEADER, USER, alike, find, is, peek, run, slice, stands,
+    ALPHA, PARAM, PASSWORD, SCHEME, Span, URI, URI_HEADER, USER, WIDE, alike, find, has, is, peek, run, slice, stands,
 };
 use super::walk::Walk;
 
@@ -87,7 +87,7 @@ impl Parts {
     /// Reads the URI that begins at `from`; gives where it ends.
     #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) fn fill(&mut self, walk: &mut Walk<'_>, from: usize) -> Option<usize> {
-        let end = if stands(walk.bytes, from, b"sip:") {
+        let end = if WIDE && stands(walk.bytes, from, b"sip:") {
             self.kind = Kind::Sip;
             self.read_sip(walk, from, from.wrapping_add(4))
         } else {
@@ -292,7 +292,7 @@ impl<'a> Uri<'a> {
             return None;
         }
         // Escapes in a name are rare (§19.1.4).
-        let is = |found: &[u8]| alike(found, name) || found.contains(&b'%') && same(found, name, true);
+        let is = |found: &[u8]| alike(found, name) || has(found, b'%') && same(found, name, true);
         self.params().find(|param| is(param.name)).map(|param| param.value.unwrap_or_default())
     }
 

@@ -4,7 +4,7 @@ use super::ParseError;
 use super::host::{Host, HostKind, host, port, v4, v6_inside};
 use super::list::Element;
 use super::params::{Params, Place, Places, element_end, read_params};
-use super::scan::{LWS, Span, TOKEN, alike, decimal_u32, is, peek, run, skip_lws, slice, stands};
+use super::scan::{LWS, Span, TOKEN, WIDE, alike, decimal_u32, is, peek, run, skip_lws, slice, stands};
 use super::walk::Walk;
 use crate::transport::{Address, Transport};
 use core::net::IpAddr;
@@ -78,7 +78,7 @@ impl<'a> Via<'a> {
     #[must_use]
     #[cfg_attr(target_pointer_width = "64", inline)]
     pub fn params(&self) -> Params<'a> {
-        Params::found(self.raw, self.places)
+        Params::found(self.raw, self.places, self.params)
     }
 
     /// The value of a parameter, empty when it has none; `None` when it isn't there.
@@ -188,7 +188,8 @@ impl<'a> Element<'a> for Via<'a> {
         let start = skip_lws(bytes, at);
         let walk = &mut Walk::new(bytes, start);
         let within = |from: usize, to: usize| Span::new(from.wrapping_sub(start), to.wrapping_sub(start));
-        let from = if stands(bytes, start, b"SIP/2.0/") { start.wrapping_add(8) } else { protocol(bytes, start)? };
+        let from =
+            if WIDE && stands(bytes, start, b"SIP/2.0/") { start.wrapping_add(8) } else { protocol(bytes, start)? };
         let from = skip_lws(bytes, from);
         let to = walk.run(from, TOKEN);
         if to == from || !is(peek(bytes, to), LWS) {

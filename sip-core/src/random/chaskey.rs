@@ -38,7 +38,7 @@ impl Chaskey {
 
     /// The hash, its lower half first.
     #[inline(never)]
-    pub(super) fn finish(mut self) -> (u64, u64) {
+    pub(super) fn finish(&mut self) -> (u64, u64) {
         let mut whitening = double(self.key);
         if let Some(place) = self.block.get_mut(self.held) {
             // A block that is not full is filled up with a one and zeros, and has a key of its own.
@@ -87,18 +87,18 @@ mod tests {
         let (low, high) = (0x009f_389f_833d_3433, 0x417a_cf39_2398_e64f);
         let words = |hash: (u64, u64)| [hash.0 as u32, (hash.0 >> 32) as u32, hash.1 as u32, (hash.1 >> 32) as u32];
         let mut hash = Chaskey { rounds: 8, ..Chaskey::new(low, high) };
-        assert_eq!(words(hash.finish()), [0x792e_8fe5, 0x75ce_87aa, 0x2d14_50b5, 0x1191_970b]);
+        assert_eq!(words({ hash }.finish()), [0x792e_8fe5, 0x75ce_87aa, 0x2d14_50b5, 0x1191_970b]);
         hash.word(u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7]));
-        assert_eq!(words(hash.finish()), [0x0933_0f69, 0x62b5_dce0, 0xa4fb_a462, 0xf20d_3c12]);
+        assert_eq!(words({ hash }.finish()), [0x0933_0f69, 0x62b5_dce0, 0xa4fb_a462, 0xf20d_3c12]);
     }
 
     #[test]
     fn every_length_of_message_is_another_hash() {
         let mut hash = Chaskey::new(1, 2);
-        let mut seen = std::vec![hash.finish()];
+        let mut seen = std::vec![{ hash }.finish()];
         for _ in 0..9 {
             hash.word(0);
-            seen.push(hash.finish());
+            seen.push({ hash }.finish());
         }
         seen.sort_unstable();
         seen.dedup();

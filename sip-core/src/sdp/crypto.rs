@@ -2,7 +2,7 @@
 
 use super::SdpError;
 use super::line::{cut, field, number};
-use crate::message::scan::{alike, trim};
+use crate::message::scan::{alike, has, trim};
 
 /// A crypto suite and its keys: `a=crypto` (RFC 4568 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ fn key(param: &[u8]) -> Option<CryptoKey<'_>> {
     let Some(rest) = rest else { return Some(found) };
     // The lifetime may be left out; the identifier has a colon.
     let (first, second) = cut(rest, b'|');
-    let mki = if first.contains(&b':') {
+    let mki = if has(first, b':') {
         if second.is_some() {
             return None;
         }

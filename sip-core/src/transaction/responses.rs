@@ -7,7 +7,7 @@ use super::step::Indication;
 use super::{Server, ServerInvite, key};
 use crate::error::{Argument, Capacity, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::scan::find;
+use crate::message::scan::{find, has};
 use crate::message::{ForwardResponse, HeaderName, Message, Method, Writer, build, reason_phrase};
 use crate::random::{Key, Token};
 use crate::time::Instant;
@@ -447,7 +447,7 @@ fn write_relayed(response: &Message<'_>, template: &[u8], by_stream: bool, write
 /// Keeps the Timestamp of a request before the head of its responses, for the 100 (RFC 3261 §8.2.6.1).
 fn write_timestamp(writer: &mut Writer<'_>, request: &Message<'_>) {
     if let Some(value) = request.header_rows(HeaderName::Timestamp).next()
-        && !value.contains(&b'\r')
+        && !has(value, b'\r')
     {
         writer.header_raw(HeaderName::Timestamp, value);
     }

@@ -224,6 +224,7 @@ pub struct List<'m, 'a, T> {
 
 impl<'m, 'a, T> List<'m, 'a, T> {
     #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) const fn new(rows: Named<'m, 'a, 'static>) -> Self {
         Self { rows, row: b"", at: usize::MAX, ready: None }
     }

@@ -251,6 +251,7 @@ impl<'a> Uri<'a> {
 
     /// The host; an empty name when the scheme is neither `sip` nor `sips`.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn host(&self) -> Host<'a> {
         self.parts.host_kind.of(self.parts.host.of(self.raw))
     }

@@ -310,6 +310,8 @@ impl Desk {
                 registered(&registration);
             }
             Event::Response { .. } | Event::Oversize { of: Origin::Request(_), .. } => {}
+            // Each kind has a row here, so that none of them is missed.
+            other => panic!("{other:?} is not known here"),
         }
     }
 

@@ -118,7 +118,7 @@ pub enum Argument {
     Domains,
     /// [`Config::timer_c`](crate::proxy::Config::timer_c).
     TimerC,
-    /// [`Config::realm`](crate::server::Config::realm).
+    /// [`with_realm`](crate::server::Config::with_realm).
     Realm,
     /// [`Config::service_route`](crate::server::Config::service_route) or [`default_route`](crate::server::Config::default_route).
     Route,

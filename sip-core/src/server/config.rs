@@ -52,7 +52,7 @@ macro_rules! setters {
     ($($setter:ident $field:ident: $kind:ty;)*) => {
         impl<'a> Config<'a> {
             $(
-                #[doc = concat!("The same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[doc = concat!("The same with another `", stringify!($field), "`.")]
                 #[must_use]
                 pub const fn $setter(mut self, $field: $kind) -> Self {
                     self.$field = $field;

@@ -359,7 +359,6 @@ enum Step {
 /// How many entries and octets are in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
 pub struct Occupancy {
     /// Transactions.
     pub transactions: usize,

@@ -357,6 +357,8 @@ impl User<Watched<Phone>> for Script {
             | Event::RegistrationFailed { .. } => {
                 self.blame(format!("{now:?} {node:?} nobody registers: {event:?}"));
             }
+            // Each kind has a row here, so that none of them is missed.
+            other => self.blame(format!("{now:?} {node:?} {other:?} is not known here")),
         }
     }
 

@@ -93,6 +93,40 @@ fn a_hundred_thousand_transactions_leave_nothing_behind() {
     }
 }
 
+/// Nanoseconds that the loss of a connection takes, the best of some rounds, among `count` server transactions of others.
+#[allow(clippy::disallowed_methods, reason = "the cost is measured on the clock of the host")]
+fn cost_of_a_lost_connection(count: u32) -> u128 {
+    const LOST: u32 = 64;
+    let mut bench = Bench::new(count as usize);
+    let now = bench.now();
+    for connection in 1..=count {
+        let text =
+            request("INVITE", &format!(";branch=z9hG4bKx{connection}"), "").replace("2@bob", &connection.to_string());
+        let message = Message::parse(text.as_bytes()).unwrap();
+        let new = bench.work().receive_request(now, &message).new_request().unwrap();
+        let server = NewServer { new, source: tcp(connection), to_tag: b"", user: User(8), reserved: false };
+        bench.work().server_without_head(now, &message, server).unwrap();
+    }
+    let rounds = (0..8).map(|round| {
+        let start = std::time::Instant::now();
+        for connection in 1..=LOST {
+            bench.work().flow_failed(now, tcp(connection + round * LOST));
+        }
+        start.elapsed().as_nanos() / u128::from(LOST)
+    });
+    let best = rounds.min().unwrap();
+    assert_eq!(bench.work().len(), count as usize);
+    best
+}
+
+#[test]
+fn a_lost_connection_costs_among_a_hundred_thousand_transactions_what_it_costs_among_four() {
+    let [few, some, many] = [4, 1_000, 100_000].map(cost_of_a_lost_connection);
+    println!("{few} ns among 4, {some} ns among 1,000, {many} ns among 100,000");
+    // A walk through all of them would take some thousand times as long.
+    assert!(many < 50 * few.max(100), "{few} ns among 4, {some} ns among 1,000, {many} ns among 100,000");
+}
+
 fn fingerprint(bench: &mut Bench) -> u64 {
     let mut hasher = SipHasher13::new();
     let now = bench.now();

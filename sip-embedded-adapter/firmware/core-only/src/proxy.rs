@@ -155,7 +155,8 @@ fn drain(hub: &mut Hub, request: &mut Option<Request>, asked: &mut Option<Ticket
                 *asked = Some(ticket);
                 None
             }
-            Some(Action::Close { .. }) => None,
+            // Nothing to close, and nothing that is not known.
+            Some(_) => None,
             None => return,
         };
         if let Some(id) = blocked {

@@ -3,4 +3,5 @@
 mod field_notes;
 mod forward;
 mod properties;
+mod proxy;
 mod torture;

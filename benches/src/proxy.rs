@@ -192,6 +192,8 @@ pub struct Relay {
     bye_ok: Script,
     /// The CANCEL as a phone gets it, and its answer.
     cancels: Vec<(Script, Script)>,
+    /// The INVITEs of this call.
+    sent: [([u8; 2000], usize); 3],
     count: u32,
 }
 
@@ -216,6 +218,7 @@ impl Relay {
             bye_out: Script::in_dialog(invite, Method::Bye),
             bye_ok: Script::in_dialog(invite, Method::Bye),
             cancels: Vec::new(),
+            sent: [([0; 2000], 0); 3],
             count: 0,
         };
         relay.rehearse(if fork { 3 } else { 1 });
@@ -269,11 +272,12 @@ impl Relay {
         hub.receive(caller, self.invite.number(count, 0));
         let phones = self.phones.len();
         assert_eq!(hub.sends, phones);
-        let mut sent = [([0; 2000], 0); 3];
-        for (place, from) in sent.iter_mut().zip(&hub.sent).take(phones) {
-            *place = *from;
+        let sent = &mut self.sent;
+        for (place, (bytes, length)) in sent.iter_mut().zip(&hub.sent).take(phones) {
+            place.0[..*length].copy_from_slice(&bytes[..*length]);
+            place.1 = *length;
         }
-        for (phone, (sent, length)) in self.phones.iter_mut().zip(&sent) {
+        for (phone, (sent, length)) in self.phones.iter_mut().zip(sent.iter()) {
             hub.receive(callee, phone.trying.to(&phone.invite, &sent[..*length]));
             hub.receive(callee, phone.ringing.to(&phone.invite, &sent[..*length]));
             hub.expect(&["SIP/2.0 180"]);
@@ -287,7 +291,7 @@ impl Relay {
             for ((out, ok), (cancel, length)) in self.cancels.iter_mut().zip(&cancels) {
                 hub.receive(callee, ok.to(out, &cancel[..*length]));
             }
-            for (phone, (sent, length)) in self.phones.iter_mut().zip(&sent).skip(1) {
+            for (phone, (sent, length)) in self.phones.iter_mut().zip(sent.iter()).skip(1) {
                 hub.receive(callee, phone.cancelled.to(&phone.invite, &sent[..*length]));
                 hub.expect(&["ACK"]);
             }

@@ -22,8 +22,13 @@ impl BranchText {
     pub(super) fn new(token: Token, loop_hash: u64) -> Self {
         let mut text = [DOT; 33];
         let hash = Token::new(loop_hash);
-        let octets = token.as_bytes().iter().chain(&[DOT]).chain(hash.as_bytes());
-        text.iter_mut().zip(octets).for_each(|(place, octet)| *place = *octet);
+        // Sixteen octets at a time, where each half has its place.
+        if let (Some(place), Some(octets)) = (text.first_chunk_mut::<16>(), token.as_bytes().first_chunk()) {
+            *place = *octets;
+        }
+        if let (Some(place), Some(octets)) = (text.last_chunk_mut::<16>(), hash.as_bytes().first_chunk()) {
+            *place = *octets;
+        }
         Self(text)
     }
 
@@ -85,11 +90,10 @@ pub(super) fn max_breadth(request: &Message<'_>) -> u16 {
 impl<O: Octets> Work<'_, O> {
     /// Whether a request has been here before, as it is now.
     pub(super) fn is_loop(&self, request: &Message<'_>, loop_hash: u64) -> bool {
-        let suffix = BranchText::new(Token::ZERO, loop_hash);
-        let mut vias = request.vias().flatten();
-        vias.any(|via| {
+        let mut own = request.vias().flatten().filter(|via| self.core.settings.own_via(self.texts(), via));
+        own.any(|via| {
+            let suffix = BranchText::new(Token::ZERO, loop_hash);
             via.branch().is_some_and(|branch| branch.ends_with(suffix.suffix()))
-                && self.core.settings.own_via(self.texts(), &via)
         })
     }
 }

@@ -29,11 +29,11 @@ use static_cell::ConstStaticCell;
 /// 16 transactions, 4 dialogs, 2 calls, 1 registration, 8 KiB of messages.
 type Agent = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
 
-/// The user agent on its sockets.
-type Line<T> = Adapter<&'static mut Agent, Stack, T>;
-
 /// The longest message, and one octet more: what fills the buffer may have lost its end.
 const MESSAGE: usize = 1500;
+
+/// The user agent on its sockets.
+type Line<T> = Adapter<&'static mut Agent, Stack, T>;
 
 /// How often the cable is looked at.
 const LINK_CHECK: Duration = Duration::from_millis(50);

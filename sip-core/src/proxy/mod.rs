@@ -39,6 +39,7 @@
 //! assert_eq!(flow.remote.to_string(), "192.0.2.2:5060");
 //! ```
 
+mod answer;
 mod cancel;
 mod choose;
 mod config;
@@ -80,7 +81,7 @@ use core::hash::Hasher;
 use entry::{Marks, State};
 use forward::{Goal, Original};
 use machine::Cause;
-use work::{Core, TELL, Work};
+use work::{Core, Work};
 
 /// Tables that a [`SendId`] can point into.
 const TRANSACTION: u8 = 0;
@@ -554,86 +555,5 @@ impl<M: Memory> Role for Proxy<M> {
     #[cfg(feature = "fingerprint")]
     fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
         fingerprint::write(&self.layer, &self.core, &self.memory.view(), now, hasher);
-    }
-}
-
-impl<O: Octets> Work<'_, O> {
-    /// The kept request of a question that waits for its answer.
-    fn asked(&self, request: Request) -> Result<crate::memory::Block, Error> {
-        let entry = self.contexts.get(request.0).ok_or(Error::Gone)?;
-        match entry.state {
-            State::Asked => Ok(entry.request),
-            State::Searching => Err(Error::State),
-            State::Free | State::Finished => Err(Error::Gone),
-        }
-    }
-
-    /// Whether a request goes on without a transaction: an ACK, and all of them where that is configured.
-    fn goes_once(&self, request: Request) -> bool {
-        self.core.settings.stateless || self.contexts.get(request.0).is_some_and(|entry| entry.server.is_none())
-    }
-
-    /// A question is answered with targets.
-    fn search(&mut self, request: Request) {
-        if let Some(entry) = self.contexts.get_mut(request.0) {
-            entry.state = State::Searching;
-        }
-        self.contexts.set_timer(request.0, None);
-    }
-
-    /// Sends a request without a transaction, and forgets it.
-    fn forward_once(&mut self, request: Request, goal: Goal<'_>, message: Option<&Message<'_>>) -> Result<(), Error> {
-        let entry = *self.contexts.get(request.0).ok_or(Error::Gone)?;
-        let original = message.map_or(Original::Kept(entry.request), Original::Message);
-        if !self.pass_on(original, goal, entry.source, entry.loop_hash) {
-            return Err(Error::Capacity(crate::error::Capacity::Transactions));
-        }
-        self.transactions.abandon(entry.server);
-        self.void(request.0);
-        Ok(())
-    }
-
-    fn respond_by(&mut self, request: Request, status: u16, rest: &dyn Fn(&mut Writer<'_>)) -> Result<(), Error> {
-        let entry = *self.contexts.get(request.0).ok_or(Error::Gone)?;
-        if entry.server.is_none() || !matches!(entry.state, State::Asked | State::Searching) {
-            return Err(Error::Gone);
-        }
-        let settings = &self.core.settings;
-        self.transactions.respond(self.now, entry.server, status, None, status >= 200, |kept, writer| {
-            work::write_server(writer, settings.server(crate::memory::KeptBlocks::get(kept, settings.block())));
-            rest(writer);
-        })?;
-        if status >= 200 {
-            self.cancel_branches(request.0, Cause::Asked);
-            self.void(request.0);
-        }
-        Ok(())
-    }
-
-    /// Works off contexts' timers; the transactions' are worked off as events are polled.
-    fn handle_timeout(&mut self) {
-        self.core.expire_to = self.now;
-        while let Some(context) = self.contexts.expired(self.now) {
-            self.unanswered(context);
-        }
-    }
-
-    /// Nobody has said in 64·T1 where a request goes.
-    fn unanswered(&mut self, context: Handle) {
-        let Some(entry) = self.contexts.get(context) else { return };
-        let (server, invite) = (entry.server, entry.marks.has(Marks::INVITE));
-        if invite {
-            self.answer(context, server, 500);
-        }
-        self.end(context, if invite { 500 } else { 0 });
-        self.release(context);
-    }
-
-    /// The next event that no message caused.
-    fn next_event(&mut self) -> Option<Event> {
-        while let Some(expired) = self.transactions.handle_timeout(self.core.expire_to) {
-            self.expired(expired);
-        }
-        self.take_event(self.contexts.first(TELL)?)
     }
 }

@@ -145,10 +145,10 @@ impl<'a> Config<'a> {
         for (text, argument) in self.texts().iter().zip(ARGUMENTS) {
             let fine = match argument {
                 Argument::SentBy => {
-                    check_sent_by(b"", text.as_bytes())?;
+                    check_sent_by(text.as_bytes())?;
                     true
                 }
-                Argument::ContactUser => check_sent_by(text.as_bytes(), b"a.invalid").is_ok(),
+                Argument::ContactUser => text.bytes().all(is_user),
                 Argument::Proxy if text.is_empty() => true,
                 Argument::Identity | Argument::Proxy => Uri::parse(text.as_bytes()).is_ok(),
                 _ => !text.bytes().any(|octet| octet < b' ' || octet == 0x7f),
@@ -177,21 +177,22 @@ const ARGUMENTS: [Argument; TEXTS] = [
     Argument::ConfigLength,
 ];
 
-/// Checks that `text` can stand as a host and port in Via and Contact, behind this user; what is wrong with it.
+/// Whether an octet can stand in the user part of a SIP URI, however long that is (RFC 3261 §25.1, `user` and `escaped`).
+fn is_user(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%".contains(&octet)
+}
+
+/// Checks that `text` can stand as a host and port in Via and Contact; what is wrong with it. A name has 255 octets at most.
 #[inline(never)]
-fn check_sent_by(user: &[u8], text: &[u8]) -> Result<(), Argument> {
+fn check_sent_by(text: &[u8]) -> Result<(), Argument> {
     let mut room = [0; 300];
     let mut writer = Writer::new(&mut room);
     writer.raw(b"sip:");
-    writer.raw(user);
-    if !user.is_empty() {
-        writer.raw(b"@");
-    }
     writer.raw(text);
     let length = writer.finish().unwrap_or(0);
     let Ok(uri) = Uri::parse(room.get(..length).unwrap_or_default()) else { return Err(Argument::SentBy) };
     let behind_host = text.iter().any(|octet| b"/;?@ ".contains(octet));
-    if uri.user().unwrap_or_default() != user || behind_host {
+    if uri.user().is_some() || behind_host {
         return Err(Argument::SentBy);
     }
     if uri.host().ip().is_some_and(|ip| ip.is_unspecified()) {
@@ -277,7 +278,7 @@ impl Settings {
 
     /// Takes another `sent_by`; what registrars said of the old one is forgotten.
     pub(super) fn move_to<O: Octets>(&mut self, sent_by: &[u8], octets: &mut O) -> Result<(), Error> {
-        check_sent_by(b"", sent_by).map_err(Error::Invalid)?;
+        check_sent_by(sent_by).map_err(Error::Invalid)?;
         self.replace(Text::SentBy, sent_by, octets)?;
         self.replace(Text::Learned, b"", octets)
     }

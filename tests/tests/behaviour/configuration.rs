@@ -2,7 +2,7 @@
 //!
 //! Covers RFC 3261 §18.1.1 (sent-by is where responses arrive), §8.2.2.1 (a Request-URI that is not ours).
 
-use sip_core::error::ConfigError;
+use sip_core::error::{Argument, ConfigError};
 use sip_core::ua::{Arrays, Config, UserAgent};
 use sip_testkit::{NodeId, OFFER, Phones, Wire};
 
@@ -29,6 +29,20 @@ fn an_address_under_which_nobody_is_reached_is_refused_with_the_reason() {
     }
     for sent_by in ["192.0.2.1", "192.0.2.1:5060", "[2001:db8::1]:5060", "phone", "phone.example.com:5080"] {
         assert_eq!(start(sent_by), Ok(()));
+    }
+}
+
+#[test]
+fn a_user_part_may_be_long_and_has_no_octet_that_a_uri_has_elsewhere() {
+    let start = |user: &str| {
+        let mut phone = UserAgent::new(Arrays::<4, 1, 1, 1, 2048>::new());
+        phone.start(&Config::new("192.0.2.1", "sip:alice@example.com").with_contact_user(user), [0; 16])
+    };
+    for user in ["x".repeat(600), "alice;day=1?".into(), "a%23b".into(), String::new()] {
+        assert_eq!(start(&user), Ok(()), "{user}");
+    }
+    for user in ["a b", "a@b", "a<b", "a\r\nb", "a#b"] {
+        assert_eq!(start(user), Err(ConfigError::Invalid(Argument::ContactUser)), "{user}");
     }
 }
 

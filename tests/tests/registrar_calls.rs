@@ -10,7 +10,7 @@ use sip_core::message::Message;
 use sip_core::proxy::Target;
 use sip_core::redirect::Rule;
 use sip_core::registrar::Change;
-use sip_core::server::{Event, Why};
+use sip_core::server::{Event, Relay, Why};
 use sip_core::ua::{self, Cause};
 use sip_testkit::Wire;
 
@@ -220,10 +220,29 @@ fn a_table_says_who_is_to_be_asked_for_elsewhere() {
     }
 }
 
+/// The gateway costs money: strangers are asked who they are, whatever their From says.
+#[test]
+fn a_stranger_does_not_reach_the_gateway() {
+    for challenges in [false, true] {
+        let mut domain = Domain::with(11, |config| {
+            config.challenge_requests = challenges;
+            config.default_route = "<sip:192.0.2.77;lr>";
+        });
+        let mut wire = Wire::new("192.0.2.9:5060");
+        let mut leg = wire.leg("sip:+358401234@example.com");
+        let invite = wire.request(&mut leg, "INVITE", "Contact: <sip:x@192.0.2.9>\r\n", b"");
+        wire.send(&mut domain, SERVER, &invite);
+        domain.pause();
+        wire.expect(&domain, "407");
+        Wire::new("192.0.2.77:5060").expect_nothing(&domain);
+    }
+}
+
 #[test]
 fn who_is_nobodys_goes_to_the_gateway() {
     let mut domain = Domain::with(11, |config| {
         config.challenge_requests = false;
+        config.relay = Relay::Everybody;
         config.default_route = "<sip:192.0.2.77;lr>";
     });
     let mut wire = Wire::new("192.0.2.9:5060");

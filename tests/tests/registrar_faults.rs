@@ -308,3 +308,47 @@ fn a_flood_stops_no_call() {
     assert_eq!(domain.ended(bob), [(Cause::RemoteHangup, 0)]);
     domain.settle();
 }
+
+/// A To tag is what any stranger can write: it opens no relay, and takes nobody's name.
+#[test]
+fn a_to_tag_opens_no_relay() {
+    let (mut domain, mut bob) = registered(20);
+    let mut wire = Wire::new("192.0.2.66:5060");
+    let elsewhere = "sip:v@192.0.2.77";
+    for (method, target, from, answers) in [
+        ("MESSAGE", elsewhere, "mallory@example.net", &["407"][..]),
+        ("INVITE", elsewhere, "mallory@example.net", &["407"]),
+        ("BYE", elsewhere, "mallory@example.net", &["407"]),
+        ("CANCEL", elsewhere, "mallory@example.net", &["481"]),
+        ("ACK", elsewhere, "mallory@example.net", &[]),
+        ("MESSAGE", "sip:bob@example.com", "alice@example.com", &["407"]),
+    ] {
+        let mut leg = wire.leg(target);
+        leg.local = format!("<sip:{from}>;tag=1");
+        leg.remote.push_str(";tag=z");
+        let request = wire.request(&mut leg, method, "Contact: <sip:x@192.0.2.66>\r\n", b"");
+        wire.send(&mut domain, SERVER, &request);
+        domain.wait(5000);
+        let heard: Vec<_> = wire.hear(&domain).iter().map(sip_testkit::Heard::kind).collect();
+        assert_eq!(heard, answers, "{method} {target}: {}", domain.world.explain());
+    }
+    assert!(domain.heard(HUB, "192.0.2.77:5060").is_empty());
+    bob.wire.expect_nothing(&domain);
+}
+
+/// An OPTIONS for the server is answered, and takes no room that a phone may want.
+#[test]
+fn a_flood_of_options_leaves_nothing_behind() {
+    let (mut domain, _) = registered(21);
+    let before = domain.server(|hub, _| hub.proxy().occupancy());
+    let mut wire = Wire::new("192.0.2.66:5060");
+    for _ in 0..100 {
+        let mut leg = wire.leg("sip:example.com");
+        let request = wire.request(&mut leg, "OPTIONS", "", b"");
+        wire.send(&mut domain, SERVER, &request);
+        domain.pause();
+        assert_eq!(wire.expect(&domain, "200").rows("Allow"), ["OPTIONS, REGISTER"]);
+    }
+    let after = domain.server(|hub, _| hub.proxy().occupancy());
+    assert!(after.transactions <= before.transactions && after.octets <= before.octets, "{before:?} {after:?}");
+}

@@ -119,8 +119,9 @@ impl Guard {
         let limits = self.limits;
         // Who has proven to be the user lately is not locked out by those who have not.
         let proven = number.is_some_and(|number| self.window.is_proven(&nonces.table, number, owner));
-        if lockout::is_locked(nonces.buckets, now, from, limits.source)
-            || !proven && lockout::is_locked(nonces.buckets, now, user, limits.user) && !(sender.is_known)()
+        if !proven
+            && (lockout::is_locked(nonces.buckets, now, from, limits.source)
+                || lockout::is_locked(nonces.buckets, now, user, limits.user) && !(sender.is_known)())
         {
             return Verdict::Locked;
         }

@@ -46,7 +46,13 @@ impl<O: Octets> Work<'_, O> {
     fn unknown_cancel(&mut self, cancel: &Message<'_>, known: bool) -> Received<Event> {
         let loop_hash = loops::hash(self.core.hash, cancel);
         match self.check(cancel, loop_hash) {
-            Ok(routing) if !known && routing.own.is_none() => _ = self.pass(cancel, &routing, loop_hash),
+            Ok(routing)
+                if !known
+                    && routing.own.is_none()
+                    && (self.core.settings.stateless || self.may_pass(cancel, &routing)) =>
+            {
+                _ = self.pass(cancel, &routing, loop_hash);
+            }
             Ok(routing) if !known && self.core.settings.stateless => return self.ask(cancel, &routing, loop_hash),
             Ok(_) => self.reply(cancel, 481, &[]),
             Err(status) => self.reply(cancel, status, &[]),

@@ -29,7 +29,7 @@ pub enum Ask {
     /// Those whose Request-URI is this proxy's own. What passes through goes where it leads.
     #[default]
     Own = 0,
-    /// Those as well that pass through and are in no dialog: INVITEs of strangers to strangers, say.
+    /// Those as well that pass through and are in no dialog in which this proxy has stayed: INVITEs of strangers to strangers, say.
     OutOfDialog,
 }
 

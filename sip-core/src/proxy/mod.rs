@@ -304,10 +304,10 @@ impl<M: Memory> Proxy<M> {
         })
     }
 
-    /// As [`refuse`](Self::refuse), with what `rest` writes.
+    /// As [`refuse`](Self::refuse), with what `rest` writes. A 2xx that leaves nothing behind is for other requests than INVITE.
     ///
     /// # Errors
-    /// As [`respond_with`](Self::respond_with); [`Error::Invalid`] for a status below 300.
+    /// As [`respond_with`](Self::respond_with); [`Error::Invalid`] for a status below 300 to an INVITE, or below 200.
     pub fn refuse_with(
         &mut self,
         now: Instant,
@@ -315,11 +315,12 @@ impl<M: Memory> Proxy<M> {
         status: u16,
         rest: &dyn Fn(&mut Writer<'_>),
     ) -> Result<(), Error> {
-        if status < 300 {
+        let mut work = self.work(now);
+        let entry = work.contexts.get(request.0).ok_or(Error::Gone)?;
+        let (server, lowest) = (entry.server, if entry.marks.has(Marks::INVITE) { 300 } else { 200 });
+        if status < lowest {
             return Err(Error::Invalid(Argument::RefusalStatus));
         }
-        let mut work = self.work(now);
-        let server = work.contexts.get(request.0).ok_or(Error::Gone)?.server;
         work.respond_by(request, status, rest)?;
         work.transactions.end_when_sent(now, server);
         Ok(())

@@ -121,9 +121,13 @@ impl<O: Octets> Work<'_, O> {
         if own {
             return Some(Why::Own);
         }
-        let asks =
-            self.core.settings.ask == Ask::OutOfDialog && request.to_tag().is_none() && request.method() != Method::Ack;
-        asks.then_some(Why::Passing)
+        (!self.may_pass(request, routing)).then_some(Why::Passing)
+    }
+
+    /// Whether a request goes on without a question. Inside a dialog that means one in which this proxy has stayed: its Route is
+    /// there. A To tag alone is what any stranger can write.
+    pub(super) fn may_pass(&self, request: &Message<'_>, routing: &Routing<'_>) -> bool {
+        self.core.settings.ask == Ask::Own || is_inside(request, routing)
     }
 
     /// Makes a response context, and keeps the request when it may be needed later.
@@ -155,7 +159,7 @@ impl<O: Octets> Work<'_, O> {
                         loop_hash,
                         deadline,
                         marks,
-                        breadth: if request.to_tag().is_none() { loops::max_breadth(request) } else { 0 },
+                        breadth: if is_inside(request, routing) { 0 } else { loops::max_breadth(request) },
                         state: if why.is_some() { State::Asked } else { State::Searching },
                         ..ResponseContext::ZERO
                     };
@@ -228,4 +232,9 @@ impl<O: Octets> Work<'_, O> {
             }
         }
     }
+}
+
+/// Whether a request comes inside a dialog by a Route of this proxy.
+fn is_inside(request: &Message<'_>, routing: &Routing<'_>) -> bool {
+    request.to_tag().is_some() && (routing.popped > 0 || routing.from_route)
 }

@@ -12,7 +12,8 @@ use crate::registrar::{Aor, Policy};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Relay {
-    /// Users who have proven to be users (407). What comes inside a dialog passes: its way was laid with the first request.
+    /// Users who have proven to be users (407). What comes inside a dialog by a Route of
+    /// this server passes: its way was laid with the first request.
     #[default]
     Users = 0,
     /// Nobody: 403.

@@ -50,15 +50,16 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         if uri.is_sip() && uri.user().is_none_or(<[u8]>::is_empty) {
             return self.answer(asked);
         }
-        // What comes inside a dialog was proven with the request that made it.
-        if self.settings.challenge_requests && message.to_tag().is_none() && self.is_ours(message) {
+        // A To tag proves nothing: what comes inside a dialog goes by its Route, or is proven as what begins one is.
+        let mut proven = false;
+        if self.settings.challenge_requests && self.is_ours(message) {
             match self.prove(asked, true) {
-                Ok(proven) if self.speaks_for(message, &proven) => {}
+                Ok(user) if self.speaks_for(message, &user) => proven = true,
                 Ok(_) => return Self::refuse(&mut self.proxy, asked, 403, Why::Forbidden),
                 Err(event) => return event,
             }
         }
-        self.forward(asked, &uri)
+        self.forward(asked, &uri, proven)
     }
 
     /// The Request-URI; behind a strict router, which has put a Record-Route of this server there, the last Route (RFC 3261 §16.4).
@@ -73,21 +74,34 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
 
     /// A request for another domain, which only passes.
     fn pass(&mut self, asked: &Asked<'_, '_>) -> Option<Event> {
-        let allowed = match self.settings.relay {
-            Relay::Everybody => true,
-            Relay::Nobody => false,
-            Relay::Users => match self.prove(asked, true) {
-                Ok(proven) => self.speaks_for(asked.message, &proven),
-                Err(event) => return event,
-            },
-        };
-        if !allowed {
-            return Self::refuse(&mut self.proxy, asked, 403, Why::Forbidden);
+        if asked.message.method() == Method::Ack {
+            // It is never answered, and a stranger's leads nowhere.
+            let everybody = self.settings.relay == Relay::Everybody;
+            if !everybody || self.proxy.proceed(asked.now, asked.request, Some(asked.message)).is_err() {
+                let _ = self.proxy.cancel(asked.now, asked.request);
+            }
+            return None;
+        }
+        if let Err(event) = self.may_relay(asked) {
+            return event;
         }
         match self.proxy.proceed(asked.now, asked.request, Some(asked.message)) {
             Ok(()) => Some(Event::Forwarded { request: asked.request, targets: 1 }),
             Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
         }
+    }
+
+    /// Whether a request may leave for where no user of ours is; it is answered when it may not.
+    fn may_relay(&mut self, asked: &Asked<'_, '_>) -> Result<(), Option<Event>> {
+        let allowed = match self.settings.relay {
+            Relay::Everybody => true,
+            Relay::Nobody => false,
+            Relay::Users => {
+                let proven = self.prove(asked, true)?;
+                self.speaks_for(asked.message, &proven)
+            }
+        };
+        if allowed { Ok(()) } else { Err(Self::refuse(&mut self.proxy, asked, 403, Why::Forbidden)) }
     }
 
     /// The ACK to a 2xx whose way no Route tells: to the first who is registered, or nowhere. It is never answered.
@@ -109,7 +123,8 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     /// A request for the server itself (RFC 3261 §11.2).
     fn answer(&mut self, asked: &Asked<'_, '_>) -> Option<Event> {
         let status = if asked.message.method() == Method::Options { 200 } else { 405 };
-        let _ = self.proxy.respond_with(asked.now, asked.request, status, &|w| {
+        // Nothing stays behind: a stranger may ask as often as he likes.
+        let _ = self.proxy.refuse_with(asked.now, asked.request, status, &|w| {
             w.header(HeaderName::Allow, ALLOW);
             w.header(HeaderName::Supported, SUPPORTED);
             w.finish_without_body();
@@ -118,7 +133,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     }
 
     /// A request for a user of one of the domains.
-    fn forward(&mut self, asked: &Asked<'_, '_>, uri: &Uri<'_>) -> Option<Event> {
+    fn forward(&mut self, asked: &Asked<'_, '_>, uri: &Uri<'_>, proven: bool) -> Option<Event> {
         let redirected = self.users.redirect(uri);
         if !redirected.is_empty() {
             return match self.proxy.redirect(asked.now, asked.request, redirected) {
@@ -130,7 +145,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         let view = BindingsRef::new(&self.registrar, table, octets);
         let texts = self.settings.texts(octets);
         let aor = texts.aor(uri);
-        let mut targets = aor.as_ref().map(|aor| targets(view, aor, uri)).unwrap_or_default();
+        let targets = aor.as_ref().map(|aor| targets(view, aor, uri)).unwrap_or_default();
         if targets.is_empty() {
             let is_known =
                 |user: &[u8]| self.users.user(texts.realm, user).is_some() || self.users.asks(texts.realm, user);
@@ -141,8 +156,10 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
             if texts.default_route.is_empty() {
                 return Self::refuse(&mut self.proxy, asked, 404, Why::NotFound);
             }
-            let _ = targets.push(Target::new(uri.raw()).with_route(texts.default_route));
-        } else if self.settings.redirect {
+            drop(targets);
+            return self.leave(asked, uri, proven);
+        }
+        if self.settings.redirect {
             return match self.proxy.redirect(asked.now, asked.request, &targets) {
                 Ok(()) => Some(Event::Redirected),
                 Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
@@ -150,6 +167,19 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         }
         match self.proxy.forward(asked.now, asked.request, &targets, Some(asked.message)) {
             Ok(()) => Some(Event::Forwarded { request: asked.request, targets: targets.len() as u8 }),
+            Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
+        }
+    }
+
+    /// A request for nobody here, by the default route: a gateway is for those who may relay.
+    fn leave(&mut self, asked: &Asked<'_, '_>, uri: &Uri<'_>, proven: bool) -> Option<Event> {
+        if !proven && let Err(event) = self.may_relay(asked) {
+            return event;
+        }
+        let (_, octets) = self.bindings.view();
+        let target = Target::new(uri.raw()).with_route(self.settings.texts(octets).default_route);
+        match self.proxy.forward(asked.now, asked.request, &[target], Some(asked.message)) {
+            Ok(()) => Some(Event::Forwarded { request: asked.request, targets: 1 }),
             Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
         }
     }

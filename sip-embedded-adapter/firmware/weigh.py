@@ -28,6 +28,8 @@ INDIRECT = [
     (r"::add_reply$", r"::(reply|reply_malformed)::\{closure"),
     # The realm that answers a challenge: by its name, or the one that has none.
     (r"::credential_for::.*\{closure", r"::credential_for::.*\{closure|::call_once"),
+    # The session of a realm is found in texts that one function lends.
+    (r"Sessions>?::find$", r"Answers>?::has.*\{closure|::take_authentication_info::\{closure#\d+\}::\{closure"),
     # Headers that occur once: one function reads each value.
     (r"Message>?::single", r"message::.*::parse$|message::.*\{closure|::call_once"),
 ]

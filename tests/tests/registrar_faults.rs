@@ -352,3 +352,15 @@ fn a_flood_of_options_leaves_nothing_behind() {
     let after = domain.server(|hub, _| hub.proxy().occupancy());
     assert!(after.transactions <= before.transactions && after.octets <= before.octets, "{before:?} {after:?}");
 }
+
+/// The credentials of a caller are for this server alone: a callee who has them can guess the password at leisure.
+#[test]
+fn what_a_user_has_proven_with_goes_no_further() {
+    let (mut domain, mut bob) = registered(22);
+    let alice = domain.phone("alice", "192.0.2.1:5060", "wonderland");
+    let call = domain.call(alice, "sip:bob@example.com");
+    let invite = bob.wire.hear(&domain).into_iter().find(|heard| heard.kind() == "INVITE").expect("the call");
+    assert!(domain.heard(HUB, "192.0.2.1:5060").contains(&"407".to_owned()), "she was asked");
+    assert!(invite.rows("Proxy-Authorization").is_empty(), "{}", domain.world.explain());
+    domain.act(alice, |phone, now| phone.hang_up(now, call)).unwrap();
+}

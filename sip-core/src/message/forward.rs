@@ -48,8 +48,9 @@
 //! ```
 
 use super::ParseError;
+use super::auth::Credentials;
 use super::build::sourced_via;
-use super::header::HeaderName;
+use super::header::{Header, HeaderName};
 use super::host::{host, port};
 use super::list::Element;
 use super::parse::Message;
@@ -121,6 +122,7 @@ pub struct ForwardRequest<'a> {
     pushed: &'a [&'a [u8]],
     appended: Option<&'a [u8]>,
     breadth: Option<u16>,
+    consumed: &'a [u8],
     content_length: bool,
 }
 
@@ -140,8 +142,17 @@ impl<'a> ForwardRequest<'a> {
             pushed: &[],
             appended: None,
             breadth: None,
+            consumed: b"",
             content_length: false,
         }
+    }
+
+    /// Leaves out the Proxy-Authorization of a realm: its credentials are for this proxy, and nobody behind it is to have them.
+    /// An empty realm leaves all of them (RFC 3261 §22.3).
+    #[must_use]
+    pub const fn consume_credentials(mut self, realm: &'a [u8]) -> Self {
+        self.consumed = realm;
+        self
     }
 
     /// Has the topmost Via tell where the request came from: `received` when its sent-by says otherwise or it asks
@@ -319,12 +330,14 @@ impl<'a> ForwardRequest<'a> {
         const VIA: u8 = HeaderName::Via.id();
         const MAX_FORWARDS: u8 = HeaderName::MaxForwards.id();
         const ROUTE: u8 = HeaderName::Route.id();
+        const CREDENTIALS: u8 = HeaderName::ProxyAuthorization.id();
         let message = self.message;
+        let consumes = !self.consumed.is_empty() && message.header(HeaderName::ProxyAuthorization).is_some();
         let via = Some(message.via()).filter(|via| via.needs_received(self.source));
         let mut routes = Routes::new(message, self.popped, self.drop_last)?;
         let (mut via_left, mut hops_left) = (via.is_some(), hops.is_some());
         for row in message.rows() {
-            if !via_left && !hops_left && breadth.is_none() && !routes.is_open() {
+            if !via_left && !hops_left && !consumes && breadth.is_none() && !routes.is_open() {
                 break;
             }
             match row.id() {
@@ -356,6 +369,12 @@ impl<'a> ForwardRequest<'a> {
                     }
                     None => copy.leave_out(w, row),
                 },
+                CREDENTIALS if consumes => {
+                    let header = Header { name: HeaderName::ProxyAuthorization, value: row.value_in(message.bytes()) };
+                    if Credentials::of(&header).is_some_and(|credentials| credentials.realm == self.consumed) {
+                        copy.leave_out(w, row);
+                    }
+                }
                 _ => {}
             }
         }

@@ -362,3 +362,23 @@ fn a_pushed_via_can_be_stamped() {
     assert_eq!(sent.top_via().raw(), b"SIP/2.0/TLS p:5070;branch=z9hG4bKfedcba9876543210.loop;rport");
     assert_eq!(sent.vias().count(), 2);
 }
+
+#[test]
+fn credentials_for_this_proxy_go_no_further() {
+    let ours =
+        "Proxy-Authorization: Digest username=\"bob\", realm=\"here\", nonce=\"1\", uri=\"sip:a\", response=\"2\"\n";
+    let theirs = ours.replace("here", "there");
+    let end = "Authorization: Digest username=\"bob\", realm=\"here\", nonce=\"1\", uri=\"sip:a\", response=\"2\"\n";
+    for (rows, left) in [
+        (ours.to_owned(), String::new()),
+        (format!("{ours}{theirs}"), theirs.clone()),
+        (format!("{theirs}{ours}{end}"), format!("{theirs}{end}")),
+    ] {
+        let [rows, left] = [rows, left].map(|rows| with(format!("X: 1\n{rows}").trim_end()));
+        assert_eq!(
+            forwarded(&rows, |forward| forward.consume_credentials(b"here")),
+            forwarded(&left, |forward| forward)
+        );
+        assert_eq!(forwarded(&rows, |forward| forward.consume_credentials(b"")), forwarded(&rows, |forward| forward));
+    }
+}

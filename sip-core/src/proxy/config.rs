@@ -55,6 +55,8 @@ pub struct Config<'a> {
     pub server: &'a str,
     /// The option tags that Proxy-Require may name, separated by commas.
     pub supported: &'a str,
+    /// The realm whose Proxy-Authorization is for this proxy, and goes no further; empty for none.
+    pub realm: &'a str,
     /// T1, T2 and T4.
     pub timers: Timers,
     /// Timer C: how long an INVITE may go without a response other than 100, more than three minutes.
@@ -97,6 +99,7 @@ setters! {
     with_domains domains: &'a [&'a str];
     with_server server: &'a str;
     with_supported supported: &'a str;
+    with_realm realm: &'a str;
     with_timers timers: Timers;
     with_timer_c timer_c: Duration;
     with_retry_after retry_after: u32;
@@ -117,6 +120,7 @@ impl<'a> Config<'a> {
             domains: &[],
             server: "",
             supported: "",
+            realm: "",
             timers: Timers::DEFAULT,
             timer_c: TIMER_C,
             retry_after: 5,
@@ -146,7 +150,9 @@ impl<'a> Config<'a> {
         if self.path_mtu != 0 && self.path_mtu < SMALLEST_MTU {
             return invalid(Argument::PathMtu);
         }
-        for (text, argument) in [(self.server, Argument::UserAgent), (self.supported, Argument::Supported)] {
+        for (text, argument) in
+            [(self.server, Argument::UserAgent), (self.supported, Argument::Supported), (self.realm, Argument::Realm)]
+        {
             if text.bytes().any(|octet| octet < b' ' || octet == 0x7f) {
                 return invalid(argument);
             }
@@ -222,8 +228,9 @@ pub(super) enum Own {
 pub(super) struct Settings {
     texts: Block,
     listeners: [Listener; MAX_LISTENERS],
-    /// Where the listeners, the domains, each with a comma behind it, the text of Server and the option tags end.
-    ends: [u16; 4],
+    /// Where the listeners, the domains, each with a comma behind it, the text of Server, the option tags and the realm
+    /// end.
+    ends: [u16; 5],
     pub(super) timers: Timers,
     pub(super) timer_c: Duration,
     pub(super) retry_after: u32,
@@ -238,7 +245,7 @@ impl Settings {
     pub(super) const ZERO: Self = Self {
         texts: Block::NONE,
         listeners: [Listener::ZERO; MAX_LISTENERS],
-        ends: [0; 4],
+        ends: [0; 5],
         timers: Timers::ZERO,
         timer_c: Duration::ZERO,
         retry_after: 0,
@@ -270,8 +277,9 @@ impl Settings {
         }
         let domains =
             config.domains.iter().fold(0_usize, |sum, domain| sum.saturating_add(domain.len()).saturating_add(1));
-        for (length, kept) in
-            [0, domains, config.server.len(), config.supported.len()].into_iter().zip(settings.ends.iter_mut())
+        for (length, kept) in [0, domains, config.server.len(), config.supported.len(), config.realm.len()]
+            .into_iter()
+            .zip(settings.ends.iter_mut())
         {
             end = end.saturating_add(length);
             *kept = u16::try_from(end).map_err(|_| ConfigError::Invalid(Argument::ConfigLength))?;
@@ -284,6 +292,7 @@ impl Settings {
             }
             writer.raw(config.server.as_bytes());
             writer.raw(config.supported.as_bytes());
+            writer.raw(config.realm.as_bytes());
         });
         settings.texts = written.map_err(|_| ConfigError::Capacity(Capacity::octets(end)))?;
         Ok(settings)
@@ -334,6 +343,11 @@ impl Settings {
     /// The option tags that Proxy-Require may name.
     pub(super) fn supported<'k>(&self, texts: &'k [u8]) -> &'k [u8] {
         self.text(texts, 2)
+    }
+
+    /// The realm whose credentials go no further.
+    pub(super) fn realm<'k>(&self, texts: &'k [u8]) -> &'k [u8] {
+        self.text(texts, 3)
     }
 
     /// Whether a URI is this proxy's own (RFC 3261 §16.4, §16.5).

@@ -102,10 +102,10 @@ impl<'a> Config<'a> {
         self
     }
 
-    /// What the proxy has to ask about.
-    pub(super) const fn proxy(&self) -> proxy::Config<'a> {
+    /// What the proxy has to ask about, and whose credentials it keeps to itself.
+    pub(super) fn proxy(&self) -> proxy::Config<'a> {
         let asks = !matches!(self.relay, Relay::Everybody) || self.challenge_requests;
-        self.proxy.with_ask(if asks { Ask::OutOfDialog } else { Ask::Own })
+        self.proxy.with_ask(if asks { Ask::OutOfDialog } else { Ask::Own }).with_realm(self.realm())
     }
 
     fn realm(&self) -> &'a str {

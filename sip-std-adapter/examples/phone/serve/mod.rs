@@ -172,7 +172,7 @@ impl Server {
             .with_epoch(clock::unix_seconds())
             .with_realm(domains.first().map_or("", String::as_str))
             .with_redirect(how.redirect);
-        config.proxy = config.proxy.with_server(NAME).with_recurse(true).with_stateless(how.stateless);
+        config.proxy = config.proxy.with_server(NAME).with_stateless(how.stateless);
         config.guard.sha256 = how.digest != args::Digest::Md5;
         config.guard.md5 = how.digest != args::Digest::Sha256;
         if domains.is_empty() {

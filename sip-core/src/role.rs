@@ -89,6 +89,17 @@ pub enum Received<E> {
     Stray,
 }
 
+impl<E> Received<E> {
+    /// The same with another event: for a role around a role.
+    pub fn map<F>(self, event: impl FnOnce(E) -> F) -> Received<F> {
+        match self {
+            Self::Event(inner) => Received::Event(event(inner)),
+            Self::Nothing => Received::Nothing,
+            Self::Stray => Received::Stray,
+        }
+    }
+}
+
 /// What the driver of a role has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -149,6 +160,21 @@ impl<'a, E> Action<'a, E> {
             }
             Question::Resolve { host, port, transport, secure } => {
                 Self::Resolve { ticket, host, port, transport, secure }
+            }
+        }
+    }
+
+    /// The same with another event: for a role around a role.
+    pub fn map<F>(self, event: impl FnOnce(E) -> F) -> Action<'a, F> {
+        match self {
+            Self::Send { id, flow, bytes } => Action::Send { id, flow, bytes },
+            Self::Event(inner) => Action::Event(event(inner)),
+            Self::Connect { ticket, target, listener, server_name } => {
+                Action::Connect { ticket, target, listener, server_name }
+            }
+            Self::Close { flow } => Action::Close { flow },
+            Self::Resolve { ticket, host, port, transport, secure } => {
+                Action::Resolve { ticket, host, port, transport, secure }
             }
         }
     }

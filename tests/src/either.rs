@@ -63,44 +63,21 @@ macro_rules! on_both {
     };
 }
 
-fn received<E, F>(received: Received<E>, wrap: impl Fn(E) -> F) -> Received<F> {
-    match received {
-        Received::Event(event) => Received::Event(wrap(event)),
-        Received::Nothing => Received::Nothing,
-        Received::Stray => Received::Stray,
-    }
-}
-
-fn action<E, F>(action: Action<'_, E>, wrap: impl Fn(E) -> F) -> Action<'_, F> {
-    match action {
-        Action::Send { id, flow, bytes } => Action::Send { id, flow, bytes },
-        Action::Event(event) => Action::Event(wrap(event)),
-        Action::Connect { ticket, target, listener, server_name } => {
-            Action::Connect { ticket, target, listener, server_name }
-        }
-        Action::Close { flow } => Action::Close { flow },
-        Action::Resolve { ticket, host, port, transport, secure } => {
-            Action::Resolve { ticket, host, port, transport, secure }
-        }
-        _ => panic!("an action that is not known here"),
-    }
-}
-
 impl<A: Role, B: Role> Role for Either<A, B> {
     type Event = Either<A::Event, B::Event>;
 
     fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received<Self::Event> {
         match self {
-            Self::First(role) => received(role.receive(now, flow, message), Either::First),
-            Self::Second(role) => received(role.receive(now, flow, message), Either::Second),
+            Self::First(role) => role.receive(now, flow, message).map(Either::First),
+            Self::Second(role) => role.receive(now, flow, message).map(Either::Second),
         }
     }
 
     fn poll_action(&mut self, now: Instant) -> Option<Action<'_, Self::Event>> {
-        Some(match self {
-            Self::First(role) => action(role.poll_action(now)?, Either::First),
-            Self::Second(role) => action(role.poll_action(now)?, Either::Second),
-        })
+        match self {
+            Self::First(role) => role.poll_action(now).map(|action| action.map(Either::First)),
+            Self::Second(role) => role.poll_action(now).map(|action| action.map(Either::Second)),
+        }
     }
 
     fn receive_malformed(&mut self, now: Instant, flow: Flow, failure: &Malformed<'_>) {
@@ -137,6 +114,10 @@ impl<A: Role, B: Role> Role for Either<A, B> {
 
     fn poll_timeout(&self) -> Option<Instant> {
         on_both!(self, role => role.poll_timeout())
+    }
+
+    fn keeps(&self, flow: Flow) -> bool {
+        on_both!(self, role => role.keeps(flow))
     }
 
     fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {

@@ -146,6 +146,10 @@ impl<R: Role> Role for Watched<R> {
         self.role.poll_timeout()
     }
 
+    fn keeps(&self, flow: Flow) -> bool {
+        self.role.keeps(flow)
+    }
+
     fn fingerprint<H: Hasher>(&self, now: Instant, hasher: &mut H) {
         self.role.fingerprint(now, hasher);
     }

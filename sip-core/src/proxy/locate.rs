@@ -26,16 +26,11 @@ pub(super) fn question<O: Octets>(
     transactions: TransactionsRef<'_, O>,
     id: TransactionId,
 ) -> Option<Action<'_, Event>> {
-    let ticket = Ticket::new(id.0.bits());
-    Some(match locate::question(transactions, id)? {
-        Question::Connect { target, listener, server_name } => {
-            Action::Connect { ticket, target, listener, server_name }
-        }
-        Question::Resolve { host, port, transport, secure } => {
-            let secure = secure || is_secure(transactions.bytes(id));
-            Action::Resolve { ticket, host, port, transport, secure }
-        }
-    })
+    let mut question = locate::question(transactions, id)?;
+    if let Question::Resolve { secure, .. } = &mut question {
+        *secure |= is_secure(transactions.bytes(id));
+    }
+    Some(Action::ask(Ticket::new(id.0.bits()), question))
 }
 
 impl<O: Octets> Work<'_, O> {

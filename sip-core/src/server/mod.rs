@@ -301,9 +301,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Rol
                 let asked = route::Asked { now, flow, message, request, why, secrets: None };
                 self.route(&asked).map_or(Received::Nothing, Received::Event)
             }
-            Received::Event(event) => Received::Event(Self::told(event)),
-            Received::Nothing => Received::Nothing,
-            Received::Stray => Received::Stray,
+            other => other.map(Self::told),
         }
     }
 
@@ -343,17 +341,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Rol
         if let Some(event) = self.registrar().poll_event() {
             return Some(Action::Event(Event::Binding(event)));
         }
-        Some(match self.proxy.poll_action(now)? {
-            Action::Event(event) => Action::Event(Self::told(event)),
-            Action::Send { id, flow, bytes } => Action::Send { id, flow, bytes },
-            Action::Connect { ticket, target, listener, server_name } => {
-                Action::Connect { ticket, target, listener, server_name }
-            }
-            Action::Close { flow } => Action::Close { flow },
-            Action::Resolve { ticket, host, port, transport, secure } => {
-                Action::Resolve { ticket, host, port, transport, secure }
-            }
-        })
+        self.proxy.poll_action(now).map(|action| action.map(Self::told))
     }
 
     fn defer(&mut self, id: SendId) {

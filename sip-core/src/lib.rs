@@ -149,6 +149,7 @@ pub mod role;
 pub mod sdp;
 #[cfg(feature = "sha256")]
 pub mod server;
+mod setters;
 pub mod time;
 pub mod transaction;
 pub mod transport;

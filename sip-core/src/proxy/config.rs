@@ -4,6 +4,7 @@ use crate::error::{Argument, Capacity, ConfigError};
 use crate::memory::{Block, Octets};
 use crate::message::scan::alike;
 use crate::message::{Host, Uri, Via, Writer};
+use crate::setters::setters;
 use crate::time::Duration;
 use crate::transaction::Timers;
 use crate::transport::{Address, SMALLEST_MTU, Transport};
@@ -76,22 +77,6 @@ pub struct Config<'a> {
     pub ask: Ask,
     /// Whether requests are passed on without a transaction (RFC 3261 §16.11).
     pub stateless: bool,
-}
-
-/// Writes a setter for each field, which gives the configuration with another value of it.
-macro_rules! setters {
-    ($($setter:ident $field:ident: $kind:ty;)*) => {
-        impl<'a> Config<'a> {
-            $(
-                #[doc = concat!("The same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
-                #[must_use]
-                pub const fn $setter(mut self, $field: $kind) -> Self {
-                    self.$field = $field;
-                    self
-                }
-            )*
-        }
-    };
 }
 
 setters! {

@@ -7,6 +7,7 @@ use crate::message::scan::alike;
 use crate::message::{Host, NameAddr, Uri};
 use crate::proxy::{self, Ask};
 use crate::registrar::{Aor, Policy};
+use crate::setters::setters;
 
 /// Who may have requests passed on to other domains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -48,22 +49,6 @@ pub struct Config<'a> {
     pub redirect: bool,
 }
 
-/// Writes a setter for each field, which gives the configuration with another value of it.
-macro_rules! setters {
-    ($($setter:ident $field:ident: $kind:ty;)*) => {
-        impl<'a> Config<'a> {
-            $(
-                #[doc = concat!("The same with another `", stringify!($field), "`.")]
-                #[must_use]
-                pub const fn $setter(mut self, $field: $kind) -> Self {
-                    self.$field = $field;
-                    self
-                }
-            )*
-        }
-    };
-}
-
 setters! {
     with_proxy proxy: proxy::Config<'a>;
     with_guard guard: guard::Config<'a>;
@@ -103,12 +88,13 @@ impl<'a> Config<'a> {
     }
 
     /// What the proxy has to ask about, and whose credentials it keeps to itself.
-    pub(super) fn proxy(&self) -> proxy::Config<'a> {
+    pub(super) fn proxy_config(&self) -> proxy::Config<'a> {
         let asks = !matches!(self.relay, Relay::Everybody) || self.challenge_requests;
-        self.proxy.with_ask(if asks { Ask::OutOfDialog } else { Ask::Own }).with_realm(self.realm())
+        self.proxy.with_ask(if asks { Ask::OutOfDialog } else { Ask::Own }).with_realm(self.own_realm())
     }
 
-    fn realm(&self) -> &'a str {
+    /// The realm, that of the first domain unless it is configured.
+    fn own_realm(&self) -> &'a str {
         let of_listener = || self.proxy.listeners.first().map_or("", |sent_by| host_of(sent_by));
         if !self.realm.is_empty() {
             self.realm
@@ -119,7 +105,7 @@ impl<'a> Config<'a> {
 
     fn check(&self) -> Result<(), ConfigError> {
         let is_text = |text: &str| text.bytes().all(|octet| !matches!(octet, b'"' | b'\\' | 0..32 | 127));
-        if !is_text(self.realm()) || self.realm().is_empty() {
+        if !is_text(self.own_realm()) || self.own_realm().is_empty() {
             return Err(ConfigError::Invalid(Argument::Realm));
         }
         let is_route = |route: &str| route.is_empty() || is_route(route.as_bytes());
@@ -183,7 +169,8 @@ impl Settings {
                 w.raw(domain.as_bytes());
                 w.raw(b",");
             }
-            for (end, text) in ends.iter_mut().zip([config.realm(), config.service_route, config.default_route, ""]) {
+            for (end, text) in ends.iter_mut().zip([config.own_realm(), config.service_route, config.default_route, ""])
+            {
                 *end = w.len();
                 w.raw(text.as_bytes());
             }

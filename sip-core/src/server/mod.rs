@@ -204,7 +204,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
             *half = random.bits().to_le_bytes();
         }
         let [proxy, guard] = seeds;
-        self.proxy.start(&config.proxy(), proxy)?;
+        self.proxy.start(&config.proxy_config(), proxy)?;
         let (_, octets) = self.bindings.parts();
         self.settings = Settings::keep(config, octets)?;
         self.registrar.start(random.hash_key(), config.guard.epoch, config.policy);

@@ -4,6 +4,7 @@ use crate::digest::Algorithm;
 use crate::error::{Argument, ConfigError, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::{Uri, Writer};
+use crate::setters::setters;
 use crate::time::Duration;
 use crate::transaction::Timers;
 use crate::transport::{SMALLEST_MTU, Transport};
@@ -70,22 +71,6 @@ pub struct Config<'a> {
     /// `contact_user`, nor that of `identity` or of an address of record (RFC 3261 §8.2.2.1). Off by default: a phone
     /// that sits behind one line takes what comes.
     pub refuse_other_users: bool,
-}
-
-/// Writes a setter for each field, which gives the configuration with another value of it.
-macro_rules! setters {
-    ($($setter:ident $field:ident: $kind:ty;)*) => {
-        impl<'a> Config<'a> {
-            $(
-                #[doc = concat!("The same with another [`", stringify!($field), "`](Self::", stringify!($field), ").")]
-                #[must_use]
-                pub const fn $setter(mut self, $field: $kind) -> Self {
-                    self.$field = $field;
-                    self
-                }
-            )*
-        }
-    };
 }
 
 setters! {

@@ -51,13 +51,12 @@ use super::ParseError;
 use super::auth::Credentials;
 use super::build::sourced_via;
 use super::header::{Header, HeaderName};
-use super::host::{host, port};
+use super::host;
 use super::list::Element;
 use super::parse::Message;
 use super::row::Row;
 use super::scan::{alike, element, line, peek, skip_lws, slice};
 use super::via::Via;
-use super::walk::Walk;
 use super::writer::{WriteError, Writer};
 use crate::transport::{Address, Transport};
 
@@ -299,7 +298,7 @@ impl<'a> ForwardRequest<'a> {
 
     fn new_rows(&self, w: &mut Writer<'_>, hops: bool) {
         if let Some((transport, sent_by, branch)) = self.via {
-            if !is_sent_by(sent_by) {
+            if host::sent_by(sent_by).is_none() {
                 w.refuse();
             }
             w.via_of(transport, sent_by, branch);
@@ -495,13 +494,6 @@ fn size_of(write: impl FnOnce(&mut Writer<'_>) -> Result<(), ForwardError>) -> R
         Ok(size) | Err(WriteError::Full { needed: size }) => Ok(size),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether this is a host and perhaps a port (RFC 3261 §25.1 `sent-by`).
-fn is_sent_by(text: &[u8]) -> bool {
-    let Some((_, at)) = host(&mut Walk::new(text, 0), 0) else { return false };
-    let end = if peek(text, at) == b':' { port(text, at.saturating_add(1)).map(|(_, end)| end) } else { Some(at) };
-    end == Some(text.len())
 }
 
 /// Writes a row whose value is a URI in brackets.

@@ -4,6 +4,7 @@ use super::ParseError;
 use super::escape::hex;
 use super::scan::{DIGIT, HEX, HOST, alike, is, number, peek, run_of, slice};
 use super::walk::Walk;
+use crate::error::Argument;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The host of a URI or Via.
@@ -202,6 +203,25 @@ fn hex_group(digits: &[u8]) -> Option<u16> {
 pub(crate) fn port(bytes: &[u8], at: usize) -> Option<(u16, usize)> {
     let (number, end) = number(bytes, at)?;
     Some((u16::try_from(number).ok()?, end))
+}
+
+/// The host and the port that `text` is, all of it (RFC 3261 §25.1 `sent-by`, without white space).
+pub(crate) fn sent_by(text: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
+    let (kind, at) = host(&mut Walk::new(text, 0), 0)?;
+    let (port, end) = match peek(text, at) {
+        b':' => port(text, at.wrapping_add(1)).map(|(port, end)| (Some(port), end))?,
+        _ => (None, at),
+    };
+    (end == text.len()).then(|| (kind.of(slice(text, 0, at)), port))
+}
+
+/// The same of a text by which a host is to be reached, in Via and Contact; what is wrong with it.
+pub(crate) fn own_sent_by(text: &[u8]) -> Result<(Host<'_>, Option<u16>), Argument> {
+    let (host, port) = sent_by(text).ok_or(Argument::SentBy)?;
+    if host.ip().is_some_and(|ip| ip.is_unspecified()) {
+        return Err(Argument::SentByWildcard);
+    }
+    if port == Some(0) { Err(Argument::SentByPort) } else { Ok((host, port)) }
 }
 
 #[cfg(test)]

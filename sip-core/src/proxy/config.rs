@@ -2,8 +2,9 @@
 
 use crate::error::{Argument, Capacity, ConfigError};
 use crate::memory::{Block, Octets};
+use crate::message::host::own_sent_by;
 use crate::message::scan::alike;
-use crate::message::{Host, Uri, Via, Writer};
+use crate::message::{Host, Uri, Via};
 use crate::setters::setters;
 use crate::time::Duration;
 use crate::transaction::Timers;
@@ -162,28 +163,17 @@ impl Listener {
 
     /// Reads what stands in `text` from `start` on.
     fn read(text: &str, start: usize) -> Result<Self, Argument> {
-        let mut room = [0; LONGEST_SENT_BY + 4];
-        let mut writer = Writer::new(&mut room);
-        writer.raw(b"sip:");
-        writer.raw(text.as_bytes());
-        let length = writer.finish().unwrap_or(0);
-        let uri = Uri::parse(room.get(..length).unwrap_or_default()).map_err(|_| Argument::SentBy)?;
-        if uri.user().is_some() || text.bytes().any(|octet| b"/;?@ ".contains(&octet)) {
+        if text.len() > LONGEST_SENT_BY {
             return Err(Argument::SentBy);
         }
-        if uri.host().ip().is_some_and(|ip| ip.is_unspecified()) {
-            return Err(Argument::SentByWildcard);
-        }
-        let port = uri.port().unwrap_or(Transport::Udp.default_port());
-        if port == 0 {
-            return Err(Argument::SentByPort);
-        }
+        let (host, port) = own_sent_by(text.as_bytes())?;
+        let port = port.unwrap_or(Transport::Udp.default_port());
         let place = |at: usize| u16::try_from(start.saturating_add(at)).map_err(|_| Argument::ConfigLength);
         Ok(Self {
             start: place(0)?,
-            host_end: place(uri.host().as_bytes().len())?,
+            host_end: place(host.as_bytes().len())?,
             end: place(text.len())?,
-            address: uri.host().ip().map_or(Address::NONE, |ip| Address::new(ip, port)),
+            address: host.ip().map_or(Address::NONE, |ip| Address::new(ip, port)),
             port,
         })
     }

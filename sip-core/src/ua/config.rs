@@ -3,7 +3,8 @@
 use crate::digest::Algorithm;
 use crate::error::{Argument, ConfigError, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::{Uri, Writer};
+use crate::message::Uri;
+use crate::message::host::own_sent_by;
 use crate::setters::setters;
 use crate::time::Duration;
 use crate::transaction::Timers;
@@ -167,23 +168,13 @@ fn is_user(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%".contains(&octet)
 }
 
-/// Checks that `text` can stand as a host and port in Via and Contact; what is wrong with it. A name has 255 octets at most.
+/// The longest text of a host and port, in octets: a name has 255 at most.
+const LONGEST_SENT_BY: usize = 296;
+
+/// Checks that `text` can stand as a host and port in Via and Contact; what is wrong with it.
 #[inline(never)]
 fn check_sent_by(text: &[u8]) -> Result<(), Argument> {
-    let mut room = [0; 300];
-    let mut writer = Writer::new(&mut room);
-    writer.raw(b"sip:");
-    writer.raw(text);
-    let length = writer.finish().unwrap_or(0);
-    let Ok(uri) = Uri::parse(room.get(..length).unwrap_or_default()) else { return Err(Argument::SentBy) };
-    let behind_host = text.iter().any(|octet| b"/;?@ ".contains(octet));
-    if uri.user().is_some() || behind_host {
-        return Err(Argument::SentBy);
-    }
-    if uri.host().ip().is_some_and(|ip| ip.is_unspecified()) {
-        return Err(Argument::SentByWildcard);
-    }
-    if uri.port() == Some(0) { Err(Argument::SentByPort) } else { Ok(()) }
+    if text.len() > LONGEST_SENT_BY { Err(Argument::SentBy) } else { own_sent_by(text).map(drop) }
 }
 
 const TEXTS: usize = 9;

@@ -206,6 +206,7 @@ pub(crate) fn port(bytes: &[u8], at: usize) -> Option<(u16, usize)> {
 }
 
 /// The host and the port that `text` is, all of it (RFC 3261 §25.1 `sent-by`, without white space).
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn sent_by(text: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
     let (kind, at) = host(&mut Walk::new(text, 0), 0)?;
     let (port, end) = match peek(text, at) {

@@ -40,7 +40,7 @@ mod header;
 pub(crate) mod host;
 mod identity;
 mod kept;
-mod list;
+pub(crate) mod list;
 mod malformed;
 mod method;
 mod moment;

@@ -6,9 +6,10 @@ use super::event::{Event, Request, Why};
 use super::forward::{Goal, Original};
 use super::loops;
 use super::route::{Routing, makes_dialog};
-use super::work::{Work, unsupported};
+use super::work::Work;
 use crate::error::Capacity;
 use crate::memory::{Block, Handle, Octets};
+use crate::message::list::unsupported;
 use crate::message::{Message, Method, Scheme};
 use crate::role::Received;
 use crate::transaction::{NewServer, ServerMatch, TransactionId};
@@ -98,7 +99,7 @@ impl<O: Octets> Work<'_, O> {
         if loops::max_breadth(request) == 0 {
             return Err(440);
         }
-        if unsupported(request, self.core.settings.supported(self.texts())).next().is_some() {
+        if unsupported(request.proxy_require(), self.core.settings.supported(self.texts())).next().is_some() {
             return Err(420);
         }
         Ok(routing)

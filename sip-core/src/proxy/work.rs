@@ -5,6 +5,7 @@ use super::config::Settings;
 use super::entry::{BranchEntry, Owner, ResponseContext};
 use super::event::{Event, Request};
 use crate::memory::{Handle, Octets, Table};
+use crate::message::list::write_unsupported;
 use crate::message::{Header, HeaderName, Message, Writer};
 use crate::random::{HashKey, Random};
 use crate::time::Instant;
@@ -98,7 +99,7 @@ impl<'a, O: Octets> Work<'a, O> {
                 writer.header_number(HeaderName::RetryAfter, u64::from(settings.retry_after));
             }
             if status == 420 {
-                write_unsupported(writer, request, settings.supported(octets_of(kept, settings)));
+                write_unsupported(writer, request.proxy_require(), settings.supported(octets_of(kept, settings)));
             }
             write_server(writer, settings.server(octets_of(kept, settings)));
             writer.finish_without_body();
@@ -131,25 +132,4 @@ pub(super) fn write_server(writer: &mut Writer<'_>, server: &[u8]) {
     if !server.is_empty() {
         writer.header(HeaderName::Server, server);
     }
-}
-
-/// Whether an option tag is in a list of them.
-fn is_supported(supported: &[u8], tag: &[u8]) -> bool {
-    supported.split(|octet| *octet == b',').any(|known| known.trim_ascii().eq_ignore_ascii_case(tag))
-}
-
-/// The option tags of Proxy-Require that are not supported (RFC 3261 §16.3 step 5).
-pub(super) fn unsupported<'m>(request: &'m Message<'_>, supported: &'m [u8]) -> impl Iterator<Item = &'m [u8]> {
-    request.proxy_require().filter(move |tag| !is_supported(supported, tag))
-}
-
-fn write_unsupported(writer: &mut Writer<'_>, request: &Message<'_>, supported: &[u8]) {
-    writer.value_start(HeaderName::Unsupported);
-    for (index, tag) in unsupported(request, supported).enumerate() {
-        if index > 0 {
-            writer.text(b", ");
-        }
-        writer.text(tag);
-    }
-    writer.end();
 }

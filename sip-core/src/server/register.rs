@@ -5,7 +5,7 @@ use super::route::{Asked, SUPPORTED};
 use super::{Directory, Server};
 use crate::digest::NonceOrder;
 use crate::guard;
-use crate::message::scan::alike;
+use crate::message::list::unsupported;
 use crate::message::{HeaderName, Host, Uri};
 use crate::proxy;
 use crate::registrar::{self, Aor, Bindings, BindingsRef, Refusal, Register};
@@ -18,9 +18,8 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     pub(super) fn register(&mut self, asked: &Asked<'_, '_>) -> Option<Event> {
         let message = asked.message;
         // Step 2.
-        let known = |tag: &[u8]| SUPPORTED.split(|octet| *octet == b',').any(|one| alike(one.trim_ascii(), tag));
-        if message.require().any(|tag| !known(tag)) {
-            return self.refuse_extension(asked, &known);
+        if unsupported(message.require(), SUPPORTED).next().is_some() {
+            return self.refuse_extension(asked);
         }
         // Steps 3 and 4: who it is, and whether that one may speak for the address of record: nobody else but its user may.
         let mut order = NonceOrder::ZERO;
@@ -90,9 +89,9 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     }
 
     /// 420 with what is not known (§8.2.2.3).
-    fn refuse_extension(&mut self, asked: &Asked<'_, '_>, known: &dyn Fn(&[u8]) -> bool) -> Option<Event> {
+    fn refuse_extension(&mut self, asked: &Asked<'_, '_>) -> Option<Event> {
         let _ = self.proxy.refuse_with(asked.now, asked.request, 420, &|w| {
-            for tag in asked.message.require().filter(|tag| !known(tag)) {
+            for tag in unsupported(asked.message.require(), SUPPORTED) {
                 w.header(HeaderName::Unsupported, tag);
             }
             w.finish_without_body();

@@ -5,12 +5,13 @@ use super::auth::Again;
 use super::config::Text;
 use super::context::{Context, TELL};
 use super::event::{Call, Event, Origin, OutgoingRequest, Registration};
-use super::headers::{Field, list_contains_method, list_contains_tag};
+use super::headers::Field;
 use super::usage::invite::InviteTransaction;
 use super::usage::registration::Texts;
 use super::usage::request::RequestTransaction;
 use super::usage::{Failure, Tries, UsageId};
 use crate::memory::{Block, Octets};
+use crate::message::list::{list_contains_method, unsupported};
 use crate::message::{HeaderName, Message, Method, Scheme, Uri};
 use crate::role::Received;
 use crate::transaction::{ClientOutcome, Expired, ExpiredKind, ServerMatch, TransactionId};
@@ -213,7 +214,7 @@ impl<O: Octets> Context<'_, O> {
             return true;
         }
         let supported = settings.text(texts, Text::Supported);
-        if request.require().any(|tag| !list_contains_tag(supported, tag)) {
+        if unsupported(request.require(), supported).next().is_some() {
             self.reply(request, 420, &[Field::Unsupported(request)]);
             return true;
         }

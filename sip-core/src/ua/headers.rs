@@ -8,7 +8,7 @@ use super::usage::invite::Leg;
 use crate::dialog::Dialog;
 use crate::error::Error;
 use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::scan::{alike, trim};
+use crate::message::list::write_unsupported;
 use crate::message::{HeaderName, Kept, Message, Method, NameAddr, Writer};
 use crate::random::Token;
 use crate::transaction::TransactionId;
@@ -96,16 +96,7 @@ impl Settings {
                     writer.header(HeaderName::AcceptEncoding, b"identity");
                 }
                 Field::Unsupported(request) => {
-                    let supported = self.text(texts, Text::Supported);
-                    writer.value_start(HeaderName::Unsupported);
-                    let unsupported = request.require().filter(|tag| !list_contains_tag(supported, tag));
-                    for (index, tag) in unsupported.enumerate() {
-                        if index > 0 {
-                            writer.text(b", ");
-                        }
-                        writer.text(tag);
-                    }
-                    writer.end();
+                    write_unsupported(writer, request.require(), self.text(texts, Text::Supported));
                 }
                 Field::Expires(seconds) => writer.header_number(HeaderName::Expires, u64::from(seconds)),
                 Field::RetryAfter(seconds) => writer.header_number(HeaderName::RetryAfter, u64::from(seconds)),
@@ -170,14 +161,4 @@ impl<O: Octets> Context<'_, O> {
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(super) fn tag_of(value: &[u8]) -> Option<&[u8]> {
     NameAddr::parse(value).ok()?.tag()
-}
-
-/// Whether a comma-separated list holds a method; case counts (RFC 3261 §7.1).
-pub(super) fn list_contains_method(list: &[u8], method: &[u8]) -> bool {
-    list.split(|octet| *octet == b',').any(|item| trim(item) == method)
-}
-
-/// Whether a comma-separated list holds an option tag, in any case (RFC 3261 §7.3.1).
-pub(super) fn list_contains_tag(list: &[u8], tag: &[u8]) -> bool {
-    list.split(|octet| *octet == b',').any(|item| alike(trim(item), tag))
 }

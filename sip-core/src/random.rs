@@ -234,8 +234,11 @@ impl KeyHasher {
 pub(crate) struct ContentHasher(KeyHasher);
 
 impl ContentHasher {
-    pub(crate) fn new() -> Self {
-        Self(HashKey::ZERO.hasher())
+    /// The hash of one thing for itself.
+    pub(crate) fn one(feed: impl FnOnce(&mut Self)) -> u64 {
+        let mut hasher = Self(HashKey::ZERO.hasher());
+        feed(&mut hasher);
+        hasher.finish()
     }
 }
 

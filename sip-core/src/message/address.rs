@@ -26,6 +26,11 @@ pub struct NameAddr<'a> {
 }
 
 impl<'a> NameAddr<'a> {
+    /// Whether a Route value leads to a SIP URI.
+    pub(crate) fn is_route(value: &[u8]) -> bool {
+        NameAddr::parse(value).is_ok_and(|route| route.uri().is_ok_and(|uri| uri.is_sip()))
+    }
+
     /// The address that `value` is, all of it.
     ///
     /// # Errors

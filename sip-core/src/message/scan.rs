@@ -431,6 +431,16 @@ pub(crate) fn element(list: &[u8]) -> (&[u8], Option<&[u8]>) {
     (first, list.get(end.wrapping_add(1)..))
 }
 
+/// The elements of a comma-separated list, trimmed, and empty where nothing stands between two commas.
+pub(crate) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(list).filter(|list| !list.is_empty());
+    core::iter::from_fn(move || {
+        let (first, left) = element(rest?);
+        rest = left.filter(|left| !left.is_empty());
+        Some(first)
+    })
+}
+
 /// The octets of a value with each fold read as one space (RFC 3261 §7.3.1).
 pub fn unfold(value: &[u8]) -> impl Iterator<Item = u8> + '_ {
     let mut at: usize = 0;

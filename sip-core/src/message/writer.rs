@@ -121,6 +121,17 @@ impl<'b> Writer<'b> {
         self.injected |= octets.iter().any(|octet| matches!(octet, 0 | b'\r' | b'\n'));
     }
 
+    /// Writes a `qvalue` (RFC 3261 §25.1), which is given in thousandths.
+    pub(crate) fn qvalue(&mut self, q: u16) {
+        if q >= 1000 {
+            return self.raw(b"1.0");
+        }
+        self.raw(b"0.");
+        for unit in [100, 10, 1] {
+            self.number(u64::from(q.checked_div(unit).unwrap_or(0) % 10));
+        }
+    }
+
     /// Writes a number in decimal.
     pub fn number(&mut self, number: u64) {
         let mut digits = [0; 20];

@@ -16,7 +16,7 @@ use core::hash::{Hash, Hasher};
 pub(super) fn write<O: Octets>(layer: &Layer, core: &Core, view: &View<'_, O>, now: Instant, hasher: &mut impl Hasher) {
     let View { contexts, branches, .. } = *view;
     let context = |entry: &ResponseContext| {
-        one(|hasher| {
+        ContentHasher::one(|hasher| {
             let left = if entry.deadline == Instant::ZERO { 0 } else { entry.deadline.since(now).as_millis() };
             (entry.state, entry.marks, entry.best_status, entry.breadth, entry.source, left).hash(hasher);
             for block in [entry.request, entry.targets, entry.best] {
@@ -26,7 +26,7 @@ pub(super) fn write<O: Octets>(layer: &Layer, core: &Core, view: &View<'_, O>, n
         })
     };
     let branch = |entry: &BranchEntry| {
-        one(|hasher| {
+        ContentHasher::one(|hasher| {
             (entry.machine, entry.reserved, contexts.get(entry.context).map_or(0, context)).hash(hasher);
         })
     };
@@ -41,11 +41,4 @@ pub(super) fn write<O: Octets>(layer: &Layer, core: &Core, view: &View<'_, O>, n
     TransactionsRef::new(layer, view.transactions, view.octets).fingerprint(now, hasher, owner);
     view.octets.get(core.settings.block()).hash(hasher);
     (core.started, contexts.first(super::work::TELL).is_none()).hash(hasher);
-}
-
-/// The hash of one thing for itself.
-fn one(feed: impl FnOnce(&mut ContentHasher)) -> u64 {
-    let mut hasher = ContentHasher::new();
-    feed(&mut hasher);
-    hasher.finish()
 }

@@ -9,7 +9,7 @@ use super::route::{Hop, LONGEST_STRIPPED, RecordRoute, Routing, makes_dialog, st
 use super::targets::target_at;
 use super::work::Work;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::scan::element;
+use crate::message::scan::elements;
 use crate::message::{ForwardRequest, Kept, Message, Method, NameAddr, Uri, Writer};
 use crate::transaction::{Branch, NewClient, NewOnce, TransactionId};
 use crate::transport::Flow;
@@ -67,17 +67,13 @@ struct Edit<'e> {
 }
 
 /// The URIs of the Route values that `value` lists, and how many there are; the status to fail with.
-fn routes_of(mut value: &[u8]) -> Result<([&[u8]; MAX_ROUTE], usize), u16> {
+fn routes_of(value: &[u8]) -> Result<([&[u8]; MAX_ROUTE], usize), u16> {
     let mut uris = [&b""[..]; MAX_ROUTE];
     let mut count = 0_usize;
-    while !value.is_empty() {
-        let (first, rest) = element(value);
-        if !first.is_empty() {
-            let place = uris.get_mut(count).ok_or(500_u16)?;
-            *place = NameAddr::parse(first).map_err(|_| 500_u16)?.raw_uri();
-            count = count.saturating_add(1);
-        }
-        value = rest.unwrap_or_default();
+    for route in elements(value).filter(|route| !route.is_empty()) {
+        let place = uris.get_mut(count).ok_or(500_u16)?;
+        *place = NameAddr::parse(route).map_err(|_| 500_u16)?.raw_uri();
+        count = count.saturating_add(1);
     }
     Ok((uris, count))
 }

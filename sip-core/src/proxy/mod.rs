@@ -266,12 +266,7 @@ impl<M: Memory> Proxy<M> {
         status: u16,
         headers: &[Header<'_>],
     ) -> Result<(), Error> {
-        self.respond_with(now, request, status, &|writer| {
-            for header in headers {
-                writer.header(header.name, header.value);
-            }
-            writer.finish_without_body();
-        })
+        self.respond_with(now, request, status, &|writer| write_rows(writer, headers))
     }
 
     /// Answers a request with a status and what `rest` writes behind the head of the response: further headers, and how it ends,
@@ -296,12 +291,7 @@ impl<M: Memory> Proxy<M> {
     /// # Errors
     /// As [`respond_with`](Self::respond_with).
     pub fn refuse(&mut self, now: Instant, request: Request, status: u16, headers: &[Header<'_>]) -> Result<(), Error> {
-        self.refuse_with(now, request, status, &|writer| {
-            for header in headers {
-                writer.header(header.name, header.value);
-            }
-            writer.finish_without_body();
-        })
+        self.refuse_with(now, request, status, &|writer| write_rows(writer, headers))
     }
 
     /// As [`refuse`](Self::refuse), with what `rest` writes. A 2xx that leaves nothing behind is for other requests than INVITE.
@@ -337,7 +327,7 @@ impl<M: Memory> Proxy<M> {
                 writer.raw(b"<");
                 writer.text(contact.uri);
                 writer.raw(b">;q=");
-                write_q(writer, contact.q);
+                writer.qvalue(contact.q);
                 writer.end();
             }
             writer.finish_without_body();
@@ -433,15 +423,12 @@ impl<M: Memory> Proxy<M> {
     }
 }
 
-/// Writes a `qvalue`, which is in thousandths.
-fn write_q(writer: &mut Writer<'_>, q: u16) {
-    if q >= 1000 {
-        return writer.raw(b"1.0");
+/// Ends a response with headers and no body.
+fn write_rows(writer: &mut Writer<'_>, headers: &[Header<'_>]) {
+    for header in headers {
+        writer.header(header.name, header.value);
     }
-    writer.raw(b"0.");
-    for unit in [100, 10, 1] {
-        writer.number(u64::from(q.checked_div(unit).unwrap_or(0) % 10));
-    }
+    writer.finish_without_body();
 }
 
 /// An [`Action`] without its borrow.

@@ -9,7 +9,7 @@ use super::route::{Routing, makes_dialog};
 use super::work::Work;
 use crate::error::Capacity;
 use crate::memory::{Block, Handle, Octets};
-use crate::message::list::unsupported;
+use crate::message::option_tags::unsupported;
 use crate::message::{Message, Method, Scheme};
 use crate::role::Received;
 use crate::transaction::{NewServer, ServerMatch, TransactionId};

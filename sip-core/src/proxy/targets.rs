@@ -9,7 +9,7 @@ use super::forward::{Goal, Original};
 use super::work::Work;
 use crate::error::{Argument, Error};
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::scan::element;
+use crate::message::scan::elements;
 use crate::message::{Message, NameAddr, Uri};
 use crate::transport::Flow;
 
@@ -55,13 +55,8 @@ fn places(octets: &[u8]) -> impl Iterator<Item = (usize, KeptTarget<'_>)> {
 
 /// Whether a target can be used at all.
 fn is_usable(target: &Target<'_>) -> bool {
-    let mut route = target.route;
-    while !route.is_empty() {
-        let (first, rest) = element(route);
-        if !first.is_empty() && !NameAddr::parse(first).is_ok_and(|route| route.uri().is_ok_and(|uri| uri.is_sip())) {
-            return false;
-        }
-        route = rest.unwrap_or_default();
+    if !elements(target.route).filter(|route| !route.is_empty()).all(NameAddr::is_route) {
+        return false;
     }
     let length = |text: &[u8]| u16::try_from(text.len()).is_ok();
     // Header components of a URI are no part of a Request-URI (RFC 3261 §19.1.1).

@@ -5,7 +5,7 @@ use super::config::Settings;
 use super::entry::{BranchEntry, Owner, ResponseContext};
 use super::event::{Event, Request};
 use crate::memory::{Handle, Octets, Table};
-use crate::message::list::write_unsupported;
+use crate::message::option_tags::write_unsupported;
 use crate::message::{Header, HeaderName, Message, Writer};
 use crate::random::{HashKey, Random};
 use crate::time::Instant;

@@ -160,10 +160,10 @@ impl<'a, O: Octets> BindingsRef<'a, O> {
     #[cfg(feature = "fingerprint")]
     pub fn fingerprint(self, now: Instant, hasher: &mut impl Hasher) {
         let one = |binding: &Binding| {
-            let mut hasher = ContentHasher::new();
-            (binding.flow, binding.expires.since(now), binding.cseq, binding.q, binding.change).hash(&mut hasher);
-            self.octets.get(binding.texts).hash(&mut hasher);
-            hasher.finish()
+            ContentHasher::one(|hasher| {
+                (binding.flow, binding.expires.since(now), binding.cseq, binding.q, binding.change).hash(hasher);
+                self.octets.get(binding.texts).hash(hasher);
+            })
         };
         self.table.iter().fold(0_u64, |sum, (_, binding)| sum.wrapping_add(one(binding))).hash(hasher);
     }
@@ -205,11 +205,8 @@ fn write_contact(w: &mut Writer<'_>, now: Instant, info: &BindingInfo<'_>) {
     // What is left of a second counts, so that nobody is told that a binding is over while it lasts.
     w.number(info.expires.since(now).as_millis().div_ceil(1000));
     if info.q < 1000 {
-        w.raw(b";q=0.");
-        for unit in [100, 10, 1] {
-            let digit = info.q.checked_div(unit).unwrap_or(0) % 10;
-            w.raw(&[b'0'.wrapping_add(digit as u8)]);
-        }
+        w.raw(b";q=");
+        w.qvalue(info.q);
     }
     if !info.instance.is_empty() {
         w.raw(b";+sip.instance=\"<");

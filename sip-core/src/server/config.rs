@@ -3,7 +3,7 @@
 use crate::error::{Argument, Capacity, ConfigError};
 use crate::guard;
 use crate::memory::{Block, Octets};
-use crate::message::scan::alike;
+use crate::message::scan::{alike, elements};
 use crate::message::{Host, NameAddr, Uri};
 use crate::proxy::{self, Ask};
 use crate::registrar::{Aor, Policy};
@@ -108,7 +108,7 @@ impl<'a> Config<'a> {
         if !is_text(self.own_realm()) || self.own_realm().is_empty() {
             return Err(ConfigError::Invalid(Argument::Realm));
         }
-        let is_route = |route: &str| route.is_empty() || is_route(route.as_bytes());
+        let is_route = |route: &str| elements(route.as_bytes()).all(NameAddr::is_route);
         if !is_route(self.service_route) || !is_route(self.default_route) {
             return Err(ConfigError::Invalid(Argument::Route));
         }
@@ -117,18 +117,6 @@ impl<'a> Config<'a> {
         }
         Ok(())
     }
-}
-
-/// Whether a value is one or more addresses of SIP URIs.
-fn is_route(mut rest: &[u8]) -> bool {
-    while !rest.is_empty() {
-        let (first, next) = crate::message::scan::element(rest);
-        if !NameAddr::parse(first).is_ok_and(|route| route.uri().is_ok_and(|uri| uri.is_sip())) {
-            return false;
-        }
-        rest = next.unwrap_or_default();
-    }
-    true
 }
 
 /// The host of `host:port`.

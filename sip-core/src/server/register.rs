@@ -5,7 +5,7 @@ use super::route::{Asked, SUPPORTED};
 use super::{Directory, Server};
 use crate::digest::NonceOrder;
 use crate::guard;
-use crate::message::list::unsupported;
+use crate::message::option_tags::unsupported;
 use crate::message::{HeaderName, Host, Uri};
 use crate::proxy;
 use crate::registrar::{self, Aor, Bindings, BindingsRef, Refusal, Register};

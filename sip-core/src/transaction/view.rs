@@ -174,12 +174,12 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
     /// what is ready does.
     pub fn fingerprint(self, now: Instant, hasher: &mut impl Hasher, canonical: impl Fn(User) -> u64) {
         let of_one = |entry: &Transaction| {
-            let mut hasher = ContentHasher::new();
-            entry.machine.relative_to(now).hash(&mut hasher);
-            self.octets.get(entry.message).hash(&mut hasher);
-            self.octets.get(entry.template).hash(&mut hasher);
-            (entry.flow, entry.marks, entry.sizing, canonical(entry.user)).hash(&mut hasher);
-            hasher.finish()
+            ContentHasher::one(|hasher| {
+                entry.machine.relative_to(now).hash(hasher);
+                self.octets.get(entry.message).hash(hasher);
+                self.octets.get(entry.template).hash(hasher);
+                (entry.flow, entry.marks, entry.sizing, canonical(entry.user)).hash(hasher);
+            })
         };
         let sum = self.table.iter().fold(0_u64, |sum, (_, entry)| sum.wrapping_add(of_one(entry)));
         (sum, self.len(), self.layer.reserved).hash(hasher);

@@ -11,7 +11,7 @@ use super::usage::registration::Texts;
 use super::usage::request::RequestTransaction;
 use super::usage::{Failure, Tries, UsageId};
 use crate::memory::{Block, Octets};
-use crate::message::list::{list_contains_method, unsupported};
+use crate::message::option_tags::{list_contains_method, unsupported};
 use crate::message::{HeaderName, Message, Method, Scheme, Uri};
 use crate::role::Received;
 use crate::transaction::{ClientOutcome, Expired, ExpiredKind, ServerMatch, TransactionId};

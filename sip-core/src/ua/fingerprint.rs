@@ -30,7 +30,7 @@ pub(super) fn write<O: Octets>(
     sum(&mut calls.iter().map(|(_, entry)| content.call(entry))).hash(hasher);
     sum(&mut dialogs.iter().map(|(_, entry)| {
         let call = calls.get(entry.usage.call).map_or(0, |call| content.call(call));
-        one(|hasher| {
+        ContentHasher::one(|hasher| {
             content.dialog(entry).hash(hasher);
             call.hash(hasher);
         })
@@ -50,7 +50,7 @@ pub(super) fn write<O: Octets>(
             ) => dialogs.get(dialog).map_or(4, |entry| content.dialog(entry)),
             UsageId::Registration(handle) => registrations.get(handle).map_or(5, |entry| content.registration(entry)),
         };
-        one(|hasher| {
+        ContentHasher::one(|hasher| {
             core::mem::discriminant(&owner).hash(hasher);
             (tries.total, tries.repeated, named).hash(hasher);
         })
@@ -59,13 +59,6 @@ pub(super) fn write<O: Octets>(
     view.octets.get(state.settings.block()).hash(hasher);
     state.sessions.fingerprint(view.octets, hasher);
     state.started.hash(hasher);
-}
-
-/// The hash of one thing for itself.
-fn one(feed: impl FnOnce(&mut ContentHasher)) -> u64 {
-    let mut hasher = ContentHasher::new();
-    feed(&mut hasher);
-    hasher.finish()
 }
 
 struct Content<'v, 'a, O> {
@@ -80,7 +73,7 @@ impl<O: Octets> Content<'_, '_, O> {
     }
 
     fn call(&self, entry: &CallEntry) -> u64 {
-        one(|hasher| {
+        ContentHasher::one(|hasher| {
             (entry.state, entry.cause, entry.status, entry.reinvite_status, entry.pending).hash(hasher);
             (entry.timers.map(|at| self.left(at)), entry.reserved, entry.exchange, entry.invite_seq).hash(hasher);
             for block in [entry.end_headers, entry.kept_invite, entry.new_target] {
@@ -92,7 +85,7 @@ impl<O: Octets> Content<'_, '_, O> {
     }
 
     fn dialog(&self, entry: &Dialog<Leg>) -> u64 {
-        one(|hasher| {
+        ContentHasher::one(|hasher| {
             self.view.octets.get(entry.identity().block).hash(hasher);
             (entry.state(), entry.way(), entry.source()).hash(hasher);
             (entry.sequence(), entry.usage.ack_seq, self.view.octets.get(entry.usage.ack_end), entry.is_callee())
@@ -102,7 +95,7 @@ impl<O: Octets> Content<'_, '_, O> {
     }
 
     fn registration(&self, entry: &RegistrationEntry) -> u64 {
-        one(|hasher| {
+        ContentHasher::one(|hasher| {
             for block in [entry.texts, entry.rows, entry.own_address] {
                 self.view.octets.get(block).hash(hasher);
             }

@@ -8,7 +8,7 @@ use super::usage::invite::Leg;
 use crate::dialog::Dialog;
 use crate::error::Error;
 use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::list::write_unsupported;
+use crate::message::option_tags::write_unsupported;
 use crate::message::{HeaderName, Kept, Message, Method, NameAddr, Writer};
 use crate::random::Token;
 use crate::transaction::TransactionId;

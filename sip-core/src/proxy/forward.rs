@@ -3,10 +3,10 @@
 use super::config::Settings;
 use super::entry::{BranchEntry, Marks, Owner};
 use super::event::Target;
+use super::kept_target::target_at;
 use super::loops::{self, BranchText};
 use super::machine;
 use super::route::{Hop, LONGEST_STRIPPED, RecordRoute, Routing, makes_dialog, strip_maddr};
-use super::targets::target_at;
 use super::work::Work;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::scan::elements;

@@ -48,6 +48,7 @@ mod event;
 #[cfg(feature = "fingerprint")]
 mod fingerprint;
 mod forward;
+mod kept_target;
 mod locate;
 mod loops;
 mod machine;

@@ -1,57 +1,19 @@
 //! The target set of a request (RFC 3261 §16.5, §16.6): equal q go together, lower q later.
 //!
-//! The targets of a context lie in a block, those that were tried too, so that none is tried twice. Each is its stage, its q, its
-//! flow, two lengths, and the texts of its URI and its Route values.
+//! The targets of a context lie in a block, those that were tried too, so that none is tried twice.
 
 use super::entry::{Marks, ResponseContext, State};
 use super::event::Target;
 use super::forward::{Goal, Original};
+use super::kept_target::{HEAD, KeptTarget, places, target_at, write_target};
 use super::work::Work;
 use crate::error::{Argument, Error};
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::scan::elements;
 use crate::message::{Message, NameAddr, Uri};
-use crate::transport::Flow;
 
 /// The most targets that a request can have, those that its redirections add included.
 pub const MAX_TARGETS: usize = 32;
-
-/// The octets of a target before its texts.
-const HEAD: usize = 1 + 2 + Flow::OCTETS + 2 + 2;
-
-/// A target as it is kept.
-#[derive(Clone, Copy)]
-pub(super) struct KeptTarget<'k> {
-    pub(super) target: Target<'k>,
-    pub(super) tried: bool,
-    /// Where the next one begins.
-    next: usize,
-}
-
-/// The target that is kept at `at`.
-pub(super) fn target_at(octets: &[u8], at: usize) -> Option<KeptTarget<'_>> {
-    let (head, texts) = octets.get(at..)?.split_first_chunk::<HEAD>()?;
-    let [tried, q0, q1, flow @ .., u0, u1, r0, r1] = head;
-    let (uri, route) = (usize::from(u16::from_le_bytes([*u0, *u1])), usize::from(u16::from_le_bytes([*r0, *r1])));
-    let end = uri.saturating_add(route);
-    let target = Target {
-        uri: texts.get(..uri)?,
-        q: u16::from_le_bytes([*q0, *q1]),
-        route: texts.get(uri..end)?,
-        flow: Flow::from_octets(flow),
-    };
-    Some(KeptTarget { target, tried: *tried != 0, next: at.saturating_add(HEAD).saturating_add(end) })
-}
-
-/// The places of the targets in a block.
-fn places(octets: &[u8]) -> impl Iterator<Item = (usize, KeptTarget<'_>)> {
-    let mut at = 0_usize;
-    core::iter::from_fn(move || {
-        let target = target_at(octets, at)?;
-        let place = core::mem::replace(&mut at, target.next);
-        Some((place, target))
-    })
-}
 
 /// Whether a target can be used at all.
 fn is_usable(target: &Target<'_>) -> bool {
@@ -108,15 +70,7 @@ impl<O: Octets> Work<'_, O> {
         let want = known.len().saturating_add(targets.len().saturating_mul(HEAD + 64));
         let block = self.transactions.octets.write(want, false, |kept, writer| {
             writer.raw(kept.get(old));
-            for (_, target) in chosen() {
-                writer.raw(&[0]);
-                writer.raw(&target.q.min(1000).to_le_bytes());
-                writer.raw(&target.flow.to_octets());
-                writer.raw(&(target.uri.len() as u16).to_le_bytes());
-                writer.raw(&(target.route.len() as u16).to_le_bytes());
-                writer.raw(target.uri);
-                writer.raw(target.route);
-            }
+            chosen().for_each(|(_, target)| write_target(writer, target));
         })?;
         self.transactions.octets.release(old);
         if let Some(entry) = self.contexts.get_mut(context) {

@@ -3,6 +3,7 @@
 use super::event::{Event, Why};
 use super::{Directory, Relay, Server};
 use crate::digest::NonceOrder;
+use crate::error::Error;
 use crate::guard::{self, Secrets, Sender, Verdict, claim};
 use crate::memory::Octets;
 use crate::message::{HeaderName, Message, Method, Scheme, Uri};
@@ -85,10 +86,8 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         if let Err(event) = self.may_relay(asked) {
             return event;
         }
-        match self.proxy.proceed(asked.now, asked.request, Some(asked.message)) {
-            Ok(()) => Some(Event::Forwarded { request: asked.request, targets: 1 }),
-            Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
-        }
+        let done = self.proxy.proceed(asked.now, asked.request, Some(asked.message));
+        Self::told_or_full(&mut self.proxy, asked, done, Event::Forwarded { request: asked.request, targets: 1 })
     }
 
     /// Whether a request may leave for where no user of ours is; it is answered when it may not.
@@ -136,10 +135,8 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     fn forward(&mut self, asked: &Asked<'_, '_>, uri: &Uri<'_>, proven: bool) -> Option<Event> {
         let redirected = self.users.redirect(uri);
         if !redirected.is_empty() {
-            return match self.proxy.redirect(asked.now, asked.request, redirected) {
-                Ok(()) => Some(Event::Redirected),
-                Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
-            };
+            let done = self.proxy.redirect(asked.now, asked.request, redirected);
+            return Self::told_or_full(&mut self.proxy, asked, done, Event::Redirected);
         }
         let (table, octets) = self.bindings.view();
         let view = BindingsRef::new(&self.registrar, table, octets);
@@ -160,15 +157,10 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
             return self.leave(asked, uri, proven);
         }
         if self.settings.redirect {
-            return match self.proxy.redirect(asked.now, asked.request, &targets) {
-                Ok(()) => Some(Event::Redirected),
-                Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
-            };
+            let done = self.proxy.redirect(asked.now, asked.request, &targets);
+            return Self::told_or_full(&mut self.proxy, asked, done, Event::Redirected);
         }
-        match self.proxy.forward(asked.now, asked.request, &targets, Some(asked.message)) {
-            Ok(()) => Some(Event::Forwarded { request: asked.request, targets: targets.len() as u8 }),
-            Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
-        }
+        Self::send(&mut self.proxy, asked, &targets)
     }
 
     /// A request for nobody here, by the default route: a gateway is for those who may relay.
@@ -178,10 +170,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         }
         let (_, octets) = self.bindings.view();
         let target = Target::new(uri.raw()).with_route(self.settings.texts(octets).default_route);
-        match self.proxy.forward(asked.now, asked.request, &[target], Some(asked.message)) {
-            Ok(()) => Some(Event::Forwarded { request: asked.request, targets: 1 }),
-            Err(_) => Self::refuse(&mut self.proxy, asked, 503, Why::Full),
-        }
+        Self::send(&mut self.proxy, asked, &[target])
     }
 
     /// Whether a request says to come from a user of one of the domains.
@@ -235,6 +224,23 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
             w.finish_without_body();
         });
         Err(Some(Event::Refused { status, why }))
+    }
+
+    /// Forwards a request to these targets.
+    fn send(proxy: &mut Proxy<P>, asked: &Asked<'_, '_>, targets: &[Target<'_>]) -> Option<Event> {
+        let done = proxy.forward(asked.now, asked.request, targets, Some(asked.message));
+        let event = Event::Forwarded { request: asked.request, targets: targets.len() as u8 };
+        Self::told_or_full(proxy, asked, done, event)
+    }
+
+    /// What is told of a request that was answered; where there was no room for that, it is refused.
+    fn told_or_full(
+        proxy: &mut Proxy<P>,
+        asked: &Asked<'_, '_>,
+        done: Result<(), Error>,
+        event: Event,
+    ) -> Option<Event> {
+        if done.is_ok() { Some(event) } else { Self::refuse(proxy, asked, 503, Why::Full) }
     }
 
     /// Refuses a request with nothing but a status.

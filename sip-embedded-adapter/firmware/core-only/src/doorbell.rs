@@ -5,12 +5,12 @@
 
 mod mailbox;
 
-use mailbox::{MAILBOX, ROOM};
+use mailbox::{MAILBOX, ROOM, park, source};
 use panic_never as _;
 use sip_core::message::Message;
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::Instant;
-use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
+use sip_core::transport::{Flow, FlowError, Target, Ticket, Transport};
 use sip_core::ua::{Arrays, Call, Config, Content, Event, UserAgent};
 use static_cell::ConstStaticCell;
 
@@ -48,7 +48,7 @@ fn main() -> ! {
     loop {
         now = now.max(Instant::from_millis(u64::from(MAILBOX.clock())));
         let (command, number) = MAILBOX.command();
-        let source = Address::v4(number.to_be_bytes().into(), 5060);
+        let source = source(number);
         match (command, *call, *ticket) {
             (1, ..) => receive(doorbell, call, now, Flow::udp(source), MAILBOX.inward.take(datagram)),
             (2, None, _) => *call = doorbell.call(now, "sip:inside@example.com", "", &Content::sdp(OFFER)).ok(),
@@ -63,12 +63,6 @@ fn main() -> ! {
         }
         drain(doorbell, call, ticket, now);
         MAILBOX.tell(doorbell.poll_timeout().map_or(u32::MAX, |time| time.as_millis() as u32));
-    }
-}
-
-fn park() -> ! {
-    loop {
-        core::hint::spin_loop();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where an outside that the compiler knows nothing of puts datagrams and commands, and finds what goes out.
 
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use sip_core::transport::Address;
 
 /// As many octets as a datagram may have here.
 pub(crate) const ROOM: usize = 1500;
@@ -86,3 +87,15 @@ pub(crate) static __INTERRUPTS: [unsafe extern "C" fn(); 1] = [ignore];
 
 /// An interrupt that nobody enables.
 unsafe extern "C" fn ignore() {}
+
+/// Waits for ever: the state was taken before.
+pub(crate) fn park() -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+/// The address that a number stands for.
+pub(crate) fn source(number: u32) -> Address {
+    Address::v4(number.to_be_bytes().into(), 5060)
+}

@@ -6,7 +6,7 @@
 
 mod mailbox;
 
-use mailbox::{MAILBOX, ROOM};
+use mailbox::{MAILBOX, ROOM, park, source};
 use panic_never as _;
 #[cfg(feature = "requests")]
 use sip_core::message::Method;
@@ -15,7 +15,7 @@ use sip_core::role::{Action, Received, Role};
 #[cfg(feature = "sdp")]
 use sip_core::sdp;
 use sip_core::time::Instant;
-use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
+use sip_core::transport::{Flow, FlowError, Target, Ticket, Transport};
 use sip_core::ua::Arrays;
 use sip_core::ua::{Call, Config, Content, Event, IncomingRequest, Registration, UserAgent};
 use static_cell::ConstStaticCell;
@@ -62,16 +62,6 @@ fn main() -> ! {
         drain(phone, handles, now);
         MAILBOX.tell(phone.poll_timeout().map_or(u32::MAX, |time| time.as_millis() as u32));
     }
-}
-
-fn park() -> ! {
-    loop {
-        core::hint::spin_loop();
-    }
-}
-
-fn source(number: u32) -> Address {
-    Address::v4(number.to_be_bytes().into(), 5060)
 }
 
 /// A datagram; the number is the address that it came from.

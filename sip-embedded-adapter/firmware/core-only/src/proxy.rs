@@ -6,13 +6,13 @@
 
 mod mailbox;
 
-use mailbox::{MAILBOX, ROOM};
+use mailbox::{MAILBOX, ROOM, park, source};
 use panic_never as _;
 use sip_core::message::{Header, HeaderName, Message};
 use sip_core::proxy::{Ask, Config, Event, Proxy, Request, Target};
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::Instant;
-use sip_core::transport::{Address, Flow, FlowError, Target as Place, Ticket, Transport};
+use sip_core::transport::{Flow, FlowError, Target as Place, Ticket, Transport};
 use static_cell::ConstStaticCell;
 
 /// An intercom's proxy: 16 transactions, 4 requests under way with 8 branches, 8 KiB for messages.
@@ -52,16 +52,6 @@ fn main() -> ! {
         drain(hub, request, ticket, now);
         MAILBOX.tell(hub.poll_timeout().map_or(u32::MAX, |time| time.as_millis() as u32));
     }
-}
-
-fn park() -> ! {
-    loop {
-        core::hint::spin_loop();
-    }
-}
-
-fn source(number: u32) -> Address {
-    Address::v4(number.to_be_bytes().into(), 5060)
 }
 
 /// A datagram; the number is the address that it came from. The request that it may be is forwarded at once to a user's contact.

@@ -220,6 +220,16 @@ fn a_table_says_who_is_to_be_asked_for_elsewhere() {
     }
 }
 
+/// Somebody who is no user calls a number that is nobody's here.
+fn stranger_calls_a_number(domain: &mut Domain) -> Wire {
+    let mut wire = Wire::new("192.0.2.9:5060");
+    let mut leg = wire.leg("sip:+358401234@example.com");
+    let invite = wire.request(&mut leg, "INVITE", "Contact: <sip:x@192.0.2.9>\r\n", b"");
+    wire.send(domain, SERVER, &invite);
+    domain.pause();
+    wire
+}
+
 /// The gateway costs money: strangers are asked who they are, whatever their From says.
 #[test]
 fn a_stranger_does_not_reach_the_gateway() {
@@ -228,12 +238,7 @@ fn a_stranger_does_not_reach_the_gateway() {
             config.challenge_requests = challenges;
             config.default_route = "<sip:192.0.2.77;lr>";
         });
-        let mut wire = Wire::new("192.0.2.9:5060");
-        let mut leg = wire.leg("sip:+358401234@example.com");
-        let invite = wire.request(&mut leg, "INVITE", "Contact: <sip:x@192.0.2.9>\r\n", b"");
-        wire.send(&mut domain, SERVER, &invite);
-        domain.pause();
-        wire.expect(&domain, "407");
+        stranger_calls_a_number(&mut domain).expect(&domain, "407");
         Wire::new("192.0.2.77:5060").expect_nothing(&domain);
     }
 }
@@ -245,11 +250,7 @@ fn who_is_nobodys_goes_to_the_gateway() {
         config.relay = Relay::Everybody;
         config.default_route = "<sip:192.0.2.77;lr>";
     });
-    let mut wire = Wire::new("192.0.2.9:5060");
-    let mut leg = wire.leg("sip:+358401234@example.com");
-    let invite = wire.request(&mut leg, "INVITE", "Contact: <sip:x@192.0.2.9>\r\n", b"");
-    wire.send(&mut domain, SERVER, &invite);
-    domain.pause();
+    stranger_calls_a_number(&mut domain);
     let sent = Wire::new("192.0.2.77:5060").hear(&domain);
     let sent = sent.first().unwrap_or_else(|| panic!("{}", domain.world.explain()));
     assert_eq!(

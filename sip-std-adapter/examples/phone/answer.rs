@@ -6,7 +6,7 @@ use crate::phone::{BUFFER, Phone, Setup, Step, error_text};
 use crate::report::{Failure, Outcome, Report, cause_name, cause_text, ended_by};
 use crate::screen::{Shared, Waiting};
 use crate::sdp;
-use crate::text::{Identity, caller, seconds};
+use crate::text::{Identity, caller, count, seconds};
 use sip_core::message::{Header, HeaderName, Message};
 use sip_core::time::{Duration, Instant};
 use sip_core::ua::{Call, Cause, Content, Event, Registration, RegistrationCause};
@@ -345,7 +345,7 @@ impl Answerer<'_> {
             Some(failure) => Report { calls, ..failure.clone() },
             None => {
                 let by = if self.phone.interrupt.is_raised() { ", stopped by the user" } else { "" };
-                let ended = if self.ended == 1 { "1 call".to_owned() } else { format!("{} calls", self.ended) };
+                let ended = count(self.ended, "call");
                 Report { calls, ..Report::new(self.plan.command, Outcome::Ok, format!("{ended} ended{by}")) }
             }
         }

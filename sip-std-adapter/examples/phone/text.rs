@@ -62,6 +62,12 @@ pub(crate) fn caller(message: &Message<'_>) -> String {
     printable(message.from().raw_uri())
 }
 
+/// A number of things, by their name in the singular.
+pub(crate) fn count(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use super::clock;
 use super::store;
 use crate::report::{Failure, Outcome, Report};
 use crate::screen::Shared;
-use crate::text::printable;
+use crate::text::{count, printable};
 use serde::Serialize;
 use sip_core::random::Random;
 use sip_core::registrar::{BindingInfo, Bindings, BindingsRef, LoadError, MOST_CONTACTS, Memory, Policy, Registrar};
@@ -45,13 +45,8 @@ pub(crate) fn run(args: &args::Bindings, screen: &Shared) -> Result<Report, Fail
         screen.line(&format!("  {} for {} s", line.contact, line.expires));
         screen.log(|| serde_json::to_string(line).unwrap_or_default());
     }
-    let text = format!("{} registered, {} in all", count(users, "user"), count(found.len(), "binding"));
+    let text = format!("{} registered, {} in all", count(users, "user"), count(found.len() as u64, "binding"));
     Ok(Report::new(COMMAND, Outcome::Ok, text))
-}
-
-fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
 }
 
 /// What a store holds that has not expired.

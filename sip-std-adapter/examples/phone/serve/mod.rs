@@ -25,7 +25,7 @@ use crate::net;
 use crate::phone::{BUFFER, NAME};
 use crate::report::{Failure, Outcome, Report};
 use crate::screen::Shared;
-use crate::text::{Identity, printable};
+use crate::text::{Identity, count, printable};
 use log::Log;
 use sip_core::message::{Message, Method, Writer};
 use sip_core::proxy::Request;
@@ -309,7 +309,7 @@ impl Server {
         let now = self.adapter.now();
         let server = self.adapter.role_mut();
         let users = server.users_mut().count();
-        let text = users_text(users, server.bindings().iter().count());
+        let text = format!("{}, {} registered", count(users as u64, "user"), server.bindings().iter().count());
         self.log.users(now, &text);
     }
 
@@ -327,11 +327,6 @@ impl Server {
             }
         }
     }
-}
-
-fn users_text(users: usize, registered: usize) -> String {
-    let plural = if users == 1 { "" } else { "s" };
-    format!("{users} user{plural}, {registered} registered")
 }
 
 /// The address that others send to.

@@ -17,14 +17,14 @@
 //! A dropped connection is no state: [`Tcp`](crate::tcp::Tcp) forgets it, which closes the socket, and tells the role.
 
 use crate::fault::flow_error;
+use crate::stream::Stream;
 use crate::udp::Sent;
 use core::net::SocketAddr;
-use mio::net::TcpStream;
 use sip_core::message::stream::{Framer, Framing};
 use sip_core::message::{MAX_MESSAGE, ParseError};
 use sip_core::time::Instant;
 use sip_core::transport::{Flow, FlowError, Ticket};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 
 /// Octets asked for in one read.
 const READ: usize = 16 * 1024;
@@ -68,7 +68,7 @@ pub(crate) enum End {
 
 /// A connection with room for what is on its way.
 pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) flow: Flow,
     /// Our end.
     pub(crate) local: SocketAddr,
@@ -85,13 +85,10 @@ pub(crate) struct Connection {
     pub(crate) deferred: bool,
     framer: Framer,
     input: Vec<u8>,
-    /// Octets that the system had no room for, and how many of them it has taken since.
-    output: Vec<u8>,
-    taken: usize,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, flow: Flow, local: SocketAddr, state: State, now: Instant) -> Self {
+    pub(crate) fn new(stream: Stream, flow: Flow, local: SocketAddr, state: State, now: Instant) -> Self {
         Self {
             stream,
             flow,
@@ -104,26 +101,17 @@ impl Connection {
             deferred: false,
             framer: Framer::new(MAX_MESSAGE),
             input: Vec::new(),
-            output: Vec::new(),
-            taken: 0,
         }
     }
 
     /// Whether octets wait for the peer to take earlier ones.
     pub(crate) fn is_blocked(&self) -> bool {
-        !self.output.is_empty()
+        self.stream.is_blocked()
     }
 
-    /// Whether the system has connected it; an error when it never will.
-    pub(crate) fn is_connected(&self) -> io::Result<bool> {
-        if let Some(error) = self.stream.take_error()? {
-            return Err(error);
-        }
-        match self.stream.peer_addr() {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// Whether it carries messages now; an error when it never will.
+    pub(crate) fn open(&mut self) -> Result<bool, FlowError> {
+        self.stream.open()
     }
 
     /// Takes a message: all of it, or none while earlier octets wait.
@@ -132,7 +120,7 @@ impl Connection {
             self.deferred = true;
             return Sent::Blocked;
         }
-        match self.push(bytes) {
+        match self.stream.send(bytes) {
             Ok(()) => {
                 self.used = now;
                 Sent::Done
@@ -141,23 +129,9 @@ impl Connection {
         }
     }
 
-    /// Hands octets to the system, and keeps those that it has no room for behind those that wait already.
-    fn push(&mut self, bytes: &[u8]) -> Result<(), FlowError> {
-        let taken = if self.is_blocked() { 0 } else { write(&mut self.stream, bytes)? };
-        self.output.extend_from_slice(bytes.get(taken..).unwrap_or_default());
-        Ok(())
-    }
-
     /// Sends what waits; gives whether the peer took any.
     pub(crate) fn flush(&mut self) -> Result<bool, FlowError> {
-        let waiting = self.output.get(self.taken..).unwrap_or_default();
-        let taken = write(&mut self.stream, waiting)?;
-        self.taken += taken;
-        if self.taken >= self.output.len() {
-            self.output = Vec::new();
-            self.taken = 0;
-        }
-        Ok(taken > 0)
+        self.stream.flush()
     }
 
     /// Cuts the next message out of what has arrived and puts it into `buffer`; reads once when there is none.
@@ -196,7 +170,7 @@ impl Connection {
                 // A peer that only sends pings and reads no pong must not fill the memory.
                 if ping
                     && !self.is_blocked()
-                    && let Err(error) = self.push(PONG)
+                    && let Err(error) = self.stream.send(PONG)
                 {
                     return Arrival::End(End::Lost(error));
                 }
@@ -240,19 +214,4 @@ impl Connection {
         self.input.truncate(filled + read.as_ref().map_or(0, |read| *read));
         read
     }
-}
-
-/// Hands octets to the system; how many it took.
-fn write(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, FlowError> {
-    let mut taken = 0;
-    while let Some(rest @ [_, ..]) = bytes.get(taken..) {
-        match stream.write(rest) {
-            Ok(0) => return Err(FlowError::Closed),
-            Ok(written) => taken += written,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(flow_error(&error)),
-        }
-    }
-    Ok(taken)
 }

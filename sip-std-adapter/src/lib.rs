@@ -107,6 +107,7 @@ mod reports;
 mod resolve;
 mod server_memory;
 mod sockets;
+mod stream;
 mod tcp;
 mod turn;
 mod udp;

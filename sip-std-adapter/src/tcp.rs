@@ -5,6 +5,7 @@ use crate::connection::{Arrival, Connection, End, State};
 use crate::fault::flow_error;
 use crate::input::Input;
 use crate::network::CONNECTIONS;
+use crate::stream::Stream;
 use crate::turn::Statistics;
 use crate::udp::Sent;
 use core::net::SocketAddr;
@@ -172,7 +173,11 @@ impl Tcp {
         let number = self.count;
         registry.register(&mut stream, token(number), Interest::READABLE | Interest::WRITABLE)?;
         let flow = Flow { connection: number, ..flow };
-        Ok(self.connections.entry(number).insert_entry(Connection::new(stream, flow, local, state, now)).into_mut())
+        Ok(self
+            .connections
+            .entry(number)
+            .insert_entry(Connection::new(Stream::plain(stream), flow, local, state, now))
+            .into_mut())
     }
 
     /// Takes a message for a connection, all of it or nothing. When it fails the connection is gone and the caller tells
@@ -221,7 +226,7 @@ impl Tcp {
         };
         let Some(connection) = self.connections.get_mut(&number) else { return };
         if connection.state == State::Connecting {
-            match connection.is_connected() {
+            match connection.open() {
                 Ok(false) => return,
                 Ok(true) => {
                     counted.connections_opened += 1;
@@ -231,7 +236,7 @@ impl Tcp {
                     inputs.extend(connection.tickets.drain(..).map(|ticket| Input::Connected(ticket, flow)));
                     self.set_deadline(number, None);
                 }
-                Err(error) => return self.end(number, flow_error(&error), inputs, counted),
+                Err(error) => return self.end(number, error, inputs, counted),
             }
         }
         if event.is_writable() {

@@ -30,13 +30,19 @@ pub(crate) struct Listener {
     socket: TcpListener,
     /// The number that flows name.
     pub(crate) number: u8,
+    /// Of the connections that it accepts.
+    pub(crate) transport: Transport,
     pub(crate) local: SocketAddr,
     /// When to accept next; none until the system says that somebody is there.
     pub(crate) accept: Option<Instant>,
 }
 
 impl Listener {
-    pub(crate) fn new(number: u8, address: SocketAddr, registry: &Registry) -> io::Result<Self> {
+    pub(crate) fn new(
+        (number, transport): (u8, Transport),
+        address: SocketAddr,
+        registry: &Registry,
+    ) -> io::Result<Self> {
         let socket = socket(address)?;
         // A port whose last connections linger in TIME_WAIT is free. On Windows the option would share it with anybody.
         #[cfg(unix)]
@@ -45,7 +51,7 @@ impl Listener {
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from_std(socket.into());
         let local = socket.local_addr()?;
-        let mut listener = Self { socket, number, local, accept: None };
+        let mut listener = Self { socket, number, transport, local, accept: None };
         let token = listener.token();
         registry.register(&mut listener.socket, token, Interest::READABLE)?;
         Ok(listener)
@@ -87,7 +93,8 @@ impl Tcp {
             match listener.socket.accept() {
                 Ok((stream, from)) => {
                     let remote = Address::from(from);
-                    let flow = Flow { remote, transport: Transport::Tcp, listener: listener.number, ..Flow::NONE };
+                    let (transport, listener) = (listener.transport, listener.number);
+                    let flow = Flow { remote, transport, listener, ..Flow::NONE };
                     self.admit(now, registry, (stream, flow), keeps, inputs, counted);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => listener.accept = None,
@@ -115,12 +122,10 @@ impl Tcp {
             counted.connections_refused += 1;
             return;
         }
-        // One that is closed already is as if it had not come.
-        let Ok(connection) = self.add(now, registry, stream, flow, State::Open) else { return };
-        let number = connection.flow.connection;
-        counted.connections_accepted += 1;
-        self.peers.entry(flow.remote).or_insert(number);
-        self.queue(number);
+        match self.streams.accept(stream, flow) {
+            Ok(stream) => self.accepted(now, registry, (stream, flow), inputs, counted),
+            Err(_) => counted.handshakes_failed += 1,
+        }
     }
 
     /// Whether there is room for one more connection; one that was silent for long gives way, unless the role `keeps` it.

@@ -43,7 +43,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 /// [`wait`](Adapter::wait) or by [`run`](Adapter::run). Everything happens inside these calls, on the caller's thread.
 pub struct Adapter<R: Role> {
     role: R,
-    network: Network,
+    pub(crate) network: Network,
     waker: Waker,
     deadlines: Deadlines,
     /// The last poll ended with a deadline of the application: what has come from the network is first now.
@@ -98,6 +98,12 @@ impl<R: Role> Adapter<R> {
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<u8> {
         self.idle = false;
         self.network.listen(address, true)
+    }
+
+    /// The next wait is none: something has changed.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn touch(&mut self) {
+        self.idle = false;
     }
 
     /// The addresses at which it listens, in the order of the listeners' numbers.
@@ -324,8 +330,10 @@ impl<R: Role> Adapter<R> {
                         self.role.resolved(now, ticket, &targets);
                     }
                 }
-                Action::Connect { ticket, target, listener, .. } => {
-                    match self.network.connect(now, ticket, (target, listener), |flow| self.role.keeps(flow)) {
+                Action::Connect { ticket, target, listener, server_name } => {
+                    // The role lends the name, and is asked which connections it keeps.
+                    let name = if target.transport.is_secure() { server_name.to_vec() } else { Vec::new() };
+                    match self.network.connect(now, ticket, (target, listener, &name), |flow| self.role.keeps(flow)) {
                         Answer::Now(Ok(flow)) => self.role.flow_connected(now, ticket, flow),
                         Answer::Now(Err(error)) => self.role.connect_failed(now, ticket, error),
                         Answer::Later => {}

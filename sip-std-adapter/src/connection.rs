@@ -1,13 +1,15 @@
 //! One connection: its octets on their way in and out, and who waits for it.
 //!
 //! ```text
-//!                the system: connected
-//!   Connecting ─────────────────────────> Open <──── accepted
-//!        │                                 │
-//!        │ error, time is up               │ error, end of the stream, stall, broken stream, Close
-//!        └────────────> dropped <──────────┤
-//!                          ^               │ a message over the limit
-//!                          │               v
+//!              connected, and shaken hands under TLS
+//!   Connecting ─────────────────────────> Open <──────────── accepted
+//!        │                                 │ ^                  │
+//!        │ error, time is up               │ └── Handshaking <──┘ under TLS
+//!        └────────────> dropped <──────────┤          │
+//!                          ^  ^            │          │ error, time is up, too many of them
+//!                          │  └────────────│──────────┘
+//!                          │               │ Open: error, end of the stream, stall, broken stream, Close: dropped;
+//!                          │               v       a message over the limit
 //!                          └─────────── Lingering
 //!                    end of the stream, time is up
 //! ```
@@ -23,7 +25,7 @@ use core::net::SocketAddr;
 use sip_core::message::stream::{Framer, Framing};
 use sip_core::message::{MAX_MESSAGE, ParseError};
 use sip_core::time::Instant;
-use sip_core::transport::{Flow, FlowError, Ticket};
+use sip_core::transport::{Address, Flow, FlowError, Ticket, Transport};
 use std::io::{self, ErrorKind};
 
 /// Octets asked for in one read.
@@ -34,6 +36,8 @@ const PONG: &[u8] = b"\r\n";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Connecting,
+    /// A peer has connected and is to prove that it speaks TLS. The role knows nothing of it.
+    Handshaking,
     Open,
     Lingering,
 }
@@ -66,6 +70,22 @@ pub(crate) enum End {
     TooLarge,
 }
 
+/// Whom a connection leads to: who asks for the same can have it (RFC 3261 §18.1.1). Under TLS that is an address and the name that
+/// was proved there, for one address may have many names and their owners need not trust each other (CVE-2020-15260).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Peer {
+    pub(crate) transport: Transport,
+    pub(crate) address: Address,
+    pub(crate) name: String,
+}
+
+impl Peer {
+    /// The one that a flow leads to, under a name.
+    pub(crate) fn of(flow: Flow, name: &str) -> Self {
+        Self { transport: flow.transport, address: flow.remote, name: name.to_ascii_lowercase() }
+    }
+}
+
 /// A connection with room for what is on its way.
 pub(crate) struct Connection {
     pub(crate) stream: Stream,
@@ -73,6 +93,10 @@ pub(crate) struct Connection {
     /// Our end.
     pub(crate) local: SocketAddr,
     pub(crate) state: State,
+    /// Under which name its peer was asked for; none where that takes no name, or the peer connected.
+    pub(crate) name: String,
+    /// Who may take it for a request instead of opening one.
+    pub(crate) peers: Vec<Peer>,
     /// Who waits for it to open.
     pub(crate) tickets: Vec<Ticket>,
     /// When a whole message last went over it, either way, or when it began.
@@ -94,6 +118,8 @@ impl Connection {
             flow,
             local,
             state,
+            name: String::new(),
+            peers: Vec::new(),
             tickets: Vec::new(),
             used: now,
             deadline: None,
@@ -107,6 +133,11 @@ impl Connection {
     /// Whether octets wait for the peer to take earlier ones.
     pub(crate) fn is_blocked(&self) -> bool {
         self.stream.is_blocked()
+    }
+
+    /// Whether it is not open yet.
+    pub(crate) fn is_opening(&self) -> bool {
+        matches!(self.state, State::Connecting | State::Handshaking)
     }
 
     /// Whether it carries messages now; an error when it never will.

@@ -41,7 +41,7 @@ pub(crate) struct Echo {
     offered: Option<Pending>,
     deferred: Vec<Pending>,
     questions: VecDeque<Question>,
-    connects: VecDeque<(Ticket, Target, u8)>,
+    connects: VecDeque<(Ticket, Target, u8, &'static str)>,
     closes: VecDeque<Flow>,
     events: VecDeque<Said>,
     asked: Option<Question>,
@@ -71,7 +71,12 @@ impl Echo {
     }
 
     pub(crate) fn connect_from(&mut self, ticket: u64, to: SocketAddr, transport: Transport, listener: u8) {
-        self.connects.push_back((Ticket::new(ticket), Target { address: Address::from(to), transport }, listener));
+        self.connects.push_back((Ticket::new(ticket), Target { address: Address::from(to), transport }, listener, ""));
+    }
+
+    /// Asks for a connection to a peer that has to prove a name.
+    pub(crate) fn connect_to(&mut self, ticket: u64, to: SocketAddr, transport: Transport, name: &'static str) {
+        self.connects.push_back((Ticket::new(ticket), Target { address: Address::from(to), transport }, 0, name));
     }
 
     pub(crate) fn close(&mut self, flow: Flow) {
@@ -159,8 +164,8 @@ impl Role for Echo {
             let Question { ticket, host, port, transport, secure } = *self.asked.insert(question);
             return Some(Action::Resolve { ticket, host: host.as_bytes(), port, transport, secure });
         }
-        if let Some((ticket, target, listener)) = self.connects.pop_front() {
-            return Some(Action::Connect { ticket, target, listener, server_name: b"" });
+        if let Some((ticket, target, listener, name)) = self.connects.pop_front() {
+            return Some(Action::Connect { ticket, target, listener, server_name: name.as_bytes() });
         }
         if let Some(flow) = self.closes.pop_front() {
             return Some(Action::Close { flow });

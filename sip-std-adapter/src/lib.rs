@@ -109,6 +109,8 @@ mod server_memory;
 mod sockets;
 mod stream;
 mod tcp;
+#[cfg(feature = "rustls")]
+pub mod tls;
 mod turn;
 mod udp;
 mod user_agent;

@@ -3,7 +3,7 @@
 use crate::input::Input;
 use crate::resolve::{Asked, Resolver};
 use crate::sockets::Sockets;
-use crate::tcp::{self, Dialled, Tcp};
+use crate::tcp::{self, Dialled, Tcp, Wanted};
 use crate::turn::{Direction, Statistics, Tap};
 use crate::udp::{Arrived, Sent, Udp};
 use core::net::SocketAddr;
@@ -84,8 +84,7 @@ impl Network {
 
     /// Listens at one more address, for datagrams and, if `tcp`, for connections at the same port; gives the listener's number.
     pub(crate) fn listen(&mut self, address: SocketAddr, tcp: bool) -> io::Result<u8> {
-        let number = u8::try_from(self.sockets.addresses().len())
-            .map_err(|_| io::Error::new(ErrorKind::InvalidInput, "more addresses than a flow can name"))?;
+        let number = self.next_number()?;
         let registry = self.poll.registry();
         let mut tries = if address.port() == 0 { PORTS } else { 1 };
         let udp = loop {
@@ -94,8 +93,8 @@ impl Network {
             if !tcp {
                 break udp;
             }
-            match self.tcp.get_or_insert_default().listen(number, udp.local, registry) {
-                Ok(()) => break udp,
+            match self.tcp.get_or_insert_default().listen((number, Transport::Tcp), udp.local, registry) {
+                Ok(_) => break udp,
                 Err(error) if tries == 0 || error.kind() != ErrorKind::AddrInUse => return Err(error),
                 Err(_) => {}
             }
@@ -105,11 +104,41 @@ impl Network {
         Ok(number)
     }
 
+    /// Listens for connections under TLS at one more address; gives the listener's number.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn listen_tls(&mut self, address: SocketAddr, server: crate::tls::ServerTls) -> io::Result<u8> {
+        let number = self.next_number()?;
+        let tcp = self.tcp.get_or_insert_default();
+        let local = tcp.listen((number, Transport::Tls), address, self.poll.registry())?;
+        tcp.streams.servers.insert(number, server);
+        self.sockets.add_without(local);
+        Ok(number)
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(crate) fn set_client_tls(&mut self, client: crate::tls::ClientTls) {
+        self.resolver.reaches_tls();
+        self.tcp.get_or_insert_default().streams.client = Some(client);
+    }
+
+    /// Takes another certificate for a listener; gives whether there is such a one.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn replace_tls(&mut self, listener: u8, server: crate::tls::ServerTls) -> bool {
+        let known = self.tcp.as_mut().and_then(|tcp| tcp.streams.servers.get_mut(&listener));
+        known.map(|known| *known = server).is_some()
+    }
+
+    /// The number of the next listener.
+    fn next_number(&self) -> io::Result<u8> {
+        u8::try_from(self.sockets.addresses().len())
+            .map_err(|_| io::Error::new(ErrorKind::InvalidInput, "more addresses than a flow can name"))
+    }
+
     /// Sends a message, or puts it off: the role is told what became of it.
     pub(crate) fn send(&mut self, now: Instant, flow: Flow, bytes: &[u8]) -> Sent {
         let sent = match (flow.transport, &mut self.tcp) {
             (Transport::Udp, _) => self.sockets.send(flow, bytes),
-            (Transport::Tcp, Some(tcp)) => tcp.send(now, flow, bytes, &mut self.statistics),
+            (Transport::Tcp | Transport::Tls, Some(tcp)) => tcp.send(now, flow, bytes, &mut self.statistics),
             _ => Sent::Failed(FlowError::Closed),
         };
         match sent {
@@ -165,7 +194,7 @@ impl Network {
         &mut self,
         now: Instant,
         ticket: Ticket,
-        (target, listener): (Target, u8),
+        (target, listener, server_name): (Target, u8, &[u8]),
         keeps: impl Fn(Flow) -> bool,
     ) -> Answer<Result<Flow, FlowError>> {
         let dialled = match (target.transport, &mut self.tcp) {
@@ -174,10 +203,11 @@ impl Network {
                 let listener = if listener == 0 { of_family().unwrap_or_default() } else { listener };
                 Dialled::Open(Flow { listener, ..Flow::udp(target.address) })
             }
-            (Transport::Tcp, Some(tcp)) => {
+            (transport, Some(tcp)) if tcp.streams.can_dial(transport) => {
                 let (inputs, counted) = (&mut self.inputs, &mut self.statistics);
-                let wanted = Flow { listener, ..Flow::to(target) };
-                tcp.connect(now, self.poll.registry(), (ticket, wanted), keeps, inputs, counted)
+                let name = peer_name(target, server_name);
+                let wanted = Wanted { ticket, flow: Flow { listener, ..Flow::to(target) }, name: &name };
+                tcp.connect(now, self.poll.registry(), wanted, keeps, inputs, counted)
             }
             _ => Dialled::Failed(FlowError::Unsupported),
         };
@@ -304,5 +334,15 @@ impl Network {
             }
         }
         Ok(())
+    }
+}
+
+/// The name that the peer of a connection has to prove: the one that was asked for, or else its address. None without TLS.
+fn peer_name(target: Target, asked: &[u8]) -> String {
+    let asked = str::from_utf8(asked).unwrap_or_default().trim_end_matches('.');
+    match target.address.ip() {
+        _ if !target.transport.is_secure() => String::new(),
+        Some(ip) if asked.is_empty() => ip.to_string(),
+        _ => asked.to_owned(),
     }
 }

@@ -39,6 +39,7 @@ pub(crate) struct Resolver {
     v6: bool,
     /// Whether connections can be had.
     tcp: bool,
+    tls: bool,
 }
 
 /// What a question came to at once.
@@ -54,7 +55,7 @@ pub(crate) enum Asked {
 
 impl Resolver {
     pub(crate) fn new(waker: Arc<Waker>) -> Self {
-        Self { waker, threads: None, under_way: 0, v4: false, v6: false, tcp: false }
+        Self { waker, threads: None, under_way: 0, v4: false, v6: false, tcp: false, tls: false }
     }
 
     /// From now on there is a socket at `local`, and connections if `tcp`.
@@ -62,6 +63,12 @@ impl Resolver {
         self.v4 |= local.is_ipv4();
         self.v6 |= local.is_ipv6();
         self.tcp |= tcp;
+    }
+
+    /// From now on connections under TLS can be had.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn reaches_tls(&mut self) {
+        self.tls = true;
     }
 
     pub(crate) fn ask(
@@ -72,9 +79,19 @@ impl Resolver {
         transport: Transport,
         secure: bool,
     ) -> Asked {
-        let transport = if transport == Transport::None { Transport::Udp } else { transport };
-        // A request that must not go over UDP or TCP finds nobody here (RFC 3263 §4.1).
-        if secure || transport == Transport::Tls || transport == Transport::Tcp && !self.tcp {
+        let transport = match transport {
+            Transport::None if secure => Transport::Tls,
+            Transport::None => Transport::Udp,
+            named => named,
+        };
+        // A request that must not go over UDP or TCP finds nobody where there is no TLS (RFC 3263 §4.1).
+        let carried = match transport {
+            Transport::Tls => self.tls,
+            Transport::Tcp => self.tcp && !secure,
+            Transport::Udp => !secure,
+            _ => false,
+        };
+        if !carried {
             return Asked::Answered(Vec::new());
         }
         let port = port.unwrap_or(transport.default_port());

@@ -18,7 +18,9 @@ pub(crate) struct Sockets {
 }
 
 struct Socket {
-    udp: Udp,
+    /// None where the listener takes connections only.
+    udp: Option<Udp>,
+    local: SocketAddr,
     token: Token,
     /// Sends were put back until there is room; the flow of one, which [carries](Flow::carries) the others.
     blocked: Option<Flow>,
@@ -28,13 +30,20 @@ impl Sockets {
     /// Adds the socket of the next listener.
     pub(crate) fn add(&mut self, mut udp: Udp, token: Token, registry: &Registry) -> io::Result<()> {
         registry.register(&mut udp.socket, token, Interest::READABLE)?;
-        self.all.push(Socket { udp, token, blocked: None });
+        let local = udp.local;
+        self.all.push(Socket { udp: Some(udp), local, token, blocked: None });
         Ok(())
+    }
+
+    /// Adds a listener without datagrams.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn add_without(&mut self, local: SocketAddr) {
+        self.all.push(Socket { udp: None, local, token: Token(usize::MAX), blocked: None });
     }
 
     /// The addresses of all listeners.
     pub(crate) fn addresses(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
-        self.all.iter().map(|socket| socket.udp.local)
+        self.all.iter().map(|socket| socket.local)
     }
 
     /// The address of the first listener.
@@ -42,16 +51,17 @@ impl Sockets {
         self.addresses().next().unwrap_or(SocketAddr::from(([0; 4], 0)))
     }
 
-    /// The number of the first listener whose family is that of `remote`.
+    /// The number of the first listener for datagrams whose family is that of `remote`.
     pub(crate) fn towards(&self, remote: SocketAddr) -> Option<u8> {
-        let found = self.addresses().position(|local| local.is_ipv4() == remote.is_ipv4())?;
+        let fits = |socket: &Socket| socket.udp.is_some() && socket.local.is_ipv4() == remote.is_ipv4();
+        let found = self.all.iter().position(fits)?;
         u8::try_from(found).ok()
     }
 
     /// The socket of a listener, for a test that fills it.
     #[cfg(test)]
     pub(crate) fn udp(&mut self, listener: usize) -> &mut Udp {
-        &mut self.all[listener].udp
+        self.all[listener].udp.as_mut().unwrap()
     }
 
     /// Whether sends wait for room in any of them.
@@ -61,8 +71,8 @@ impl Sockets {
 
     /// Sends from the listener that the flow names.
     pub(crate) fn send(&mut self, flow: Flow, bytes: &[u8]) -> Sent {
-        match self.all.get_mut(usize::from(flow.listener)) {
-            Some(socket) => socket.udp.send(flow, bytes),
+        match self.all.get_mut(usize::from(flow.listener)).and_then(|socket| socket.udp.as_mut()) {
+            Some(udp) => udp.send(flow, bytes),
             None => Sent::Failed(FlowError::Unreachable),
         }
     }
@@ -76,7 +86,8 @@ impl Sockets {
             let index = self.next;
             self.next = if index + 1 < self.all.len() { index + 1 } else { 0 };
             let Some(socket) = self.all.get_mut(index) else { break };
-            match socket.udp.receive(buffer)? {
+            let Some(udp) = &mut socket.udp else { continue };
+            match udp.receive(buffer)? {
                 Arrived::Nothing => {}
                 arrived => return Ok((u8::try_from(index).unwrap_or(u8::MAX), arrived)),
             }
@@ -87,7 +98,7 @@ impl Sockets {
     /// The next report that a peer is not there; `None` when there are no more.
     pub(crate) fn next_report(&mut self) -> Option<(Flow, FlowError)> {
         self.all.iter_mut().zip(0..).find_map(|(socket, listener)| {
-            let (to, error) = socket.udp.next_report()?;
+            let (to, error) = socket.udp.as_mut()?.next_report()?;
             Some((Flow { listener, ..Flow::udp(to.into()) }, error))
         })
     }
@@ -106,7 +117,9 @@ impl Sockets {
     /// Takes note of what the operating system has noticed about one of them.
     pub(crate) fn notice(&mut self, event: &Event, registry: &Registry, inputs: &mut VecDeque<Input>) {
         let Some(socket) = self.all.iter_mut().find(|socket| socket.token == event.token()) else { return };
-        socket.udp.reports_waiting |= event.is_error();
+        if let Some(udp) = &mut socket.udp {
+            udp.reports_waiting |= event.is_error();
+        }
         if event.is_writable()
             && let Some(flow) = socket.blocked.take()
         {
@@ -119,6 +132,9 @@ impl Sockets {
 
 impl Socket {
     fn watch(&mut self, registry: &Registry, interest: Interest) -> io::Result<()> {
-        registry.reregister(&mut self.udp.socket, self.token, interest)
+        match &mut self.udp {
+            Some(udp) => registry.reregister(&mut udp.socket, self.token, interest),
+            None => Ok(()),
+        }
     }
 }

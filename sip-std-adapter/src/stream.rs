@@ -1,17 +1,90 @@
-//! The octets of a connection on their way to and from the system, whatever lies between: nothing.
+//! The octets of a connection on their way to and from the system, whatever lies between: nothing, or TLS.
 //!
 //! A stream takes what it is given whole, keeps what the system has no room for, and says that it [is blocked](Stream::is_blocked)
 //! until that is gone. Who has more to send meanwhile keeps it.
 
 use crate::fault::flow_error;
 use mio::net::TcpStream;
-use sip_core::transport::FlowError;
+use sip_core::transport::{Flow, FlowError, Transport};
 use std::io::{self, ErrorKind, Read, Write};
+#[cfg(feature = "rustls")]
+use {
+    crate::tls::{ClientTls, ServerTls, Session, TlsReason, TlsRefusal},
+    std::collections::{BTreeMap, VecDeque},
+};
+
+/// Refusals of TLS that are kept for the application; of more, the oldest go.
+#[cfg(feature = "rustls")]
+const REFUSALS: usize = 32;
 
 /// A connection's octets, with room for those that the system did not take yet.
 pub(crate) enum Stream {
     /// As they are.
     Plain(Plain),
+    /// Under TLS.
+    #[cfg(feature = "rustls")]
+    Tls(Box<Session>),
+}
+
+/// What streams are made with.
+#[derive(Default)]
+pub(crate) struct Streams {
+    #[cfg(feature = "rustls")]
+    pub(crate) client: Option<ClientTls>,
+    /// By the listener's number.
+    #[cfg(feature = "rustls")]
+    pub(crate) servers: BTreeMap<u8, ServerTls>,
+    #[cfg(feature = "rustls")]
+    pub(crate) refusals: VecDeque<TlsRefusal>,
+}
+
+impl Streams {
+    /// Whether connections of this kind can be asked for.
+    pub(crate) fn can_dial(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::Tcp => true,
+            #[cfg(feature = "rustls")]
+            Transport::Tls => self.client.is_some(),
+            _ => false,
+        }
+    }
+
+    /// A stream that is opened from here, to a peer of this name.
+    pub(crate) fn dial(&self, socket: TcpStream, transport: Transport, name: &str) -> Result<Stream, FlowError> {
+        #[cfg(feature = "rustls")]
+        if let (Transport::Tls, Some(client)) = (transport, &self.client) {
+            return Ok(Stream::Tls(Box::new(Session::dial(socket, client, name)?)));
+        }
+        let _ = name;
+        if transport == Transport::Tcp { Ok(Stream::plain(socket)) } else { Err(FlowError::Unsupported) }
+    }
+
+    /// A stream that a peer has opened.
+    pub(crate) fn accept(&self, socket: TcpStream, flow: Flow) -> Result<Stream, FlowError> {
+        #[cfg(feature = "rustls")]
+        if let (Transport::Tls, Some(server)) = (flow.transport, self.servers.get(&flow.listener)) {
+            return Ok(Stream::Tls(Box::new(Session::accept(socket, server)?)));
+        }
+        if flow.transport == Transport::Tcp { Ok(Stream::plain(socket)) } else { Err(FlowError::Unsupported) }
+    }
+
+    /// Keeps for the application why a stream did not open, where TLS was the reason.
+    pub(crate) fn note(&mut self, stream: &mut Stream, flow: Flow, name: &str, error: FlowError) {
+        #[cfg(feature = "rustls")]
+        if let Stream::Tls(session) = stream
+            && let Some(peer) = flow.remote.socket_addr()
+        {
+            let unfinished = session.is_connected() && error == FlowError::Unreachable;
+            let reason = session.take_reason().or(unfinished.then_some(TlsReason::Unfinished));
+            let Some(reason) = reason else { return };
+            if self.refusals.len() >= REFUSALS {
+                self.refusals.pop_front();
+            }
+            self.refusals.push_back(TlsRefusal { peer, name: name.to_owned(), reason });
+        }
+        #[cfg(not(feature = "rustls"))]
+        let _ = (stream, flow, name, error);
+    }
 }
 
 /// Octets as they are.
@@ -28,10 +101,45 @@ impl Stream {
         Self::Plain(Plain { socket, output: Vec::new(), taken: 0 })
     }
 
+    /// The socket, which the system tells about.
+    pub(crate) fn socket(&mut self) -> &mut TcpStream {
+        match self {
+            Self::Plain(plain) => &mut plain.socket,
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.socket(),
+        }
+    }
+
+    /// Whom the peer has proved to be; nobody without TLS.
+    pub(crate) fn identities(&self) -> Vec<String> {
+        match self {
+            Self::Plain(_) => Vec::new(),
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.identities(),
+        }
+    }
+
+    /// Whether it waits for the peer's part of a handshake.
+    #[cfg(all(test, feature = "rustls"))]
+    pub(crate) fn is_shaking_hands(&self) -> bool {
+        matches!(self, Self::Tls(session) if session.is_connected())
+    }
+
+    /// Tells the peer that nothing more comes, where there is a way to say so.
+    pub(crate) fn close(&mut self) {
+        match self {
+            Self::Plain(_) => {}
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.close(),
+        }
+    }
+
     /// Whether it carries octets now; an error when it never will.
     pub(crate) fn open(&mut self) -> Result<bool, FlowError> {
         match self {
             Self::Plain(plain) => is_connected(&plain.socket).map_err(|error| flow_error(&error)),
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.open(),
         }
     }
 
@@ -39,6 +147,8 @@ impl Stream {
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), FlowError> {
         match self {
             Self::Plain(plain) => plain.send(bytes),
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.send(bytes),
         }
     }
 
@@ -46,6 +156,8 @@ impl Stream {
     pub(crate) fn is_blocked(&self) -> bool {
         match self {
             Self::Plain(plain) => !plain.output.is_empty(),
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.is_blocked(),
         }
     }
 
@@ -53,6 +165,8 @@ impl Stream {
     pub(crate) fn flush(&mut self) -> Result<bool, FlowError> {
         match self {
             Self::Plain(plain) => plain.flush(),
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.flush(),
         }
     }
 
@@ -60,6 +174,8 @@ impl Stream {
     pub(crate) fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(plain) => plain.socket.read(room),
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.read(room),
         }
     }
 }
@@ -84,7 +200,7 @@ impl Plain {
 }
 
 /// Whether the system has connected a socket; an error when it never will.
-fn is_connected(socket: &TcpStream) -> io::Result<bool> {
+pub(crate) fn is_connected(socket: &TcpStream) -> io::Result<bool> {
     if let Some(error) = socket.take_error()? {
         return Err(error);
     }

@@ -1,30 +1,44 @@
 //! The connections: those that peers opened and those that the role asked for.
 
 use crate::accept::Listener;
-use crate::connection::{Arrival, Connection, End, State};
+use crate::connection::{Arrival, Connection, End, Peer, State};
 use crate::fault::flow_error;
 use crate::input::Input;
 use crate::network::CONNECTIONS;
-use crate::stream::Stream;
+use crate::stream::{Stream, Streams};
 use crate::turn::Statistics;
 use crate::udp::Sent;
 use core::net::SocketAddr;
 use mio::event::Event;
-use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use sip_core::time::{Duration, Instant};
-use sip_core::transport::{Address, Flow, FlowError, Ticket, Transport};
+use sip_core::transport::{Flow, FlowError, Ticket, Transport};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 
 /// Connections at most unless the application says otherwise: half of the descriptors that a process commonly may have.
 const MOST: usize = 512;
-/// For how long the system may connect: until its third SYN had time to be answered.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// For how long a connection may take to open: until the system's third SYN had time to be answered; under TLS the handshake is part of
+/// it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
 /// For how long a peer may take no octets: 64·T1, when every transaction has given up.
 const STALL: Duration = Duration::from_secs(32);
 /// For how long a connection stays whose peer has sent a message over the limit, so that the answer gets there.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Connections that peers opened and whose handshakes are not over, at most, of all that there may be: one in so many.
+const HANDSHAKES: usize = 4;
+/// Names that one certificate proves, of which a connection is known by.
+const NAMES: usize = 8;
+
+/// A wish for a connection: who waits for it, where it leads, and whom the peer has to prove to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) ticket: Ticket,
+    pub(crate) flow: Flow,
+    pub(crate) name: &'a str,
+}
 
 /// What became of a wish for a connection.
 pub(crate) enum Dialled {
@@ -53,7 +67,10 @@ pub(crate) struct Tcp {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) connections: HashMap<u32, Connection>,
     /// The connection to each peer, open or about to be, that a request can take (RFC 3261 §18.1.1).
-    pub(crate) peers: HashMap<Address, u32>,
+    pub(crate) peers: HashMap<Peer, u32>,
+    pub(crate) streams: Streams,
+    /// Those that peers opened and whose handshakes are not over, the oldest first.
+    handshakes: BTreeSet<u32>,
     /// Those that may have octets to be read.
     readable: VecDeque<u32>,
     /// The moments at which a connection is given up.
@@ -69,6 +86,8 @@ impl Default for Tcp {
             listeners: Vec::new(),
             connections: HashMap::new(),
             peers: HashMap::new(),
+            streams: Streams::default(),
+            handshakes: BTreeSet::new(),
             readable: VecDeque::new(),
             deadlines: BTreeSet::new(),
             count: 0,
@@ -79,9 +98,22 @@ impl Default for Tcp {
 
 impl Tcp {
     /// Listens at one more address, under this number.
-    pub(crate) fn listen(&mut self, number: u8, address: SocketAddr, registry: &Registry) -> io::Result<()> {
-        self.listeners.push(Listener::new(number, address, registry)?);
-        Ok(())
+    pub(crate) fn listen(
+        &mut self,
+        (number, transport): (u8, Transport),
+        address: SocketAddr,
+        registry: &Registry,
+    ) -> io::Result<SocketAddr> {
+        let listener = Listener::new((number, transport), address, registry)?;
+        let local = listener.local;
+        self.listeners.push(listener);
+        Ok(local)
+    }
+
+    /// Whom the peer of a connection has proved to be.
+    pub(crate) fn identities(&self, flow: Flow) -> Vec<String> {
+        let connection = self.connections.get(&flow.connection).filter(|found| found.flow == flow);
+        connection.map(|connection| connection.stream.identities()).unwrap_or_default()
     }
 
     /// How many connections there are, those that are being opened included.
@@ -109,13 +141,14 @@ impl Tcp {
         &mut self,
         now: Instant,
         registry: &Registry,
-        (ticket, wanted): (Ticket, Flow),
+        wanted: Wanted<'_>,
         keeps: impl Fn(Flow) -> bool,
         inputs: &mut VecDeque<Input>,
         counted: &mut Statistics,
     ) -> Dialled {
-        let there = self.peers.get(&wanted.remote).and_then(|number| self.connections.get_mut(number));
-        let by_it = |one: &&mut Connection| wanted.listener == 0 || one.flow.listener == wanted.listener;
+        let Wanted { ticket, flow, name } = wanted;
+        let there = self.peers.get(&Peer::of(flow, name)).and_then(|number| self.connections.get_mut(number));
+        let by_it = |one: &&mut Connection| flow.listener == 0 || one.flow.listener == flow.listener;
         if let Some(connection) = there.filter(by_it) {
             if connection.state == State::Open {
                 return Dialled::Open(connection.flow);
@@ -124,7 +157,7 @@ impl Tcp {
             return Dialled::Waiting;
         }
         let dialled = match self.make_room(now, keeps, inputs, counted) {
-            true => self.dial(now, registry, wanted),
+            true => self.dial(now, registry, flow, name),
             false => Err(FlowError::Other),
         };
         match dialled {
@@ -140,21 +173,78 @@ impl Tcp {
     }
 
     /// Begins to connect.
-    fn dial(&mut self, now: Instant, registry: &Registry, wanted: Flow) -> Result<&mut Connection, FlowError> {
+    fn dial(
+        &mut self,
+        now: Instant,
+        registry: &Registry,
+        wanted: Flow,
+        name: &str,
+    ) -> Result<&mut Connection, FlowError> {
         let remote = wanted.remote;
         let to = remote.socket_addr().ok_or(FlowError::Unreachable)?;
         let fits = |one: &&Listener| {
             one.local.is_ipv4() == to.is_ipv4() && (wanted.listener == 0 || one.number == wanted.listener)
         };
-        let listener = self.listeners.iter().find(fits).ok_or(FlowError::Unreachable)?;
-        let stream = listener.open(to).map_err(|error| flow_error(&error))?;
-        let flow = Flow { remote, transport: Transport::Tcp, listener: listener.number, ..Flow::NONE };
+        // One of the same kind, so that what the role says of itself there is what the connection is.
+        let alike = self.listeners.iter().filter(fits).find(|one| one.transport == wanted.transport);
+        let listener = alike.or_else(|| self.listeners.iter().find(fits)).ok_or(FlowError::Unreachable)?;
+        let number = listener.number;
+        let socket = listener.open(to).map_err(|error| flow_error(&error))?;
+        let stream = self.streams.dial(socket, wanted.transport, name)?;
+        let flow = Flow { remote, transport: wanted.transport, listener: number, ..Flow::NONE };
         let connection =
             self.add(now, registry, stream, flow, State::Connecting).map_err(|error| flow_error(&error))?;
+        connection.name = name.to_owned();
         let number = connection.flow.connection;
-        self.peers.insert(remote, number);
+        self.know(number, Peer::of(flow, name));
         self.set_deadline(number, Some(now + PATIENCE));
         self.connections.get_mut(&number).ok_or(FlowError::Other)
+    }
+
+    /// Lets who asks for `peer` have this connection, unless there is another.
+    fn know(&mut self, number: u32, peer: Peer) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        if let Entry::Vacant(place) = self.peers.entry(peer.clone()) {
+            place.insert(number);
+            connection.peers.push(peer);
+        }
+    }
+
+    /// Lets nobody have this connection any more.
+    fn unknow(&mut self, number: u32) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        for peer in connection.peers.drain(..) {
+            self.peers.remove(&peer);
+        }
+    }
+
+    /// Takes a connection that a peer has opened.
+    pub(crate) fn accepted(
+        &mut self,
+        now: Instant,
+        registry: &Registry,
+        (stream, flow): (Stream, Flow),
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) {
+        let state = if flow.transport.is_secure() { State::Handshaking } else { State::Open };
+        // One that is closed already is as if it had not come.
+        let Ok(connection) = self.add(now, registry, stream, flow, state) else { return };
+        let number = connection.flow.connection;
+        counted.connections_accepted += 1;
+        if state == State::Open {
+            self.know(number, Peer::of(flow, ""));
+        } else {
+            self.handshakes.insert(number);
+            self.set_deadline(number, Some(now + PATIENCE));
+            // The oldest gives way: who means it is done by then.
+            while self.handshakes.len() > (self.most / HANDSHAKES).max(1)
+                && let Some(oldest) = self.handshakes.first().copied()
+            {
+                self.end(oldest, FlowError::Unreachable, inputs, counted);
+            }
+        }
+        self.queue(number);
     }
 
     /// Adds a connection: `flow` without its number.
@@ -162,22 +252,18 @@ impl Tcp {
         &mut self,
         now: Instant,
         registry: &Registry,
-        mut stream: TcpStream,
+        mut stream: Stream,
         flow: Flow,
         state: State,
     ) -> io::Result<&mut Connection> {
         // Best effort: a small message waits a little where the option is not to be had.
-        let _ = stream.set_nodelay(true);
-        let local = stream.local_addr()?;
+        let _ = stream.socket().set_nodelay(true);
+        let local = stream.socket().local_addr()?;
         self.count = self.count.checked_add(1).unwrap_or(1);
         let number = self.count;
-        registry.register(&mut stream, token(number), Interest::READABLE | Interest::WRITABLE)?;
+        registry.register(stream.socket(), token(number), Interest::READABLE | Interest::WRITABLE)?;
         let flow = Flow { connection: number, ..flow };
-        Ok(self
-            .connections
-            .entry(number)
-            .insert_entry(Connection::new(Stream::plain(stream), flow, local, state, now))
-            .into_mut())
+        Ok(self.connections.entry(number).insert_entry(Connection::new(stream, flow, local, state, now)).into_mut())
     }
 
     /// Takes a message for a connection, all of it or nothing. When it fails the connection is gone and the caller tells
@@ -186,7 +272,7 @@ impl Tcp {
         let Some(connection) = self.connections.get_mut(&flow.connection).filter(|found| found.flow == flow) else {
             return Sent::Failed(FlowError::Closed);
         };
-        if connection.state == State::Connecting {
+        if connection.is_opening() {
             return Sent::Failed(FlowError::Closed);
         }
         let sent = connection.send(now, bytes);
@@ -225,25 +311,41 @@ impl Tcp {
             return;
         };
         let Some(connection) = self.connections.get_mut(&number) else { return };
-        if connection.state == State::Connecting {
-            match connection.open() {
-                Ok(false) => return,
-                Ok(true) => {
-                    counted.connections_opened += 1;
-                    connection.state = State::Open;
-                    connection.used = now;
-                    let flow = connection.flow;
-                    inputs.extend(connection.tickets.drain(..).map(|ticket| Input::Connected(ticket, flow)));
-                    self.set_deadline(number, None);
-                }
-                Err(error) => return self.end(number, error, inputs, counted),
-            }
+        if connection.is_opening() {
+            return self.advance(number, now, inputs, counted);
         }
         if event.is_writable() {
             self.flush(number, now, inputs, counted);
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
             self.queue(number);
+        }
+    }
+
+    /// Goes on opening a connection.
+    fn advance(&mut self, number: u32, now: Instant, inputs: &mut VecDeque<Input>, counted: &mut Statistics) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        match connection.open() {
+            Ok(false) => {}
+            Err(error) => self.end(number, error, inputs, counted),
+            Ok(true) => {
+                let (flow, was) = (connection.flow, core::mem::replace(&mut connection.state, State::Open));
+                connection.used = now;
+                inputs.extend(connection.tickets.drain(..).map(|ticket| Input::Connected(ticket, flow)));
+                if was == State::Connecting {
+                    counted.connections_opened += 1;
+                } else {
+                    // Who has proved a name may be asked by it over the same connection (RFC 5923 §8); who has not, by nobody.
+                    for name in connection.stream.identities().iter().take(NAMES) {
+                        self.know(number, Peer::of(flow, name));
+                    }
+                }
+                self.handshakes.remove(&number);
+                self.set_deadline(number, None);
+                // What came with the end of the handshake was read with it: the system tells of it no more.
+                self.queue(number);
+                self.expect_progress(number, now);
+            }
         }
     }
 
@@ -285,6 +387,10 @@ impl Tcp {
         while let Some(number) = self.readable.pop_front() {
             let Some(connection) = self.connections.get_mut(&number) else { continue };
             connection.queued = false;
+            if connection.is_opening() {
+                self.advance(number, now, inputs, counted);
+                continue;
+            }
             let flow = connection.flow;
             let arrival = connection.receive(now, buffer);
             self.expect_progress(number, now);
@@ -341,7 +447,7 @@ impl Tcp {
         while let Some((at, number)) = self.deadlines.first().copied()
             && at <= now
         {
-            let connecting = self.connections.get(&number).is_some_and(|found| found.state == State::Connecting);
+            let connecting = self.connections.get(&number).is_some_and(Connection::is_opening);
             let error = if connecting { FlowError::Unreachable } else { FlowError::Closed };
             self.end(number, error, inputs, counted);
         }
@@ -349,11 +455,7 @@ impl Tcp {
 
     /// Lets a connection go on without the role, and for a moment only.
     fn linger(&mut self, number: u32, now: Instant) {
-        if let Some(connection) = self.connections.get(&number)
-            && self.peers.get(&connection.flow.remote) == Some(&number)
-        {
-            self.peers.remove(&connection.flow.remote);
-        }
+        self.unknow(number);
         self.set_deadline(number, Some(now + LINGER));
     }
 
@@ -365,10 +467,13 @@ impl Tcp {
         inputs: &mut VecDeque<Input>,
         counted: &mut Statistics,
     ) {
-        let Some(connection) = self.remove(number, counted) else { return };
+        let Some(mut connection) = self.remove(number, counted) else { return };
+        if connection.is_opening() {
+            self.streams.note(&mut connection.stream, connection.flow, &connection.name, error);
+        }
         match connection.state {
             State::Open => inputs.push_back(Input::Failed(connection.flow, error)),
-            State::Lingering => {}
+            State::Lingering | State::Handshaking => {}
             State::Connecting => {
                 inputs.extend(connection.tickets.into_iter().map(|ticket| Input::NotConnected(ticket, error)));
             }
@@ -378,13 +483,16 @@ impl Tcp {
     /// Forgets a connection; its socket closes when what is returned is dropped.
     fn remove(&mut self, number: u32, counted: &mut Statistics) -> Option<Connection> {
         self.set_deadline(number, None);
-        let connection = self.connections.remove(&number)?;
-        if self.peers.get(&connection.flow.remote) == Some(&number) {
-            self.peers.remove(&connection.flow.remote);
-        }
+        self.unknow(number);
+        self.handshakes.remove(&number);
+        let mut connection = self.connections.remove(&number)?;
         match connection.state {
-            State::Open | State::Lingering => counted.connections_closed += 1,
+            State::Open | State::Lingering => {
+                counted.connections_closed += 1;
+                connection.stream.close();
+            }
             State::Connecting => counted.connects_failed += 1,
+            State::Handshaking => counted.handshakes_failed += 1,
         }
         Some(connection)
     }

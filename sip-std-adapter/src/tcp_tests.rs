@@ -3,6 +3,7 @@
 use super::*;
 use crate::accept::SILENCE;
 use mio::{Events, Poll};
+use sip_core::transport::Address;
 use std::io::{Read, Write};
 
 /// Connections, what they tell the role, and what is counted.
@@ -25,7 +26,7 @@ impl Rig {
     fn new() -> Self {
         let poll = Poll::new().unwrap();
         let mut tcp = Tcp::default();
-        tcp.listen(0, "127.0.0.1:0".parse().unwrap(), poll.registry()).unwrap();
+        tcp.listen((0, Transport::Tcp), "127.0.0.1:0".parse().unwrap(), poll.registry()).unwrap();
         Self { tcp, poll, inputs: VecDeque::new(), counted: Statistics::default(), kept: Flow::NONE }
     }
 
@@ -65,9 +66,13 @@ impl Rig {
     }
 
     fn connect(&mut self, now: Instant, to: SocketAddr) -> Dialled {
+        self.connect_by(Transport::Tcp, now, to)
+    }
+
+    fn connect_by(&mut self, transport: Transport, now: Instant, to: SocketAddr) -> Dialled {
         let (kept, inputs, counted) = (self.kept, &mut self.inputs, &mut self.counted);
-        let wanted = Flow { remote: Address::from(to), transport: Transport::Tcp, ..Flow::NONE };
-        let wanted = (TICKET, wanted);
+        let flow = Flow { remote: Address::from(to), transport, ..Flow::NONE };
+        let wanted = Wanted { ticket: TICKET, flow, name: if transport.is_secure() { "sip.example.com" } else { "" } };
         self.tcp.connect(now, self.poll.registry(), wanted, |flow| flow == kept, inputs, counted)
     }
 }
@@ -167,4 +172,31 @@ fn a_connection_that_the_role_keeps_makes_no_room_for_strangers() {
         Dialled::Failed(FlowError::Other)
     ));
     assert_eq!((rig.tcp.count(), rig.counted.connections_closed), (2, 2));
+}
+
+#[cfg(feature = "rustls")]
+#[test]
+fn a_handshake_that_stands_still_is_given_up_after_eight_seconds() {
+    use crate::tls::testing::{Authority, San};
+    let (mut rig, authority) = (Rig::new(), Authority::new());
+    let number = 1;
+    rig.tcp.streams.client = Some(authority.client());
+    rig.tcp.streams.servers.insert(number, authority.server(&[San::Dns("sip.example.com")]));
+    let any = "127.0.0.1:0".parse().unwrap();
+    let to = rig.tcp.listen((number, Transport::Tls), any, rig.poll.registry()).unwrap();
+    let silent = std::net::TcpListener::bind(any).unwrap();
+
+    // One of each side, and neither peer says anything.
+    let stranger = std::net::TcpStream::connect(to).unwrap();
+    rig.until(at(1), |rig| rig.counted.connections_accepted == 1);
+    assert!(matches!(rig.connect_by(Transport::Tls, at(1), silent.local_addr().unwrap()), Dialled::Waiting));
+    let _peer = silent.accept().unwrap();
+    rig.until(at(1), |rig| rig.tcp.connections.values().all(|one| one.stream.is_shaking_hands()));
+    assert_eq!(rig.tcp.next_timeout(), Some(at(1) + PATIENCE));
+    rig.expire(at(1) + PATIENCE);
+    assert_eq!((rig.tcp.count(), rig.tcp.peers.len(), rig.tcp.next_timeout()), (0, 0, None));
+    assert_eq!((rig.counted.handshakes_failed, rig.counted.connects_failed, rig.inputs.len()), (1, 1, 1));
+    assert!(matches!(rig.inputs[0], Input::NotConnected(TICKET, FlowError::Unreachable)));
+    assert_eq!(rig.tcp.streams.refusals.len(), 2);
+    drop(stranger);
 }

@@ -106,6 +106,8 @@ pub struct Statistics {
     pub connections_accepted: u64,
     /// Connections that peers opened and that were closed at once, because there were too many.
     pub connections_refused: u64,
+    /// Connections that peers opened and whose TLS handshake failed, was not finished in time or gave way to others.
+    pub handshakes_failed: u64,
     /// Connections that ended, however.
     pub connections_closed: u64,
     /// Connections that the role asked for and that could not be opened.

@@ -338,6 +338,10 @@ pub enum FlowError {
     TooLarge,
     /// The adapter does not carry this transport.
     Unsupported,
+    /// The peer's certificate does not prove the name that was asked for, or nobody who is trusted vouches for it (RFC 5922).
+    Certificate,
+    /// There is no TLS with the peer for another reason: it speaks none, or refused.
+    Handshake,
     /// Anything else.
     Other,
 }

@@ -83,8 +83,13 @@ impl<R: Role> Adapter<R> {
     fn assemble(role: R, address: SocketAddr, tcp: bool) -> io::Result<Self> {
         let mut network = Network::new()?;
         network.listen(address, tcp)?;
+        Ok(Self::on(role, network))
+    }
+
+    /// Puts a role on sockets that are there.
+    pub(crate) fn on(role: R, network: Network) -> Self {
         let waker = Waker::new(Arc::clone(&network.waker));
-        Ok(Self { role, network, waker, deadlines: Deadlines::default(), network_first: false, idle: false })
+        Self { role, network, waker, deadlines: Deadlines::default(), network_first: false, idle: false }
     }
 
     /// Listens at one more address, for datagrams and for connections at the same port; port 0 takes a free one. Gives the
@@ -98,6 +103,13 @@ impl<R: Role> Adapter<R> {
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<u8> {
         self.idle = false;
         self.network.listen(address, true)
+    }
+
+    /// Whom the peer of a connection has proved to be by its certificate: SIP domains and addresses (RFC 5922 §7.1). Empty where it
+    /// showed none, and without TLS.
+    #[must_use]
+    pub fn peer_identities(&self, flow: Flow) -> Vec<String> {
+        self.network.tcp.as_ref().map(|tcp| tcp.identities(flow)).unwrap_or_default()
     }
 
     /// The next wait is none: something has changed.

@@ -111,6 +111,7 @@ impl Network {
         let tcp = self.tcp.get_or_insert_default();
         let local = tcp.listen((number, Transport::Tls), address, self.poll.registry())?;
         tcp.streams.servers.insert(number, server);
+        self.resolver.reaches(local, true);
         self.sockets.add_without(local);
         Ok(number)
     }

@@ -2,12 +2,23 @@
 
 use super::{ClientTls, ServerTls, TlsRefusal};
 use crate::adapter::Adapter;
+use crate::network::Network;
 use core::net::SocketAddr;
 use sip_core::role::Role;
-use sip_core::transport::Flow;
 use std::io;
 
 impl<R: Role> Adapter<R> {
+    /// As [`bind`](Adapter::bind), for connections under TLS and nothing else at this address. There is no way out for datagrams and
+    /// plain connections unless it [listens](Adapter::listen) elsewhere, too.
+    ///
+    /// # Errors
+    /// As [`bind`](Adapter::bind).
+    pub fn bind_tls(role: R, address: SocketAddr, server: &ServerTls) -> io::Result<Self> {
+        let mut network = Network::new()?;
+        network.listen_tls(address, server.clone())?;
+        Ok(Self::on(role, network))
+    }
+
     /// Opens connections by TLS for whoever asks for one, as this says. Without it who asks is told that there is none. Given again,
     /// it holds for connections that are opened from then on.
     pub fn set_client_tls(&mut self, client: &ClientTls) {
@@ -32,13 +43,6 @@ impl<R: Role> Adapter<R> {
     /// Gives whether there is such a listener.
     pub fn replace_tls(&mut self, listener: u8, server: &ServerTls) -> bool {
         self.network.replace_tls(listener, server.clone())
-    }
-
-    /// Whom the peer of a connection has proved to be by its certificate: SIP domains and addresses (RFC 5922 §7.1). Empty where it
-    /// showed none, and without TLS.
-    #[must_use]
-    pub fn peer_identities(&self, flow: Flow) -> Vec<String> {
-        self.network.tcp.as_ref().map(|tcp| tcp.identities(flow)).unwrap_or_default()
     }
 
     /// The next connection that TLS refused, the oldest first; 32 are kept.

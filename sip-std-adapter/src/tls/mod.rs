@@ -1,6 +1,6 @@
 //! TLS for SIP (RFC 3261 §26.2.1, RFC 5922), by rustls.
 //!
-//! A [`Session`] is a kind of stream: the connection above it knows nothing of records, alerts or certificates.
+//! A session is a kind of stream: the connection above it knows nothing of records, alerts or certificates.
 
 mod adapter;
 mod config;

@@ -54,6 +54,7 @@ pub(crate) fn run(args: &args::Answer, screen: &Shared, interrupt: &Interrupt) -
             towards: args.register.as_deref(),
             identity: args.aor.as_deref(),
             transport: args.way.transport,
+            tls: Some(&args.way.tls),
             credentials: Some(&args.credentials),
             busy: true,
             ..Setup::default()

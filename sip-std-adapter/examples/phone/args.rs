@@ -86,12 +86,28 @@ pub(crate) struct Credentials {
 }
 
 /// Over what to send.
-#[derive(Args, Clone, Copy)]
+#[derive(Args, Clone)]
 pub(crate) struct Way {
     /// The transport for addresses that name none; one that says ;transport=tcp, and a request too large for a datagram, go
     /// over TCP in any case
     #[arg(long, value_enum, value_name = "T", default_value_t)]
     pub(crate) transport: Carrier,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
+}
+
+/// With what to secure connections under TLS.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Tls {
+    /// Whom to trust: certificates of authorities in the PEM form [default: whom the system trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// A certificate of one's own, PEM: with it the phone accepts connections under TLS, and shows it to who asks for one
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of that certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// A transport.
@@ -100,6 +116,7 @@ pub(crate) enum Carrier {
     #[default]
     Udp,
     Tcp,
+    Tls,
 }
 
 impl From<Carrier> for Transport {
@@ -107,6 +124,7 @@ impl From<Carrier> for Transport {
         match carrier {
             Carrier::Udp => Self::Udp,
             Carrier::Tcp => Self::Tcp,
+            Carrier::Tls => Self::Tls,
         }
     }
 }

@@ -55,6 +55,7 @@ pub(crate) fn run(args: &args::Call, screen: &Shared, interrupt: &Interrupt) -> 
             identity: args.from.as_deref(),
             proxy: args.proxy.as_deref(),
             transport: args.way.transport,
+            tls: Some(&args.way.tls),
             credentials: Some(&args.credentials),
             ..Setup::default()
         },
@@ -225,7 +226,7 @@ impl Caller<'_> {
         }
     }
 
-    fn report(&self, cause: Cause, status: u16, message: Option<&Message<'_>>) -> Report {
+    fn report(&mut self, cause: Cause, status: u16, message: Option<&Message<'_>>) -> Report {
         let now = self.phone.now();
         let why = format!("{status} {}", reason(status, message));
         let lasted = self.answered.map(|at| now.since(at).as_millis());
@@ -250,7 +251,10 @@ impl Caller<'_> {
             (cause, None) if self.phone.interrupt.is_raised() && cause != Cause::Unreachable => {
                 (Outcome::Interrupted, format!("no answer: {}, stopped by the user", cause_text(cause)))
             }
-            (Cause::Unreachable, None) => (Outcome::Network, format!("no call: {}", self.phone.unreachable())),
+            (Cause::Unreachable, None) => {
+                let (outcome, why) = self.phone.unreachable();
+                (outcome, format!("no call: {why}"))
+            }
             (_, None) => (Outcome::NoAnswer, format!("no answer: {}", cause_text(cause))),
         };
         let decided = if self.answered.is_some() && status == 0 { 200 } else { status };

@@ -29,6 +29,7 @@ mod register;
 mod report;
 mod screen;
 mod sdp;
+mod secure;
 mod serve;
 mod text;
 mod trace;

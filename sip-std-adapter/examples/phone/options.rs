@@ -19,6 +19,7 @@ pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> R
             towards: Some(args.proxy.as_deref().unwrap_or(&args.uri)),
             proxy: args.proxy.as_deref(),
             transport: args.way.transport,
+            tls: Some(&args.way.tls),
             credentials: Some(&args.credentials),
             ..Setup::default()
         },
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> R
         match event {
             Event::Response { request, status } if request == asked && status >= 200 => {
                 let setup_ms = Some(phone.now().since(started).as_millis());
-                let report = answer(&phone, &args.uri, status, message.as_ref());
+                let report = answer(&mut phone, &args.uri, status, message.as_ref());
                 phone.flush(&mut buffer)?;
                 return Ok(Report { identity: phone.first(), peer: Some(args.uri.clone()), setup_ms, ..report });
             }
@@ -50,12 +51,13 @@ pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> R
     }
 }
 
-fn answer(phone: &Phone, uri: &str, status: u16, response: Option<&Message<'_>>) -> Report {
+fn answer(phone: &mut Phone, uri: &str, status: u16, response: Option<&Message<'_>>) -> Report {
     let Some(message) = response else {
         return if status == 408 {
             Report::new(COMMAND, Outcome::NoAnswer, format!("no answer of {uri}"))
         } else {
-            Report::new(COMMAND, Outcome::Network, format!("no answer: {}", phone.unreachable()))
+            let (outcome, why) = phone.unreachable();
+            Report::new(COMMAND, outcome, format!("no answer: {why}"))
         };
     };
     let lists = [HeaderName::Allow, HeaderName::Accept, HeaderName::Supported].map(|name| list(message, name));

@@ -1,15 +1,16 @@
 //! The phone itself: a user agent on a socket, with a screen.
 
-use crate::args::{Carrier, Credentials, Listen};
+use crate::args::{Carrier, Credentials, Listen, Tls};
 use crate::events::Log;
 use crate::interrupt::Interrupt;
 use crate::net;
-use crate::report::{Failure, Report};
+use crate::report::{Failure, Outcome, Report};
 use crate::screen::{Shared, Waiting, told};
 use crate::sdp::{self, Media};
+use crate::secure;
 use crate::text::{Identity, caller};
 use sip_core::error::{Capacity, ConfigError, Error};
-use sip_core::message::{Message, Scheme, Uri};
+use sip_core::message::{Message, Uri};
 use sip_core::time::{Duration, Instant};
 use sip_core::ua::{Call, Config, Content, Event, UserAgent};
 use sip_std_adapter::memory::HeapMemory;
@@ -41,6 +42,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) towards: Option<&'a str>,
     /// The transport for URIs that name none, and of our Contact.
     pub(crate) transport: Carrier,
+    /// With what to secure connections.
+    pub(crate) tls: Option<&'a Tls>,
     /// Our own URI; none for `sip:phone@` and our address.
     pub(crate) identity: Option<&'a str>,
     /// The proxy's URI.
@@ -89,8 +92,7 @@ impl Phone {
         };
         let listen = SocketAddr::new(ip, asked.port.unwrap_or(setup.port));
         let memory = if setup.busy { HeapMemory::new() } else { HeapMemory::with_capacity(256, 64, 32, 2) };
-        let mut adapter = Adapter::bind(UserAgent::new(memory), listen)
-            .map_err(|error| Failure::Network(format!("can't listen at {listen}: {error}")))?;
+        let mut adapter = secure::bind(setup, UserAgent::new(memory), listen)?;
         let local = own_address(adapter.local_addr(), reached)?;
         let identity = setup.identity.map_or_else(|| format!("sip:phone@{local}"), str::to_owned);
         let sent_by = local.to_string();
@@ -283,8 +285,15 @@ impl Phone {
         }
     }
 
-    /// Why a peer could not be reached, in words.
-    pub(crate) fn unreachable(&self) -> String {
+    /// Why a peer could not be reached: how the command ends, and in words.
+    pub(crate) fn unreachable(&mut self) -> (Outcome, String) {
+        if let Some(refusal) = self.adapter.next_tls_refusal() {
+            return (Outcome::Untrusted, format!("{refusal} ({})", refusal.peer));
+        }
+        (Outcome::Network, self.nobody_there())
+    }
+
+    fn nobody_there(&self) -> String {
         let uri = self.towards.as_deref().unwrap_or("the peer");
         let counted = self.adapter.statistics();
         match self.screen.lock().last_peer() {
@@ -297,10 +306,8 @@ impl Phone {
 
     /// Why nothing was even sent: the user agent has found no address to send to.
     fn no_way(&self, uri: &str) -> String {
-        let Ok(parsed) = Uri::parse(uri.as_bytes()) else { return format!("no way to {uri}") };
-        let tls = |name: &[u8]| name.eq_ignore_ascii_case(b"tls");
-        if parsed.scheme() == Scheme::Sips || parsed.transport().is_some_and(tls) {
-            return format!("{uri} is to be reached over TLS, which this phone does not have");
+        if Uri::parse(uri.as_bytes()).is_err() {
+            return format!("no way to {uri}");
         }
         if self.adapter.statistics().lookups_refused > 0 {
             return format!("the name in {uri} was not looked up: too many others are being looked up");

@@ -22,6 +22,7 @@ pub(crate) fn run(args: &args::Register, screen: &Shared, interrupt: &Interrupt)
             towards: Some(args.registrar.as_deref().unwrap_or(&args.aor)),
             identity: Some(&args.aor),
             transport: args.way.transport,
+            tls: Some(&args.way.tls),
             credentials: Some(&args.credentials),
             ..Setup::default()
         },
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &args::Register, screen: &Shared, interrupt: &Interrupt)
                 return Ok(Report { identity: phone.first(), peer: Some(args.aor.clone()), ..report });
             }
             Event::RegistrationFailed { cause, status, .. } => {
-                let report = refusal(&phone, COMMAND, (cause, status), message);
+                let report = refusal(&mut phone, COMMAND, (cause, status), message);
                 phone.flush(&mut buffer)?;
                 let setup_ms = Some(phone.now().since(started).as_millis());
                 return Ok(Report { identity: phone.first(), peer: Some(args.aor.clone()), setup_ms, ..report });
@@ -113,7 +114,7 @@ fn removed(phone: &Phone, bound: Option<Report>, message: Option<&Message<'_>>) 
 
 /// The registrar refused, granted no time, was silent, or is not there.
 pub(crate) fn refusal(
-    phone: &Phone,
+    phone: &mut Phone,
     command: &'static str,
     (cause, status): (RegistrationCause, u16),
     message: Option<&Message<'_>>,
@@ -127,7 +128,8 @@ pub(crate) fn refusal(
         }
         RegistrationCause::Timeout => Report::new(command, Outcome::NoAnswer, "no answer of the registrar"),
         RegistrationCause::Unreachable => {
-            Report::new(command, Outcome::Network, format!("no registration: {}", phone.unreachable()))
+            let (outcome, why) = phone.unreachable();
+            Report::new(command, outcome, format!("no registration: {why}"))
         }
         _ => {
             let text = format!("registration refused: {status} {}", reason(status, message));

@@ -9,8 +9,8 @@
 //! |---|---|
 //! | `command` | `demo`, `call`, `answer`, `register` or `options`; `phone` when none was given |
 //! | `scope` | `result` for the command as a whole, `call` for one call of `answer`, `event` for what happens |
-//! | `outcome` | `ok`; `refused`; `usage`; `no_answer`; `network`; `interrupted` |
-//! | `exit_status` | 0 for `ok`, 1 for `refused`, 2 for `usage`, 3 for `no_answer`, 4 for `network`, 130 for `interrupted` |
+//! | `outcome` | `ok`; `refused`; `usage`; `no_answer`; `untrusted`; `network`; `interrupted` |
+//! | `exit_status` | 0 for `ok`, 1 for `refused`, 2 for `usage`, 3 for `no_answer` and `untrusted`, 4 for `network`, 130 for `interrupted` |
 //! | `call_id`, `from`, `to` | the Call-ID of the first request, and the URIs in its From and To |
 //! | `ended_by` | who ended the call: `local`, `peer`, `network` or `timer` |
 //! | `cause` | why: `local_hangup`, `remote_hangup`, `cancelled`, `rejected`, `declined`, `no_answer`, `timeout`, `unreachable`, `no_ack`, `lost`, `no_room` |
@@ -45,6 +45,8 @@ pub(crate) enum Outcome {
     Usage,
     /// Nobody answered.
     NoAnswer,
+    /// TLS refused the peer, or the peer refused TLS.
+    Untrusted,
     /// Nobody is there, or the network fails.
     Network,
     /// The user stopped it (Ctrl-C).
@@ -61,7 +63,7 @@ impl Outcome {
             Self::Ok => 0,
             Self::Refused => 1,
             Self::Usage => 2,
-            Self::NoAnswer => 3,
+            Self::NoAnswer | Self::Untrusted => 3,
             Self::Network => 4,
             Self::Interrupted => INTERRUPTED,
         }

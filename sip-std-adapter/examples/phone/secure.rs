@@ -1,0 +1,59 @@
+//! The phone's sockets, with TLS where the command line or an address asks for it.
+
+use crate::args::{Carrier, Tls};
+use crate::phone::Setup;
+use crate::report::Failure;
+use sip_core::ua::UserAgent;
+use sip_std_adapter::Adapter;
+use sip_std_adapter::memory::HeapMemory;
+use sip_std_adapter::tls::{Certificate, ClientTls, Clients, Roots, ServerTls};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// Puts the user agent on its sockets. With a certificate and TLS as the transport the port is one of TLS alone, so that our Contact
+/// leads to it.
+pub(crate) fn bind(
+    setup: &Setup<'_>,
+    role: UserAgent<HeapMemory>,
+    listen: SocketAddr,
+) -> Result<Adapter<UserAgent<HeapMemory>>, Failure> {
+    let failed = |error| Failure::Network(format!("can't listen at {listen}: {error}"));
+    let tls = setup.tls.cloned().unwrap_or_default();
+    let own = certificate(&tls)?;
+    let mut adapter = match &own {
+        Some(own) if setup.transport == Carrier::Tls => {
+            let server = ServerTls::new(own, &Clients::Anybody).map_err(|error| Failure::Usage(error.to_string()))?;
+            Adapter::bind_tls(role, listen, &server).map_err(failed)?
+        }
+        _ => Adapter::bind(role, listen).map_err(failed)?,
+    };
+    let wanted = setup.transport == Carrier::Tls || tls.ca.is_some() || setup.towards.is_some_and(names_tls);
+    if wanted {
+        let roots = match &tls.ca {
+            Some(file) => Roots::from_pem(&read(file)?).map_err(|error| unusable(file, &error))?,
+            None => Roots::of_system().map_err(|error| Failure::Usage(error.to_string()))?,
+        };
+        let client = ClientTls::new(&roots, own.as_ref()).map_err(|error| Failure::Usage(error.to_string()))?;
+        adapter.set_client_tls(&client);
+    }
+    Ok(adapter)
+}
+
+fn certificate(tls: &Tls) -> Result<Option<Certificate>, Failure> {
+    let (Some(cert), Some(key)) = (&tls.cert, &tls.key) else { return Ok(None) };
+    Certificate::from_pem(&read(cert)?, &read(key)?).map(Some).map_err(|error| unusable(cert, &error))
+}
+
+fn names_tls(uri: &str) -> bool {
+    let lower = uri.to_ascii_lowercase();
+    lower.starts_with("sips:") || lower.contains(";transport=tls")
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(file).map_err(|error| unusable(file, &error))
+}
+
+fn unusable(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::Usage(format!("{}: {error}", file.display()))
+}

@@ -177,8 +177,8 @@ fn what_happens_is_told_one_line_an_event() {
 #[test]
 fn what_can_not_be_reached_is_said_for_what_it_is() {
     for (uri, why) in [
-        ("sips:bob@127.0.0.1", "is to be reached over TLS"),
-        ("sip:bob@127.0.0.1;transport=tls", "is to be reached over TLS"),
+        ("sips:bob@127.0.0.1:1", "no connection to"),
+        ("sip:bob@127.0.0.1:1;transport=tls", "no connection to"),
         ("sip:bob@[::1]", "has IPv6 addresses alone"),
     ] {
         let ended = run(&["call", uri, "--listen", "127.0.0.1"]).expect(4);

@@ -12,4 +12,5 @@ mod parse;
 mod process;
 mod register;
 mod serve;
+mod tls;
 mod usage;

@@ -1,0 +1,96 @@
+//! The phone over TLS: a call between two, `sips` and `transport=tls`, and what TLS refuses, in words and with its exit status.
+//!
+//! Not here: other makers' servers and phones.
+
+use crate::process::{answer, run};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Certificates in files of their own.
+struct Files {
+    directory: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Files {
+    fn new(name: &str) -> Self {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{name}-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        fs::write(directory.join("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+        Self { directory, issuer: Issuer::new(params, key) }
+    }
+
+    /// A certificate for one name, and its key.
+    fn sign(&self, name: &str) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        let signed = params.signed_by(&key, &self.issuer).unwrap();
+        fs::write(self.directory.join("own.pem"), signed.pem()).unwrap();
+        fs::write(self.directory.join("own.key"), key.serialize_pem()).unwrap();
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.join(name).display().to_string()
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A phone that answers under TLS with the certificate of `name`.
+fn answering(files: &Files, name: &str) -> (crate::process::Phone, String) {
+    files.sign(name);
+    let (ca, cert, key) = (files.path("ca.pem"), files.path("own.pem"), files.path("own.key"));
+    answer(&["--transport", "tls", "--ca", &ca, "--cert", &cert, "--key", &key, "--count", "1"])
+}
+
+#[test]
+fn a_call_goes_over_tls_because_its_address_or_the_command_line_says_so() {
+    let files = Files::new("call");
+    let ca = files.path("ca.pem");
+    for (scheme, parameter, options) in
+        [("sip", ";transport=tls", &[][..]), ("sip", "", &["--transport", "tls"]), ("sips", "", &[])]
+    {
+        let (callee, place) = answering(&files, "127.0.0.1");
+        let uri = format!("{scheme}:bob@{place}{parameter}");
+        let arguments = [&["call", &uri, "--duration", "0.3", "--ca", &ca], options].concat();
+        let caller = run(&arguments).expect(0);
+        assert!(caller.last_line().contains("hung up here"), "{}", caller.last_line());
+        let callee = callee.end().expect(0);
+        assert!(callee.stdout.contains("hung up by the peer"), "{}", callee.stdout);
+    }
+}
+
+#[test]
+fn what_tls_refuses_is_said_and_ends_the_command_with_3() {
+    let files = Files::new("refused");
+    let ca = files.path("ca.pem");
+    let (_callee, place) = answering(&files, "other.example.com");
+    let uri = format!("sips:bob@{place}");
+    let caller = run(&["call", &uri, "--ca", &ca, "--json"]).expect(3);
+    let result = caller.json();
+    assert_eq!(result["outcome"].as_str(), Some("untrusted"), "{result}");
+    let why = format!("the certificate is not that of 127.0.0.1: it bears other.example.com ({place})");
+    assert!(result["message"].as_str().is_some_and(|text| text.contains(&why)), "{result}");
+    for command in [&["options", &uri][..], &["register", "--aor", &uri]] {
+        let ended = run(&[command, &["--ca", &ca]].concat()).expect(3);
+        assert!(ended.last_line().contains(&why), "{}", ended.last_line());
+    }
+}
+
+#[test]
+fn a_file_that_is_no_certificate_is_a_fault_of_the_command_line() {
+    let files = Files::new("files");
+    fs::write(files.path("empty.pem"), "").unwrap();
+    let empty = files.path("empty.pem");
+    let ended = run(&["call", "sips:bob@127.0.0.1", "--ca", &empty]).expect(2);
+    assert!(ended.last_line().contains("no certificate in the PEM form"), "{}", ended.last_line());
+    run(&["call", "sips:bob@127.0.0.1", "--cert", &empty]).expect(2);
+}

@@ -3,10 +3,12 @@
 #[cfg(any(test, not(target_pointer_width = "64")))]
 #[cfg_attr(target_pointer_width = "64", allow(dead_code, reason = "tested where it is not used"))]
 mod chaskey;
+mod mac;
 
 #[cfg(not(target_pointer_width = "64"))]
 use chaskey::Chaskey as Permutation;
 use core::hash::Hasher;
+pub(crate) use mac::{MacKey, is_code};
 #[cfg(target_pointer_width = "64")]
 use sip::Sip as Permutation;
 

@@ -1,6 +1,7 @@
 //! Nonces that hold all that a server has to know of them: when and as which they were issued, and a code that shows by whom.
 
 use crate::digest::same_code;
+use crate::message::base64url::{digit, value};
 use sha2::{Digest, Sha256};
 
 /// Issue time, counter and code, 32, 32 and 64 bits.
@@ -60,29 +61,6 @@ fn decode(text: &Text) -> Option<Number> {
         return None;
     }
     text.iter().try_fold(0, |bits: Number, character| Some(bits << 6 | Number::from(value(*character)?)))
-}
-
-/// The character of six bits (RFC 4648 §5).
-const fn digit(bits: u8) -> u8 {
-    match bits {
-        0..=25 => b'A'.wrapping_add(bits),
-        26..=51 => b'a'.wrapping_sub(26).wrapping_add(bits),
-        52..=61 => b'0'.wrapping_sub(52).wrapping_add(bits),
-        62 => b'-',
-        _ => b'_',
-    }
-}
-
-/// The six bits of a character.
-const fn value(character: u8) -> Option<u8> {
-    Some(match character {
-        b'A'..=b'Z' => character.wrapping_sub(b'A'),
-        b'a'..=b'z' => character.wrapping_sub(b'a').wrapping_add(26),
-        b'0'..=b'9' => character.wrapping_sub(b'0').wrapping_add(52),
-        b'-' => 62,
-        b'_' => 63,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@
 mod address;
 mod algorithm;
 mod auth;
+pub(crate) mod base64url;
 pub mod build;
 mod chunk;
 mod compact;

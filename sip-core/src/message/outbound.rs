@@ -7,6 +7,7 @@ use super::header::HeaderName;
 use super::parse::Message;
 use super::scan::{decimal, decimal_u32, unquote};
 use super::uri::Uri;
+use crate::transport::{Flow, Transport};
 
 impl<'a> NameAddr<'a> {
     /// The URN of the user agent that a Contact is about: `+sip.instance` without its quotes and brackets (RFC 5626 §4.1);
@@ -56,6 +57,29 @@ impl<'a> Uri<'a> {
 }
 
 impl Message<'_> {
+    /// Whether no server stands between who has sent this request and here.
+    #[must_use]
+    pub(crate) fn is_direct(&self) -> bool {
+        self.vias().nth(1).is_none()
+    }
+
+    /// Whether a URI is that of who has sent this request itself by `source`: it names the host and port of sent-by, or those that
+    /// it came from. Over a connection the ports say nothing.
+    #[must_use]
+    pub(crate) fn is_from(&self, source: &Flow, uri: &Uri<'_>) -> bool {
+        let via = self.via();
+        let default = Transport::Udp.default_port();
+        let port = uri.port().unwrap_or(default);
+        let by_stream = source.transport.is_reliable();
+        let (host, sent_by) = (uri.host(), via.host());
+        if (by_stream || port == via.port().unwrap_or(default))
+            && (host.as_bytes() == sent_by.as_bytes() || host.same(sent_by))
+        {
+            return true;
+        }
+        (by_stream || port == source.remote.port()) && host.ip().is_some_and(|ip| Some(ip) == source.remote.ip())
+    }
+
     /// Flow-Timer: how many seconds the server keeps a flow without a keep-alive, `u32::MAX` when it is longer (RFC 5626
     /// §5.4, §10); an error when it is no number or occurs twice.
     #[must_use]

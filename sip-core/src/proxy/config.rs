@@ -1,5 +1,6 @@
 //! What the application decides before the start, and how the proxy keeps it.
 
+use super::token::Tokens;
 use crate::error::{Argument, Capacity, ConfigError};
 use crate::memory::{Block, Octets};
 use crate::message::host::own_sent_by;
@@ -12,6 +13,9 @@ use crate::transport::{Address, SMALLEST_MTU, Transport};
 
 /// The most [listeners](Config::listeners).
 pub const MAX_LISTENERS: usize = 8;
+
+/// The fewest octets of a [secret](Config::secret).
+const SHORTEST_SECRET: usize = 16;
 
 /// The longest text of a listener, in octets.
 const LONGEST_SENT_BY: usize = 200;
@@ -78,6 +82,12 @@ pub struct Config<'a> {
     pub ask: Ask,
     /// Whether requests are passed on without a transaction (RFC 3261 §16.11).
     pub stateless: bool,
+    /// Whether a REGISTER for another domain gets a Path of this proxy, when its client supports that: its registrar then reaches the
+    /// client by the flow that it came by (RFC 3327 §5.2, RFC 5626 §5.1).
+    pub path: bool,
+    /// What shows that a Record-Route or Path was written here, at least 16 octets that nobody else knows. Servers with the same one
+    /// know each other's, and those of before a restart; empty for a new one at each start.
+    pub secret: &'a [u8],
 }
 
 setters! {
@@ -95,6 +105,8 @@ setters! {
     with_recurse recurse: bool;
     with_ask ask: Ask;
     with_stateless stateless: bool;
+    with_path path: bool;
+    with_secret secret: &'a [u8];
 }
 
 impl<'a> Config<'a> {
@@ -116,6 +128,8 @@ impl<'a> Config<'a> {
             recurse: false,
             ask: Ask::Own,
             stateless: false,
+            path: false,
+            secret: b"",
         }
     }
 
@@ -135,6 +149,9 @@ impl<'a> Config<'a> {
         }
         if self.path_mtu != 0 && self.path_mtu < SMALLEST_MTU {
             return invalid(Argument::PathMtu);
+        }
+        if !self.secret.is_empty() && self.secret.len() < SHORTEST_SECRET {
+            return invalid(Argument::Secret);
         }
         for (text, argument) in
             [(self.server, Argument::UserAgent), (self.supported, Argument::Supported), (self.realm, Argument::Realm)]
@@ -213,7 +230,9 @@ pub(super) struct Settings {
     pub(super) record_route: bool,
     pub(super) recurse: bool,
     pub(super) stateless: bool,
+    pub(super) path: bool,
     pub(super) ask: Ask,
+    pub(super) tokens: Tokens,
 }
 
 impl Settings {
@@ -228,7 +247,9 @@ impl Settings {
         record_route: false,
         recurse: false,
         stateless: false,
+        path: false,
         ask: Ask::Own,
+        tokens: Tokens::ZERO,
     };
 
     /// Checks the configuration and keeps it.
@@ -242,6 +263,7 @@ impl Settings {
             record_route: config.record_route,
             recurse: config.recurse,
             stateless: config.stateless,
+            path: config.path,
             ask: config.ask,
             ..Self::ZERO
         };
@@ -380,6 +402,7 @@ mod tests {
             (config.with_domains(&["a,b"]), Argument::Domains),
             (config.with_server("a\r\nb"), Argument::UserAgent),
             (config.with_path_mtu(1), Argument::PathMtu),
+            (config.with_secret(b"short"), Argument::Secret),
         ] {
             assert_eq!(refused(&config), Some(ConfigError::Invalid(argument)));
         }

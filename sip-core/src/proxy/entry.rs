@@ -41,6 +41,9 @@ impl Marks {
     /// There was no room for a branch: a 503 is this proxy's own, and goes to the client as such.
     pub(super) const FULL: Self = Self(64);
 
+    /// It goes over a flow that its Route names: when that is gone, its client is told so (RFC 5626 §5.3).
+    pub(super) const FLOW: Self = Self(128);
+
     pub(super) const fn has(self, mark: Self) -> bool {
         self.0 & mark.0 != 0
     }

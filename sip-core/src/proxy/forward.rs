@@ -7,9 +7,10 @@ use super::kept_target::target_at;
 use super::loops::{self, BranchText};
 use super::machine;
 use super::route::{Hop, LONGEST_STRIPPED, RecordRoute, Routing, makes_dialog, strip_maddr};
+use super::token::Side;
 use super::work::Work;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::scan::elements;
+use crate::message::scan::{alike, elements};
 use crate::message::{ForwardRequest, Kept, Message, Method, NameAddr, Uri, Writer};
 use crate::transaction::{Branch, NewClient, NewOnce, TransactionId};
 use crate::transport::Flow;
@@ -78,6 +79,11 @@ fn routes_of(value: &[u8]) -> Result<([&[u8]; MAX_ROUTE], usize), u16> {
     Ok((uris, count))
 }
 
+/// Whether who registers can be reached by a Path.
+fn supports_path(request: &Message<'_>) -> bool {
+    request.supported().chain(request.require()).any(|tag| alike(tag, b"path"))
+}
+
 impl Edit<'_> {
     /// Writes a request as it goes out; where it goes. The status to fail with when it can't.
     fn write(
@@ -107,6 +113,10 @@ impl Edit<'_> {
         let mut hop = Hop::new(self.settings, self.source, first.as_ref(), &uri, secure);
         if let Some(target) = target.filter(|target| !target.flow.is_none()) {
             hop = Hop { strict: hop.strict, ..Hop::by(target.flow) };
+        }
+        let own_flow = if target.is_none() { routing.flow(request) } else { None };
+        if let Some(flow) = own_flow {
+            hop = Hop { only: true, ..Hop::by(flow) };
         }
         if secure && !hop.transport.is_secure() {
             // Never over plain text (§26.2.2).
@@ -140,9 +150,21 @@ impl Edit<'_> {
         }
         forward = forward.pop_route(popped).push_route(pushed);
         let written = if self.record && makes_dialog(request) {
-            let record = RecordRoute::new(self.settings, texts, self.source, &hop, secure);
+            let callee = match (target, own_flow) {
+                (_, Some(flow)) => Side::Flow(flow),
+                // By a Path its end is not known.
+                (Some(target), None) if target.route.is_empty() => Side::of(target.flow, &uri),
+                _ => Side::Anywhere,
+            };
+            let token = self.settings.tokens.of_dialog(request, Side::of_caller(request, self.source), callee);
+            let record = RecordRoute::new(self.settings, texts, &token, self.source, &hop, secure);
             let (uris, count) = record.uris();
             forward.record_route(uris.get(..count).unwrap_or_default()).write_to(writer)
+        } else if self.settings.path && request.method() == Method::Register && supports_path(request) {
+            let direct = request.is_direct();
+            let path = RecordRoute::path(self.settings, texts, direct, self.source, &hop, secure);
+            let (uris, count) = path.uris();
+            forward.path(uris.get(..count).unwrap_or_default()).write_to(writer)
         } else {
             forward.write_to(writer)
         };
@@ -268,6 +290,9 @@ impl<O: Octets> Work<'_, O> {
                 if hop.strict {
                     self.transactions.set_strict(client);
                 }
+                if hop.only {
+                    self.transactions.set_flow_only(client);
+                }
                 Ok(client)
             }
             Err(_) => {
@@ -346,6 +371,9 @@ impl<O: Octets> Work<'_, O> {
             Ok(id) => {
                 if hop.strict {
                     self.transactions.set_strict(id);
+                }
+                if hop.only {
+                    self.transactions.set_flow_only(id);
                 }
                 true
             }

@@ -59,6 +59,7 @@ mod route;
 mod size;
 mod stateless;
 mod targets;
+mod token;
 mod work;
 
 pub use config::{Ask, Config, MAX_LISTENERS, TIMER_C};
@@ -135,6 +136,7 @@ impl<M: Memory> Proxy<M> {
         work.transactions.reserve_replies(RESERVED_OCTETS)?;
         work.core.random = Random::new(seed);
         work.core.hash = work.core.random.hash_key();
+        work.core.settings.tokens = token::Tokens::new(config.secret, &mut work.core.random);
         let key = work.core.random.hash_key();
         work.transactions.layer.start(config.timers, key);
         work.transactions.layer.set_datagram_limit(datagram_limit(config.path_mtu));

@@ -118,17 +118,22 @@ impl<O: Octets> Work<'_, O> {
 
     /// Why the application is to be asked where a request goes; `None` when it goes where it leads.
     fn question(&self, request: &Message<'_>, routing: &Routing<'_>) -> Option<Why> {
-        let own = routing.own.is_some() || routing.next.is_none() && !routing.uri.is_sip();
+        if routing.flow(request).is_some() {
+            return None;
+        }
+        // Where a Route leads elsewhere first, it is not to be looked up here (§16.6 step 6): it passes, if it may. Otherwise a
+        // stranger's Route would have a request to one of our users sent wherever he likes.
+        let own = routing.next.is_none() && (routing.own.is_some() || !routing.uri.is_sip());
         if own {
             return Some(Why::Own);
         }
         (!self.may_pass(request, routing)).then_some(Why::Passing)
     }
 
-    /// Whether a request goes on without a question. Inside a dialog that means one in which this proxy has stayed: its Route is
-    /// there. A To tag alone is what any stranger can write.
+    /// Whether a request goes on without a question. Inside a dialog that means one in which this proxy has stayed: the Route that it
+    /// wrote then is there. A To tag and a Route of one's own making are what any stranger can write.
     pub(super) fn may_pass(&self, request: &Message<'_>, routing: &Routing<'_>) -> bool {
-        self.core.settings.ask == Ask::Own || is_inside(request, routing)
+        self.core.settings.ask == Ask::Own || routing.is_inside(request) || routing.flow(request).is_some()
     }
 
     /// Makes a response context, and keeps the request when it may be needed later.
@@ -151,6 +156,7 @@ impl<O: Octets> Work<'_, O> {
                     .with(Marks::INVITE, request.method() == Method::Invite)
                     .with(Marks::SECURE, routing.is_secure())
                     .with(Marks::RECORD, self.core.settings.record_route && makes_dialog(request))
+                    .with(Marks::FLOW, why.is_none() && routing.flow(request).is_some())
                     .with(Marks::ASKED, why.is_some());
                 if let Some(entry) = self.contexts.get_mut(context) {
                     *entry = ResponseContext {
@@ -160,7 +166,7 @@ impl<O: Octets> Work<'_, O> {
                         loop_hash,
                         deadline,
                         marks,
-                        breadth: if is_inside(request, routing) { 0 } else { loops::max_breadth(request) },
+                        breadth: if is_in_dialog(request, routing) { 0 } else { loops::max_breadth(request) },
                         state: if why.is_some() { State::Asked } else { State::Searching },
                         ..ResponseContext::ZERO
                     };
@@ -235,7 +241,7 @@ impl<O: Octets> Work<'_, O> {
     }
 }
 
-/// Whether a request comes inside a dialog by a Route of this proxy.
-fn is_inside(request: &Message<'_>, routing: &Routing<'_>) -> bool {
+/// Whether a request comes in a dialog by a Route of this proxy, where nothing forks.
+fn is_in_dialog(request: &Message<'_>, routing: &Routing<'_>) -> bool {
     request.to_tag().is_some() && (routing.popped > 0 || routing.from_route)
 }

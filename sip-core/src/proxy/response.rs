@@ -363,6 +363,12 @@ impl<O: Octets> Work<'_, O> {
             }
             ExpiredKind::TimedOut => 408,
             ExpiredKind::FlowLost if self.transactions.send_again(self.now, expired.id) => return,
+            // Its client may have another flow, and asks for it (RFC 5626 §5.3).
+            ExpiredKind::FlowFailed | ExpiredKind::FlowLost
+                if self.contexts.get(context).is_some_and(|entry| entry.marks.has(Marks::FLOW)) =>
+            {
+                430
+            }
             ExpiredKind::FlowFailed | ExpiredKind::FlowLost => 503,
         };
         if self.fail_over(branch, expired.id) {

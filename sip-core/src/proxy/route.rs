@@ -2,6 +2,7 @@
 //! back (RFC 3261 §16.4, §16.6 steps 4, 6 and 7, RFC 5658).
 
 use super::config::{Own, Settings};
+use super::token::{self, Grant, Side, Token};
 use crate::locate::{flow_to, host_of, transport_of};
 use crate::message::scan::alike;
 use crate::message::{Host, Message, Method, Scheme, Uri, Writer};
@@ -22,6 +23,8 @@ pub(super) struct Routing<'m> {
     pub(super) own: Option<Own>,
     /// Whether its `maddr` was this proxy's, and has brought it here: it goes on without (§16.4).
     pub(super) own_maddr: bool,
+    /// What the last of the Route values that are this proxy's allows.
+    pub(super) grant: Grant,
 }
 
 /// What of a Request-URI is this proxy's own, and whether its `maddr` is.
@@ -78,12 +81,15 @@ impl<'m> Routing<'m> {
         let mut uri = request.uri().ok_or(400_u16)?;
         let (mut own, mut own_maddr) = own_of(settings, texts, &uri);
         let mut routes = request.routes();
-        let (mut popped, mut next, mut from_route) = (0, None, false);
-        let Some(first) = routes.next() else { return Ok(Self { uri, from_route, popped, next, own, own_maddr }) };
+        let (mut popped, mut next, mut from_route, mut grant) = (0, None, false, Grant::None);
+        let Some(first) = routes.next() else {
+            return Ok(Self { uri, from_route, popped, next, own, own_maddr, grant });
+        };
         let mut first = Some(first.map_err(|_| 400_u16)?);
         let mut left = usize::MAX;
         // A strict router has put this proxy's Record-Route there (§16.4).
         if own == Some(Own::Listener) && uri.is_loose() {
+            grant = settings.tokens.read(request, &uri)?;
             let count = request.routes().count();
             let last = request.routes().last().and_then(Result::ok).ok_or(400_u16)?;
             uri = last.uri().map_err(|_| 400_u16)?;
@@ -100,9 +106,40 @@ impl<'m> Routing<'m> {
                 break;
             }
             popped = popped.saturating_add(1);
+            // One without a token stands beside one with it, where the sides of this proxy differ.
+            match settings.tokens.read(request, &route)? {
+                Grant::None => {}
+                next => grant = next,
+            }
             first = routes.next().transpose().map_err(|_| 400_u16)?;
         }
-        Ok(Self { uri, from_route, popped, next, own, own_maddr })
+        Ok(Self { uri, from_route, popped, next, own, own_maddr, grant })
+    }
+
+    /// Whether a request comes inside a dialog in which this proxy has stayed, and goes to the other side of it.
+    pub(super) fn is_inside(&self, request: &Message<'_>) -> bool {
+        if request.to_tag().is_none() {
+            return false;
+        }
+        match self.grant {
+            Grant::None | Grant::Path(_) => false,
+            Grant::Dialog(Side::Anywhere) => true,
+            Grant::Dialog(Side::Flow(_)) => self.next.is_none(),
+            // A phone that has moved has another Contact than the token knows. Whoever wants to get there has to say who he is,
+            // which an ACK can't; but nobody answers an ACK, nor pays for one.
+            Grant::Dialog(Side::Host(ip)) => {
+                self.next.is_none() && (request.method() == Method::Ack || self.uri.host().ip() == Some(ip))
+            }
+        }
+    }
+
+    /// The flow that the request has to go over, whatever its Request-URI says (RFC 5626 §5.3).
+    pub(super) fn flow(&self, request: &Message<'_>) -> Option<Flow> {
+        match self.grant {
+            Grant::Dialog(Side::Flow(flow)) if request.to_tag().is_some() && self.next.is_none() => Some(flow),
+            Grant::Path(Side::Flow(flow)) if self.next.is_none() => Some(flow),
+            _ => None,
+        }
     }
 
     /// Whether the request may only go by TLS.
@@ -127,6 +164,8 @@ pub(super) struct Hop {
     pub(super) listener: u8,
     /// Whether the next hop is a strict router, whose URI takes the place of the Request-URI (§16.6 step 6).
     pub(super) strict: bool,
+    /// Whether it goes by this flow or not at all.
+    pub(super) only: bool,
 }
 
 impl Hop {
@@ -153,19 +192,23 @@ impl Hop {
         if flow.transport == Transport::Udp {
             flow.listener = listener;
         }
-        Self { flow, transport, listener, strict }
+        Self { flow, transport, listener, strict, only: false }
     }
 
     /// The way by a flow that is given.
     pub(super) const fn by(flow: Flow) -> Self {
-        Self { flow, transport: flow.transport, listener: flow.listener, strict: false }
+        Self { flow, transport: flow.transport, listener: flow.listener, strict: false, only: false }
     }
 }
 
-/// Writes the URI of a Record-Route value. It names the transport where that is no UDP, and has the scheme of the Request-URI
+/// Writes the URI of a Record-Route or Path value. It names the transport where that is no UDP, and has the scheme of the Request-URI
 /// (RFC 3261 §16.6 step 4).
-fn write_own_uri(writer: &mut Writer<'_>, sent_by: &[u8], transport: Transport, secure: bool) {
+fn write_own_uri(writer: &mut Writer<'_>, token: &[u8], sent_by: &[u8], transport: Transport, secure: bool) {
     writer.raw(if secure { b"sips:" } else { b"sip:" });
+    if !token.is_empty() {
+        writer.raw(token);
+        writer.raw(b"@");
+    }
     writer.raw(sent_by);
     let transport: &[u8] = match transport {
         Transport::None | Transport::Udp => b"",
@@ -178,27 +221,27 @@ fn write_own_uri(writer: &mut Writer<'_>, sent_by: &[u8], transport: Transport, 
     writer.raw(b";lr");
 }
 
-/// The longest URI of a Record-Route value.
+/// The longest URI of a Record-Route value without its token.
 const LONGEST_OWN: usize = 240;
 
 /// The Record-Route values of a request: one, or two when it leaves by another listener or transport than it came by, the upper
-/// one for the side that it leaves to (RFC 5658 §4).
+/// one for the side that it leaves to (RFC 5658 §4). They come back one behind the other, so the upper one bears the token for both.
 #[derive(Clone, Copy)]
 pub(super) struct RecordRoute {
-    text: [u8; 2 * LONGEST_OWN],
+    text: [u8; 2 * LONGEST_OWN + token::LONGEST],
     ends: [u16; 2],
 }
 
 impl RecordRoute {
-    pub(super) fn new(settings: &Settings, texts: &[u8], source: Flow, hop: &Hop, secure: bool) -> Self {
-        let mut route = Self { text: [0; 2 * LONGEST_OWN], ends: [0; 2] };
+    pub(super) fn new(settings: &Settings, texts: &[u8], token: &Token, source: Flow, hop: &Hop, secure: bool) -> Self {
+        let mut route = Self { text: [0; 2 * LONGEST_OWN + token::LONGEST], ends: [0; 2] };
         let mut writer = Writer::new(&mut route.text);
-        write_own_uri(&mut writer, settings.sent_by(texts, hop.listener), hop.transport, secure);
+        write_own_uri(&mut writer, token.as_bytes(), settings.sent_by(texts, hop.listener), hop.transport, secure);
         let out = writer.len();
         if hop.listener != source.listener || hop.transport != source.transport {
             // What came by plain text goes back by it.
             let secure = secure && source.transport.is_secure();
-            write_own_uri(&mut writer, settings.sent_by(texts, source.listener), source.transport, secure);
+            write_own_uri(&mut writer, b"", settings.sent_by(texts, source.listener), source.transport, secure);
         }
         let end = writer.len();
         route.ends = [out as u16, end as u16];
@@ -211,6 +254,22 @@ impl RecordRoute {
         let first = self.text.get(..out).unwrap_or_default();
         let second = self.text.get(out..end).unwrap_or_default();
         ([first, second], if second.is_empty() { 1 } else { 2 })
+    }
+
+    /// The Path value of a REGISTER that came by `source` (RFC 3327 §5.2): what comes back by it goes over that flow, when the client
+    /// itself is there (RFC 5626 §5.1).
+    pub(super) fn path(settings: &Settings, texts: &[u8], direct: bool, source: Flow, hop: &Hop, secure: bool) -> Self {
+        let mut route = Self { text: [0; 2 * LONGEST_OWN + token::LONGEST], ends: [0; 2] };
+        let mut writer = Writer::new(&mut route.text);
+        let token = direct.then(|| settings.tokens.of_path(source));
+        let token = token.as_ref().map_or(&b""[..], Token::as_bytes);
+        write_own_uri(&mut writer, token, settings.sent_by(texts, hop.listener), hop.transport, secure);
+        if direct {
+            writer.raw(b";ob");
+        }
+        let end = writer.len() as u16;
+        route.ends = [end, end];
+        route
     }
 }
 
@@ -277,20 +336,21 @@ mod tests {
         let settings = settings(&mut octets);
         let texts = octets.get(settings.block());
         let source = Flow::udp(Address::literal(b"192.0.2.9", 5060).unwrap());
+        let token = Token::of(b"t");
         let written = |source: Flow, hop: Flow, secure| {
-            let route = RecordRoute::new(&settings, texts, source, &Hop::by(hop), secure);
+            let route = RecordRoute::new(&settings, texts, &token, source, &Hop::by(hop), secure);
             let (uris, count) = route.uris();
             uris[..count].iter().map(|uri| String::from_utf8(uri.to_vec()).unwrap()).collect::<Vec<_>>()
         };
         let tcp = Flow { transport: Transport::Tcp, connection: 3, ..source };
-        assert_eq!(written(source, source, false), ["sip:192.0.2.5:5060;lr"]);
-        assert_eq!(written(source, tcp, false), ["sip:192.0.2.5:5060;transport=tcp;lr", "sip:192.0.2.5:5060;lr"]);
+        assert_eq!(written(source, source, false), ["sip:~dA@192.0.2.5:5060;lr"]);
+        assert_eq!(written(source, tcp, false), ["sip:~dA@192.0.2.5:5060;transport=tcp;lr", "sip:192.0.2.5:5060;lr"]);
         let inside = Flow { listener: 1, ..source };
-        assert_eq!(written(source, inside, false), ["sip:192.0.2.5:5070;lr", "sip:192.0.2.5:5060;lr"]);
+        assert_eq!(written(source, inside, false), ["sip:~dA@192.0.2.5:5070;lr", "sip:192.0.2.5:5060;lr"]);
         let tls = Flow { transport: Transport::Tls, ..tcp };
-        assert_eq!(written(tls, tls, true), ["sips:192.0.2.5:5060;lr"]);
-        assert_eq!(written(source, tls, true), ["sips:192.0.2.5:5060;lr", "sip:192.0.2.5:5060;lr"]);
-        assert_eq!(written(tls, tls, false), ["sip:192.0.2.5:5060;transport=tls;lr"]);
+        assert_eq!(written(tls, tls, true), ["sips:~dA@192.0.2.5:5060;lr"]);
+        assert_eq!(written(source, tls, true), ["sips:~dA@192.0.2.5:5060;lr", "sip:192.0.2.5:5060;lr"]);
+        assert_eq!(written(tls, tls, false), ["sip:~dA@192.0.2.5:5060;transport=tls;lr"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::message::{HeaderName, Message, NameAddr, Uri, Writer, unfold};
 use crate::random::ContentHasher;
 use crate::random::{HashKey, Key};
 use crate::time::{Duration, Instant};
-use crate::transport::{Flow, Transport};
+use crate::transport::Flow;
 #[cfg(feature = "fingerprint")]
 use core::hash::{Hash, Hasher};
 
@@ -529,7 +529,7 @@ fn is_outbound(request: &Message<'_>) -> Result<bool, Refusal> {
 
 /// Whether no server stands between the client and here.
 fn is_direct(request: &Message<'_>) -> bool {
-    request.paths().next().is_none() && request.vias().nth(1).is_none()
+    request.paths().next().is_none() && request.is_direct()
 }
 
 /// The flow by which a contact is reached: that of the request when the contact is who sent it. A contact elsewhere, and one behind
@@ -544,15 +544,7 @@ fn flow_of(register: &Register<'_, '_>, contact: &NameAddr<'_>, uri: &Uri<'_>, r
     if asked {
         return flow;
     }
-    let via = request.top_via();
-    let port = uri.port().unwrap_or(Transport::Udp.default_port());
-    let by_stream = flow.transport.is_reliable();
-    let (host, sent_by) = (uri.host(), via.host());
-    let is_sender = (by_stream || port == via.port().unwrap_or(Transport::Udp.default_port()))
-        && (host.as_bytes() == sent_by.as_bytes() || host.same(sent_by));
-    let is_source =
-        || (by_stream || port == flow.remote.port()) && host.ip().is_some_and(|ip| Some(ip) == flow.remote.ip());
-    if is_sender || is_source() { flow } else { Flow::NONE }
+    if request.is_from(&flow, uri) { flow } else { Flow::NONE }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::*;
 use crate::message::WriteError;
 use crate::random::Random;
 use crate::registrar::{Arrays, LoadError, Memory};
-use crate::transport::Address;
+use crate::transport::{Address, Transport};
 use core::net::Ipv4Addr;
 use std::string::String;
 use std::vec::Vec;

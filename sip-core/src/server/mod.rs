@@ -75,6 +75,7 @@ mod route;
 pub use config::{Config, Relay};
 pub use event::{Event, Why};
 
+use crate::digest::mac_key;
 use crate::error::{ConfigError, Error};
 use crate::guard::{self, Guard, Secrets, Users};
 use crate::message::{Malformed, Message, Uri};
@@ -204,7 +205,13 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
             *half = random.bits().to_le_bytes();
         }
         let [proxy, guard] = seeds;
-        self.proxy.start(&config.proxy_config(), proxy)?;
+        // What shows that a Route was written here has a key of its own (RFC 5626 §5.2).
+        let key = mac_key(config.guard.secret, b"flow");
+        let mut proxy_config = config.proxy_config();
+        if proxy_config.secret.is_empty() {
+            proxy_config.secret = &key;
+        }
+        self.proxy.start(&proxy_config, proxy)?;
         let (_, octets) = self.bindings.parts();
         self.settings = Settings::keep(config, octets)?;
         self.registrar.start(random.hash_key(), config.guard.epoch, config.policy);

@@ -65,6 +65,13 @@ impl<O: Octets> Transactions<'_, O> {
         }
     }
 
+    /// This request goes by its flow or not at all: no new connection takes the place of one that is lost.
+    pub fn set_flow_only(&mut self, id: TransactionId) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.marks.set(Marks::RESENT);
+        }
+    }
+
     /// Puts flows before those that are kept of a client transaction, with `mark` in the first octet of each.
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn keep_targets(&mut self, id: TransactionId, flows: &[Flow], mark: u8) {

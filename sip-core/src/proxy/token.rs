@@ -1,0 +1,404 @@
+//! What this proxy writes into the user part of its own Record-Route and Path, so that it knows them again (RFC 5626 §5).
+//!
+//! A token is a tilde and base64url of these octets:
+//!
+//! | octets | what |
+//! |---|---|
+//! | 1 | which of the following there are, and whether it is a Path's |
+//! | 4 | the start of this proxy, where a side is a connection: its number means another one after a restart |
+//! | 5-24 | the side that the request came from |
+//! | 5-24 | the side that it went to |
+//! | 10 | the code that shows who has written it |
+//!
+//! | a side | when | what comes back in the dialog |
+//! |---|---|---|
+//! | a flow | a phone that asks for it (`ob`), that is not where its Contact says (NAT), or that can't be called by its transport (TLS, WebSocket) | goes over that flow, or nowhere: 430 when it is gone |
+//! | a host | a phone that is where its Contact says | goes where its Request-URI says, if that is this host; with another one it is judged like what begins a dialog |
+//! | neither | another server, or a peer that is to be looked up | goes where its Route and its Request-URI say |
+//!
+//! The code covers the Call-ID and the tag of the side that has begun the dialog as well, so a token is good in one dialog; and the side
+//! whose tag that is tells which way a request goes. So a Route that this proxy wrote is what gives the right to be passed on,
+//! to caller and callee alike, and only to each other: a made-up one has a wrong code (403), and one of another dialog too. What
+//! is left to a peer at neither side's host is to send what has a To tag, in its own dialog, elsewhere: who gets it knows of no such
+//! dialog (481).
+
+use crate::message::{Message, Uri, base64url};
+use crate::random::{MacKey, Random, is_code};
+use crate::transport::{Address, Flow, Transport};
+use core::net::IpAddr;
+
+/// What the user part of a token begins with.
+const MARK: u8 = b'~';
+
+/// The octets of a code: 80 bits.
+const CODE: usize = 10;
+
+/// The most octets of a token: what there is, two sides by IPv6, the start, and the code.
+const OCTETS: usize = 1 + 2 * Flow::OCTETS + 4 + CODE;
+
+/// The most characters of a token.
+pub(super) const LONGEST: usize = 1 + (OCTETS * 8).div_ceil(6);
+
+/// What the first octet says.
+const CALLER: u8 = 1;
+const CALLEE: u8 = 2;
+const PATH: u8 = 4;
+const START: u8 = 8;
+
+/// What tokens are made with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tokens {
+    key: MacKey,
+    /// A number of this start alone.
+    start: u32,
+}
+
+impl Tokens {
+    /// All zero: what there is before the start.
+    pub(super) const ZERO: Self = Self { key: MacKey::ZERO, start: 0 };
+
+    /// Under a configured secret tokens are known again after a restart; without one they are not.
+    pub(super) fn new(secret: &[u8], random: &mut Random) -> Self {
+        let own = [random.bits().to_le_bytes(), random.bits().to_le_bytes()];
+        let key = MacKey::of(if secret.is_empty() { own.as_flattened() } else { secret });
+        Self { key, start: random.bits() as u32 }
+    }
+
+    fn code(&self, octets: &[u8], dialog: Option<(&[u8], &[u8])>) -> [u8; CODE] {
+        let mut code = self.key.begin().part(octets);
+        if let Some((call_id, tag)) = dialog {
+            code = code.part(call_id).part_ignoring_case(tag);
+        }
+        let [code @ .., _, _, _, _, _, _] = code.finish();
+        code
+    }
+
+    /// The token of the dialog that a request begins, between these sides.
+    pub(super) fn of_dialog(&self, request: &Message<'_>, caller: Side, callee: Side) -> Token {
+        let payload = Payload::new(0, self.start, caller, callee);
+        let dialog = (request.call_id(), request.from_tag().unwrap_or_default());
+        Token::new(payload.octets(), &self.code(payload.octets(), Some(dialog)))
+    }
+
+    /// The token of a Path that leads over a flow.
+    pub(super) fn of_path(&self, flow: Flow) -> Token {
+        let payload = Payload::new(PATH, self.start, Side::Flow(flow), Side::Anywhere);
+        Token::new(payload.octets(), &self.code(payload.octets(), None))
+    }
+
+    /// What a URI of this proxy in the Route of a request allows; the status to refuse it with.
+    pub(super) fn read(&self, request: &Message<'_>, uri: &Uri<'_>) -> Result<Grant, u16> {
+        let Some([MARK, text @ ..]) = uri.user() else { return Ok(Grant::None) };
+        let mut room = [0; OCTETS];
+        let octets = base64url::decode(text, &mut room).ok_or(403_u16)?;
+        let (payload, code) = octets.split_last_chunk::<CODE>().ok_or(403_u16)?;
+        let said = Said::read(payload).ok_or(403_u16)?;
+        let is = |dialog| is_code(code, &self.code(payload, dialog));
+        let call_id = request.call_id();
+        let (side, dialog) = if said.kind & PATH != 0 {
+            if !is(None) {
+                return Err(403);
+            }
+            (said.caller, false)
+        } else if is(Some((call_id, request.from_tag().unwrap_or_default()))) {
+            (said.callee, true)
+        } else if is(Some((call_id, request.to_tag().unwrap_or_default()))) {
+            (said.caller, true)
+        } else {
+            return Err(403);
+        };
+        match side {
+            // Its number may be that of a stranger's connection now.
+            Side::Flow(flow) if flow.connection != 0 && said.start != self.start => Err(430),
+            side if dialog => Ok(Grant::Dialog(side)),
+            side => Ok(Grant::Path(side)),
+        }
+    }
+}
+
+/// One side of a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Nothing is known of it.
+    Anywhere,
+    /// It is at this host, and can be called there.
+    Host(IpAddr),
+    /// It is reached by this flow alone.
+    Flow(Flow),
+}
+
+impl Side {
+    /// The side of who is called at `uri` and is reached by `flow`.
+    pub(super) fn of(flow: Flow, uri: &Uri<'_>) -> Self {
+        let Some(ip) = flow.remote.ip() else { return Self::Anywhere };
+        // No phone takes connections by these.
+        let takes_none = !matches!(flow.transport, Transport::Udp | Transport::Tcp);
+        if takes_none || uri.is_outbound() || uri.host().ip() != Some(ip) { Self::Flow(flow) } else { Self::Host(ip) }
+    }
+
+    /// The side of who has sent a request by `source`.
+    pub(super) fn of_caller(request: &Message<'_>, source: Flow) -> Self {
+        if !request.is_direct() {
+            return Self::Anywhere;
+        }
+        let contact = request.contacts().next().and_then(Result::ok);
+        let Some(uri) = contact.as_ref().and_then(|contact| contact.uri().ok()) else { return Self::Anywhere };
+        // A name is to be looked up, unless it is that of a WebSocket, which leads nowhere (RFC 7118 §5).
+        let is_name = uri.host().ip().is_none() && !matches!(source.transport, Transport::Ws | Transport::Wss);
+        if uri.is_outbound() || !is_name && request.is_from(&source, &uri) {
+            Self::of(source, &uri)
+        } else {
+            Self::Anywhere
+        }
+    }
+}
+
+/// What a Route of this proxy allows a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grant {
+    /// Nothing: anybody can write it.
+    None,
+    /// To go on in the dialog that it was written for, to this side.
+    Dialog(Side),
+    /// To go over the flow of a Path.
+    Path(Side),
+}
+
+/// The octets of a token but for its code.
+struct Payload {
+    octets: [u8; OCTETS],
+    length: usize,
+}
+
+impl Payload {
+    fn new(kind: u8, start: u32, caller: Side, callee: Side) -> Self {
+        let sides = [(CALLER, caller), (CALLEE, callee)];
+        let kind = sides.iter().filter(|(_, side)| *side != Side::Anywhere).fold(kind, |kind, (which, _)| kind | which);
+        let by_connection = sides.iter().any(|(_, side)| matches!(side, Side::Flow(flow) if flow.connection != 0));
+        let mut payload = Self { octets: [0; OCTETS], length: 0 };
+        payload.put(&[if by_connection { kind | START } else { kind }]);
+        if by_connection {
+            payload.put(&start.to_be_bytes());
+        }
+        payload.side(caller);
+        payload.side(callee);
+        payload
+    }
+
+    fn put(&mut self, octets: &[u8]) {
+        let end = self.length.saturating_add(octets.len());
+        if let Some(place) = self.octets.get_mut(self.length..end) {
+            place.iter_mut().zip(octets).for_each(|(place, octet)| *place = *octet);
+            self.length = end;
+        }
+    }
+
+    fn side(&mut self, side: Side) {
+        let flow = match side {
+            Side::Anywhere => return,
+            Side::Host(ip) => Flow { remote: Address::new(ip, 0), ..Flow::NONE },
+            Side::Flow(flow) => flow,
+        };
+        let octets = flow.to_octets();
+        let [kind, ..] = octets;
+        let (head, ip) = lengths(kind);
+        self.put(octets.get(..head).unwrap_or_default());
+        self.put(octets.get(HEAD..HEAD.saturating_add(ip)).unwrap_or_default());
+    }
+
+    fn octets(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// The octets of a flow before its address, as it is kept.
+const HEAD: usize = 8;
+
+/// How many octets a token has of a flow of this kind, which is its first octet: before the address, for a host needs no port and a
+/// datagram no connection, and of the address.
+const fn lengths(kind: u8) -> (usize, usize) {
+    let head = match kind & 15 {
+        0 => 1,
+        1 => 4,
+        _ => HEAD,
+    };
+    (head, if kind >> 4 == 1 { 4 } else { 16 })
+}
+
+/// What a token says, before it is known who has written it.
+struct Said {
+    kind: u8,
+    start: u32,
+    caller: Side,
+    callee: Side,
+}
+
+impl Said {
+    fn read(octets: &[u8]) -> Option<Self> {
+        let (kind, mut rest) = octets.split_first()?;
+        let mut said = Self { kind: *kind, start: 0, caller: Side::Anywhere, callee: Side::Anywhere };
+        if kind & START != 0 {
+            let (start, behind) = rest.split_first_chunk()?;
+            (said.start, rest) = (u32::from_be_bytes(*start), behind);
+        }
+        if kind & CALLER != 0 {
+            (said.caller, rest) = Self::side(rest)?;
+        }
+        if kind & CALLEE != 0 {
+            (said.callee, rest) = Self::side(rest)?;
+        }
+        rest.is_empty().then_some(said)
+    }
+
+    fn side(octets: &[u8]) -> Option<(Side, &[u8])> {
+        let (head, ip) = lengths(*octets.first()?);
+        let (head, rest) = octets.split_at_checked(head)?;
+        let (ip, rest) = rest.split_at_checked(ip)?;
+        let mut flow = [0; Flow::OCTETS];
+        for (part, at) in [(head, 0), (ip, HEAD)] {
+            flow.iter_mut().skip(at).zip(part).for_each(|(place, octet)| *place = *octet);
+        }
+        let flow = Flow::from_octets(&flow);
+        let ip = flow.remote.ip()?;
+        Some((if flow.is_none() { Side::Host(ip) } else { Side::Flow(flow) }, rest))
+    }
+}
+
+/// A token as it is written.
+#[derive(Clone, Copy)]
+pub(super) struct Token {
+    text: [u8; LONGEST],
+    length: usize,
+}
+
+impl Token {
+    fn new(payload: &[u8], code: &[u8; CODE]) -> Self {
+        let mut octets = [0; OCTETS];
+        let length = payload.len().saturating_add(CODE);
+        octets.iter_mut().zip(payload.iter().chain(code)).for_each(|(place, octet)| *place = *octet);
+        Self::of(octets.get(..length).unwrap_or_default())
+    }
+
+    pub(super) fn of(octets: &[u8]) -> Self {
+        let mut token = Self { text: [MARK; LONGEST], length: 1 };
+        base64url::encode(octets, &mut |character| {
+            if let Some(place) = token.text.get_mut(token.length) {
+                *place = character;
+                token.length = token.length.saturating_add(1);
+            }
+        });
+        token
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.text.get(..self.length).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::string::String;
+
+    fn text(method: &str, from: &str, to: &str, call_id: &str, contact: &str) -> String {
+        std::format!(
+            "{method} sip:x@y SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.7:5060;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag={from}\r\n\
+             To: <sip:c@d>{to}\r\nCall-ID: {call_id}\r\nCSeq: 1 {method}\r\n{contact}\r\n"
+        )
+    }
+
+    fn tokens(secret: &[u8], seed: u8) -> Tokens {
+        Tokens::new(secret, &mut Random::new([seed; 16]))
+    }
+
+    fn flow(transport: Transport, host: &[u8], connection: u32) -> Flow {
+        Flow { remote: Address::literal(host, 40_001).unwrap(), connection, transport, listener: 1 }
+    }
+
+    const SECRET: &[u8] = b"a secret of this server";
+
+    /// What a token allows a request of the caller, or of the callee.
+    fn read(tokens: &Tokens, user: &[u8], tags: (&str, &str), call_id: &str) -> Result<Grant, u16> {
+        let text = text("BYE", tags.0, &std::format!(";tag={}", tags.1), call_id, "");
+        let request = Message::parse(text.as_bytes()).unwrap();
+        let uri = std::format!("sip:{}@192.0.2.5;lr", core::str::from_utf8(user).unwrap());
+        tokens.read(&request, &Uri::parse(uri.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_token_leads_from_each_side_to_the_other_and_is_good_in_one_dialog() {
+        let one = tokens(SECRET, 1);
+        let invite = text("INVITE", "near", "", "call", "");
+        let request = Message::parse(invite.as_bytes()).unwrap();
+        for (caller, callee) in [
+            (Side::Anywhere, Side::Anywhere),
+            (Side::Host("192.0.2.7".parse().unwrap()), Side::Host("2001:db8::7".parse().unwrap())),
+            (Side::Flow(flow(Transport::Udp, b"192.0.2.7", 0)), Side::Anywhere),
+            (Side::Anywhere, Side::Flow(flow(Transport::Tls, b"2001:db8::7", 3))),
+            (Side::Flow(flow(Transport::Wss, b"2001:db8::8", 3)), Side::Flow(flow(Transport::Tcp, b"2001:db8::7", 7))),
+        ] {
+            let token = one.of_dialog(&request, caller, callee);
+            let user = token.as_bytes();
+            assert!(user.len() <= LONGEST);
+            assert_eq!(read(&one, user, ("near", "far"), "call"), Ok(Grant::Dialog(callee)));
+            assert_eq!(read(&one, user, ("far", "NEAR"), "call"), Ok(Grant::Dialog(caller)));
+            for (tags, call_id) in [(("near", "far"), "other"), (("x", "far"), "call")] {
+                assert_eq!(read(&one, user, tags, call_id), Err(403));
+            }
+            assert_eq!(read(&tokens(b"a secret of that server", 1), user, ("near", "far"), "call"), Err(403));
+            // Under the same secret it survives a restart; the number of a connection does not.
+            let again = read(&tokens(SECRET, 2), user, ("near", "far"), "call");
+            let gone = matches!(callee, Side::Flow(flow) if flow.connection != 0);
+            assert_eq!(again, if gone { Err(430) } else { Ok(Grant::Dialog(callee)) });
+            assert_eq!(read(&tokens(b"", 1), user, ("near", "far"), "call"), Err(403));
+            for place in 1..user.len() {
+                let mut forged = user.to_vec();
+                forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
+                assert_eq!(read(&one, &forged, ("near", "far"), "call"), Err(403), "{place}");
+                assert_eq!(read(&one, &user[..place], ("near", "far"), "call"), Err(403));
+            }
+        }
+        assert_eq!(read(&one, b"bob", ("near", "far"), "call"), Ok(Grant::None));
+    }
+
+    #[test]
+    fn the_token_of_a_path_leads_over_its_flow_whatever_the_dialog() {
+        let one = tokens(SECRET, 1);
+        let flow = flow(Transport::Udp, b"192.0.2.7", 0);
+        let token = one.of_path(flow);
+        assert_eq!(read(&one, token.as_bytes(), ("a", "b"), "any"), Ok(Grant::Path(Side::Flow(flow))));
+    }
+
+    #[test]
+    fn a_phone_that_can_be_called_where_its_contact_says_needs_no_flow() {
+        let of = |contact: &str, source: Flow| {
+            let text = text("INVITE", "near", "", "call", &std::format!("Contact: <{contact}>\r\n"));
+            Side::of_caller(&Message::parse(text.as_bytes()).unwrap(), source)
+        };
+        let udp = flow(Transport::Udp, b"198.51.100.7", 0);
+        let (tcp, tls) = (flow(Transport::Tcp, b"198.51.100.7", 3), flow(Transport::Tls, b"198.51.100.7", 3));
+        let host = Side::Host("198.51.100.7".parse().unwrap());
+        for (contact, source, side) in [
+            ("sip:a@198.51.100.7:40001", udp, host),
+            ("sip:a@198.51.100.7:40001;ob", udp, Side::Flow(udp)),
+            // Behind a NAT.
+            ("sip:a@10.0.0.7:5060", udp, Side::Flow(udp)),
+            ("sip:a@10.0.0.7:5060", tcp, Side::Flow(tcp)),
+            // Somebody else's.
+            ("sip:a@10.0.0.8:5060", udp, Side::Anywhere),
+            ("sip:a@far.example", tcp, Side::Anywhere),
+            ("sip:a@198.51.100.7;transport=tcp", tcp, host),
+            ("sip:a@198.51.100.7;transport=tls", tls, Side::Flow(tls)),
+        ] {
+            assert_eq!(of(contact, source), side, "{contact}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_there_is_refused(user in "~[A-Za-z0-9_-]{0,100}") {
+            prop_assert_eq!(read(&tokens(SECRET, 1), user.as_bytes(), ("a", "b"), "c"), Err(403));
+        }
+    }
+}

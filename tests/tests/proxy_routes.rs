@@ -55,6 +55,12 @@ impl Scene {
 
 const FAR: &str = "sip:far@192.0.2.10";
 
+/// What of the Record-Route values of a request is behind their tokens.
+fn hosts(request: &Heard) -> Vec<String> {
+    let host = |route: &String| route.trim_matches(['<', '>']).rsplit('@').next().unwrap().replacen("sip:", "", 1);
+    request.rows("Record-Route").iter().map(host).collect()
+}
+
 #[test]
 fn what_cannot_be_passed_on_is_refused() {
     let mut scene = Scene::new();
@@ -162,7 +168,7 @@ fn siphon_191_a_request_for_the_proxy_itself_behind_its_own_route_is_looked_up()
 fn siphon_126_307_opensips_690_two_record_routes_where_the_sides_differ_and_both_are_known_again() {
     let mut scene = Scene::new();
     let invite = scene.passed("INVITE", FAR, &scene.near.contact(), &[]);
-    assert_eq!(invite.rows("Record-Route"), ["<sip:192.0.2.5:5060;lr>"]);
+    assert_eq!(hosts(&invite), ["192.0.2.5:5060;lr"]);
     let mut stream = Wire::listening(&mut scene.office, "192.0.2.20:5060");
     let mut leg = scene.near.leg("sip:s@192.0.2.20;transport=tcp");
     let contact = scene.near.contact();
@@ -170,15 +176,18 @@ fn siphon_126_307_opensips_690_two_record_routes_where_the_sides_differ_and_both
     scene.near.send(&mut scene.office, scene.hub, &request);
     scene.office.pause();
     let invite = stream.expect(&scene.office, "INVITE");
-    let routes = ["<sip:192.0.2.5:5060;transport=tcp;lr>", "<sip:192.0.2.5:5060;lr>"];
-    assert_eq!(invite.rows("Record-Route"), routes);
+    let routes = invite.rows("Record-Route");
+    assert_eq!(hosts(&invite), ["192.0.2.5:5060;transport=tcp;lr", "192.0.2.5:5060;lr"]);
     stream.accept(&mut scene.office, scene.hub, &invite, "s", b"");
     scene.office.pause();
-    // What comes back in the dialog has both, and goes on without.
-    let rows = format!("Route: {}\r\nRoute: {}\r\n", routes[0], routes[1]);
+    // What comes back in the dialog has both, in the order of its side, and goes on without.
+    let rows = format!("Route: {}\r\nRoute: {}\r\n", routes[1], routes[0]);
     scene.near.hear(&scene.office);
-    let heard = scene.passed("BYE", FAR, &rows, &[]);
-    assert!(heard.rows("Route").is_empty());
+    leg.target = FAR.into();
+    let bye = scene.near.request(&mut leg, "BYE", &rows, b"");
+    scene.near.send(&mut scene.office, scene.hub, &bye);
+    scene.office.pause();
+    assert!(scene.far.expect(&scene.office, "BYE").rows("Route").is_empty());
 }
 
 #[test]
@@ -199,12 +208,12 @@ fn listeners_have_addresses_of_their_own() {
     near.send(&mut office, hub, &request);
     office.pause();
     let invite = far.expect(&office, "INVITE");
-    assert_eq!(invite.rows("Record-Route"), ["<sip:198.51.100.5:5070;lr>", "<sip:192.0.2.5:5060;lr>"]);
+    assert_eq!(hosts(&invite), ["198.51.100.5:5070;lr", "192.0.2.5:5060;lr"]);
     assert!(invite.rows("Via")[0].starts_with("SIP/2.0/UDP 198.51.100.5:5070;branch="));
     // Both are this proxy's, in either direction.
-    let mut leg = near.leg("sip:far@192.0.2.9");
-    let rows = "Route: <sip:198.51.100.5:5070;lr>, <sip:192.0.2.5:5060;lr>\r\n";
-    let bye = far.request(&mut leg, "BYE", rows, b"");
+    let mut leg = far.leg_of(&invite, "t");
+    let rows = format!("Route: {}\r\n", invite.rows("Record-Route").join(", "));
+    let bye = far.request(&mut leg, "BYE", &rows, b"");
     far.send(&mut office, hub, &bye);
     office.pause();
     let kinds: Vec<_> = near.hear(&office).iter().map(|heard| (heard.kind(), heard.rows("Route").len())).collect();
@@ -347,4 +356,49 @@ fn a_refusal_leaves_nothing_behind_and_its_ack_is_absorbed() {
     assert_eq!(office.lines("192.0.2.1:5060", HUB), ["INVITE", "ACK"]);
     assert_eq!(office.proxy(|hub, _| hub.occupancy().transactions), 0, "{}", office.world.explain());
     office.settle();
+}
+
+/// Fault 19 (kamailio 3190): a phone that asks for `ob` got no token. Its registrar reaches it by a Path that leads over its flow.
+#[test]
+fn kamailio_3190_the_path_of_a_phone_leads_over_its_flow() {
+    let mut scene = Scene::new();
+    scene.office = Office::with(Config::new(1).with_ladder(5000).with_check(), |config| config.path = true);
+    let register = "Supported: path, outbound\r\nContact: <sip:bob@10.0.0.7:5060;ob>;reg-id=1\r\n";
+    let registered = scene.passed("REGISTER", "sip:192.0.2.10", register, &[]);
+    scene.far.respond(&mut scene.office, scene.hub, &registered, 200, "");
+    scene.near.expect(&scene.office, "200");
+    let path = registered.header("Path");
+    assert!(path.starts_with("<sip:~") && path.ends_with("@192.0.2.5:5060;lr;ob>"), "{path}");
+    // The registrar sends by it.
+    let mut leg = scene.far.leg("sip:bob@10.0.0.7:5060;ob");
+    let (hub, rows) = (scene.hub, format!("{}Route: {path}\r\n", scene.far.contact()));
+    let invite = scene.far.request(&mut leg, "INVITE", &rows, b"");
+    scene.far.send(&mut scene.office, hub, &invite);
+    scene.office.pause();
+    let heard = scene.near.expect(&scene.office, "INVITE");
+    assert_eq!((heard.uri(), heard.rows("Route").len()), ("sip:bob@10.0.0.7:5060;ob".into(), 0));
+    // The dialog leads over it as well.
+    leg.remote.push_str(";tag=t");
+    let bye = format!("Route: {}\r\n", heard.header("Record-Route"));
+    let bye = scene.far.request(&mut leg, "BYE", &bye, b"");
+    scene.far.send(&mut scene.office, hub, &bye);
+    scene.office.pause();
+    let bye = scene.near.expect(&scene.office, "BYE");
+    scene.near.respond(&mut scene.office, hub, &bye, 200, "");
+    // One that was tampered with leads nowhere.
+    scene.far.hear(&scene.office);
+    let forged = format!("Route: {}\r\n", path.replacen(&path[8..12], "AAAA", 1));
+    let forged = scene.far.request(&mut leg, "MESSAGE", &forged, b"");
+    scene.far.send(&mut scene.office, hub, &forged);
+    scene.office.pause();
+    assert_eq!(scene.far.kinds(&scene.office), "200 403");
+    scene.near.hear(&scene.office);
+    // Who can't speak of Path gets none, and neither does who is behind another server a token.
+    let plain = scene.passed("REGISTER", "sip:192.0.2.10", "Contact: <sip:bob@10.0.0.7:5060>\r\n", &[]);
+    assert!(plain.rows("Path").is_empty());
+    scene.far.respond(&mut scene.office, scene.hub, &plain, 200, "");
+    scene.near.hear(&scene.office);
+    let behind = "Supported: path\r\nVia: SIP/2.0/UDP 192.0.2.30;branch=z9hG4bKedge\r\n";
+    let behind = scene.passed("REGISTER", "sip:192.0.2.10", behind, &[]);
+    assert_eq!(behind.header("Path"), "<sip:192.0.2.5:5060;lr>");
 }

@@ -101,6 +101,8 @@ struct Script {
     /// That of the one below, in a response.
     below: Option<Range<usize>>,
     call_id: Range<usize>,
+    /// The user part of the first Record-Route or Route: the proxy's token.
+    token: Option<Range<usize>>,
 }
 
 impl Script {
@@ -112,7 +114,9 @@ impl Script {
         };
         let (branch, below) = (branch(0).expect("a branch"), branch(1));
         let call_id = place(message.call_id(), &bytes);
-        Self { branch, below, call_id, bytes }
+        let route = message.record_routes().chain(message.routes()).next().and_then(Result::ok);
+        let token = route.and_then(|route| Some(place(route.uri().ok()?.user()?, &bytes)));
+        Self { branch, below, call_id, token, bytes }
     }
 
     /// The response to what the proxy has sent.
@@ -129,14 +133,14 @@ impl Script {
     }
 
     /// The caller's request in the dialog.
-    fn in_dialog(invite: &[u8], method: Method<'static>) -> Self {
+    fn in_dialog(invite: &[u8], route: &[u8], method: Method<'static>) -> Self {
         let message = Message::parse(invite).expect("an INVITE");
         let mut room = [0; 2000];
         let mut writer = Writer::new(&mut room);
         writer.request_line(method, PHONES[0]);
         writer.header(HeaderName::Via, message.top_via().raw());
         writer.header(HeaderName::MaxForwards, b"70");
-        writer.header(HeaderName::Route, b"<sip:192.0.2.5:5060;lr>");
+        writer.header(HeaderName::Route, route);
         writer.header(HeaderName::From, message.from().raw());
         writer.header(HeaderName::To, b"<sip:bob@hq.example.net>;tag=0123456789abcdef");
         writer.header(HeaderName::CallId, message.call_id());
@@ -155,6 +159,13 @@ impl Script {
             }
         }
         &self.bytes
+    }
+
+    /// Takes the token that the proxy has written into the request that it sent.
+    fn take_token(&mut self, request: &Script, sent: &[u8]) {
+        if let (Some(to), Some(from)) = (&self.token, &request.token) {
+            self.bytes[to.clone()].copy_from_slice(&sent[from.clone()]);
+        }
     }
 
     /// The response to this very request: its branches and its Call-ID are copied.
@@ -211,12 +222,12 @@ impl Relay {
         let text = [&invite[..range.start], target, &invite[range.end..]].concat();
         let mut relay = Self {
             hub: Hub::new(),
-            ack: Script::in_dialog(&text, Method::Ack),
-            bye: Script::in_dialog(&text, Method::Bye),
+            ack: Script::in_dialog(&text, b"<sip:192.0.2.5;lr>", Method::Ack),
+            bye: Script::in_dialog(&text, b"<sip:192.0.2.5;lr>", Method::Bye),
             invite: Script::of(text),
             phones: Vec::new(),
-            bye_out: Script::in_dialog(invite, Method::Bye),
-            bye_ok: Script::in_dialog(invite, Method::Bye),
+            bye_out: Script::in_dialog(invite, b"<sip:192.0.2.5;lr>", Method::Bye),
+            bye_ok: Script::in_dialog(invite, b"<sip:192.0.2.5;lr>", Method::Bye),
             cancels: Vec::new(),
             sent: [([0; 2000], 0); 3],
             count: 0,
@@ -242,6 +253,10 @@ impl Relay {
             });
         }
         let sent: Vec<_> = (0..phones).map(|index| self.hub.sent(index).to_vec()).collect();
+        let message = Message::parse(&sent[0]).expect("the INVITE");
+        let route = message.record_routes().next().expect("a Record-Route").expect("a URI").raw();
+        self.ack = Script::in_dialog(&self.invite.bytes, route, Method::Ack);
+        self.bye = Script::in_dialog(&self.invite.bytes, route, Method::Bye);
         for (phone, sent) in self.phones.iter_mut().zip(&sent) {
             self.hub.receive(caller, phone.trying.to(&phone.invite, sent));
         }
@@ -284,6 +299,9 @@ impl Relay {
         }
         let (first, length) = &sent[0];
         let phone = &mut self.phones[0];
+        for script in [&mut self.ack, &mut self.bye] {
+            script.take_token(&phone.invite, &first[..*length]);
+        }
         hub.receive(callee, phone.ok.to(&phone.invite, &first[..*length]));
         assert_eq!(hub.sends, phones);
         if phones > 1 {

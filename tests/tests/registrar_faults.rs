@@ -269,6 +269,26 @@ fn a_flood_of_wrong_digests_locks_its_source_out_and_nobody_else() {
     assert_eq!(domain.heard(HUB, "192.0.2.7:5060"), ["401", "200"]);
 }
 
+/// Whoever writes another's address into his datagrams does not see what is sent there: nothing that he sends is counted, so nobody
+/// is locked out by it.
+#[test]
+fn nobody_is_locked_out_by_what_comes_in_his_name() {
+    let (mut domain, mut bob) = registered(23);
+    let mut mallory = Client::new("192.0.2.66:5060", "bob");
+    mallory.password = "guess";
+    mallory.register(&mut domain, BOB);
+    for _ in 0..25 {
+        let forged = mallory.request("bob", BOB);
+        domain.world.inject(domain::address("192.0.2.9:5060"), domain::address(HUB), &forged);
+        domain.pause();
+    }
+    bob.wire.hear(&domain);
+    // He begins anew.
+    bob.challenge = None;
+    assert_eq!(bob.register(&mut domain, BOB).kind(), "200", "{}", domain.world.explain());
+    assert!(!domain.world.user().server.contains(&Event::Refused { status: 403, why: Why::LockedOut }));
+}
+
 /// Thousands of wrong digests and of calls to nobody, at 1,000 a second: phones still call each other and hang up, and the memory
 /// stays at its bound.
 #[test]

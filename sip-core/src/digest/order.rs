@@ -7,7 +7,7 @@
 pub struct NonceOrder {
     /// Seconds since 1970 at which the nonce was issued.
     pub issued: u32,
-    /// Which of all nonces since the server's start.
+    /// Which nonce of the server: a number of its start, and which one since that, 16 bits each.
     pub counter: u32,
     /// The nonce count of its use.
     pub count: u32,

@@ -8,7 +8,8 @@
 //! |---|---|
 //! | none for the realm, or without what a digest needs | [`Challenge`](Verdict::Challenge) |
 //! | right | [`Good`](Verdict::Good) |
-//! | right, and the nonce is old, used, or not of this server since its start | `Challenge`, stale: no user is asked for a password |
+//! | with a nonce that is too old, or that was not issued here to this host | `Challenge`, stale: nothing is computed |
+//! | right, and the nonce was used, or is one of before the server's start | `Challenge`, stale: no user is asked for a password |
 //! | wrong, or of nobody | [`Wrong`](Verdict::Wrong), [`Unknown`](Verdict::Unknown): the same answer in the same time |
 //! | for another Request-URI | [`Misdirected`](Verdict::Misdirected) |
 //! | whatever, after too many wrong ones | [`Locked`](Verdict::Locked) |
@@ -36,7 +37,7 @@
 //!     None => Verdict::Challenge { stale: false },
 //! };
 //! assert_eq!(verdict, Verdict::Challenge { stale: false });
-//! let challenge = guard.challenge(now, b"example.com", false, false);
+//! let challenge = guard.challenge(now, Address::NONE, b"example.com", false, false);
 //! let mut rows = [0; 400];
 //! let mut w = Writer::new(&mut rows);
 //! challenge.write(&mut w, b"example.com");
@@ -44,9 +45,26 @@
 //! assert!(rows[..length].starts_with(b"WWW-Authenticate: Digest realm=\"example.com\", nonce=\""));
 //! ```
 //!
+//! # Lock-out
+//! Who guesses at passwords is slowed down, and can't turn that against others:
+//! - What counts is a digest that is wrong under a nonce that was issued to the very host from which it comes. So nobody is counted
+//!   for what others send in his name: they don't see his nonces.
+//! - Credentials under any other nonce are not judged at all, whether they are right or not. So they are no way to guess without
+//!   being counted, and cost no digest.
+//! - A host that is locked out is so for itself; other hosts are judged as ever. Of it, those users are still heard who have proven to be
+//!   the user with the nonce that they use.
+//! - A user who is locked out is still heard where he is known to be ([`Sender::is_known`]), as one who has registered from there
+//!   is, and with a nonce with which he has proven to be the user.
+//! - Right digests never count, and neither do repetitions of them.
+//!
+//! Its limits: who shares the host of a guesser (behind one NAT) and begins anew waits with him; who has never registered where he is
+//! now waits while somebody guesses at his password; and who can read what is sent to a host can have it counted.
+//! A client whose requests come from changing hosts, but not from changing ports or addresses of one IPv6 network, is asked once more
+//! each time.
+//!
 //! # Time
 //! A nonce bears seconds since 1970, which [`Config::epoch`] tells from the role's own moments. So a restart knows which nonces were
-//! issued before it: they are stale, but for those of which a record of a registration says up to which count they were used
+//! issued before it, even when the clock has been set back, as a nonce bears a number of the start as well: they are stale, but for those of which a record of a registration says up to which count they were used
 //! ([`Guard::restore`]). Without a clock, `epoch` is zero, and the secret has to be a new one at each start.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
@@ -59,11 +77,11 @@ pub use crate::digest::NonceOrder;
 use crate::digest::{Algorithm, mac_key};
 use crate::memory::{Links, Store, Table};
 use crate::message::{HeaderName, Writer};
-use crate::random::{HashKey, Key, Random, Seed};
+use crate::random::{HashKey, Random, Seed};
 use crate::time::{Duration, Instant};
 use crate::transport::Address;
-use core::net::IpAddr;
 pub use lockout::{Bucket, Limit};
+use nonce::{Host, Scope};
 pub use verify::{Sender, Verdict, claim};
 pub use window::Nonce;
 use window::Window;
@@ -128,7 +146,8 @@ impl<const N: usize> Users for [User<'_>; N] {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Config<'a> {
-    /// What the nonces are made with, at least 16 octets that nobody else knows. Servers with the same one take each other's.
+    /// What the nonces are made with, at least 16 octets that nobody else knows. With the same one after a restart no user is asked for
+    /// a password.
     pub secret: &'a [u8],
     /// Seconds since 1970 at the role's moment zero; zero without a clock.
     pub epoch: u64,
@@ -180,8 +199,10 @@ pub struct Guard {
     life: u32,
     /// No nonce is issued with less: time does not run backwards here, whatever a clock does.
     latest: u32,
-    issued: u32,
+    issued: u16,
     limits: Limits,
+    /// Whether the user who was known last is kept with a password, and not with its hashes.
+    has_passwords: bool,
     sha256: bool,
     md5: bool,
 }
@@ -201,6 +222,7 @@ impl Guard {
             source: Limit { burst: 0, interval: Duration::ZERO },
             user: Limit { burst: 0, interval: Duration::ZERO },
         },
+        has_passwords: false,
         sha256: false,
         md5: false,
     };
@@ -219,6 +241,7 @@ impl Guard {
         self.md5 = config.md5;
         let seconds = self.seconds(now);
         self.window.floor = (seconds, u32::MAX);
+        self.window.start = random.bits() as u16;
         self.latest = seconds.saturating_add(1);
     }
 
@@ -232,12 +255,14 @@ impl Guard {
         self.window.restore(&mut nonces.table, order, oldest, user.bucket_bits());
     }
 
-    /// A challenge with a nonce of its own; `stale` when only the nonce was at fault.
+    /// A challenge for who has sent a request from `source`, with a nonce of its own; `stale` when only the nonce was at fault.
     #[must_use]
-    pub fn challenge(&mut self, now: Instant, realm: &[u8], proxy: bool, stale: bool) -> NewChallenge {
+    pub fn challenge(&mut self, now: Instant, source: Address, realm: &[u8], proxy: bool, stale: bool) -> NewChallenge {
         self.latest = self.seconds(now);
         self.issued = self.issued.wrapping_add(1);
-        let nonce = nonce::write(&self.key, realm, proxy, (self.latest, self.issued));
+        let counter = u32::from(self.window.start) << 16 | u32::from(self.issued);
+        let scope = Scope { realm, proxy, host: Host::of(source) };
+        let nonce = nonce::write(&self.key, scope, (self.latest, counter));
         NewChallenge { nonce, proxy, stale, sha256: self.sha256, md5: self.md5 }
     }
 
@@ -245,15 +270,6 @@ impl Guard {
     fn seconds(&self, now: Instant) -> u32 {
         let seconds = self.epoch.saturating_add(now.as_millis().wrapping_div(1000));
         self.latest.max(u32::try_from(seconds).unwrap_or(u32::MAX))
-    }
-
-    /// An address without its port: one host may have many.
-    fn source_key(&self, source: Address) -> Key {
-        match source.ip() {
-            Some(IpAddr::V4(ip)) => self.hash.hasher().part(&ip.octets()).finish(),
-            Some(IpAddr::V6(ip)) => self.hash.hasher().part(&ip.octets()).finish(),
-            None => Key::ZERO,
-        }
     }
 }
 

@@ -1,7 +1,10 @@
-//! Nonces that hold all that a server has to know of them: when and as which they were issued, and a code that shows by whom.
+//! Nonces that hold all that a server has to know of them: when and as which they were issued, and a code that shows by whom and to
+//! which host.
 
 use crate::digest::same_code;
 use crate::message::base64url::{digit, value};
+use crate::transport::Address;
+use core::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 /// Issue time, counter and code, 32, 32 and 64 bits.
@@ -16,29 +19,62 @@ pub(super) type Text = [u8; LENGTH];
 /// The key of the codes.
 pub(super) type Key = [u8; 16];
 
-/// Writes the nonce of this number for a realm. Those of a proxy are none for its registrar, and the other way round.
-pub(super) fn write(key: &Key, realm: &[u8], proxy: bool, (issued, counter): (u32, u32)) -> Text {
-    let code = code(key, realm, proxy, (issued, counter));
+/// What the code of a nonce covers but for its number: so one of a proxy is none for its registrar, one of a realm none for another,
+/// and one that was issued to a host none for another host.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'r> {
+    pub(super) realm: &'r [u8],
+    pub(super) proxy: bool,
+    pub(super) host: Host,
+}
+
+/// A host as its requests are counted: an IPv4 address, or the network of an IPv6 address, all of whose addresses are one
+/// subscriber's (RFC 6177 §2). One host may have many ports.
+#[derive(Clone, Copy)]
+pub(super) struct Host {
+    octets: [u8; 8],
+    length: u8,
+}
+
+impl Host {
+    pub(super) fn of(address: Address) -> Self {
+        let (octets, length) = match address.ip() {
+            Some(IpAddr::V4(ip)) => (u64::from(ip.to_bits()) << 32, 4),
+            Some(IpAddr::V6(ip)) => ((ip.to_bits() >> 64) as u64, 8),
+            None => (0, 0),
+        };
+        Self { octets: octets.to_be_bytes(), length }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+/// Writes the nonce of this number.
+pub(super) fn write(key: &Key, scope: Scope<'_>, (issued, counter): (u32, u32)) -> Text {
+    let code = code(key, scope, (issued, counter));
     encode(u128::from(issued) << 96 | u128::from(counter) << 64 | u128::from(u64::from_be_bytes(code)))
 }
 
-/// The number of a nonce; `None` when it was not issued here for this realm.
-pub(super) fn read(key: &Key, realm: &[u8], proxy: bool, text: &[u8]) -> Option<(u32, u32)> {
+/// The number of a nonce; `None` when it was not issued here within this scope.
+pub(super) fn read(key: &Key, scope: Scope<'_>, text: &[u8]) -> Option<(u32, u32)> {
     let bits = decode(text.try_into().ok()?)?;
     let number = ((bits >> 96) as u32, (bits >> 64) as u32);
-    same_code(&code(key, realm, proxy, number), &(bits as u64).to_be_bytes()).then_some(number)
+    same_code(&code(key, scope, number), &(bits as u64).to_be_bytes()).then_some(number)
 }
 
 /// The code that shows by whom a nonce was issued: a quarter of the SHA-256 of the key and of what it covers. As three quarters
-/// are kept back, nothing can be appended to it, which is what HMAC takes twice the work for; and only the realm has no fixed
-/// length, which is not a stranger's to choose.
-fn code(key: &Key, realm: &[u8], proxy: bool, (issued, counter): (u32, u32)) -> [u8; 8] {
+/// are kept back, nothing can be appended to it, which is what HMAC takes twice the work for; and only the realm has a length of its
+/// own, which is not a stranger's to choose. With a realm of 22 octets at most it is one block.
+fn code(key: &Key, scope: Scope<'_>, (issued, counter): (u32, u32)) -> [u8; 8] {
     let mut hasher = Sha256::new();
     hasher.update(key);
     hasher.update(issued.to_be_bytes());
     hasher.update(counter.to_be_bytes());
-    hasher.update([u8::from(proxy)]);
-    hasher.update(realm);
+    hasher.update([u8::from(scope.proxy) << 4 | scope.host.length]);
+    hasher.update(scope.host.as_bytes());
+    hasher.update(scope.realm);
     let hash: [u8; 32] = hasher.finalize().into();
     let [a, b, c, d, e, f, g, h, ..] = hash;
     [a, b, c, d, e, f, g, h]
@@ -70,23 +106,36 @@ mod tests {
 
     const KEY: Key = [7; 16];
 
+    fn scope<'r>(realm: &'r [u8], proxy: bool, host: &str) -> Scope<'r> {
+        Scope { realm, proxy, host: Host::of(Address::literal(host.as_bytes(), 5060).unwrap()) }
+    }
+
     #[test]
     fn a_nonce_says_when_it_was_issued_and_is_no_one_elses() {
-        let text = write(&KEY, b"example.com", false, (1_700_000_000, 5));
+        let own = scope(b"example.com", false, "192.0.2.1");
+        let text = write(&KEY, own, (1_700_000_000, 5));
         assert!(text.iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_')));
-        assert_eq!(read(&KEY, b"example.com", false, &text), Some((1_700_000_000, 5)));
-        assert_eq!(read(&KEY, b"example.com", true, &text), None);
-        assert_eq!(read(&KEY, b"example.org", false, &text), None);
-        assert_eq!(read(&[8; 16], b"example.com", false, &text), None);
-        assert_eq!(read(&KEY, b"example.com", false, &text[..21]), None);
+        assert_eq!(read(&KEY, own, &text), Some((1_700_000_000, 5)));
+        assert_eq!(read(&KEY, scope(b"example.com", true, "192.0.2.1"), &text), None);
+        assert_eq!(read(&KEY, scope(b"example.org", false, "192.0.2.1"), &text), None);
+        assert_eq!(read(&KEY, scope(b"example.com", false, "192.0.2.2"), &text), None);
+        assert_eq!(read(&[8; 16], own, &text), None);
+        assert_eq!(read(&KEY, own, &text[..21]), None);
         for place in 0..LENGTH {
             for octet in [b'A', b'B', b'=', b'+', 0, 255] {
                 let mut forged = text;
                 forged[place] = octet;
-                let taken = read(&KEY, b"example.com", false, &forged).is_some();
+                let taken = read(&KEY, own, &forged).is_some();
                 assert_eq!(taken, forged == text, "{place} {octet}");
             }
         }
+    }
+
+    #[test]
+    fn the_addresses_of_a_network_of_ipv6_are_one_host() {
+        let text = write(&KEY, scope(b"r", false, "2001:db8::1"), (1, 5));
+        assert_eq!(read(&KEY, scope(b"r", false, "2001:db8::ffff:2"), &text), Some((1, 5)));
+        assert_eq!(read(&KEY, scope(b"r", false, "2001:db8:0:1::1"), &text), None);
     }
 
     proptest! {

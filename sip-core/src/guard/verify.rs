@@ -1,6 +1,6 @@
 //! What credentials prove (RFC 3261 §22.4, RFC 7616 §3.4.6).
 
-use super::nonce;
+use super::nonce::{self, Host, Scope};
 use super::{Guard, Nonces, Secrets, lockout};
 use crate::digest::{Algorithm, Hex, Inputs, NonceOrder, Secret, auth_ha2, response_with};
 use crate::message::{Credentials, Message, Uri};
@@ -15,8 +15,8 @@ use crate::transport::Address;
 pub enum Verdict {
     /// It is the user of the credentials. The order tells which of two requests of that user was sent later.
     Good(NonceOrder),
-    /// The user has to be asked: there are no credentials that can be judged, or (stale) they are right and only their nonce
-    /// can't be used: it is too old, was issued before the server's start, or has been used.
+    /// The user has to be asked: there are no credentials that can be judged, or (stale) their nonce can't be used: it is too old, was
+    /// issued to another host or by nobody here, or has been used.
     Challenge {
         /// Whether a client has only to answer again, and its user is not to be asked for a password.
         stale: bool,
@@ -91,7 +91,7 @@ impl Guard {
     /// Judges credentials that [`claim`] found in a request of `sender`; `secrets` are what is known of their user, `None`
     /// when there is no such user, which takes as long.
     ///
-    /// Only a digest that is wrong counts against the source and the user.
+    /// Only a digest that is wrong under a nonce of the sender's own counts against its host and the user: see the [lock-out](super#lock-out).
     pub fn verify(
         &mut self,
         now: Instant,
@@ -112,20 +112,31 @@ impl Guard {
         if !request.request_uri().is_some_and(|uri| is_for(claim.uri, uri)) {
             return Verdict::Misdirected;
         }
+        // What is not judged is not counted, and tells nothing: a stranger could have it counted for others, or guess without end.
+        let host = Host::of(sender.address);
+        let scope = Scope { realm: claim.realm, proxy: claim.proxy, host };
+        let latest = self.seconds(now);
+        let oldest = latest.saturating_sub(self.life);
+        let number = nonce::read(&self.key, scope, claim.nonce);
+        // One from a time to come was issued before the clock was set back.
+        let Some((issued, counter)) = number.filter(|(issued, _)| (oldest..=latest).contains(issued)) else {
+            return Verdict::Challenge { stale: true };
+        };
         let user = self.hash.hasher().part(claim.realm).part(claim.username).finish();
-        let from = self.source_key(sender.address);
+        let from = self.hash.hasher().part(host.as_bytes()).finish();
         let owner = user.bucket_bits();
-        let number = nonce::read(&self.key, claim.realm, claim.proxy, claim.nonce);
         let limits = self.limits;
         // Who has proven to be the user lately is not locked out by those who have not.
-        let proven = number.is_some_and(|number| self.window.is_proven(&nonces.table, number, owner));
-        if !proven
+        if !self.window.is_proven(&nonces.table, (issued, counter), owner)
             && (lockout::is_locked(nonces.buckets, now, from, limits.source)
                 || lockout::is_locked(nonces.buckets, now, user, limits.user) && !(sender.is_known)())
         {
             return Verdict::Locked;
         }
-        let (known, secret) = secret_for(claim.algorithm, secrets);
+        if let Some(secrets) = secrets {
+            self.has_passwords = secrets.password.is_some() && secrets.md5.is_none() && secrets.sha256.is_none();
+        }
+        let (known, secret) = secret_for(claim.algorithm, secrets, self.has_passwords);
         let inputs = Inputs {
             algorithm: claim.algorithm,
             username: claim.username,
@@ -146,26 +157,18 @@ impl Guard {
             lockout::count(nonces.buckets, now, user, limits.user);
             return if known { Verdict::Wrong } else { Verdict::Unknown };
         }
-        let latest = self.seconds(now);
-        let oldest = latest.saturating_sub(self.life);
-        match number {
-            // One from a time to come was issued by a server with another clock.
-            Some((issued, counter)) if issued <= latest => {
-                let order = NonceOrder { issued, counter, count };
-                if self.window.take(&mut nonces.table, order, oldest, owner) {
-                    Verdict::Good(order)
-                } else {
-                    Verdict::Challenge { stale: true }
-                }
-            }
-            _ => Verdict::Challenge { stale: true },
+        let order = NonceOrder { issued, counter, count };
+        if self.window.take(&mut nonces.table, order, oldest, owner) {
+            Verdict::Good(order)
+        } else {
+            Verdict::Challenge { stale: true }
         }
     }
 }
 
 /// What the digest is computed with; for a user who is not known, or whose HA1 for this algorithm is not, one that is
-/// nobody's, so that the answer takes as long.
-fn secret_for<'s>(algorithm: Algorithm, secrets: Option<&Secrets<'s>>) -> (bool, Secret<'s>) {
+/// nobody's, so that the answer takes as long: with a password to be hashed where users are kept with theirs.
+fn secret_for<'s>(algorithm: Algorithm, secrets: Option<&Secrets<'s>>, passwords: bool) -> (bool, Secret<'s>) {
     let found = secrets.and_then(|secrets| match (algorithm, secrets.md5, secrets.sha256) {
         (Algorithm::Md5, Some(ha1), _) => Some(Secret::Md5(ha1)),
         (Algorithm::Sha256, _, Some(ha1)) => Some(Secret::Sha256(ha1)),
@@ -173,6 +176,7 @@ fn secret_for<'s>(algorithm: Algorithm, secrets: Option<&Secrets<'s>>) -> (bool,
     });
     match (found, algorithm) {
         (Some(secret), _) => (true, secret),
+        (None, _) if passwords => (false, Secret::Password(b"nobody's")),
         (None, Algorithm::Md5) => (false, Secret::Md5([0; 16])),
         (None, _) => (false, Secret::Sha256([0; 32])),
     }

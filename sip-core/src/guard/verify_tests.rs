@@ -49,8 +49,12 @@ impl Server {
         self.judge_from(now, text, source(1))
     }
 
+    fn challenge_for(&mut self, now: Instant, to: Address) -> NewChallenge {
+        self.guard.challenge(now, to, REALM, false, false)
+    }
+
     fn challenge(&mut self, now: Instant) -> NewChallenge {
-        self.guard.challenge(now, REALM, false, false)
+        self.challenge_for(now, source(1))
     }
 }
 
@@ -158,9 +162,9 @@ fn right_with_a_nonce_that_cannot_be_used_is_stale() {
     assert!(matches!(server.judge(at(310), &Client { nc: 2, ..client.clone() }.request()), Verdict::Good(_)));
     assert_eq!(server.judge(at(312), &Client { nc: 3, ..client.clone() }.request()), stale);
     // A nonce that was never one of ours.
-    let other = Server::start(at(0), 1).guard.challenge(at(10), b"elsewhere", false, false);
+    let other = Server::start(at(0), 1).guard.challenge(at(10), source(1), b"elsewhere", false, false);
     assert_eq!(server.judge(at(313), &Client::new(&other).request()), stale);
-    let client = Client::new(&server.guard.challenge(at(314), REALM, false, true));
+    let client = Client::new(&server.guard.challenge(at(314), source(1), REALM, false, true));
     assert!(client.rows.windows(10).any(|row| row == b"stale=true"));
     assert!(matches!(server.judge(at(314), &client.request()), Verdict::Good(_)));
 }
@@ -237,7 +241,7 @@ fn credentials_for_another_uri_are_refused() {
 #[test]
 fn wrong_digests_lock_out_their_source_and_who_has_proven_nothing() {
     let mut server = Server::start(at(0), 1);
-    let proven = Client::new(&server.challenge(at(10)));
+    let proven = Client::new(&server.challenge_for(at(10), source(9)));
     assert!(matches!(server.judge_from(at(10), &proven.request(), source(9)), Verdict::Good(_)));
     let challenge = server.challenge(at(10));
     let wrong = Client { password: "guess", ..Client::new(&challenge) };
@@ -249,13 +253,70 @@ fn wrong_digests_lock_out_their_source_and_who_has_proven_nothing() {
     // The source is locked out for whatever it tries, and the user for who is not known to be the user.
     let right = Client::new(&challenge);
     assert_eq!(server.judge(at(10), &right.request()), Verdict::Locked);
-    assert_eq!(server.judge_from(at(10), &right.request(), source(2)), Verdict::Locked);
-    assert_eq!(server.judge_from(at(10), &unknown.request(), source(2)), Verdict::Locked);
+    let elsewhere = Client::new(&server.challenge_for(at(10), source(2)));
+    assert_eq!(server.judge_from(at(10), &elsewhere.request(), source(2)), Verdict::Locked);
+    let stranger = Client { user: "mallory", ..elsewhere.clone() };
+    assert_eq!(server.judge_from(at(10), &stranger.request(), source(2)), Verdict::Locked);
     let again = Client { nc: 2, ..proven };
     assert!(matches!(server.judge_from(at(10), &again.request(), source(9)), Verdict::Good(_)));
+    // Where he is known to be he is heard, and so is another user there.
+    let text = elsewhere.request();
+    let request = Message::parse(&text).unwrap();
+    let claimed = claim(&request, REALM, false).unwrap();
+    let sender = Sender { address: source(2), is_known: &|| true };
+    let known = Some(server.known);
+    let verdict = server.guard.verify(at(10), &mut server.memory.parts(), &request, sender, &claimed, known.as_ref());
+    assert!(matches!(verdict, Verdict::Good(_)));
     // Time heals it.
     let later = at(10) + Duration::from_secs(300);
     assert!(matches!(server.judge(later, &right.request()), Verdict::Good(_)));
+}
+
+/// Twenty-five REGISTERs in her name, with made-up nonces or with the sender's own, lock nobody out; and they are no way to guess:
+/// the answer is the same to a right password.
+#[test]
+fn what_comes_in_anothers_name_is_neither_counted_nor_judged() {
+    let mut server = Server::start(at(0), 1);
+    let own = server.challenge_for(at(10), source(66));
+    let made_up = Server::start(at(0), 9).guard.challenge(at(10), source(1), b"other", false, false);
+    let stale = Verdict::Challenge { stale: true };
+    for challenge in [own, made_up] {
+        for _ in 0..100 {
+            for (user, password) in [("bob", "guess"), ("bob", "zanzibar"), ("nobody", "guess")] {
+                let forged = Client { user, password, ..Client::new(&challenge) };
+                assert_eq!(server.judge(at(10), &forged.request()), stale, "{user} {password}");
+            }
+        }
+    }
+    let right = Client::new(&server.challenge(at(10)));
+    assert!(matches!(server.judge(at(10), &right.request()), Verdict::Good(_)));
+}
+
+/// A server that was started again with its clock an hour back takes nothing that was used before, when its time comes again.
+#[test]
+fn a_clock_that_was_set_back_makes_no_nonce_good_again() {
+    let mut before = Server::start(at(7200), 1);
+    let client = Client::new(&before.challenge(at(7210)));
+    assert!(matches!(before.judge(at(7210), &client.request()), Verdict::Good(_)));
+    let mut after = Server::start(at(3600), 2);
+    for now in [3601, 7209, 7211, 7400] {
+        assert_eq!(after.judge(at(now), &client.request()), Verdict::Challenge { stale: true }, "{now}");
+    }
+}
+
+/// Where users are kept with passwords, one that is not known takes as long: its password is hashed too.
+#[test]
+fn an_unknown_user_takes_as_long_as_one_who_is_known() {
+    let hashed = |secrets: &Secrets<'_>, passwords| {
+        let of = |secrets| matches!(secret_for(Algorithm::Sha256, secrets, passwords), (_, Secret::Password(_)));
+        (of(Some(secrets)), of(None))
+    };
+    let mut server = Server::start(at(0), 1);
+    assert_eq!(hashed(&server.known, server.guard.has_passwords), (false, false));
+    server.known = Secrets { password: Some(b"zanzibar"), ..Secrets::default() };
+    let client = Client::new(&server.challenge(at(10)));
+    assert!(matches!(server.judge(at(10), &client.request()), Verdict::Good(_)));
+    assert_eq!(hashed(&server.known, server.guard.has_passwords), (true, true));
 }
 
 #[test]

@@ -53,12 +53,14 @@ impl Nonce {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Window {
     pub(super) hash: HashKey,
+    /// A number of this start, which is the upper half of the counters of its nonces.
+    pub(super) start: u16,
     /// When the last nonce that left was issued.
     pub(super) floor: (u32, u32),
 }
 
 impl Window {
-    pub(super) const ZERO: Self = Self { hash: HashKey::ZERO, floor: (0, 0) };
+    pub(super) const ZERO: Self = Self { hash: HashKey::ZERO, start: 0, floor: (0, 0) };
 
     fn key(&self, (issued, counter): (u32, u32)) -> Key {
         self.hash.hasher().number(u64::from(issued) << 32 | u64::from(counter)).finish()
@@ -79,7 +81,8 @@ impl Window {
         if let Some(nonce) = table.find(NONCE, key).and_then(|handle| table.get_mut(handle)) {
             return nonce.take(order.count);
         }
-        if order.nonce() <= self.floor {
+        // One of before the start may have been used; that its time is later shows only that the clock was set back.
+        if order.nonce() <= self.floor || order.counter >> 16 != u32::from(self.start) {
             return false;
         }
         self.insert(table, key, order, user, oldest, 1)
@@ -158,7 +161,7 @@ mod tests {
     type Nonces<const N: usize> = Store<[Links; N], [Nonce; N]>;
 
     fn window() -> Window {
-        Window { hash: Random::new([1; 16]).hash_key(), floor: (0, 0) }
+        Window { hash: Random::new([1; 16]).hash_key(), start: 0, floor: (0, 0) }
     }
 
     fn order(issued: u32, counter: u32, count: u32) -> NonceOrder {
@@ -201,6 +204,17 @@ mod tests {
         assert!(!window.take(table, order(10, 1, 2), 11, 7));
         assert!(window.take(table, order(20, 3, 1), 11, 7));
         assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn after_a_clock_was_set_back_nothing_of_before_is_taken() {
+        let (mut window, mut nonces) = (window(), Nonces::<2>::new());
+        let table = &mut nonces.table();
+        window.start = 7;
+        assert!(!window.take(table, order(10, 6 << 16 | 1, 1), 0, 7));
+        assert!(window.take(table, order(10, 7 << 16 | 1, 1), 0, 7));
+        window.restore(table, order(10, 6 << 16 | 2, 4), 0, 7);
+        assert!(window.take(table, order(10, 6 << 16 | 2, 5), 0, 7), "a record tells how far it was used");
     }
 
     #[test]

@@ -204,7 +204,12 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
                 };
                 let nonces = &mut self.nonces.parts();
                 let speaker = if proxy { asked.message.from() } else { asked.message.to() };
-                let is_known = || speaker.uri().is_ok_and(|uri| is_registered_at(view, texts.aor(&uri), asked.flow));
+                let is_known = || {
+                    let uri = speaker.uri().ok();
+                    // The user of the credentials, and nobody who speaks for another.
+                    let aor = uri.as_ref().and_then(|uri| texts.aor(uri));
+                    is_registered_at(view, aor.filter(|aor| aor.user() == claimed.username), asked.flow)
+                };
                 let sender = Sender { address: asked.flow.remote, is_known: &is_known };
                 self.guard.verify(asked.now, nonces, asked.message, sender, claimed, secrets.as_ref())
             }
@@ -217,7 +222,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
             (Verdict::Misdirected, _) => return Err(Self::refuse(&mut self.proxy, asked, 400, Why::Misdirected)),
             (Verdict::Unknown | Verdict::Good(_), _) => (Why::UnknownUser, false),
         };
-        let challenge = self.guard.challenge(asked.now, realm, proxy, stale);
+        let challenge = self.guard.challenge(asked.now, asked.flow.remote, realm, proxy, stale);
         let status = challenge.status();
         let _ = self.proxy.refuse_with(asked.now, asked.request, status, &|w| {
             challenge.write(w, realm);

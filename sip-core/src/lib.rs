@@ -12,6 +12,7 @@
 //! | [`sdp`] | parse and write session descriptions |
 //! | [`transaction`] | one machine ([`ClientInvite`](transaction::ClientInvite), …), or the layer over many |
 //! | [`dialog`] | dialogs: identity, route set, sequence numbers, and how many usages they have |
+//! | [`dns`] | queries of the domain name system and their answers |
 //! | [`locate`] | where a URI leads, and what has to be asked for it |
 //! | [`ua`] | calls, registrations, digest |
 //! | [`proxy`] | requests passed on, stateful and stateless |
@@ -26,7 +27,7 @@
 //! An application meets [`ua`], or a server role ([`proxy`], [`registrar`], [`server`]), with [`role`], [`message`], [`sdp`],
 //! [`transport`], [`time`] and [`error`]: these are the face, and change with a line in the change log that says what to do.
 //!
-//! [`transaction`], [`locate`], [`dialog`], [`digest`], [`memory`] and [`random`] are the toolbox that the roles are made of: for
+//! [`transaction`], [`locate`], [`dns`], [`dialog`], [`digest`], [`memory`] and [`random`] are the toolbox that the roles are made of: for
 //! whoever writes a role. They are documented and tested like the rest, and follow what the roles need. Of them a user of a role
 //! sees the sizes in [`ua::Arrays`], and of `ua` itself [`Parts`](ua::Parts), [`View`](ua::View), the entries and
 //! [`Leg`](ua::Leg) are there for memories of one's own alone: their fields are nobody's but the role's.
@@ -133,6 +134,7 @@
 
 pub mod dialog;
 pub mod digest;
+pub mod dns;
 pub mod error;
 #[cfg(feature = "sha256")]
 pub mod guard;

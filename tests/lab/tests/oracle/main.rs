@@ -9,6 +9,7 @@
 //! Where both differ the RFC decides. What the other parser gets wrong, or does not take at all, is in a table with the section
 //! that says so; an entry that no longer differs fails the test, so that none goes stale.
 
+mod dns;
 mod sdp;
 mod sip;
 

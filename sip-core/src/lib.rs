@@ -101,14 +101,17 @@
 //! The adapters `sip-std-adapter` and `sip-embedded-adapter` are this loop over sockets, for any role.
 //!
 //! # Features
-//! All are on but `defmt` and `narrow`; each can be left out alone, and the README tells what each takes of a firmware's flash.
+//! All are on but `sha512`, `defmt` and `narrow`; each can be left out alone, and the README tells what each takes of a firmware's flash.
 //! They are for what hangs on the user agent's doors: what nobody calls a linker leaves out without being asked.
 //!
 //! | feature | without it |
 //! |---|---|
 //! | `registration` | no `register` and `unregister` |
+//! | `learn-address` | the address that a registrar sees does not take the place of the configured one |
 //! | `digest` | a challenge is an answer like any other refusal; no algorithm is supported |
-//! | `sha256` | challenges are answered with MD5 only; no dependency on `sha2` |
+//! | `digest-info` | Authentication-Info is passed over: no `nextnonce`, no `rspauth` |
+//! | `sha256` | challenges are answered with MD5 only; no dependency on `sha2`; no modules `guard` and `server` |
+//! | `sha512` | challenges with SHA-512/256 are not answered |
 //! | `requests` | no `request`, `request_in_call` and `respond`; a method that the core does not know is refused (405, 501) |
 //! | `streams` | no TCP and no size rule (RFC 3261 §18.1.1): everything goes by datagram |
 //! | `sdp` | no module `sdp` |

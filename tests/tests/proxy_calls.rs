@@ -100,6 +100,27 @@ fn a_question_may_be_answered_later() {
     office.settle();
 }
 
+/// A search that the application ends is told to be over, whether it ends at once or not.
+#[test]
+fn what_the_application_cancels_is_told_to_be_over() {
+    for (method, status) in [("MESSAGE", 487), ("INVITE", 487)] {
+        let (mut office, _, _) = Office::pair(15);
+        let mut wire = Wire::new(WIRE);
+        let hub = office.hub;
+        let mut leg = wire.leg("sip:bob@example.com");
+        let message = wire.request(&mut leg, method, &wire.contact(), b"");
+        // Bob's phone says nothing.
+        office.world.network_mut().add_rule(Rule::lose(method).to(address(BOB)));
+        wire.send(&mut office, hub, &message);
+        office.pause();
+        let request = office.request();
+        office.proxy(|hub, now| hub.cancel(now, request)).unwrap();
+        office.settle();
+        let ends = office.told().into_iter().filter(|event| *event == Event::Finished { request, status }).count();
+        assert_eq!(ends, 1, "{method}: {:?}\n{}", office.told(), office.world.explain());
+    }
+}
+
 #[test]
 fn a_question_without_an_answer_ends_after_64_t1() {
     let (mut office, alice, _) = Office::pair(6);

@@ -27,7 +27,8 @@ impl<O: Octets> Work<'_, O> {
         };
         self.acknowledge_cancel(cancel);
         let Owner::Context(context) = Owner::of(user) else { return Received::Nothing };
-        self.cancel_search(context)
+        let void = self.cancel_search(context);
+        void.or_else(|| self.take_event(context)).map_or(Received::Nothing, Received::Event)
     }
 
     /// Answers a CANCEL with 200, in a transaction of its own, so that its repetitions get the same.
@@ -60,25 +61,26 @@ impl<O: Octets> Work<'_, O> {
         Received::Nothing
     }
 
-    /// Ends a search that the client, or the application, does not want any longer.
-    pub(super) fn cancel_search(&mut self, context: Handle) -> Received<Event> {
-        let Some(entry) = self.contexts.get_mut(context) else { return Received::Nothing };
+    /// Ends a search that the client, or the application, does not want any longer; gives the event of a question that is void. A
+    /// search that ends at once has its event to be told.
+    pub(super) fn cancel_search(&mut self, context: Handle) -> Option<Event> {
+        let entry = self.contexts.get_mut(context)?;
         let server = entry.server;
         match entry.state {
             State::Asked => {
                 self.answer(context, server, 487);
                 self.void(context);
-                Received::Event(Event::Cancelled { request: Request(context) })
+                return Some(Event::Cancelled { request: Request(context) });
             }
             State::Searching if !entry.marks.has(Marks::CANCELLED) => {
                 entry.marks.set(Marks::CANCELLED);
                 entry.marks.set(Marks::STOPPED);
                 self.cancel_branches(context, Cause::Asked);
                 self.advance(context);
-                self.take_event(context).map_or(Received::Nothing, Received::Event)
             }
-            State::Free | State::Searching | State::Finished => Received::Nothing,
+            State::Free | State::Searching | State::Finished => {}
         }
+        None
     }
 
     /// Ends a context whose question is void, and of whose end nothing else is told.

@@ -245,7 +245,7 @@ impl<M: Memory> Proxy<M> {
         Ok(())
     }
 
-    /// Ends a whole search, as a CANCEL of the client would.
+    /// Ends a whole search, as a CANCEL of the client would; of one that was sent somewhere [`Event::Finished`] tells the end.
     ///
     /// # Errors
     /// [`Error::Gone`] when it is over.
@@ -254,6 +254,7 @@ impl<M: Memory> Proxy<M> {
         if work.contexts.get(request.0).is_none_or(|entry| entry.state == State::Finished) {
             return Err(Error::Gone);
         }
+        // That a question is void the application knows.
         let _ = work.cancel_search(request.0);
         Ok(())
     }

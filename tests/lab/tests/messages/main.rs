@@ -5,3 +5,4 @@ mod forward;
 mod properties;
 mod proxy;
 mod torture;
+mod torture_server;

@@ -9,7 +9,7 @@ use fastrand::Rng;
 use sip_core::message::Message;
 use sip_core::transport::Address;
 use sip_lab::corpus::corpus;
-use sip_lab::properties::{self, Change, Edit, FAMILIES, Step};
+use sip_lab::properties::{self, Change, Edit, FAMILIES, HubStep, Step};
 
 const SOURCES: [Address; 3] = [
     Address::NONE,
@@ -132,14 +132,47 @@ fn spoilt_messages_do_no_harm() {
     }
 }
 
+/// Steps of random octets, until they are used up: `Vec`'s own are two or three.
+fn steps<S: for<'a> Arbitrary<'a>>(random: &mut Rng) -> Vec<S> {
+    let octets: Vec<u8> = (0..random.usize(..400)).map(|_| random.u8(..)).collect();
+    let mut input = Unstructured::new(&octets);
+    core::iter::from_fn(|| if input.is_empty() { None } else { input.arbitrary().ok() }).collect()
+}
+
 #[test]
 fn whatever_happens_to_a_user_agent_it_comes_to_rest() {
     let mut random = Rng::with_seed(2);
     for _ in 0..2_000 {
-        let octets: Vec<u8> = (0..random.usize(..400)).map(|_| random.u8(..)).collect();
-        let mut input = Unstructured::new(&octets);
-        let steps = Vec::<Step>::arbitrary(&mut input).expect("steps of any octets");
-        properties::agent(&steps);
+        properties::agent(&steps::<Step>(&mut random));
+    }
+}
+
+fn fails(more: bool, steps: &[HubStep]) -> bool {
+    std::panic::catch_unwind(|| properties::hub(more, steps)).is_err()
+}
+
+/// Leaves every step out without which it fails all the same.
+fn fewest(more: bool, mut steps: Vec<HubStep>) -> Vec<HubStep> {
+    let mut at = steps.len();
+    while at > 0 {
+        at -= 1;
+        let removed = steps.remove(at);
+        if !fails(more, &steps) {
+            steps.insert(at, removed);
+        }
+    }
+    steps
+}
+
+#[test]
+fn whatever_happens_to_a_hub_it_comes_to_rest() {
+    let mut random = Rng::with_seed(3);
+    for _ in 0..2_000 {
+        let steps = steps::<HubStep>(&mut random);
+        let more = random.bool();
+        if fails(more, &steps) {
+            panic!("{more}, {:?}", fewest(more, steps));
+        }
     }
 }
 

@@ -73,7 +73,7 @@ fn outcome(octets: &[u8], stateless: bool) -> Outcome {
     let mut outcome = Outcome::default();
     drain(&mut server, now, &mut outcome);
     for _ in 0..8 {
-        now = now + Duration::from_secs(40);
+        now += Duration::from_secs(40);
         server.handle_timeout(now);
         // Nobody answers: repetitions, and CANCEL or 408 in the end.
         drain(&mut server, now, &mut Outcome::default());

@@ -8,7 +8,7 @@ pub use script::HubStep;
 use super::shown;
 use roles::{Hub, nowhere};
 use script::{Asked, HUB, long, peer, proof, register, request, response};
-use sip_core::message::{Message, Method};
+use sip_core::message::{HeaderName, Message, Method};
 use sip_core::proxy::{Arrays, Occupancy, Request};
 use sip_core::role::{Action, Received};
 use sip_core::time::{Duration, Instant};
@@ -25,8 +25,8 @@ const REMEMBERED: usize = 12;
 const LONGEST: usize = 65_535;
 
 /// What holds of a stateful proxy, a stateless one and a server, whatever happens: draining ends, what is sent can be parsed and
-/// is no longer than a message may be, each request is answered once, every search that began is told to be over, and at rest
-/// nothing is held. With `more` they ask about what passes through, try the Contacts of a 3xx, and the server redirects.
+/// is no longer than a message may be, each request is answered once and along its own Vias, every search that began is told to be
+/// over, and at rest nothing is held. With `more` they ask about what passes through, try the Contacts of a 3xx, and the server redirects.
 ///
 /// # Panics
 /// When it does not hold.
@@ -66,6 +66,8 @@ struct Tally {
     received: usize,
     accepted: usize,
     refusals: BTreeSet<Vec<u8>>,
+    /// The Vias below the top one, of each time that it came.
+    vias: BTreeSet<Vec<Vec<u8>>>,
 }
 
 struct Hall<R> {
@@ -84,6 +86,11 @@ struct Hall<R> {
     deferred: Vec<Flow>,
     /// How much came that could not be parsed.
     malformed: usize,
+}
+
+/// The Vias below the top one.
+fn below(message: &Message<'_>) -> Vec<Vec<u8>> {
+    message.header_rows(HeaderName::Via).skip(1).map(<[u8]>::to_vec).collect()
 }
 
 fn key(message: &Message<'_>) -> Key {
@@ -195,7 +202,9 @@ impl<R: Hub> Hall<R> {
             }
         };
         if message.is_request() {
-            self.tallies.entry(key(&message)).or_default().received += 1;
+            let tally = self.tallies.entry(key(&message)).or_default();
+            tally.received += 1;
+            tally.vias.insert(below(&message));
         }
         if let Received::Event(event) = self.hub.receive(self.now, flow, &message) {
             self.hub.heard(&mut self.told, self.now, event, Some(&message));
@@ -249,19 +258,21 @@ impl<R: Hub> Hall<R> {
         if matches!(status, 401 | 407) {
             self.challenge = octets.to_vec();
         }
+        // What passes without a transaction is answered as often as its servers answer, and a CANCEL for nothing here does
+        // (RFC 3261 §16.10). What is refused is forgotten at once, so its repetition is another request.
+        let counts = !self.told.let_pass && !self.hub.has_let_pass() && message.cseq().method != Method::Cancel;
+        let tally = self.tallies.entry(key(&message)).or_default();
+        let own = self.malformed > 0 || tally.vias.contains(&below(&message));
+        assert!(own || !counts, "Vias that the request had not: {}", shown(octets));
         if status < 200 {
             return;
         }
-        let tally = self.tallies.entry(key(&message)).or_default();
         if status < 300 {
             tally.accepted += 1;
         } else {
             tally.refusals.insert(octets.to_vec());
         }
         let answers = tally.refusals.len() + usize::from(tally.accepted > 0);
-        // What passes without a transaction is answered as often as its servers answer, and a CANCEL for nothing here does
-        // (RFC 3261 §16.10). What is refused is forgotten at once, so its repetition is another request.
-        let counts = !self.told.let_pass && !self.hub.has_let_pass() && message.cseq().method != Method::Cancel;
         assert!(
             !counts || answers <= tally.received + self.malformed,
             "{answers} answers to {}: {}",

@@ -168,12 +168,12 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory> Hub for Server<P,
     fn decide(&mut self, told: &mut Told, now: Instant, what: u8, message: Option<&Message<'_>>) {
         if let Some(request) = told.asked.pop() {
             let octets = self.proxy().request_bytes(request).to_vec();
-            let (kept, known) = (Message::parse(&octets), secrets(b"dave").filter(|_| what % 4 != 0));
+            let (kept, known) = (Message::parse(&octets), secrets(b"dave").filter(|_| !what.is_multiple_of(4)));
             let Some(message) = message.or(kept.as_ref().ok()) else { return };
             if let Ok(Some(event)) = self.credentials(now, request, message, known.as_ref()) {
                 self.heard(told, now, event, None);
             }
-        } else if what % 4 == 0 {
+        } else if what.is_multiple_of(4) {
             let first = self.bindings().iter().next().map(|(id, _)| id);
             first.into_iter().for_each(|id| self.remove_binding(id));
         } else if what % 4 == 1 {

@@ -235,7 +235,7 @@ pub(super) fn response(sent: &[u8], status: u8, tag: u8, extras: u8) -> Option<V
         (2, Some(below)) => rows = rows.replacen(below, "SIP/2.0/UDP 198.51.100.66;branch=z9hG4bKvictim", 1),
         (3, _) => rows = rows.replacen("z9hG4bK", "z9hG4bKx", 1),
         (4, Some(below)) => {
-            rows = rows.replacen(&format!("Via: {below}\r\n"), &format!("Via: {below}\r\n").repeat(3), 1)
+            rows = rows.replacen(&format!("Via: {below}\r\n"), &format!("Via: {below}\r\n").repeat(3), 1);
         }
         _ => {}
     }
@@ -244,7 +244,7 @@ pub(super) fn response(sent: &[u8], status: u8, tag: u8, extras: u8) -> Option<V
         6 => rows += "Contact: <sip:s@192.0.2.11>;q=0.3, <sip:bob@example.com>, <sip:s@192.0.2.12>\r\n",
         7 => {
             rows +=
-                "WWW-Authenticate: Digest realm=\"r\", nonce=\"1\"\r\nProxy-Authenticate: Digest realm=r, nonce=2\r\n"
+                "WWW-Authenticate: Digest realm=\"r\", nonce=\"1\"\r\nProxy-Authenticate: Digest realm=r, nonce=2\r\n";
         }
         8 => rows += "Retry-After: 3\r\nContact: <tel:+1>\r\n",
         _ => {}

@@ -5,7 +5,7 @@ mod office;
 
 use core::net::SocketAddr;
 use office::{HUB, Office, address};
-use sip_core::message::Message;
+use sip_core::message::{HeaderName, Message};
 use sip_core::proxy::{Arrays, Config, Event, Proxy, Target};
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::Instant;
@@ -38,6 +38,34 @@ fn a_response_with_other_vias_than_the_request_goes_back_by_those_of_the_request
         office.pause();
         assert_eq!(office.ended(alice), [(Cause::Rejected, 486)], "{below}\n{}", office.world.explain());
         office.settle();
+    }
+}
+
+/// A provisional response and the first 2xx go back by the Vias of the request. Of a later 2xx, whose request's head is forgotten, the
+/// Vias are those that came; where it goes they do not say.
+#[test]
+fn whatever_its_status_a_response_goes_back_where_the_request_came_from() {
+    const VICTIM: &str = "198.51.100.66:5060";
+    for below in [String::new(), format!("Via: SIP/2.0/UDP {VICTIM};branch=z9hG4bKvictim\r\n")] {
+        let (mut office, _, far, invite) = ringing(6);
+        let hub = office.hub;
+        let (contact, vias) = (far.contact(), invite.rows("Via"));
+        for (status, tag) in [(183, "t"), (200, "t"), (200, "u")] {
+            let good = String::from_utf8(invite.response(status, tag, &contact, b"")).unwrap();
+            let forged = good.replace(&format!("Via: {}\r\n", vias[1]), &below);
+            assert_ne!(forged, good);
+            far.send(&mut office, hub, forged.as_bytes());
+            office.pause();
+        }
+        let to_alice = office.world.ladder().datagrams().filter(|sent| sent.to == address("192.0.2.1:5060"));
+        let answers: Vec<_> = to_alice.filter(|sent| !sent.bytes.starts_with(b"SIP/2.0 100")).collect();
+        assert_eq!(answers.len(), if below.is_empty() { 2 } else { 3 }, "{}", office.world.explain());
+        for sent in &answers[..2] {
+            let message = Message::parse(&sent.bytes).unwrap();
+            let found: Vec<_> = message.header_rows(HeaderName::Via).collect();
+            assert_eq!(found, [vias[1].as_bytes()], "{}", String::from_utf8_lossy(&sent.bytes));
+        }
+        assert_eq!(office.lines(HUB, VICTIM), [""; 0]);
     }
 }
 

@@ -81,6 +81,8 @@ struct Hall<R> {
     challenge: Vec<u8>,
     count: u32,
     tallies: BTreeMap<Key, Tally>,
+    /// Whether a 2xx was sent.
+    answered: bool,
     questions: Vec<Ticket>,
     blocked: bool,
     deferred: Vec<Flow>,
@@ -113,6 +115,7 @@ impl<R: Hub> Hall<R> {
             challenge: Vec::new(),
             count: 0,
             tallies: BTreeMap::new(),
+            answered: false,
             questions: Vec::new(),
             blocked: false,
             deferred: Vec::new(),
@@ -262,12 +265,15 @@ impl<R: Hub> Hall<R> {
         // (RFC 3261 §16.10). What is refused is forgotten at once, so its repetition is another request.
         let counts = !self.told.let_pass && !self.hub.has_let_pass() && message.cseq().method != Method::Cancel;
         let tally = self.tallies.entry(key(&message)).or_default();
-        let own = self.malformed > 0 || tally.vias.contains(&below(&message));
+        // The head of the request is forgotten with the first 2xx to an INVITE.
+        let later = self.answered && message.cseq().method == Method::Invite && status / 100 == 2;
+        let own = self.malformed > 0 || later || tally.vias.contains(&below(&message));
         assert!(own || !counts, "Vias that the request had not: {}", shown(octets));
         if status < 200 {
             return;
         }
         if status < 300 {
+            self.answered = true;
             tally.accepted += 1;
         } else {
             tally.refusals.insert(octets.to_vec());

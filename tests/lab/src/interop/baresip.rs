@@ -22,7 +22,7 @@ fn silence() -> Vec<u8> {
 /// Starts it with its files in a directory of its own.
 pub(super) fn start(directory: &Path, account: &str, command: &str, seconds: u32) -> Process {
     let silence_at = directory.join("silence.wav");
-    let modules = ["g711.so", "aufile.so", "aubridge.so"].map(|name| format!("module {name}\n")).concat();
+    let modules = ["stdio.so", "g711.so", "aufile.so", "aubridge.so"].map(|name| format!("module {name}\n")).concat();
     let config = format!(
         "sip_listen 127.0.0.1:{}\nnet_interface 127.0.0.1\ncall_max_calls 4\naudio_source aufile,{}\n\
          audio_player aubridge,nil\naudio_alert aubridge,nil\nmodule_path /usr/lib/baresip/modules\n{modules}\
@@ -38,7 +38,10 @@ pub(super) fn start(directory: &Path, account: &str, command: &str, seconds: u32
         panic!("no files for baresip in {}: {error}", directory.display());
     }
     let mut program = Command::new("baresip");
-    program.arg("-f").arg(directory).args(["-t", &seconds.to_string(), "-e", command]);
+    program.arg("-f").arg(directory).args(["-t", &seconds.to_string()]);
+    if !command.is_empty() {
+        program.args(["-e", command]);
+    }
     let process = Process::start("baresip", &mut program, LIMIT);
     process.wait_for("baresip is ready");
     process

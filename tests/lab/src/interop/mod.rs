@@ -8,6 +8,7 @@ mod baresip;
 mod board;
 mod defmt;
 mod kamailio;
+mod linphone;
 mod phone;
 mod ports;
 mod process;
@@ -44,6 +45,8 @@ pub enum Peer {
     Pjsip,
     /// baresip, a phone without a screen.
     Baresip,
+    /// linphone's console phone.
+    Linphone,
     /// tshark, which decodes captures.
     Tshark,
     /// QEMU, which emulates the board of the firmware.
@@ -57,6 +60,7 @@ impl Peer {
             Self::Kamailio => runs(Command::new("kamailio").arg("-v")),
             Self::Pjsip => python().is_file(),
             Self::Baresip => runs(Command::new("baresip").arg("-h")),
+            Self::Linphone => runs(Command::new("linphonec").arg("-v")),
             Self::Tshark => runs(Command::new("tshark").arg("--version")),
             Self::Qemu => runs(Command::new("qemu-system-arm").arg("--version")),
         }
@@ -215,8 +219,19 @@ impl Rig {
         process
     }
 
-    /// Starts baresip as a user of a server, and waits until it is ready; it carries out `command`, a line of its menu, and ends
-    /// after so many seconds.
+    /// Starts linphone as one of the users of a server, over TCP or UDP; it registers, and takes lines of its menu.
+    ///
+    /// # Panics
+    /// The server has no such user.
+    #[must_use]
+    pub fn linphone(&self, server: &Server, user: &str, tcp: bool) -> Process {
+        let account = USERS.iter().find(|(name, _)| *name == user).copied();
+        let account = account.unwrap_or_else(|| panic!("no user {user}"));
+        linphone::start(&self.path(&self.label("linphone")), server.address(), DOMAIN, account, tcp)
+    }
+
+    /// Starts baresip as a user of a server, and waits until it is ready; it carries out `command`, a line of its menu, takes
+    /// further ones (`/dial URI`, `/hangup`), and ends after so many seconds.
     #[must_use]
     pub fn baresip(&self, account: &str, command: &str, seconds: u32) -> Process {
         baresip::start(&self.path(&self.label("baresip")), account, command, seconds)

@@ -1,11 +1,12 @@
 //! `phone serve` between real peers: whole processes on 127.0.0.1.
 //!
-//! Covers SIPp on both sides, PJSIP registered and calling in both directions, the phone over TCP, baresip
-//! likewise, Kamailio as the next proxy and as the one before, CANCEL and refusal through the server. linphone is not covered here.
+//! Covers SIPp on both sides, with digest and without, PJSIP, baresip, linphone and the phone registered and calling each other,
+//! over UDP and TCP, Kamailio as the next proxy and as the one before, CANCEL and refusal through the server.
 //! SIPp and baresip stumble over a challenge whose first row is SHA-256.
 
 use serde_json::{Value, json};
-use sip_lab::interop::{DOMAIN, LIMIT, Peer, Phone, PhoneResult, Rig, Server, free_port, full};
+use sip_lab::interop::{DOMAIN, LIMIT, Peer, Phone, PhoneResult, Process, Rig, Server, free_port, full};
+use std::time::Duration;
 
 fn ended(by: &str) -> [(&'static str, Value); 3] {
     [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]
@@ -117,13 +118,123 @@ fn pjsip_calls_pjsip_over_tcp_and_udp() {
     let Some(rig) = Rig::new(&[Peer::Pjsip]) else { return };
     let server = rig.server(&[]);
     let (alice, bob) = (account(&server, "alice", "wonderland"), account(&server, "bob", "builder"));
-    let callee = rig.pjsip(free_port(), &[&["--mode", "answer", "--ring", "0.3"], &texts(&bob)[..]].concat());
-    callee.wait_for("\"registered\"");
+    for (theirs, ours) in [("udp", "udp"), ("tcp", "tcp"), ("tcp", "udp"), ("udp", "tcp")] {
+        let answering = ["--mode", "answer", "--ring", "0.3", "--transport", theirs];
+        let callee = rig.pjsip(free_port(), &[&answering[..], &texts(&over(&bob, theirs))].concat());
+        callee.wait_for("\"registered\"");
+        let to = server.uri("bob");
+        let calling = ["--mode", "call", &to, "--hangup-after", "0.3", "--transport", ours];
+        let caller = rig.pjsip(free_port(), &[&calling[..], &texts(&over(&alice, ours))].concat());
+        caller.finish().expect(0);
+        callee.finish().expect(0);
+    }
+}
+
+/// An account whose server is reached by a transport.
+fn over(account: &[String], transport: &str) -> Vec<String> {
+    account.iter().map(|text| text.replace(";lr", &format!(";transport={transport};lr"))).collect()
+}
+
+/// baresip as carol, who answers by herself, registered.
+fn baresip(rig: &Rig, server: &Server, transport: &str) -> Process {
+    let account = format!(
+        "<sip:carol@example.com>;auth_user=carol;auth_pass=mirror;outbound=\"sip:{};transport={transport}\";regint=60;answermode=auto",
+        server.address()
+    );
+    let phone = rig.baresip(&account, "", 25);
+    server.process().wait_for("sip:carol@");
+    phone
+}
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Waits until a phone says something that it has not said before.
+#[track_caller]
+fn says(phone: &Process, seen: &mut usize, text: &str) {
+    assert!(phone.next_line(seen, text, SOON).is_some(), "it does not say {text}");
+}
+
+#[test]
+fn pjsip_and_baresip_call_each_other() {
+    let Some(rig) = Rig::new(&[Peer::Pjsip, Peer::Baresip]) else { return };
+    let server = rig.server(&["--digest", "md5"]);
+    let account = account(&server, "alice", "wonderland");
+    let (mut carol, mut seen) = (baresip(&rig, &server, "tcp"), 0);
+    let to = server.uri("carol");
+    let calling = ["--mode", "call", &to, "--hold", "--hangup-after", "0.3"];
+    rig.pjsip(free_port(), &[&calling[..], &texts(&account)].concat()).finish().expect(0);
+    says(&carol, &mut seen, "session closed");
+    let answering = ["--mode", "answer", "--hangup-after", "0.3"];
+    let alice = rig.pjsip(free_port(), &[&answering[..], &texts(&account)].concat());
+    alice.wait_for("\"registered\"");
+    carol.type_line("/dial sip:alice@example.com");
+    says(&carol, &mut seen, "Call established");
+    alice.finish().expect(0);
+    says(&carol, &mut seen, "session closed");
+}
+
+#[test]
+fn linphone_and_pjsip_call_each_other() {
+    let Some(rig) = Rig::new(&[Peer::Pjsip, Peer::Linphone]) else { return };
+    let server = rig.server(&[]);
+    let account = account(&server, "alice", "wonderland");
+    let mut bob = rig.linphone(&server, "bob", true);
+    server.process().wait_for("sip:bob@");
     let to = server.uri("bob");
     let calling = ["--mode", "call", &to, "--hangup-after", "0.3"];
-    let caller = rig.pjsip(free_port(), &[&calling[..], &texts(&alice)].concat());
-    caller.finish().expect(0);
-    callee.finish().expect(0);
+    rig.pjsip(free_port(), &[&calling[..], &texts(&account)].concat()).finish().expect(0);
+    let answering = ["--mode", "answer", "--hangup-after", "0.3"];
+    let alice = rig.pjsip(free_port(), &[&answering[..], &texts(&account)].concat());
+    alice.wait_for("\"registered\"");
+    bob.type_line("call sip:alice@example.com");
+    alice.finish().expect(0);
+}
+
+#[test]
+fn linphone_and_baresip_call_each_other() {
+    let Some(rig) = Rig::new(&[Peer::Baresip, Peer::Linphone]) else { return };
+    let server = rig.server(&["--digest", "md5"]);
+    let mut bob = rig.linphone(&server, "bob", false);
+    server.process().wait_for("sip:bob@");
+    let (mut carol, mut seen) = (baresip(&rig, &server, "udp"), 0);
+    bob.type_line("call sip:carol@example.com");
+    says(&carol, &mut seen, "Call established");
+    carol.type_line("/hangup");
+    says(&carol, &mut seen, "terminate call");
+    carol.type_line("/dial sip:bob@example.com");
+    says(&carol, &mut seen, "Call established");
+    bob.type_line("terminate");
+    says(&carol, &mut seen, "session closed");
+}
+
+#[test]
+fn linphone_and_the_phone_call_each_other() {
+    let Some(rig) = Rig::new(&[Peer::Linphone]) else { return };
+    let server = rig.server(&[]);
+    let mut carol = rig.linphone(&server, "carol", false);
+    server.process().wait_for("sip:carol@");
+    alice(&rig, &server, "carol", &["--duration", "0.5"]).expect(0, &ended("local"));
+    let phone = bob(&rig, &server, &["--count", "1", "--hangup-after", "0.5"]);
+    carol.type_line("call sip:bob@example.com");
+    phone.finish().expect(0, &[("calls", json!(1))]).expect_calls(1, &ended("local"));
+}
+
+/// Caller and callee are SIPp, and both prove who they are: the one with REGISTER, the other with INVITE.
+#[test]
+fn sipp_calls_sipp_with_digest_on_both_sides() {
+    let Some(rig) = Rig::new(&[Peer::Sipp]) else { return };
+    let server = rig.server(&["--digest", "md5"]);
+    let callee = rig.sipp("uas_call").with_messages();
+    let port = callee.port().to_string();
+    let keys = ["-key", "contact_port", &port, "-key", "expires", "60", "-ap", "builder"];
+    rig.sipp("uac_register").with_messages().with(&keys).caller(server.address(), "bob", 1).passed();
+    let callee = callee.callee(50);
+    // The uri of the credentials is the Request-URI; left alone SIPp writes the address that it sends to.
+    let proof = ["-au", "alice", "-ap", "wonderland", "-auth_uri", "bob@example.com", "-r", "25", "-d", "100"];
+    let caller = rig.sipp_of_domain("uac_auth", DOMAIN).with_messages().with(&proof);
+    let counts = caller.caller(server.address(), "bob", 50).passed();
+    assert_eq!((counts.successful, counts.sent_again, counts.received_again), (50, 0, 0), "{counts:?}");
+    callee.passed();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Messages of the domain name system (RFC 1035): one question written, one answer read, without a heap.
 //!
-//! A query is [`write`]n with room for answers of [`UDP_PAYLOAD`] octets (EDNS, RFC 6891). [`Answer::parse`] takes a message
+//! A query is [written](write()) with room for answers of [`UDP_PAYLOAD`] octets (EDNS, RFC 6891). [`Answer::parse`] takes a message
 //! for the answer to one question only: its id, its question and the structure of all its records are checked first, so the
 //! [`Records`] of an answer can be read again and again, and none of them fails. A compressed name points backwards
 //! only, so that reading it ends.

@@ -4,9 +4,9 @@
 //! over UDP and TCP, Kamailio as the next proxy and as the one before, CANCEL and refusal through the server.
 //! SIPp and baresip stumble over a challenge whose first row is SHA-256.
 
+use core::time::Duration;
 use serde_json::{Value, json};
 use sip_lab::interop::{DOMAIN, LIMIT, Peer, Phone, PhoneResult, Process, Rig, Server, free_port, full};
-use std::time::Duration;
 
 fn ended(by: &str) -> [(&'static str, Value); 3] {
     [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]

@@ -12,7 +12,7 @@ use super::bind::MOST_CONTACTS;
 use super::entry::{AOR, Binding, BindingId, BindingInfo, Change};
 use super::store::{Bindings, BindingsRef};
 use crate::digest::NonceOrder;
-use crate::memory::{Entry, Octets};
+use crate::memory::{Entry, Handle, Octets};
 use crate::message::{Uri, Writer};
 use crate::random::Key;
 use crate::time::{Duration, Instant};
@@ -156,6 +156,13 @@ pub(crate) fn record_aor(record: &[u8]) -> Option<&[u8]> {
     heading(&mut Reader(record)).ok().map(|heading| heading.aor)
 }
 
+/// Whether the connections that a record names may be open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Connections {
+    Gone,
+    Open,
+}
+
 /// A binding of a record: when it expires, the entry without keys, and its texts.
 struct Stored<'a> {
     expires: u64,
@@ -163,7 +170,7 @@ struct Stored<'a> {
     texts: [&'a [u8]; 4],
 }
 
-fn stored<'a>(reader: &mut Reader<'a>) -> Result<Stored<'a>, LoadError> {
+fn stored<'a>(reader: &mut Reader<'a>, connections: Connections) -> Result<Stored<'a>, LoadError> {
     let expires = reader.u64()?;
     let cseq = reader.u32()?;
     let order = NonceOrder { issued: reader.u32()?, counter: reader.u32()?, count: reader.u32()? };
@@ -172,7 +179,8 @@ fn stored<'a>(reader: &mut Reader<'a>) -> Result<Stored<'a>, LoadError> {
     let outbound = reader.octet()? != 0;
     // A connection is gone with the process that had it. What went by it is reached as its URI says, until it is registered anew.
     let flow = Flow::from_octets(&reader.array::<{ Flow::OCTETS }>()?);
-    let flow = if flow.connection == 0 { flow } else { Flow::NONE };
+    let usable = flow.connection == 0 || connections == Connections::Open;
+    let flow = if usable { flow } else { Flow::NONE };
     let lengths = [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?];
     let mut texts = [&b""[..]; 4];
     for (text, length) in texts.iter_mut().zip(lengths) {
@@ -200,7 +208,7 @@ impl<O: Octets> Bindings<'_, O> {
         let aor = Aor::of(&uri).ok_or(LoadError::Malformed)?;
         let bindings = reader;
         for _ in 0..count {
-            stored(&mut reader)?;
+            stored(&mut reader, Connections::Gone)?;
         }
         if !reader.0.is_empty() {
             return Err(LoadError::Malformed);
@@ -217,13 +225,43 @@ impl<O: Octets> Bindings<'_, O> {
         for id in there {
             self.remove(id);
         }
+        self.take_up_all(now, (key, &aor, revision), count, bindings, Connections::Gone)
+    }
+
+    /// Puts the set of an address of record back to what it was when this record was written, in this run: connections included.
+    /// An empty record is a set without bindings. Nothing is told, and what was to be told of the set is not.
+    pub(crate) fn restore(&mut self, now: Instant, aor: &Aor<'_>, record: &[u8]) {
+        self.reap();
+        let key = aor.key(self.registrar.hash);
+        // Those that are over and not told yet stand in no chain: all are looked at, for this is no common case.
+        let of_set = |(handle, binding): (Handle, &Binding)| (binding.aor == key).then_some((handle, binding.texts));
+        loop {
+            let found = self.table.view().iter().find_map(of_set);
+            let Some((handle, texts)) = found else { break };
+            self.octets.release(texts);
+            self.table.remove(handle);
+        }
+        let mut reader = Reader(record);
+        if let Ok(Heading { revision, count, .. }) = heading(&mut reader) {
+            // What was taken away has left the room that this needs.
+            let _ = self.take_up_all(now, (key, aor, revision), count, reader, Connections::Open);
+        }
+    }
+
+    fn take_up_all(
+        &mut self,
+        now: Instant,
+        (key, aor, revision): (Key, &Aor<'_>, u64),
+        count: u8,
+        mut reader: Reader<'_>,
+        connections: Connections,
+    ) -> Result<usize, LoadError> {
         let mut taken: usize = 0;
-        let mut reader = bindings;
         for _ in 0..count {
-            let one = stored(&mut reader)?;
+            let one = stored(&mut reader, connections)?;
             let passed = self.registrar.epoch.saturating_add(now.as_millis().wrapping_div(1000));
             let Some(left) = one.expires.checked_sub(passed).filter(|left| *left > 0) else { continue };
-            self.take_up(now.after(Duration::from_secs(left)), key, revision, &aor, &one)?;
+            self.take_up(now.after(Duration::from_secs(left)), key, revision, aor, &one)?;
             taken = taken.saturating_add(1);
         }
         Ok(taken)
@@ -250,7 +288,9 @@ impl<O: Octets> Bindings<'_, O> {
             self.octets.release(texts);
             return Err(LoadError::Full);
         };
-        self.put(handle, Binding { aor: key, expires, revision, texts, ends, ..stored.binding }, Change::None);
+        let flow = stored.binding.flow;
+        let on = if flow.connection == 0 { Key::ZERO } else { self.registrar.key_of(flow) };
+        self.put(handle, Binding { aor: key, on, expires, revision, texts, ends, ..stored.binding }, Change::None);
         self.table.unlink_ready(handle);
         Ok(())
     }

@@ -38,7 +38,7 @@ impl Registrar {
     }
 
     /// The key of a connection.
-    fn key_of(&self, flow: Flow) -> Key {
+    pub(super) fn key_of(&self, flow: Flow) -> Key {
         self.hash.hasher().part(&flow.to_octets()).finish()
     }
 
@@ -254,13 +254,27 @@ impl<'a, O: Octets> Bindings<'a, O> {
     /// Why it is refused. Nothing has changed.
     pub fn register(&mut self, now: Instant, aor: &Aor<'_>, register: &Register<'_, '_>) -> Result<(), Refusal> {
         self.reap();
-        let request = register.request;
-        check_path(request, &self.registrar.policy)?;
-        let command = Command { request, order: register.order, outbound: is_outbound(request)? };
+        let command = self.command(register)?;
         let key = aor.key(self.registrar.hash);
         let set = self.view().of_key(key);
         let commit = self.plan(now, &set, &command, register)?;
         if commit.is_nothing() { Ok(()) } else { self.commit(now, (key, aor), register, &command, &set, &commit) }
+    }
+
+    /// Whether a REGISTER would change anything.
+    ///
+    /// # Errors
+    /// Why it would be refused.
+    pub fn would_change(&self, now: Instant, aor: &Aor<'_>, register: &Register<'_, '_>) -> Result<bool, Refusal> {
+        let command = self.command(register)?;
+        let set = self.view().find(aor);
+        self.plan(now, &set, &command, register).map(|commit| !commit.is_nothing())
+    }
+
+    fn command<'m, 'r>(&self, register: &Register<'m, 'r>) -> Result<Command<'m, 'r>, Refusal> {
+        let request = register.request;
+        check_path(request, &self.registrar.policy)?;
+        Ok(Command { request, order: register.order, outbound: is_outbound(request)? })
     }
 
     /// What a REGISTER does to a set.

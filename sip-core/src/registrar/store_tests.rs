@@ -366,3 +366,27 @@ fn ten_thousand_addresses_are_no_dearer_than_ten() {
     bindings.reap();
     assert_eq!((gone, bindings.view().len(), bindings.octets.used()), (500, 0, 0));
 }
+
+#[test]
+fn a_set_is_put_back_with_its_connection_and_nothing_is_told() {
+    let mut world = World::<4, 2048>::new();
+    let there = "Contact: <sip:bob@192.0.2.1:5060;transport=tcp>\r\n";
+    world.register("bob", tcp(7), ("a", 1), there).unwrap();
+    world.told();
+    let (before, used) = (world.record("bob"), world.used());
+    world.register("bob", tcp(7), ("a", 2), "Contact: *\r\nExpires: 0\r\n").unwrap();
+    world.register("bob", udp(2), ("b", 1), "Contact: <sip:bob@192.0.2.2>\r\n").unwrap();
+    let uri = Uri::parse(b"sip:bob@example.com").unwrap();
+    let now = world.now;
+    world.bindings().restore(now, &Aor::of(&uri).unwrap(), &before);
+    assert_eq!(
+        (world.contacts("bob"), world.told()),
+        (std::vec!["sip:bob@192.0.2.1:5060;transport=tcp".into()], std::vec![])
+    );
+    assert_eq!((world.record("bob"), world.used()), (before, used));
+    assert!(world.bindings().view().hangs_on(tcp(7)) && !world.bindings().view().hangs_on(tcp(8)));
+    world.bindings().flow_failed(tcp(7));
+    assert_eq!(world.told().len(), 1);
+    world.bindings().restore(now, &Aor::of(&uri).unwrap(), b"");
+    assert_eq!((world.contacts("bob").len(), world.used()), (0, 0));
+}

@@ -47,6 +47,9 @@ pub struct Config<'a> {
     pub relay: Relay,
     /// Whether callers are told where the registered are (302), instead of being connected.
     pub redirect: bool,
+    /// Whether a REGISTER that changes something waits until the application has stored it: see
+    /// [`Event::Store`](super::Event::Store).
+    pub store: bool,
 }
 
 setters! {
@@ -60,6 +63,7 @@ setters! {
     with_challenge_requests challenge_requests: bool;
     with_relay relay: Relay;
     with_redirect redirect: bool;
+    with_store store: bool;
 }
 
 impl<'a> Config<'a> {
@@ -77,6 +81,7 @@ impl<'a> Config<'a> {
             challenge_requests: true,
             relay: Relay::Users,
             redirect: false,
+            store: false,
         }
     }
 
@@ -137,6 +142,7 @@ pub(super) struct Settings {
     pub(super) challenge_requests: bool,
     pub(super) relay: Relay,
     pub(super) redirect: bool,
+    pub(super) store: bool,
 }
 
 impl Settings {
@@ -147,6 +153,7 @@ impl Settings {
         challenge_requests: false,
         relay: Relay::Users,
         redirect: false,
+        store: false,
     };
 
     pub(super) fn keep<O: Octets>(config: &Config<'_>, octets: &mut O) -> Result<Self, ConfigError> {
@@ -172,6 +179,7 @@ impl Settings {
             challenge_requests: config.challenge_requests,
             relay: config.relay,
             redirect: config.redirect,
+            store: config.store,
         })
     }
 

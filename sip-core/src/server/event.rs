@@ -1,5 +1,6 @@
 //! What a server tells its application.
 
+use super::store::Pending;
 use crate::proxy::{self, Request};
 use crate::registrar::{self, Refusal};
 
@@ -18,6 +19,10 @@ pub enum Event {
         /// The request.
         request: Request,
     },
+    /// A REGISTER is proven and would change something, which is to be stored before it is answered: only where that is
+    /// [configured](super::Config::store). The request is the message that is being received, and it is kept; it is to be done with
+    /// [`Server::bind`](super::Server::bind), and answered with [`Server::stored`](super::Server::stored), at once or later.
+    Store(Pending),
     /// A request was sent to so many targets.
     Forwarded {
         /// The request, until it is [`Finished`](Self::Finished).
@@ -72,6 +77,8 @@ pub enum Why {
     Method,
     /// The registrar refused it.
     Registrar(Refusal),
+    /// What it changes could not be stored.
+    NotStored,
     /// There is no room.
     Full,
 }

@@ -71,9 +71,11 @@ mod config;
 mod event;
 mod register;
 mod route;
+mod store;
 
 pub use config::{Config, Relay};
 pub use event::{Event, Why};
+pub use store::{Pending, Stored};
 
 use crate::digest::mac_key;
 use crate::error::{ConfigError, Error};

@@ -2,6 +2,7 @@
 
 use super::event::{Event, Why};
 use super::route::{Asked, SUPPORTED};
+use super::store::Pending;
 use super::{Directory, Server};
 use crate::digest::NonceOrder;
 use crate::guard;
@@ -11,7 +12,7 @@ use crate::proxy;
 use crate::registrar::{self, Aor, Bindings, BindingsRef, Refusal, Register};
 
 /// The longest name of a domain (RFC 1035 §2.3.4).
-const LONGEST_DOMAIN: usize = 255;
+pub(super) const LONGEST_DOMAIN: usize = 255;
 
 impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Server<P, R, G, U> {
     /// A REGISTER for one of the domains: the steps of §10.3 in their order.
@@ -40,18 +41,41 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         // Step 5.
         let Some(aor) = aor else { return Self::refuse(&mut self.proxy, asked, 404, Why::NotFound) };
         // Steps 6 and 7.
-        let proxy = &self.proxy;
-        let register = Register { request: message, flow: asked.flow, order, own: &|uri: &Uri<'_>| proxy.is_own(uri) };
-        let (table, octets) = self.bindings.parts();
-        let done = Bindings::new(&mut self.registrar, table, octets).register(asked.now, &aor, &register);
-        match done {
+        if self.settings.store {
+            match self
+                .with_register(asked, order, |bindings, register| bindings.would_change(asked.now, &aor, register))
+            {
+                Ok(true) => return Some(Event::Store(Pending::new(asked.request, order))),
+                Ok(false) => {}
+                Err(refusal) => return self.refuse_registration(asked, refusal),
+            }
+        }
+        match self.with_register(asked, order, |bindings, register| bindings.register(asked.now, &aor, register)) {
             Ok(()) => self.accept(asked, &aor),
             Err(refusal) => self.refuse_registration(asked, refusal),
         }
     }
 
+    /// Shows the bindings a REGISTER of this order.
+    pub(super) fn with_register<T>(
+        &mut self,
+        asked: &Asked<'_, '_>,
+        order: NonceOrder,
+        act: impl FnOnce(&mut Bindings<'_, R::Octets>, &Register<'_, '_>) -> T,
+    ) -> T {
+        let proxy = &self.proxy;
+        let own = |uri: &Uri<'_>| proxy.is_own(uri);
+        let register = Register { request: asked.message, flow: asked.flow, order, own: &own };
+        let (table, octets) = self.bindings.parts();
+        act(&mut Bindings::new(&mut self.registrar, table, octets), &register)
+    }
+
     /// The address of record of a URI, its domain copied, for the bindings are changed while it is read.
-    fn aor_of<'u>(&self, uri: &Uri<'u>, domain: &'u mut heapless::Vec<u8, LONGEST_DOMAIN>) -> Option<Aor<'u>> {
+    pub(super) fn aor_of<'u>(
+        &self,
+        uri: &Uri<'u>,
+        domain: &'u mut heapless::Vec<u8, LONGEST_DOMAIN>,
+    ) -> Option<Aor<'u>> {
         let (_, octets) = self.bindings.view();
         let aor = Aor::of(uri)?;
         let Some(own) = self.settings.texts(octets).domain(uri) else { return Some(aor) };
@@ -60,7 +84,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     }
 
     /// Step 8: the bindings, after they are stored.
-    fn accept(&mut self, asked: &Asked<'_, '_>, aor: &Aor<'_>) -> Option<Event> {
+    pub(super) fn accept(&mut self, asked: &Asked<'_, '_>, aor: &Aor<'_>) -> Option<Event> {
         let (table, octets) = self.bindings.view();
         let view = BindingsRef::new(&self.registrar, table, octets);
         let service_route = self.settings.texts(octets).service_route;
@@ -74,7 +98,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         self.registrar().poll_event().map(Event::Binding)
     }
 
-    fn refuse_registration(&mut self, asked: &Asked<'_, '_>, refusal: Refusal) -> Option<Event> {
+    pub(super) fn refuse_registration(&mut self, asked: &Asked<'_, '_>, refusal: Refusal) -> Option<Event> {
         let status = refusal.status();
         let _ = self.proxy.refuse_with(asked.now, asked.request, status, &|w| {
             match refusal {

@@ -165,6 +165,7 @@ fn reason_of(why: Why) -> &'static str {
         Why::NotRegistered => "nobody is registered there",
         Why::Method => "the server does not take this method",
         Why::Registrar(_) => "the registrar does not grant it",
+        Why::NotStored => "it could not be stored",
         Why::Full => "there is no room",
         _ => "refused",
     }

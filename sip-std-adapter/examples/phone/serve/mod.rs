@@ -4,16 +4,17 @@
 //!   users.toml ──> Users ──┐                        ┌──> a line for each registration and each call
 //!   secret ────────────────┤  Server (role) <──> Adapter <──> UDP, TCP
 //!   store ──> records ─────┘     │ what has changed
-//!   store <──────────────────────┘ before its 200 leaves
+//!   store <──────────────────────┘ and with that its 200 leaves
 //! ```
-//! The change of a binding comes out of the role before the answer that grants it: it is committed to the store first, so
-//! that a server that is killed has told nobody of a binding that it will not find again.
+//! With a store a REGISTER is answered when it is in the store (`keep.rs`), so that a server that is killed has told nobody of a
+//! binding that it will not find again.
 
 pub(crate) mod args;
 pub(crate) mod bindings;
 mod clock;
 pub(crate) mod demo;
 mod files;
+mod keep;
 mod log;
 mod store;
 mod table;
@@ -26,10 +27,11 @@ use crate::phone::{BUFFER, NAME};
 use crate::report::{Failure, Outcome, Report};
 use crate::screen::Shared;
 use crate::text::{Identity, count, printable};
+use keep::Keeper;
 use log::Log;
-use sip_core::message::{Message, Method, Writer};
+use sip_core::message::{Message, Method};
 use sip_core::proxy::Request;
-use sip_core::registrar::{self, BindingId, MAX_RECORD};
+use sip_core::registrar;
 use sip_core::server::{self, Event, Relay, Why};
 use sip_core::time::{Duration, Instant};
 use sip_std_adapter::memory::{GuardMemory, HeapServer, ProxyMemory, RegistrarMemory};
@@ -68,11 +70,11 @@ pub(crate) fn run(args: &args::Serve, screen: &Shared, interrupt: &Interrupt) ->
     let mut server = Server::bind(&listens(&args.listen), users, screen, interrupt)?;
     server.adapter.limit_connections(args.connections);
     server.users_file.clone_from(&args.users);
-    let how = How { redirect: args.redirect, stateless: args.stateless, digest: args.digest };
+    let how =
+        How { redirect: args.redirect, stateless: args.stateless, digest: args.digest, store: args.store.is_some() };
     server.start(&args.domain, &secret, &how)?;
     if let (Some((store, rows)), Some(path)) = (opened, &args.store) {
-        server.load(&rows, path)?;
-        server.store = Some(store);
+        server.load(store, &rows, path)?;
     }
     let shown = screen.clone();
     server.adapter.set_tap(move |way, end, flow, bytes, now| shown.lock().record(way, end, flow, bytes, now));
@@ -106,6 +108,7 @@ struct How {
     redirect: bool,
     stateless: bool,
     digest: args::Digest,
+    store: bool,
 }
 
 /// A call, from its INVITE to its final response.
@@ -120,12 +123,10 @@ pub(crate) struct Server {
     interrupt: Interrupt,
     screen: Shared,
     log: Log,
-    store: Option<Store>,
+    keeper: Option<Keeper>,
     users_file: Option<PathBuf>,
     calls: HashMap<Request, Talk>,
     ended: u64,
-    /// Room for a record.
-    record: Vec<u8>,
     /// When the table was drawn last.
     shown: Instant,
 }
@@ -150,11 +151,10 @@ impl Server {
             interrupt: interrupt.clone(),
             screen: screen.clone(),
             log: Log::new(screen),
-            store: None,
+            keeper: None,
             users_file: None,
             calls: HashMap::new(),
             ended: 0,
-            record: vec![0; MAX_RECORD],
             shown: Instant::ZERO,
         })
     }
@@ -171,7 +171,8 @@ impl Server {
         let mut config = server::Config::new(&listeners, &names, secret)
             .with_epoch(clock::unix_seconds())
             .with_realm(domains.first().map_or("", String::as_str))
-            .with_redirect(how.redirect);
+            .with_redirect(how.redirect)
+            .with_store(how.store);
         config.proxy = config.proxy.with_server(NAME).with_stateless(how.stateless);
         config.guard.sha256 = how.digest != args::Digest::Md5;
         config.guard.md5 = how.digest != args::Digest::Sha256;
@@ -184,8 +185,8 @@ impl Server {
         started.map_err(|error| Failure::Usage(crate::phone::config_error(error)))
     }
 
-    /// Takes up what was registered before.
-    fn load(&mut self, rows: &[store::Row], path: &Path) -> Result<(), Failure> {
+    /// Takes up what was registered before; what has expired meanwhile leaves the store.
+    fn load(&mut self, store: Store, rows: &[store::Row], path: &Path) -> Result<(), Failure> {
         for (aor, record) in rows {
             let loaded = self.adapter.with(|server, now| server.load(now, record));
             loaded.map_err(|error| {
@@ -193,6 +194,10 @@ impl Server {
                 Failure::Usage(format!("{}: the record of {aor} {}", path.display(), bindings::fault(error)))
             })?;
         }
+        let mut keeper = Keeper::new(store);
+        let purged = self.adapter.with(|server, now| keeper.purge(server, now, rows));
+        purged.map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        self.keeper = Some(keeper);
         Ok(())
     }
 
@@ -211,12 +216,30 @@ impl Server {
             match self.adapter.poll(&mut buffer)? {
                 Turn::Message { event, message, .. } => self.see(event, Some(&message)),
                 Turn::Event(event) => self.see(event, None),
-                Turn::Woken if self.interrupt.is_raised() => return Ok(()),
+                Turn::Woken if self.interrupt.is_raised() => return self.stop(&mut buffer),
                 Turn::Woken if self.interrupt.take_reload() => self.read_users(),
                 Turn::Idle(until) => {
-                    let tick = self.show_state();
-                    self.adapter.wait([until, tick].into_iter().flatten().min())?;
+                    let due = self.keeper.as_ref().and_then(|keeper| keeper.due(true));
+                    if due.is_some_and(|due| due <= self.adapter.now()) {
+                        self.commit();
+                    } else {
+                        let tick = self.show_state();
+                        self.adapter.wait([until, tick, due].into_iter().flatten().min())?;
+                    }
                 }
+                _ => {}
+            }
+            self.keep();
+        }
+    }
+
+    /// Stores what waits for it, and sends its answers: the last thing that a server does.
+    fn stop(&mut self, buffer: &mut [u8]) -> Result<(), Failure> {
+        self.commit();
+        loop {
+            match self.adapter.poll(buffer)? {
+                Turn::Event(event) => self.see(event, None),
+                Turn::Idle(_) => return Ok(()),
                 _ => {}
             }
         }
@@ -251,6 +274,11 @@ impl Server {
         let now = self.adapter.now();
         match event {
             Event::Binding(event) => self.binding(now, event),
+            Event::Store(pending) => {
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.add(now, self.adapter.role(), pending);
+                }
+            }
             Event::Forwarded { request, .. } => {
                 // A re-INVITE is no call of its own.
                 if let Some(message) =
@@ -285,23 +313,34 @@ impl Server {
     }
 
     fn binding(&mut self, now: Instant, event: registrar::Event) {
-        self.keep(now, event.binding);
+        if let Some(keeper) = self.keeper.as_mut().filter(|_| event.change.is_end()) {
+            keeper.gone(now, self.adapter.role(), event.binding);
+        }
         if let Some(info) = self.adapter.role().binding(event.binding) {
             self.log.binding(now, event.change, &info);
         }
     }
 
-    /// Commits the record of the address of record that a binding belongs to.
-    fn keep(&mut self, now: Instant, binding: BindingId) {
-        let Some(store) = &self.store else { return };
-        let bindings = self.adapter.role().bindings();
-        let Some(aor) = bindings.info(binding).map(|info| info.aor.to_vec()) else { return };
-        let mut writer = Writer::new(&mut self.record);
-        bindings.write_record(now, binding, &mut writer);
-        let length = writer.finish().unwrap_or_default();
-        let record = self.record.get(..length).unwrap_or_default().to_vec();
-        if let Err(error) = store.commit(&[(aor, record)]) {
-            self.log.users(now, &format!("a registration could not be stored: {error}"));
+    /// Stores what has waited long enough, though there is more to receive.
+    fn keep(&mut self) {
+        let due = self.keeper.as_ref().and_then(|keeper| keeper.due(false));
+        if due.is_some_and(|due| due <= self.adapter.now()) {
+            self.commit();
+        }
+    }
+
+    fn commit(&mut self) {
+        let Some(keeper) = &mut self.keeper else { return };
+        let now = self.adapter.now();
+        let started = std::time::Instant::now();
+        let clock = || now + Duration::from_millis(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let outcome = keeper.commit(self.adapter.role_mut(), now, &clock);
+        if let Some(error) = outcome.fault {
+            self.log.users(now, &format!("what has changed could not be stored: {error}"));
+        }
+        for (event, number) in outcome.events {
+            let message = outcome.registers.get(number).and_then(|octets| Message::parse(octets).ok());
+            self.see(event, message.as_ref());
         }
     }
 

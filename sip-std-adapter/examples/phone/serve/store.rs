@@ -5,8 +5,8 @@
 
 use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 /// By address of record.
@@ -20,43 +20,84 @@ const READS: u32 = 50;
 /// An address of record and its records.
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
 
+/// The octets with which a file of `redb` begins.
+const MAGIC: &[u8] = b"redb";
+
 /// The file, open for us alone.
 pub(crate) struct Store {
-    database: Database,
+    /// Opens it again: after a fault of the disk `redb` takes nothing more.
+    open: Box<dyn Fn() -> Result<Database, String> + Send>,
+    database: Option<Database>,
 }
 
 impl Store {
     /// Opens the file, or makes it; gives what it holds.
     pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Row>), String> {
-        let told = |error: redb::Error| format!("{}: {error}", path.display());
         // For its owner alone: the records say where people are.
         if !path.exists() {
-            super::files::replace(path, b"").map_err(|error| format!("{}: {error}", path.display()))?;
+            super::files::replace(path, b"").map_err(|error| told(path, &error))?;
         }
-        let database = Database::create(path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => format!("{}: another server has it open", path.display()),
-            error => told(error.into()),
-        })?;
-        check_version(&database, true).map_err(|what| format!("{}: {what}", path.display()))?;
-        let rows = rows(&database).map_err(told)?;
-        Ok((Self { database }, rows))
+        is_store(path)?;
+        let at = path.to_owned();
+        let opened = Self::with(move || {
+            Database::create(&at).map_err(|error| match error {
+                DatabaseError::DatabaseAlreadyOpen => "another server has it open".to_owned(),
+                error => redb::Error::from(error).to_string(),
+            })
+        });
+        opened.map_err(|what| told(path, &what))
+    }
+
+    /// The same with what opens the database.
+    pub(super) fn with(
+        open: impl Fn() -> Result<Database, String> + Send + 'static,
+    ) -> Result<(Self, Vec<Row>), String> {
+        let database = open()?;
+        check_version(&database, true)?;
+        let rows = rows(&database).map_err(|error| error.to_string())?;
+        Ok((Self { open: Box::new(open), database: Some(database) }, rows))
     }
 
     /// Writes the new records of these addresses, all of them or none; no records, no row.
-    pub(crate) fn commit(&self, changes: &[Row]) -> Result<(), redb::Error> {
-        let write = self.database.begin_write()?;
-        {
-            let mut bindings = write.open_table(BINDINGS)?;
-            for (aor, records) in changes {
-                if records.is_empty() {
-                    bindings.remove(aor.as_slice())?;
-                } else {
-                    bindings.insert(aor.as_slice(), records.as_slice())?;
-                }
+    pub(crate) fn commit(&mut self, changes: &[Row]) -> Result<(), String> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => (self.open)()?,
+        };
+        write(&database, changes).map_err(|error| error.to_string())?;
+        self.database = Some(database);
+        Ok(())
+    }
+}
+
+fn told(path: &Path, what: &dyn core::fmt::Display) -> String {
+    format!("{}: {what}", path.display())
+}
+
+/// Whether a file is one that `redb` has made, or empty.
+fn is_store(path: &Path) -> Result<(), String> {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start));
+    match read {
+        Err(error) => Err(told(path, &error)),
+        Ok(_) if start.is_empty() || start == MAGIC => Ok(()),
+        Ok(_) => Err(told(path, &"this is no file of bindings; `phone serve --store` makes one where there is none")),
+    }
+}
+
+fn write(database: &Database, changes: &[Row]) -> Result<(), redb::Error> {
+    let write = database.begin_write()?;
+    {
+        let mut bindings = write.open_table(BINDINGS)?;
+        for (aor, records) in changes {
+            if records.is_empty() {
+                bindings.remove(aor.as_slice())?;
+            } else {
+                bindings.insert(aor.as_slice(), records.as_slice())?;
             }
         }
-        Ok(write.commit()?)
     }
+    Ok(write.commit()?)
 }
 
 fn check_version(database: &Database, write_it: bool) -> Result<(), String> {
@@ -97,7 +138,8 @@ fn rows(database: &Database) -> Result<Vec<Row>, redb::Error> {
 /// What a file holds that a server may have open: its octets are copied and opened in memory, as they would be after a crash
 /// at that moment.
 pub(crate) fn read(path: &Path) -> Result<Vec<Row>, String> {
-    let told = |what: String| format!("{}: {what}", path.display());
+    let told = |what: String| told(path, &what);
+    is_store(path)?;
     let mut why = String::new();
     for _ in 0..READS {
         let octets = steady(path).map_err(|error| told(error.to_string()))?;
@@ -148,7 +190,7 @@ mod tests {
     #[test]
     fn what_is_committed_is_there_again() {
         let path = path("again");
-        let (store, rows) = Store::open(&path).unwrap();
+        let (mut store, rows) = Store::open(&path).unwrap();
         assert!(rows.is_empty());
         store.commit(&[row("bob", "one"), row("alice", "two")]).unwrap();
         store.commit(&[row("bob", "three"), row("alice", ""), row("carol", "")]).unwrap();
@@ -166,7 +208,7 @@ mod tests {
     #[test]
     fn a_store_that_nobody_closed_is_whole() {
         let (path, copy) = (path("crash"), path("crash-copy"));
-        let (store, _) = Store::open(&path).unwrap();
+        let (mut store, _) = Store::open(&path).unwrap();
         for number in 0..20 {
             store.commit(&[row(&format!("user{number}"), "x")]).unwrap();
             // What lies on the disk when the process is killed now.
@@ -182,7 +224,9 @@ mod tests {
     fn a_file_of_something_else_is_told() {
         let path = path("other");
         fs::write(&path, b"not a database at all").unwrap();
-        assert!(Store::open(&path).is_err() && read(&path).is_err());
+        for told in [Store::open(&path).err().unwrap(), read(&path).err().unwrap()] {
+            assert!(told.contains("no file of bindings"), "{told}");
+        }
         assert_eq!(fs::read(&path).unwrap(), b"not a database at all");
         assert!(read(&path.with_extension("none")).is_err());
         fs::remove_file(path).unwrap();

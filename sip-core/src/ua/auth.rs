@@ -242,8 +242,9 @@ impl<O: Octets> Context<'_, O> {
     ///
     /// For each realm the challenge of the strongest supported algorithm counts, the topmost of equals; an unknown one is
     /// passed over (RFC 8760 §2.4 has the server list the strongest first: who reorders them on the way gains nothing). A
-    /// nonce that is called stale, or that differs from the one answered, is worth another try; the same nonce again means a
-    /// wrong password. On success the new transaction has the same owner and the sessions used are returned.
+    /// nonce that is called stale is worth another try. So is one that differs from the one answered when that was of an earlier
+    /// request: many servers don't say that it has grown old. A challenge that was answered at once and comes again means a wrong
+    /// password, whatever its nonce (RFC 7616 §3.3, RFC 3261 §22.1). On success the new transaction has the same owner and the sessions used are returned.
     #[inline(never)]
     pub(super) fn authenticate(
         &mut self,
@@ -274,7 +275,8 @@ impl<O: Octets> Context<'_, O> {
             if chosen.is_none() {
                 let request = octets.get(self.transactions.block(id));
                 if let Some(previous) = credentials(request).find(|given| answers(&challenge, given)) {
-                    if !challenge.stale && (previous.nonce == challenge.nonce || tries.repeated > 0) {
+                    let is_fresh = tries.total > 0 && is_first_use(&previous);
+                    if !challenge.stale && (previous.nonce == challenge.nonce || tries.repeated > 0 || is_fresh) {
                         return None;
                     }
                     repeated = true;
@@ -497,6 +499,11 @@ fn length(text: &[u8]) -> u16 {
 /// The credentials in a request that is kept.
 fn credentials(request: &[u8]) -> impl Iterator<Item = Credentials<'_>> {
     Kept::new(request).headers().filter_map(|header| Credentials::of(&header))
+}
+
+/// Whether nothing has answered the nonce of these credentials before.
+fn is_first_use(given: &Credentials<'_>) -> bool {
+    given.nc.is_none_or(|count| count == b"00000001")
 }
 
 /// Whether credentials were given for the realm of a challenge.

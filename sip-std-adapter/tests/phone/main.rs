@@ -12,5 +12,6 @@ mod parse;
 mod process;
 mod register;
 mod serve;
+mod store;
 mod tls;
 mod usage;

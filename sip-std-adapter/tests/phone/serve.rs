@@ -28,7 +28,7 @@ impl Office {
         office
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
@@ -51,7 +51,7 @@ impl Office {
         (server, place)
     }
 
-    fn bindings(&self) -> String {
+    pub(crate) fn bindings(&self) -> String {
         run(&["bindings", "--store", text(&self.path("bindings.redb"))]).expect(0).stdout
     }
 }

@@ -102,10 +102,10 @@ pub(crate) struct Tls {
     /// Whom to trust: certificates of authorities in the PEM form [default: whom the system trusts]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// A certificate of one's own, PEM: with it the phone accepts connections under TLS, and shows it to who asks for one
+    /// A certificate of one's own in the PEM form: with it the phone accepts connections under TLS [default: none]
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
-    /// The private key of that certificate, PEM
+    /// The private key of that certificate, PEM [default: none]
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
 }

@@ -367,7 +367,11 @@ where
     pub fn run_for(&mut self, span: Duration) {
         let end = self.now + span;
         self.run_until(span, |_| false);
-        self.now = end;
+        if self.now < end {
+            // Nothing was left to happen until then.
+            self.now = end;
+            self.inputs = 0;
+        }
     }
 
     /// Fails the run with seed and ladder in the message.

@@ -53,19 +53,19 @@ pub struct Random {
 
 impl Random {
     /// The generator before its seed is known; all zero.
-    pub const ZERO: Self = Self { key: HashKey { low: 0, high: 0 }, drawn: 0 };
+    pub const ZERO: Self = Self { key: HashKey::ZERO, drawn: 0 };
 
     /// A generator over `seed`.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
         let (low, high) = halves(seed);
-        Self { key: HashKey { low, high }, drawn: 0 }
+        Self { key: HashKey(Bits::new(low, high)), drawn: 0 }
     }
 
     /// The next 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.drawn = self.drawn.wrapping_add(1);
-        self.key.hasher().number(self.drawn).finish().low
+        self.key.hasher().number(self.drawn).finish().0.low()
     }
 
     /// A number below `bound`, zero when `bound` is zero.
@@ -82,7 +82,7 @@ impl Random {
 
     /// A key for a hash over what strangers send.
     pub fn hash_key(&mut self) -> HashKey {
-        HashKey { low: self.bits(), high: self.bits() }
+        HashKey(Bits::new(self.bits(), self.bits()))
     }
 }
 
@@ -128,22 +128,64 @@ impl Token {
     }
 }
 
+/// 128 bits. Where registers have 32, four of them would be taken for each argument of this type: it is an array there, which
+/// is passed by its address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Bits {
+    #[cfg(target_pointer_width = "64")]
+    halves: (u64, u64),
+    #[cfg(not(target_pointer_width = "64"))]
+    words: [u32; 4],
+}
+
+impl Bits {
+    #[cfg(target_pointer_width = "64")]
+    const fn new(low: u64, high: u64) -> Self {
+        Self { halves: (low, high) }
+    }
+
+    #[cfg(not(target_pointer_width = "64"))]
+    const fn new(low: u64, high: u64) -> Self {
+        Self { words: [low as u32, (low >> 32) as u32, high as u32, (high >> 32) as u32] }
+    }
+
+    #[cfg(target_pointer_width = "64")]
+    const fn low(self) -> u64 {
+        self.halves.0
+    }
+
+    #[cfg(not(target_pointer_width = "64"))]
+    const fn low(self) -> u64 {
+        let [low, high, ..] = self.words;
+        (high as u64) << 32 | low as u64
+    }
+
+    #[cfg(target_pointer_width = "64")]
+    const fn high(self) -> u64 {
+        self.halves.1
+    }
+
+    #[cfg(not(target_pointer_width = "64"))]
+    const fn high(self) -> u64 {
+        let [.., low, high] = self.words;
+        (high as u64) << 32 | low as u64
+    }
+}
+
 /// The key of a hash: SipHash with pointers of 64 bits, Chaskey with others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct HashKey {
-    low: u64,
-    high: u64,
-}
+pub struct HashKey(Bits);
 
 impl HashKey {
     /// The key before a seed is known; all zero.
-    pub const ZERO: Self = Self { low: 0, high: 0 };
+    pub const ZERO: Self = Self(Bits::new(0, 0));
 
     /// A hasher of 128 bits under this key: enough that its result stands for the octets themselves.
     #[must_use]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    pub fn hasher(self) -> KeyHasher {
-        KeyHasher(Permutation::new(self.low, self.high))
+    pub fn hasher(&self) -> KeyHasher {
+        KeyHasher(Permutation::new(self.0.low(), self.0.high()))
     }
 }
 
@@ -183,7 +225,7 @@ impl KeyHasher {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn finish(mut self) -> Key {
         let (low, high) = self.0.finish();
-        Key { low, high }
+        Key(Bits::new(low, high))
     }
 
     /// Adds the length and the octets, eight at a time.
@@ -250,7 +292,7 @@ impl Hasher for ContentHasher {
     }
 
     fn finish(&self) -> u64 {
-        self.0.finish().low
+        self.0.finish().0.low()
     }
 }
 
@@ -260,25 +302,22 @@ impl Hasher for ContentHasher {
 /// compare keys and keep no copy of branches and Call-IDs to compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Key {
-    low: u64,
-    high: u64,
-}
+pub struct Key(Bits);
 
 impl Key {
     /// No key; what a free entry holds.
-    pub const ZERO: Self = Self { low: 0, high: 0 };
+    pub const ZERO: Self = Self(Bits::new(0, 0));
 
     /// The part of the key that picks a hash bucket.
     #[must_use]
     pub const fn bucket_bits(self) -> u32 {
-        self.low as u32
+        self.0.low() as u32
     }
 
     /// 64 bits of the key, for a To tag that has to be the same for a repeated request.
     #[must_use]
     pub const fn bits(self) -> u64 {
-        self.high
+        self.0.high()
     }
 }
 

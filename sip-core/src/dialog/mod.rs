@@ -139,10 +139,10 @@ impl<U: Usage> Dialog<U> {
             self.is_callee |= message.method() == Method::Invite;
             (self.remote_seq, self.remote_request) = (seq, by.new.number());
             let to_tag = message.to_tag().unwrap_or(by.local_tag);
-            key(by.hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
+            key(&by.hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
         } else {
             self.local_seq = seq;
-            key_of(message, by.hash)
+            key_of(message, &by.hash)
         };
     }
 
@@ -284,14 +284,14 @@ impl<U: Usage> Entry for Dialog<U> {
 /// A request comes from the peer, so its From tag is the remote one; in a response it is ours. A missing tag counts as
 /// empty, for RFC 2543 peers.
 #[must_use]
-pub fn key_of(message: &Message<'_>, hash: HashKey) -> Key {
+pub fn key_of(message: &Message<'_>, hash: &HashKey) -> Key {
     let (from, to) = (message.from_tag().unwrap_or_default(), message.to_tag().unwrap_or_default());
     if message.is_request() { key(hash, message.call_id(), to, from) } else { key(hash, message.call_id(), from, to) }
 }
 
 /// The key of a dialog.
 #[must_use]
-pub fn key(hash: HashKey, call_id: &[u8], local_tag: &[u8], remote_tag: &[u8]) -> Key {
+pub fn key(hash: &HashKey, call_id: &[u8], local_tag: &[u8], remote_tag: &[u8]) -> Key {
     hash.hasher().part(call_id).part(local_tag).part(remote_tag).finish()
 }
 
@@ -318,7 +318,7 @@ mod tests {
             (&b"<sip:bob@192.0.2.2>;tag=b"[..], &b"<sip:alice@192.0.2.1>;tag=a"[..])
         );
         assert_eq!((dialog.state(), dialog.is_callee(), dialog.is_bound()), (State::Early, true, true));
-        assert_eq!(dialog.key(), key(HashKey::ZERO, b"c", b"b", b"a"));
+        assert_eq!(dialog.key(), key(&HashKey::ZERO, b"c", b"b", b"a"));
         // CSeq of the peer: the INVITE's own request again, a replay of it, a lower one, the next.
         let own = NewRequest::NONE.number();
         let accepted = [(7, own), (7, own ^ 2), (6, own), (8, own ^ 2), (7, own)];

@@ -74,7 +74,7 @@ impl<O: Octets> Transactions<'_, O> {
         if is_limited {
             sizing = Sizing::fit(self.octets, message, self.layer.datagram_limit());
         }
-        let (timers, on_flow) = (self.layer.timers, key::flow(self.layer.hash, &flow));
+        let (timers, on_flow) = (self.layer.timers, key::flow(&self.layer.hash, &flow));
         let Some(entry) = self.entry_mut(id) else { return };
         entry.sizing = sizing;
         if is_limited && sizing.is_oversize() {
@@ -175,7 +175,7 @@ impl<O: Octets> Transactions<'_, O> {
         self.send_failed(flow);
         self.reap();
         self.replies_failed(flow);
-        let of_flow = key::flow(self.layer.hash, &flow);
+        let of_flow = key::flow(&self.layer.hash, &flow);
         while let Some(handle) = self.table.find(OTHER, of_flow) {
             self.table.unlink_key(handle, OTHER);
             self.client_flow_failed(now, TransactionId(handle));

@@ -25,7 +25,7 @@ enum Rule {
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 fn key(
-    hash: HashKey,
+    hash: &HashKey,
     (rule, method): (Rule, Method<'_>),
     (port, number): (u16, u32),
     exact: &[&[u8]],
@@ -46,12 +46,12 @@ fn key(
 }
 
 /// The key of a client transaction: branch and method (§17.1.3).
-pub(super) fn client(hash: HashKey, branch: &[u8], method: Method<'_>) -> Key {
+pub(super) fn client(hash: &HashKey, branch: &[u8], method: Method<'_>) -> Key {
     key(hash, (Rule::Response, method), (0, 0), &[], &[branch])
 }
 
 /// The same for a branch that this stack made.
-pub(super) fn own_client(hash: HashKey, branch: &Branch<'_>, method: Method<'_>) -> Key {
+pub(super) fn own_client(hash: &HashKey, branch: &Branch<'_>, method: Method<'_>) -> Key {
     let mut text = [0; OWN.wrapping_add(Branch::LONGEST_SUFFIX)];
     let octets = MAGIC_COOKIE.iter().chain(branch.token.as_bytes()).chain(branch.suffix);
     text.iter_mut().zip(octets).for_each(|(place, octet)| *place = *octet);
@@ -63,7 +63,7 @@ pub(super) fn own_client(hash: HashKey, branch: &Branch<'_>, method: Method<'_>)
 const OWN: usize = MAGIC_COOKIE.len().wrapping_add(16);
 
 /// The key of the client transaction that a response belongs to.
-pub(super) fn of_response(hash: HashKey, response: &Message<'_>) -> Option<Key> {
+pub(super) fn of_response(hash: &HashKey, response: &Message<'_>) -> Option<Key> {
     let branch = response.top_via().branch()?;
     Some(client(hash, branch, response.cseq().method))
 }
@@ -73,7 +73,7 @@ pub(super) fn of_response(hash: HashKey, response: &Message<'_>) -> Option<Key> 
 ///
 /// The CSeq number belongs to the key: some peers send the next request with the branch of the one before. ACK and CANCEL
 /// have the number of their INVITE (§9.1, §17.1.1.3).
-pub(super) fn of_request(hash: HashKey, request: &Message<'_>, cancelled: bool) -> Key {
+pub(super) fn of_request(hash: &HashKey, request: &Message<'_>, cancelled: bool) -> Key {
     let method = match request.method() {
         Method::Ack => Method::Invite,
         Method::Cancel if cancelled => Method::Invite,
@@ -97,7 +97,7 @@ pub(super) fn of_request(hash: HashKey, request: &Message<'_>, cancelled: bool) 
 
 /// The key by which the same request is known when it comes by another way: From tag, Call-ID and CSeq of a
 /// request without a To tag (§8.2.2.2). ACK and CANCEL have none.
-pub(super) fn merged(hash: HashKey, request: &Message<'_>) -> Option<Key> {
+pub(super) fn merged(hash: &HashKey, request: &Message<'_>) -> Option<Key> {
     let method = request.method();
     if request.to_tag().is_some() || matches!(method, Method::Ack | Method::Cancel) {
         return None;
@@ -108,7 +108,7 @@ pub(super) fn merged(hash: HashKey, request: &Message<'_>) -> Option<Key> {
 
 /// The key under which the client transactions of a flow are found when it fails.
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-pub(super) fn flow(hash: HashKey, flow: &Flow) -> Key {
+pub(super) fn flow(hash: &HashKey, flow: &Flow) -> Key {
     let Flow { remote, connection, transport, listener } = flow;
     let end = u64::from(remote.port()) << 16 | (*transport as u64) << 8 | u64::from(*listener);
     let hasher = hash.hasher().number(Rule::Flow as u64 | u64::from(*connection) << 32).number(end);

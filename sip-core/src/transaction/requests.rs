@@ -122,7 +122,7 @@ impl<O: Octets> Transactions<'_, O> {
         let once = method == Method::Ack;
         // To read the branch in the request saves flash, to be given it time.
         let given = cfg!(target_pointer_width = "64") && !once;
-        let matched = if given { key::own_client(self.layer.hash, &branch, method) } else { Key::ZERO };
+        let matched = if given { key::own_client(&self.layer.hash, &branch, method) } else { Key::ZERO };
         self.begin(now, &Start { matched, once, block, flow, user, reserved })
     }
 
@@ -138,7 +138,7 @@ impl<O: Octets> Transactions<'_, O> {
         if start.once {
             (kind, marks) = (Kind::Once, Marks::URGENT);
         } else if matched == Key::ZERO {
-            matched = key::client(self.layer.hash, request.branch().unwrap_or_default(), request.method());
+            matched = key::client(&self.layer.hash, request.branch().unwrap_or_default(), request.method());
         }
         // The entry is a new one, all of whose fields are zero.
         if let Some(entry) = self.entry_mut(id) {

@@ -93,7 +93,7 @@ impl<O: Octets> Transactions<'_, O> {
         self.reap();
         let timers = self.layer.timers;
         let is_ack = request.method() == Method::Ack;
-        let matched = key::of_request(self.layer.hash, request, false);
+        let matched = key::of_request(&self.layer.hash, request, false);
         if let Some(handle) = self.table.find(MATCH, matched) {
             let id = TransactionId(handle);
             let Some(entry) = self.entry_mut(id) else { return ServerMatch::Absorbed(id) };
@@ -108,7 +108,7 @@ impl<O: Octets> Transactions<'_, O> {
         }
         // Where there is nothing to find, the second key can wait for a transaction to be made.
         let later = MERGED_LATER && self.view().is_empty();
-        let merged = if later { None } else { key::merged(self.layer.hash, request) };
+        let merged = if later { None } else { key::merged(&self.layer.hash, request) };
         let new = NewRequest { matched, merged: merged.unwrap_or_default() };
         let merged = merged.and_then(|merged| self.table.find(OTHER, merged));
         if merged.is_some() { ServerMatch::Merged(new) } else { ServerMatch::New(new) }
@@ -196,12 +196,13 @@ impl<O: Octets> Transactions<'_, O> {
 
     /// Makes a new entry, all of whose fields are zero, a server transaction with this head.
     fn open(&mut self, now: Instant, id: TransactionId, request: &Message<'_>, new: &NewServer<'_>, template: Block) {
-        let (timers, hash, reliable) = (self.layer.timers, self.layer.hash, new.source.transport.is_reliable());
+        let (timers, reliable) = (self.layer.timers, new.source.transport.is_reliable());
         let NewRequest { matched, mut merged } = new.new;
         if MERGED_LATER && merged == Key::ZERO {
-            merged = key::merged(hash, request).unwrap_or_default();
+            merged = key::merged(&self.layer.hash, request).unwrap_or_default();
         }
-        debug_assert_eq!(matched, key::of_request(hash, request, false), "what was said of another request");
+        let expected = || key::of_request(&self.layer.hash, request, false);
+        debug_assert_eq!(matched, expected(), "what was said of another request");
         let Some(entry) = self.entry_mut(id) else { return };
         entry.machine = if request.method() == Method::Invite {
             Machine::ServerInvite(ServerInvite::new(now, reliable))

@@ -132,7 +132,7 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
     /// The client transaction that a response belongs to (RFC 3261 §17.1.3). Nothing changes.
     #[must_use]
     pub fn match_response(self, response: &Message<'_>) -> Option<(TransactionId, User)> {
-        let handle = self.table.find(MATCH, key::of_response(self.layer.hash, response)?)?;
+        let handle = self.table.find(MATCH, key::of_response(&self.layer.hash, response)?)?;
         let entry = self.table.get(handle).filter(|entry| entry.machine.is_client())?;
         Some((TransactionId(handle), entry.user))
     }
@@ -140,7 +140,7 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
     /// The INVITE server transaction that a CANCEL names (RFC 3261 §9.2).
     #[must_use]
     pub fn find_cancelled(self, cancel: &Message<'_>) -> Option<(TransactionId, User)> {
-        let handle = self.table.find(MATCH, key::of_request(self.layer.hash, cancel, true))?;
+        let handle = self.table.find(MATCH, key::of_request(&self.layer.hash, cancel, true))?;
         Some((TransactionId(handle), self.table.get(handle)?.user))
     }
 

@@ -113,7 +113,7 @@ impl<'a, O: Octets> Context<'a, O> {
 
     /// The dialog that a message belongs to.
     pub(super) fn dialog_of(&mut self, message: &Message<'_>) -> Option<Handle> {
-        let key = dialog::key_of(message, self.core.hash);
+        let key = dialog::key_of(message, &self.core.hash);
         self.dialogs.find(0, key)
     }
 

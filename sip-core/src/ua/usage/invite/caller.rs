@@ -34,7 +34,7 @@ impl<O: Octets> Context<'_, O> {
                     entry.state = machine::State::Calling;
                     entry.offered = content.body.is_some();
                 }
-                let expires = content.headers.iter().find(|header| header.name == HeaderName::Expires);
+                let expires = content.headers.iter().find(|header| header.name.lookup() == HeaderName::Expires.id());
                 self.limit_ringing(call, expires.and_then(|header| decimal_u32(header.value)));
                 Ok(Call(call))
             }
@@ -67,7 +67,7 @@ impl<O: Octets> Context<'_, O> {
         };
         let rows = [Field::Contact, Field::Abilities, Field::UserAgent];
         let id = self.send_outside(&head, flow, InviteTransaction::Initial(call).new_user(), &rows, content)?;
-        let key = key(self.core.hash, head.call_id.as_bytes(), head.from_tag.as_bytes(), b"");
+        let key = key(&self.core.hash, head.call_id.as_bytes(), head.from_tag.as_bytes(), b"");
         if let Some(entry) = self.calls.get_mut(call) {
             entry.key = key;
             self.calls.link_key(call, 0, key);
@@ -151,7 +151,7 @@ impl<O: Octets> Context<'_, O> {
         }
         let mut fork = Fork::default();
         if response.to_tag().is_some() {
-            fork = Fork(key_of(response, self.core.hash).bucket_bits());
+            fork = Fork(key_of(response, &self.core.hash).bucket_bits());
             // An early dialog is a convenience: without room for one the call goes on.
             let _ = self.early_dialog(call, response);
         }
@@ -295,7 +295,7 @@ impl<O: Octets> Context<'_, O> {
         status: u16,
     ) -> Received<Event> {
         let received = self.end_now(call, cause, status);
-        let bits = key_of(response, self.core.hash).bucket_bits();
+        let bits = key_of(response, &self.core.hash).bucket_bits();
         let over = cause == Cause::RemoteHangup;
         // Of a fork that is not over yet, each repetition of the 2xx is refused anew: there may be room then.
         self.transactions.set_user(id, InviteTransaction::LateFork(if over { bits } else { !bits }).new_user());

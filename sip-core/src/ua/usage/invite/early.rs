@@ -34,7 +34,7 @@ impl<O: Octets> Context<'_, O> {
 
     /// The call whose INVITE waits and bears the Call-ID and our tag of a request.
     fn calling_call_of(&self, request: &Message<'_>) -> Option<Handle> {
-        let call = self.calls.find(0, key(self.core.hash, request.call_id(), request.to_tag()?, b""))?;
+        let call = self.calls.find(0, key(&self.core.hash, request.call_id(), request.to_tag()?, b""))?;
         self.calls.get(call).filter(|entry| entry.state.awaits_final()).map(|_| call)
     }
 
@@ -59,7 +59,7 @@ impl<O: Octets> Context<'_, O> {
             self.reply_bare(request, 200);
             return Received::Nothing;
         }
-        let bits = key_of(request, self.core.hash).bucket_bits();
+        let bits = key_of(request, &self.core.hash).bucket_bits();
         let left = match state {
             State::Calling | State::CancelDue => InviteTransaction::Abandoned(bits),
             _ => InviteTransaction::LateFork(bits),

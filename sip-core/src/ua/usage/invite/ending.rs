@@ -123,7 +123,7 @@ impl<O: Octets> Context<'_, O> {
         let request = Kept::new(self.transactions.octets.get(block));
         let from = tag_of(request.header(HeaderName::From))?;
         let to = tag_of(request.header(HeaderName::To)).unwrap_or_default();
-        self.dialogs.find(0, key(self.core.hash, request.header(HeaderName::CallId), from, to))
+        self.dialogs.find(0, key(&self.core.hash, request.header(HeaderName::CallId), from, to))
     }
 
     /// Sends the BYE of a dialog.

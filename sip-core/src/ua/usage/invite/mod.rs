@@ -64,7 +64,7 @@ impl<O: Octets> Context<'_, O> {
             }
             InviteTransaction::Reinvite(_) if is_2xx => self.acknowledge_alone(response, false),
             InviteTransaction::LateFork(bits) | InviteTransaction::Abandoned(bits) if is_2xx => {
-                if crate::dialog::key_of(response, self.core.hash).bucket_bits() == bits {
+                if crate::dialog::key_of(response, &self.core.hash).bucket_bits() == bits {
                     self.acknowledge_alone(response, false)
                 } else {
                     self.refuse_fork(TransactionId::NONE, response)

@@ -192,8 +192,8 @@ fn write_v6(w: &mut Writer<'_>, groups: &[u16; 8]) {
 }
 
 /// Writes what ACK and CANCEL share: the request line, the topmost Via of the INVITE alone, what tells of which request it is,
-/// and the rows of these names.
-fn follow(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>, to: &[u8], names: &[HeaderName<'static>]) {
+/// and the rows with these ids.
+fn follow(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>, to: &[u8], ids: &[u8]) {
     w.request_line(method, invite.request_uri());
     w.header_raw(HeaderName::Via, invite.first(HeaderName::Via));
     w.raw(b"Max-Forwards: 70\r\n");
@@ -201,9 +201,9 @@ fn follow(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>, to: &[u8], 
     w.header_raw(HeaderName::To, to);
     w.header_raw(HeaderName::CallId, invite.header(HeaderName::CallId));
     w.cseq(invite.cseq(), method);
-    for name in names {
-        for row in invite.header_rows(*name) {
-            w.header_raw(*name, row);
+    for id in ids {
+        for row in invite.known_rows(*id) {
+            w.known_raw(*id, row);
         }
     }
 }
@@ -212,14 +212,14 @@ fn follow(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>, to: &[u8], 
 ///
 /// The credentials of the INVITE go with it (§22.2), so that no element on the way has to challenge an ACK.
 pub fn ack(w: &mut Writer<'_>, invite: &Kept<'_>, response: &Message<'_>) {
-    const NAMES: &[HeaderName<'_>] = &[HeaderName::Route, HeaderName::Authorization, HeaderName::ProxyAuthorization];
-    follow(w, Method::Ack, invite, response.parties().1.raw(), NAMES);
+    const IDS: [u8; 3] = [HeaderName::Route.id(), HeaderName::Authorization.id(), HeaderName::ProxyAuthorization.id()];
+    follow(w, Method::Ack, invite, response.parties().1.raw(), &IDS);
     w.finish_without_body();
 }
 
 /// Writes the CANCEL for a request, all of it (RFC 3261 §9.1); `extra` writes further headers (Reason, say).
 pub fn cancel(w: &mut Writer<'_>, invite: &Kept<'_>, extra: impl FnOnce(&mut Writer<'_>)) {
-    follow(w, Method::Cancel, invite, invite.header(HeaderName::To), &[HeaderName::Route]);
+    follow(w, Method::Cancel, invite, invite.header(HeaderName::To), &[HeaderName::Route.id()]);
     extra(w);
     w.finish_without_body();
 }

@@ -58,7 +58,13 @@ macro_rules! headers {
             /// How rows of a known name begin.
             #[inline]
             pub(crate) fn row(self) -> Option<&'static Name> {
-                NAMES.get(usize::from(self.id()))
+                Self::row_of(self.id())
+            }
+
+            /// How rows of the name with this id begin.
+            #[inline]
+            pub(crate) fn row_of(id: u8) -> Option<&'static Name> {
+                NAMES.get(usize::from(id))
             }
 
             /// The letter that is its compact form (RFC 3261 §7.3.3).

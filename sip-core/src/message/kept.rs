@@ -51,15 +51,31 @@ impl<'a> Kept<'a> {
         Named::new(self.bytes, &[], self.rows, 0, (name.lookup(), name.as_bytes()))
     }
 
+    /// The values of all rows of a known name.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn known_rows(&self, id: u8) -> Named<'static, 'a, 'static> {
+        Named::new(self.bytes, &[], self.rows, 0, (id, b""))
+    }
+
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    fn known(&self, id: u8) -> &'a [u8] {
+        self.known_rows(id).next().unwrap_or_default()
+    }
+
     /// The value of the first row of this name; empty when there is none.
     #[must_use]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
     pub fn header(&self, name: HeaderName<'_>) -> &'a [u8] {
-        self.header_rows(name).next().unwrap_or_default()
+        // Which of the two it is, is mostly known when this is compiled.
+        match name.id() {
+            0 => self.header_rows(name).next().unwrap_or_default(),
+            id => self.known(id),
+        }
     }
 
     /// The first element of this name, which may be one of several in a row.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
     pub fn first(&self, name: HeaderName<'_>) -> &'a [u8] {
         element(self.header(name)).0
     }

@@ -92,21 +92,35 @@ impl<'a> Malformed<'a> {
     /// The values of all rows of this name, up to the first line that can't be passed over.
     #[must_use]
     pub fn header_rows<'n>(&self, name: HeaderName<'n>) -> Named<'static, 'a, 'n> {
-        let bytes = self.limited();
-        let rest = line(bytes, 0, false).map_or(0, |found| found.next);
-        Named::new(bytes, &[], rest, 0, (name.lookup(), name.as_bytes()))
+        self.rows((name.lookup(), name.as_bytes()))
     }
 
     /// The value of the first row of this name, if it can be read.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
     pub fn header(&self, name: HeaderName<'_>) -> Option<&'a [u8]> {
-        self.header_rows(name).next()
+        // Which of the two it is, is mostly known when this is compiled.
+        match name.id() {
+            0 => self.header_rows(name).next(),
+            id => self.known_rows(id).next(),
+        }
+    }
+
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    fn known_rows(&self, id: u8) -> Named<'static, 'a, 'static> {
+        self.rows((id, b""))
+    }
+
+    fn rows<'n>(&self, name: (u8, &'n [u8])) -> Named<'static, 'a, 'n> {
+        let bytes = self.limited();
+        let rest = line(bytes, 0, false).map_or(0, |found| found.next);
+        Named::new(bytes, &[], rest, 0, name)
     }
 
     /// The values of the Via rows, each whole.
     #[must_use]
     pub fn vias(&self) -> Named<'static, 'a, 'static> {
-        self.header_rows(HeaderName::Via)
+        self.known_rows(HeaderName::Via.id())
     }
 
     /// The first Via, when it can be read.

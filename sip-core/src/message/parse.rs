@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::address::NameAddr;
-use super::header::{Header, HeaderName};
+use super::header::{Header, HeaderName, find};
 use super::list::{Element, Headers, Named, Rows, Selected, Values};
 use super::malformed::Malformed;
 use super::method::Method;
@@ -481,8 +481,12 @@ impl<'a> Message<'a> {
 
     /// The value of the first row of this name.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
     pub fn header(&self, name: HeaderName<'_>) -> Option<&'a [u8]> {
-        self.header_rows(name).next()
+        match name.id() {
+            0 => self.other_rows(name.as_bytes()).next(),
+            id => self.first(id),
+        }
     }
 
     /// The value of the first row of a known name.
@@ -500,10 +504,20 @@ impl<'a> Message<'a> {
     /// The values of all rows of this name, each whole.
     #[must_use]
     #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
     pub fn header_rows<'n>(&self, name: HeaderName<'n>) -> Named<'_, 'a, 'n> {
-        let id = name.lookup();
-        self.named(id, if id == 0 { name.as_bytes() } else { b"" })
+        // Which of the two it is, is mostly known when this is compiled.
+        match name.id() {
+            0 => self.other_rows(name.as_bytes()),
+            id => self.known_rows(id),
+        }
+    }
+
+    /// The same of a name that may be unknown.
+    #[inline(never)]
+    fn other_rows<'n>(&self, name: &'n [u8]) -> Named<'_, 'a, 'n> {
+        let id = find(name);
+        self.named(id, if id == 0 { name } else { b"" })
     }
 
     /// The values of all rows of a known name.
@@ -524,6 +538,7 @@ impl<'a> Message<'a> {
 
     /// The comma-separated elements of all rows of this name; only for headers where a comma separates.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
     pub fn values<'n>(&self, name: HeaderName<'n>) -> Values<'_, 'a, 'n> {
         Values::new(self.header_rows(name))
     }

@@ -1,7 +1,7 @@
 //! Writing messages into a buffer of the caller's.
 
 use super::copy::{copy, copy_looking};
-use super::header::HeaderName;
+use super::header::{Header, HeaderName};
 use super::method::Method;
 use super::parse::MAX_MESSAGE;
 use super::scan::{TOKEN, WIDE, any, is_outside_uri, run};
@@ -201,18 +201,53 @@ impl<'b> Writer<'b> {
 
     /// Writes a header row.
     #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
     pub fn header(&mut self, name: HeaderName<'_>, value: &[u8]) {
-        self.value_start(name);
+        match name.id() {
+            id if id != 0 && !WIDE => self.known_row(id, value),
+            _ => {
+                self.value_start(name);
+                self.text(value);
+                self.end();
+            }
+        }
+    }
+
+    /// The same of a known name, once for all who write one.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    fn known_row(&mut self, id: u8, value: &[u8]) {
+        self.known_start(id);
         self.text(value);
         self.end();
     }
 
+    /// Writes header rows whose names are told at run time.
+    #[inline(never)]
+    pub(crate) fn headers(&mut self, headers: &[Header<'_>]) {
+        for header in headers {
+            self.header(header.name, header.value);
+        }
+    }
+
     /// Writes a header row whose value is a piece of a message that was parsed: its folds stay.
     #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
     pub fn header_raw(&mut self, name: HeaderName<'_>, value: &[u8]) {
-        self.value_start(name);
+        match name.id() {
+            id if id != 0 && !WIDE => self.known_raw(id, value),
+            _ => {
+                self.value_start(name);
+                self.raw(value);
+                self.end();
+            }
+        }
+    }
+
+    /// The same of a known name.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn known_raw(&mut self, id: u8, value: &[u8]) {
+        self.known_start(id);
         self.raw(value);
         self.end();
     }
@@ -244,11 +279,21 @@ impl<'b> Writer<'b> {
     /// Begins a row whose value is written in pieces, with [`text`](Self::text), [`number`](Self::number) and
     /// [`end`](Self::end).
     #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
     pub fn value_start(&mut self, name: HeaderName<'_>) {
         match name.row() {
-            Some(row) if !self.compact && name.id() != 0 => self.raw(row.start()),
+            Some(row) if WIDE && !self.compact && name.id() != 0 => self.raw(row.start()),
+            _ if !WIDE && name.id() != 0 => self.known_start(name.id()),
             _ => self.other_start(name),
+        }
+    }
+
+    /// Begins a row of a known name, once for all who write one.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    fn known_start(&mut self, id: u8) {
+        match HeaderName::row_of(id) {
+            Some(row) if !self.compact => self.raw(row.start()),
+            _ => self.other_start(HeaderName::from_id(id, b"")),
         }
     }
 

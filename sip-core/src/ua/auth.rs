@@ -476,7 +476,7 @@ impl Again<'_> {
                 (HeaderName::Expires, Some(seconds)) => writer.header_number(HeaderName::Expires, u64::from(seconds)),
                 (name, _) => {
                     // Every request of ours has it, behind all other rows.
-                    if name == HeaderName::ContentLength {
+                    if matches!(name, HeaderName::ContentLength) {
                         self.answers.write(store, kept, writer, (method, uri, request.body()));
                     }
                     // Answers to realms whose challenge is forgotten stay as they are.

@@ -5,6 +5,7 @@ use crate::error::{Argument, ConfigError, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::Uri;
 use crate::message::host::own_sent_by;
+use crate::message::scan::{USER, is};
 use crate::setters::setters;
 use crate::time::Duration;
 use crate::transaction::Timers;
@@ -165,7 +166,7 @@ const ARGUMENTS: [Argument; TEXTS] = [
 
 /// Whether an octet can stand in the user part of a SIP URI, however long that is (RFC 3261 §25.1, `user` and `escaped`).
 fn is_user(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/%".contains(&octet)
+    octet == b'%' || octet != b'#' && is(octet, USER)
 }
 
 /// The longest text of a host and port, in octets: a name has 255 at most.

@@ -2,20 +2,21 @@
 
 use crate::error::{Argument, Error};
 use crate::memory::{Block, Octets};
+use crate::message::scan::has;
 use crate::message::{Header, HeaderName, Writer};
 
 /// Headers that the core writes itself.
-const OWN: [HeaderName<'_>; 10] = [
-    HeaderName::Via,
-    HeaderName::From,
-    HeaderName::To,
-    HeaderName::CallId,
-    HeaderName::CSeq,
-    HeaderName::ContentLength,
-    HeaderName::ContentType,
-    HeaderName::Route,
-    HeaderName::RecordRoute,
-    HeaderName::MaxForwards,
+const OWN: [u8; 10] = [
+    HeaderName::Via.id(),
+    HeaderName::From.id(),
+    HeaderName::To.id(),
+    HeaderName::CallId.id(),
+    HeaderName::CSeq.id(),
+    HeaderName::ContentLength.id(),
+    HeaderName::ContentType.id(),
+    HeaderName::Route.id(),
+    HeaderName::RecordRoute.id(),
+    HeaderName::MaxForwards.id(),
 ];
 
 /// A body and its type. The core does not look inside.
@@ -67,16 +68,14 @@ impl<'a> Content<'a> {
             return Ok(Block::NONE);
         }
         octets.write(256, false, |_, writer| {
-            for header in headers {
-                writer.header(header.name, header.value);
-            }
+            writer.headers(headers);
         })
     }
 
     /// Refuses headers that the core writes itself.
     pub(super) fn check(&self) -> Result<(), Error> {
         // However they are written: compact, in other case.
-        let owned = |name: HeaderName<'_>| OWN.contains(&name);
+        let owned = |name: HeaderName<'_>| has(&OWN, name.lookup());
         if self.headers.iter().any(|header| owned(header.name)) {
             return Err(Error::Invalid(Argument::OwnHeader));
         }
@@ -98,9 +97,7 @@ impl<'a> Content<'a> {
 
     /// Writes the headers, then the body or its absence: the end of a message.
     pub(super) fn write(&self, writer: &mut Writer<'_>) {
-        for header in self.headers {
-            writer.header(header.name, header.value);
-        }
+        writer.headers(self.headers);
         match self.body {
             Some(body) => writer.body(body.content_type.as_bytes(), body.bytes),
             None => writer.finish_without_body(),

@@ -1,7 +1,7 @@
 //! Message authentication codes: what shows later that this element wrote something, and not a stranger.
 
 #[cfg(not(target_pointer_width = "64"))]
-use super::{HashKey, KeyHasher};
+use super::{Bits, HashKey, KeyHasher};
 
 /// The key of a code.
 ///
@@ -39,7 +39,7 @@ impl MacKey {
 
     #[cfg(not(target_pointer_width = "64"))]
     const fn new(low: u64, high: u64) -> Self {
-        Self { key: HashKey { low, high } }
+        Self { key: HashKey(Bits::new(low, high)) }
     }
 
     /// Begins a code.
@@ -120,7 +120,7 @@ impl Mac {
     #[must_use]
     pub(crate) fn finish(self) -> [u8; 16] {
         let code = self.0.finish();
-        (u128::from(code.high) << 64 | u128::from(code.low)).to_le_bytes()
+        (u128::from(code.0.high()) << 64 | u128::from(code.0.low())).to_le_bytes()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Fault 16 of public registrars (kamailio 497, siphon 373): 200 although nothing was stored, and refusals that kept half.
 //!
 //! Covers a server whose application stores before it is answered: what waits, what leaves when the store has said yes or no, and
-//! several that are stored at once. Not here: the store itself, and its file (`sip-std-adapter/tests/phone/store.rs`).
+//! several that are stored at once. Not here: the store itself, and its file (`sip-std-adapter/tests/phone/bindings.rs`).
 
 mod domain;
 

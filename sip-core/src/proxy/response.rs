@@ -12,6 +12,9 @@ use crate::message::{HeaderName, Message, Scheme};
 use crate::role::Received;
 use crate::transaction::{ClientOutcome, Expired, ExpiredKind, State as TransactionState, TransactionId};
 
+/// Why a target that is not available is answered with 500 (RFC 3261 §16.7 step 6, §20.43).
+const NOT_REACHED: &[u8] = b"399 proxy \"The next hop is not available\"";
+
 impl<O: Octets> Work<'_, O> {
     /// A response.
     pub(super) fn receive_response(&mut self, response: &Message<'_>) -> Received<Event> {
@@ -265,10 +268,16 @@ impl<O: Octets> Work<'_, O> {
             return;
         }
         let settings = &self.core.settings;
-        let status = if marks.has(Marks::FULL) { status } else { choose::upstream(status) };
+        let is_full = marks.has(Marks::FULL);
+        // A 500 that says no more would be taken for a fault of this proxy.
+        let warning: &[u8] = if status == 503 && !is_full { NOT_REACHED } else { b"" };
+        let status = if is_full { status } else { choose::upstream(status) };
         let answered = self.transactions.respond(self.now, server, status, None, true, |kept, writer| {
             if status == 503 {
                 writer.header_number(HeaderName::RetryAfter, u64::from(settings.retry_after));
+            }
+            if !warning.is_empty() {
+                writer.header(HeaderName::Warning, warning);
             }
             write_server(writer, settings.server(kept.get(settings.block())));
             writer.finish_without_body();

@@ -65,8 +65,10 @@ pub enum Why {
     LockedOut,
     /// The credentials are for another Request-URI.
     Misdirected,
-    /// It speaks for somebody else than the user of its credentials, or wants to be passed on where nobody is.
+    /// It speaks for somebody else than the user of its credentials.
     Forbidden,
+    /// It is for another domain, and [nobody](super::Relay::Nobody) is passed on there.
+    NotRelayed,
     /// It requires an extension that is not supported.
     Extension,
     /// There is no such user in the domain.

@@ -94,7 +94,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     fn may_relay(&mut self, asked: &Asked<'_, '_>) -> Result<(), Option<Event>> {
         let allowed = match self.settings.relay {
             Relay::Everybody => true,
-            Relay::Nobody => false,
+            Relay::Nobody => return Err(Self::refuse(&mut self.proxy, asked, 403, Why::NotRelayed)),
             Relay::Users => {
                 let proven = self.prove(asked, true)?;
                 self.speaks_for(asked.message, &proven)

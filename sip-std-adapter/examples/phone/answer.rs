@@ -114,6 +114,14 @@ pub(crate) fn serve(
     Ok((report, steps))
 }
 
+/// Whether a CANCEL says that somebody else has answered (RFC 3326 §3.1).
+fn is_answered_elsewhere(cancel: &Message<'_>) -> bool {
+    cancel
+        .reasons()
+        .flatten()
+        .any(|reason| reason.protocol().eq_ignore_ascii_case(b"SIP") && reason.cause() == Some(200))
+}
+
 /// A call, from the INVITE to its end.
 struct Talk {
     peer: String,
@@ -306,7 +314,9 @@ impl Answerer<'_> {
             _ => Outcome::Network,
         };
         let decided = if answered.is_some() && status == 0 { 200 } else { status };
-        let mut text = format!("call from {}: {}", talk.peer, cause_text(cause));
+        let elsewhere = cause == Cause::Cancelled && message.is_some_and(is_answered_elsewhere);
+        let why = if elsewhere { "answered elsewhere" } else { cause_text(cause) };
+        let mut text = format!("call from {}: {why}", talk.peer);
         if let Some(lasted) = call_ms {
             text = format!("{text} after {}", seconds(lasted));
         }

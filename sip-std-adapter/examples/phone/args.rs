@@ -1,6 +1,6 @@
 //! The command line.
 
-pub(crate) use crate::serve::args::{Bindings, Serve, Users, UsersAdd, UsersCommand};
+pub(crate) use crate::serve::args::{Bindings, Serve, Users, UsersAdd, UsersCommand, UsersList, UsersRemove};
 use clap::{Args, Parser, Subcommand};
 use sip_core::message::Uri;
 use sip_core::time::Duration;
@@ -59,9 +59,12 @@ pub(crate) enum Command {
     Options(Ask),
     /// Be the server of a domain: phones register here and call each other
     ///
+    /// Who says to be a user of the domain has to prove it, to register and to call. Anybody may call its users; only they may
+    /// call elsewhere through it.
+    ///
     /// SIGTERM and Ctrl-C stop it, SIGHUP has it read its users again.
     Serve(Serve),
-    /// Write the file of users that the server reads
+    /// Write and show the file of users that the server reads
     Users(Users),
     /// Show who is registered
     Bindings(Bindings),
@@ -80,7 +83,7 @@ pub(crate) struct Credentials {
     /// The name to authenticate with [default: the user part of our own URI]
     #[arg(long, value_name = "U", requires = "password")]
     pub(crate) user: Option<String>,
-    /// The password to authenticate with [default: none]
+    /// The password to authenticate with; here others can see it, so give it in SIP_PASSWORD [default: none]
     #[arg(long, value_name = "P", env = "SIP_PASSWORD", hide_env_values = true)]
     pub(crate) password: Option<String>,
 }
@@ -134,7 +137,8 @@ pub(crate) struct Call {
     /// Whom to call: sip:bob@192.0.2.1:5060
     #[arg(value_name = "URI", value_parser = sip_uri)]
     pub(crate) uri: String,
-    /// Who calls: a SIP URI [default: sip:phone@ and our address]
+    /// Who calls: a SIP URI. A server asks its own users alone for a password: those of its domain [default: sip:phone@ and our
+    /// address]
     #[arg(long, value_name = "URI", value_parser = own_uri)]
     pub(crate) from: Option<String>,
     /// Address and port to call from, or one of them [default: the address that reaches the peer, a free port]

@@ -6,7 +6,7 @@ use crate::phone::{BUFFER, Phone, Setup, Step};
 use crate::report::{Failure, Outcome, Report, cause_name, cause_text, ended_by, reason};
 use crate::screen::{Shared, Waiting};
 use crate::sdp::{self, Direction};
-use crate::text::{contacts, printable, seconds};
+use crate::text::{contacts, printable, seconds, warnings};
 use sip_core::message::Message;
 use sip_core::time::{Duration, Instant};
 use sip_core::ua::{Call, Cause, Content, Event};
@@ -243,7 +243,8 @@ impl Caller<'_> {
             (Cause::Rejected, None) => {
                 let instead = message.filter(|_| (300..400).contains(&status)).map(contacts).unwrap_or_default();
                 let instead = if instead.is_empty() { String::new() } else { format!(", try {}", instead.join(", ")) };
-                (Outcome::Refused, format!("call refused: {why}{instead}"))
+                let more = message.map(warnings).unwrap_or_default();
+                (Outcome::Refused, format!("call refused: {why}{more}{instead}{}", self.phone.hint(status)))
             }
             (Cause::LocalHangup, None) if self.gave_up && self.phone.screen.lock().heard() => {
                 (Outcome::Ok, format!("call given up after {}, as asked", seconds(now.since(self.started).as_millis())))

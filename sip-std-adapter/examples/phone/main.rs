@@ -106,6 +106,8 @@ fn run(command: &Command, screen: &Shared) -> Result<Report, Failure> {
         Command::Options(args) => options::run(args, screen, &interrupt),
         Command::Users(args) => match &args.command {
             args::UsersCommand::Add(args) => serve::users::add(args),
+            args::UsersCommand::Remove(args) => serve::users::remove(args),
+            args::UsersCommand::List(args) => serve::users::list(args, screen),
         },
         Command::Serve(args) => serve::run(args, screen, &interrupt),
         Command::Bindings(args) => serve::bindings::run(args, screen),

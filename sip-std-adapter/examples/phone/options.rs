@@ -73,7 +73,7 @@ fn answer(phone: &mut Phone, uri: &str, status: u16, response: Option<&Message<'
         }
     }
     let (outcome, verb) = if status < 300 { (Outcome::Ok, "answered") } else { (Outcome::Refused, "refused") };
-    let text = format!("{verb}: {status} {}", reason(status, response));
+    let text = format!("{verb}: {status} {}{}", reason(status, response), phone.hint(status));
     let [allow, accept, supported] = lists.map(Some);
     let [server, user_agent] = programs;
     Report {

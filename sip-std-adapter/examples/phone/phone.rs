@@ -76,6 +76,7 @@ pub(crate) struct Phone {
     log: Log,
     /// The URI of who has to be reached.
     towards: Option<String>,
+    has_password: bool,
     silent: bool,
     column: Option<usize>,
 }
@@ -125,6 +126,7 @@ impl Phone {
             media: Media::new(local.ip()),
             log: Log::new(setup.command),
             towards: setup.towards.map(str::to_owned),
+            has_password: setup.credentials.is_some_and(|given| given.password.is_some()),
             silent: setup.silent,
             column: setup.column,
         })
@@ -230,6 +232,17 @@ impl Phone {
         })
     }
 
+    /// What to do about a challenge that could not be answered well.
+    pub(crate) fn hint(&self, status: u16) -> &'static str {
+        match (status, self.has_password) {
+            (401 | 407, false) => ": a password is needed, in SIP_PASSWORD or with --password",
+            (401 | 407, true) => {
+                ": the password is wrong (SIP_PASSWORD, --password), or there is no such user (--user)"
+            }
+            _ => "",
+        }
+    }
+
     /// Shows something within the ladder.
     pub(crate) fn note(&self, text: &str) {
         match self.column {
@@ -251,8 +264,21 @@ impl Phone {
     }
 
     /// Sends what is left, and stays until the peer has had the time for one retransmission and sent none: our last
-    /// message, which nobody acknowledges, may have been lost. A peer that loses the next one, too, ends by its timer.
+    /// message, which nobody acknowledges, may have been lost. A peer that loses the next one, too, ends by its timer. Where
+    /// nothing is lost, over a connection and within this host, nothing is waited for but the ACK to a refusal.
     pub(crate) fn linger(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        self.flush(buffer)?;
+        let last = self.screen.lock().last_sent();
+        if last.is_none_or(|flow| is_sure(flow, self.media.address())) {
+            let (until, waiting) = (self.now() + QUIET, Waiting::new("the ACK of the peer"));
+            while self.screen.lock().owes_ack() && self.now() < until {
+                if let Step::Event(event, message) = self.step(buffer, Some(until), &waiting)? {
+                    self.respond(event, message.as_ref());
+                }
+            }
+            return Ok(());
+        }
+        self.note("staying 0.6 s, should our last message have been lost");
         let waiting = Waiting::new("retransmissions of the peer");
         let start = self.now();
         loop {
@@ -323,6 +349,11 @@ impl Phone {
     }
 }
 
+/// Whether what goes by a flow arrives, where we have this address.
+fn is_sure(flow: sip_core::transport::Flow, own: IpAddr) -> bool {
+    flow.transport.is_reliable() || flow.remote.ip().is_some_and(|ip| ip.is_loopback() || ip == own)
+}
+
 /// The address that peers see: the socket's, or on a wildcard socket the one that reaches the peer.
 fn own_address(bound: SocketAddr, peer: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
     if !bound.ip().is_unspecified() {
@@ -370,5 +401,20 @@ pub(crate) fn error_text(error: Error) -> String {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Usage(error_text(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sip_core::transport::{Address, Flow, Transport};
+
+    #[test]
+    fn a_retransmission_is_waited_for_where_a_datagram_may_be_lost() {
+        let own: IpAddr = Ipv4Addr::new(192, 0, 2, 1).into();
+        let udp = |ip: [u8; 4]| Flow::udp(Address::from(SocketAddr::from((ip, 5060))));
+        let tcp = Flow { connection: 1, transport: Transport::Tcp, ..udp([192, 0, 2, 7]) };
+        assert!(is_sure(udp([127, 0, 0, 1]), own) && is_sure(udp([192, 0, 2, 1]), own) && is_sure(tcp, own));
+        assert!(!is_sure(udp([192, 0, 2, 7]), own));
     }
 }

@@ -132,7 +132,7 @@ pub(crate) fn refusal(
             Report::new(command, outcome, format!("no registration: {why}"))
         }
         _ => {
-            let text = format!("registration refused: {status} {}", reason(status, message));
+            let text = format!("registration refused: {status} {}{}", reason(status, message), phone.hint(status));
             Report::new(command, Outcome::Refused, text)
         }
     };

@@ -4,7 +4,7 @@ use crate::report::Report;
 use crate::text::{Identity, one_line};
 use crate::trace::Trace;
 use core::net::SocketAddr;
-use sip_core::message::Message;
+use sip_core::message::{Message, Method};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow};
 use sip_std_adapter::Direction;
@@ -38,7 +38,8 @@ impl Shared {
             own: String::new(),
             stage: None,
             ladder: None,
-            last_peer: None,
+            last_sent: None,
+            owes_ack: false,
             last_message: Instant::ZERO,
             heard: false,
             first: None,
@@ -114,7 +115,9 @@ pub(crate) struct Screen {
     stage: Option<Stage>,
     /// The ladder with one peer, between these two ends.
     ladder: Option<(SocketAddr, Address, LadderLine)>,
-    last_peer: Option<Address>,
+    last_sent: Option<Flow>,
+    /// Our last message was a refusal of an INVITE, and no ACK has come.
+    owes_ack: bool,
     last_message: Instant,
     /// A message has come.
     heard: bool,
@@ -149,7 +152,8 @@ impl Screen {
         self.last_message = now;
         match way {
             Direction::Out => {
-                self.last_peer = Some(flow.remote);
+                self.last_sent = Some(flow);
+                self.owes_ack = is_refused_invite(bytes);
                 if self.first.is_none() && self.stage.is_none() {
                     self.first = Message::parse(bytes).ok().filter(Message::is_request).map(|sent| Identity::of(&sent));
                 }
@@ -157,6 +161,7 @@ impl Screen {
             // What names the call on a stage is the INVITE that comes in there.
             Direction::In => {
                 self.heard = true;
+                self.owes_ack &= !bytes.starts_with(b"ACK ");
                 if self.stage.is_some() && self.first.is_none() && bytes.starts_with(b"INVITE ") {
                     self.first = Message::parse(bytes).ok().map(|sent| Identity::of(&sent));
                 }
@@ -298,7 +303,17 @@ impl Screen {
 
     /// To whom a message went last.
     pub(crate) fn last_peer(&self) -> Option<String> {
-        self.last_peer.map(|peer| peer.to_string())
+        self.last_sent.map(|flow| flow.remote.to_string())
+    }
+
+    /// Whether an ACK is still to come for the last message.
+    pub(crate) fn owes_ack(&self) -> bool {
+        self.owes_ack
+    }
+
+    /// By which flow a message went last.
+    pub(crate) fn last_sent(&self) -> Option<Flow> {
+        self.last_sent
     }
 
     /// What names the first request that was sent.
@@ -323,6 +338,12 @@ impl Screen {
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
         };
     }
+}
+
+/// Whether a message is a final response to an INVITE that a transaction acknowledges.
+fn is_refused_invite(bytes: &[u8]) -> bool {
+    let refusal = Message::parse(bytes).ok().filter(|message| message.status().is_some_and(|status| status >= 300));
+    refusal.is_some_and(|refusal| refusal.cseq().method == Method::Invite)
 }
 
 /// Prints a line on standard output.

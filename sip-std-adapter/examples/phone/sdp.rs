@@ -25,6 +25,11 @@ impl Media {
         format!("v=0\r\no=phone 1 {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n")
     }
 
+    /// The address of this host that media would come to.
+    pub(crate) const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// An offer: G.711, in this direction. `version` counts the descriptions of one call.
     pub(crate) fn offer(&self, version: u32, direction: Direction) -> String {
         let mut text = self.head(version);

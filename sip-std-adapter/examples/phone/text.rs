@@ -29,6 +29,12 @@ pub(crate) fn contacts(message: &Message<'_>) -> Vec<String> {
     message.contacts().filter_map(Result::ok).map(|contact| printable(contact.raw())).collect()
 }
 
+/// What a response has to say besides its status, in brackets.
+pub(crate) fn warnings(message: &Message<'_>) -> String {
+    let texts: Vec<String> = message.warnings().flatten().map(|warning| printable(warning.text)).collect();
+    if texts.is_empty() { String::new() } else { format!(" ({})", texts.join("; ")) }
+}
+
 /// What names a call, or another exchange with a peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Identity {

@@ -4,6 +4,7 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc, reason = "processes need std")]
 
 mod answer;
+mod bindings;
 mod call;
 mod demo;
 mod examples;
@@ -12,6 +13,5 @@ mod parse;
 mod process;
 mod register;
 mod serve;
-mod store;
 mod tls;
 mod usage;

@@ -9,16 +9,17 @@ pub(crate) struct Serve {
     /// Address and port to listen at, or one of them; may be given several times [default: 0.0.0.0:5060]
     #[arg(long, value_name = "H:P", value_parser = listen)]
     pub(crate) listen: Vec<Listen>,
-    /// A domain whose users register here; may be given several times: users prove to be users of the first one [default: none]
+    /// A domain whose users register here; may be given several times: the passwords of all are those of the first one [needed
+    /// unless --stateless]
     #[arg(long, value_name = "D", value_parser = super::users::domain, required_unless_present = "stateless")]
     pub(crate) domain: Vec<String>,
-    /// The file of users that `phone users add` writes; SIGHUP has it read again [default: none]
+    /// The file of users that `phone users add` writes; SIGHUP has it read again [needed unless --stateless]
     #[arg(long, value_name = "FILE", required_unless_present = "stateless")]
     pub(crate) users: Option<PathBuf>,
     /// Keep who is registered in this file, over the end of this program [default: in memory alone]
     #[arg(long, value_name = "FILE")]
     pub(crate) store: Option<PathBuf>,
-    /// Say where somebody is (302), and pass nothing on [default: off]
+    /// Say where somebody is (302), and pass nothing on, to other domains neither [default: off]
     #[arg(long, conflicts_with = "stateless")]
     pub(crate) redirect: bool,
     /// Pass on what comes without remembering it, by its Route and its Request-URI [default: off]
@@ -56,6 +57,30 @@ pub(crate) struct Users {
 pub(crate) enum UsersCommand {
     /// Add a user, or give one who is there a new password; it is asked for unless SIP_PASSWORD has it
     Add(UsersAdd),
+    /// Take a user out of the file; a server that runs forgets the user and his phones at its next SIGHUP
+    Remove(UsersRemove),
+    /// Show who is in the file
+    List(UsersList),
+}
+
+#[derive(Args)]
+pub(crate) struct UsersRemove {
+    /// The user's name, as it stands before the @
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The user's domain
+    #[arg(long, value_name = "D", value_parser = super::users::domain)]
+    pub(crate) domain: String,
+    /// The file to take the user from
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct UsersList {
+    /// The file to read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: PathBuf,
 }
 
 #[derive(Args)]

@@ -25,7 +25,7 @@ impl Demo {
         server.start(&[domain.to_owned()], &files::random()?, &How::default())?;
         server.log.set_column(1);
         let shown = screen.clone();
-        server.adapter.set_tap(move |way, end, flow, bytes, now| shown.lock().message(way, end, flow, bytes, now));
+        server.tap(move |way, end, flow, bytes, now| shown.lock().message(way, end, flow, bytes, now));
         Ok(Self(server))
     }
 

@@ -3,16 +3,18 @@
 //! | member | what it says |
 //! |---|---|
 //! | `command`, `scope` | `serve`, `event` |
-//! | `event` | `listening`; `users`; `registered`, `refreshed`, `expired`, `removed`; `call`, `finished`; `refused` |
+//! | `event` | `listening`; `users`; `registered`, `refreshed`, `expired`, `removed`; `call`, `finished` (with its final response), `ended` (by BYE); `redirected`; `refused` |
 //! | `ms` | milliseconds since the start |
 //! | `aor`, `contact` | the address of record and the URI that is bound to it |
 //! | `expires` | for how many seconds |
 //! | `call_id`, `from`, `to` | which call |
+//! | `call_ms` | milliseconds from the answer to the BYE |
 //! | `sip_status` | the status that a call was answered with, or a request refused |
 //! | `text` | where the server listens; how many users there are, or what is wrong with their file; which request was refused and why |
 //!
 //! Of what is refused at most ten lines are told in a second, and then how many there were.
 
+use super::calls::Ended;
 use crate::net;
 use crate::report::reason;
 use crate::screen::Shared;
@@ -34,6 +36,7 @@ struct Line {
     #[serde(flatten)]
     identity: Identity,
     sip_status: Option<u16>,
+    call_ms: Option<u64>,
     text: Option<String>,
 }
 
@@ -103,11 +106,32 @@ impl Log {
         self.print(&Line { event: "call", identity: identity.clone(), ..line(now) });
     }
 
+    /// A call was told where else to go.
+    pub(super) fn redirected(&self, now: Instant, identity: &Identity) {
+        let (from, to) = (self.name(&identity.from), self.name(&identity.to));
+        self.note(now, &format!("{from} to {to}: 302, told where that is"));
+        self.print(&Line { event: "redirected", identity: identity.clone(), sip_status: Some(302), ..line(now) });
+    }
+
+    /// A call was hung up.
+    pub(super) fn ended(&self, now: Instant, ended: &Ended) {
+        let identity = &ended.talk.identity;
+        let (from, to) = (self.name(&identity.from), self.name(&identity.to));
+        let lasted = now.since(ended.talk.answered.unwrap_or(now)).as_millis();
+        let by = if ended.by_caller { from } else { to };
+        self.note(now, &format!("{from} to {to}: ended after {}, hung up by {by}", seconds(lasted)));
+        self.print(&Line { event: "ended", identity: identity.clone(), call_ms: Some(lasted), ..line(now) });
+    }
+
     /// A call was answered, refused or given up.
     pub(super) fn finished(&self, now: Instant, identity: &Identity, started: Instant, status: u16) {
         let after = seconds(now.since(started).as_millis());
         let (from, to) = (self.name(&identity.from), self.name(&identity.to));
-        let text = format!("{from} to {to}: {status} {} after {after}", reason(status, None));
+        let what = match status {
+            200..=299 => "answered".to_owned(),
+            status => format!("{status} {}", reason(status, None)),
+        };
+        let text = format!("{from} to {to}: {what} after {after}");
         self.note(now, &text);
         self.print(&Line { event: "finished", identity: identity.clone(), sip_status: Some(status), ..line(now) });
     }
@@ -158,8 +182,9 @@ fn reason_of(why: Why) -> &'static str {
         Why::WrongDigest => "the password is wrong",
         Why::UnknownUser => "there is no such user",
         Why::LockedOut => "too many wrong passwords",
-        Why::Misdirected => "its credentials are for something else",
-        Why::Forbidden => "it may not speak for somebody else, or go elsewhere",
+        Why::Misdirected => "its credentials are for another Request-URI",
+        Why::Forbidden => "it speaks for somebody else than the user of its password",
+        Why::NotRelayed => "it is for another domain, and nothing is passed on there",
         Why::Extension => "it requires what is not supported",
         Why::NotFound => "nobody has this address",
         Why::NotRegistered => "nobody is registered there",

@@ -11,6 +11,7 @@
 
 pub(crate) mod args;
 pub(crate) mod bindings;
+mod calls;
 mod clock;
 pub(crate) mod demo;
 mod files;
@@ -27,18 +28,21 @@ use crate::phone::{BUFFER, NAME};
 use crate::report::{Failure, Outcome, Report};
 use crate::screen::Shared;
 use crate::text::{Identity, count, printable};
+use calls::Calls;
 use keep::Keeper;
 use log::Log;
-use sip_core::message::{Message, Method};
+use sip_core::guard::Users as _;
+use sip_core::message::{Message, Method, Uri};
 use sip_core::proxy::Request;
-use sip_core::registrar;
+use sip_core::registrar::{self, Aor};
 use sip_core::server::{self, Event, Relay, Why};
 use sip_core::time::{Duration, Instant};
+use sip_core::transport::Flow;
 use sip_std_adapter::memory::{GuardMemory, HeapServer, ProxyMemory, RegistrarMemory};
-use sip_std_adapter::{Adapter, Turn};
-use std::collections::HashMap;
+use sip_std_adapter::{Adapter, Direction, Turn};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
 use store::Store;
 use table::Table;
 use users::Users;
@@ -77,12 +81,14 @@ pub(crate) fn run(args: &args::Serve, screen: &Shared, interrupt: &Interrupt) ->
         server.load(store, &rows, path)?;
     }
     let shown = screen.clone();
-    server.adapter.set_tap(move |way, end, flow, bytes, now| shown.lock().record(way, end, flow, bytes, now));
+    server.tap(move |way, end, flow, bytes, now| shown.lock().record(way, end, flow, bytes, now));
     server.tell_where();
+    server.tell_empty();
     server.run()?;
-    let registered = server.adapter.role().bindings().iter().count();
-    let text = format!("stopped with {registered} registered, {} calls ended", server.ended);
-    Ok(Report { calls: Some(server.ended), ..Report::new(COMMAND, Outcome::Ok, text) })
+    let bindings = count(server.adapter.role().bindings().iter().count() as u64, "binding");
+    let ended = server.calls.ended();
+    let text = format!("stopped with {bindings}, {} ended", count(ended, "call"));
+    Ok(Report { calls: Some(ended), ..Report::new(COMMAND, Outcome::Ok, text) })
 }
 
 fn listens(given: &[Listen]) -> Vec<SocketAddr> {
@@ -111,12 +117,6 @@ struct How {
     store: bool,
 }
 
-/// A call, from its INVITE to its final response.
-struct Talk {
-    identity: Identity,
-    started: Instant,
-}
-
 /// The role on its sockets, with its files and its log.
 pub(crate) struct Server {
     adapter: Adapter<Role>,
@@ -125,8 +125,11 @@ pub(crate) struct Server {
     log: Log,
     keeper: Option<Keeper>,
     users_file: Option<PathBuf>,
-    calls: HashMap<Request, Talk>,
-    ended: u64,
+    /// The domain whose users there are; empty for none.
+    realm: String,
+    calls: Calls<Request>,
+    /// The BYEs that have passed and were not looked at yet.
+    byes: Receiver<Vec<u8>>,
     /// When the table was drawn last.
     shown: Instant,
 }
@@ -153,8 +156,9 @@ impl Server {
             log: Log::new(screen),
             keeper: None,
             users_file: None,
-            calls: HashMap::new(),
-            ended: 0,
+            realm: String::new(),
+            calls: Calls::new(),
+            byes: mpsc::channel().1,
             shown: Instant::ZERO,
         })
     }
@@ -168,14 +172,19 @@ impl Server {
         // One that is an address is known by the listener that has it.
         let names = domains.iter().filter(|name| name.parse::<IpAddr>().is_err());
         let names: Vec<&str> = names.map(String::as_str).collect();
+        self.realm = domains.first().cloned().unwrap_or_default();
         let mut config = server::Config::new(&listeners, &names, secret)
             .with_epoch(clock::unix_seconds())
-            .with_realm(domains.first().map_or("", String::as_str))
+            .with_realm(&self.realm)
             .with_redirect(how.redirect)
             .with_store(how.store);
         config.proxy = config.proxy.with_server(NAME).with_stateless(how.stateless);
         config.guard.sha256 = how.digest != args::Digest::Md5;
         config.guard.md5 = how.digest != args::Digest::Sha256;
+        if how.redirect {
+            // It passes nothing on, and so nothing to other domains.
+            config = config.with_relay(Relay::Nobody);
+        }
         if domains.is_empty() {
             // A stateless proxy for whoever sends by it, between networks that somebody else guards.
             config = config.with_challenge_requests(false).with_relay(Relay::Everybody);
@@ -199,6 +208,27 @@ impl Server {
         purged.map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
         self.keeper = Some(keeper);
         Ok(())
+    }
+
+    /// Shows every message to `show`, and keeps what ends calls.
+    fn tap(&mut self, mut show: impl FnMut(Direction, SocketAddr, Flow, &[u8], Instant) + Send + 'static) {
+        let (sender, byes) = mpsc::channel();
+        self.byes = byes;
+        self.adapter.set_tap(move |way, end, flow, bytes, now| {
+            if way == Direction::In && bytes.starts_with(b"BYE ") {
+                let _ = sender.send(bytes.to_vec());
+            }
+            show(way, end, flow, bytes, now);
+        });
+    }
+
+    /// Warns when nobody can register: the users of all domains are those of the first.
+    fn tell_empty(&mut self) {
+        let now = self.adapter.now();
+        if !self.realm.is_empty() && !self.adapter.role_mut().users_mut().has_domain(&self.realm) {
+            let realm = &self.realm;
+            self.log.users(now, &format!("no user is of {realm}: nobody can register; see `phone users add --help`"));
+        }
     }
 
     fn tell_where(&mut self) {
@@ -229,7 +259,18 @@ impl Server {
                 }
                 _ => {}
             }
+            self.tell_ended();
             self.keep();
+        }
+    }
+
+    /// Tells of the calls that were hung up.
+    fn tell_ended(&mut self) {
+        while let Ok(bye) = self.byes.try_recv() {
+            let ended = Message::parse(&bye).ok().and_then(|bye| self.calls.hung_up(&bye));
+            if let Some(ended) = ended {
+                self.log.ended(self.adapter.now(), &ended);
+            }
         }
     }
 
@@ -260,8 +301,9 @@ impl Server {
                 now,
                 registered: server.bindings().len(),
                 under_way: server.proxy().occupancy().contexts,
-                ended: self.ended,
-                calls: self.calls.values().take(Table::ROWS).map(|talk| (&talk.identity, talk.started)).collect(),
+                up: self.calls.up(),
+                ended: self.calls.ended(),
+                calls: self.calls.ringing().take(Table::ROWS).map(|talk| (&talk.identity, talk.started)).collect(),
                 bindings: server.bindings().iter().take(Table::ROWS).map(|(_, info)| info).collect(),
             };
             table.rows(lines, columns)
@@ -284,14 +326,17 @@ impl Server {
                 if let Some(message) =
                     message.filter(|message| message.method() == Method::Invite && message.to_tag().is_none())
                 {
-                    self.call(now, request, Identity::of(message));
+                    self.call(now, request, message);
                 }
             }
             Event::Finished { request, status } => {
-                if let Some(Talk { identity, started }) = self.calls.remove(&request) {
-                    self.ended += 1;
-                    self.log.finished(now, &identity, started, status);
+                if let Some(talk) = self.calls.finished(now, request, status) {
+                    self.log.finished(now, &talk.identity, talk.started, status);
                 }
+            }
+            Event::Redirected => {
+                let identity = message.map(Identity::of).unwrap_or_default();
+                self.log.redirected(now, &identity);
             }
             // Every phone is asked who it is; that is nothing to tell.
             Event::Refused { why: Why::Challenged, .. } => {}
@@ -304,11 +349,11 @@ impl Server {
         }
     }
 
-    fn call(&mut self, now: Instant, request: Request, identity: Identity) {
-        self.log.call(now, &identity);
+    fn call(&mut self, now: Instant, request: Request, invite: &Message<'_>) {
+        self.log.call(now, &Identity::of(invite));
         // Of what was passed on without a transaction nobody will hear how it ended.
         if self.adapter.role().proxy().source(request).is_some() {
-            self.calls.insert(request, Talk { identity, started: now });
+            self.calls.began(now, request, invite);
         }
     }
 
@@ -348,8 +393,22 @@ impl Server {
         let now = self.adapter.now();
         let server = self.adapter.role_mut();
         let users = server.users_mut().count();
-        let text = format!("{}, {} registered", count(users as u64, "user"), server.bindings().iter().count());
+        let bindings = server.bindings().iter().count();
+        let text = format!("{}, {}", count(users as u64, "user"), count(bindings as u64, "binding"));
         self.log.users(now, &text);
+    }
+
+    /// Takes the phones of those away who are no users any more.
+    fn forget_removed(&mut self) {
+        let server = self.adapter.role_mut();
+        let bindings: Vec<_> = server.bindings().iter().map(|(id, info)| (id, info.aor.to_vec())).collect();
+        for (id, aor) in bindings {
+            let uri = Uri::parse(&aor).ok();
+            let aor = uri.as_ref().and_then(Aor::of);
+            if aor.is_some_and(|aor| server.users_mut().find(self.realm.as_bytes(), aor.user()).is_none()) {
+                server.remove_binding(id);
+            }
+        }
     }
 
     /// Reads the users again; what is wrong with the file changes nothing.
@@ -359,7 +418,9 @@ impl Server {
         match Users::read(path) {
             Ok(users) => {
                 *self.adapter.role_mut().users_mut() = users;
+                self.forget_removed();
                 self.tell_users();
+                self.tell_empty();
             }
             Err(Failure::Usage(error) | Failure::Network(error)) => {
                 self.log.users(now, &format!("the users stay as they were: {error}"));

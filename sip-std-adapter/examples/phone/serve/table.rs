@@ -1,6 +1,6 @@
 //! What stands at the bottom of a terminal while a server runs: how many are registered, who calls whom, and who is where.
 
-use crate::text::{Identity, printable, seconds};
+use crate::text::{Identity, count, printable, seconds};
 use sip_core::registrar::BindingInfo;
 use sip_core::time::Instant;
 
@@ -12,6 +12,7 @@ pub(super) struct Table<'a> {
     pub(super) now: Instant,
     pub(super) registered: usize,
     pub(super) under_way: usize,
+    pub(super) up: usize,
     pub(super) ended: u64,
     /// Calls that ring, and since when.
     pub(super) calls: Vec<(&'a Identity, Instant)>,
@@ -25,8 +26,9 @@ impl Table<'_> {
 
     /// The rows, for a terminal with so many lines and columns.
     pub(super) fn rows(mut self, lines: usize, columns: usize) -> Vec<String> {
-        let (registered, under_way, ended) = (self.registered, self.under_way, self.ended);
-        let mut rows = vec![format!("{registered} registered, {under_way} requests under way, {ended} calls ended")];
+        let [bindings, requests, up] = [(self.registered, "binding"), (self.under_way, "request"), (self.up, "call")]
+            .map(|(number, what)| count(number as u64, what));
+        let mut rows = vec![format!("{bindings}, {requests} under way, {up} up, {} ended", self.ended)];
         self.calls.sort_by_key(|(_, since)| *since);
         rows.extend(self.calls.iter().map(|(identity, since)| {
             let name = |uri: &Option<String>| uri.as_deref().unwrap_or("somebody").to_owned();
@@ -79,6 +81,7 @@ mod tests {
             now: Instant::from_millis(10_000),
             registered: 2,
             under_way: 1,
+            up: 3,
             ended: 7,
             calls: vec![(&call, Instant::from_millis(8_500))],
             bindings: vec![
@@ -89,13 +92,13 @@ mod tests {
         assert_eq!(
             table().rows(24, 80),
             [
-                "2 registered, 1 requests under way, 7 calls ended",
+                "2 bindings, 1 request under way, 3 calls up, 7 ended",
                 "  sip:alice@example.com calls sip:bob@example.com since 1.5 s",
                 "  sip:bob@example.com          sip:b?@h for 81 s",
                 "  sip:dan@example.com          sip:dan@192.0.2.2 for 81 s",
             ]
         );
-        assert_eq!(table().rows(3, 20), ["2 registered, 1 req", "  sip:alice@example"]);
+        assert_eq!(table().rows(3, 20), ["2 bindings, 1 reque", "  sip:alice@example"]);
         assert_eq!(table().rows(0, 0), [""]);
     }
 }

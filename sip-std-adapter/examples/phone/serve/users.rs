@@ -12,8 +12,10 @@
 
 use crate::args;
 use crate::report::{Failure, Outcome, Report};
+use crate::screen::Shared;
 use crate::serve::files;
-use serde::Deserialize;
+use crate::text::count;
+use serde::{Deserialize, Serialize};
 use sip_core::digest::{ha1_md5, ha1_sha256};
 use sip_core::guard::{self, Secrets};
 use sip_core::message::Uri;
@@ -102,6 +104,11 @@ impl Users {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.domains.values().map(HashMap::len).sum()
+    }
+
+    /// Whether somebody is of this domain.
+    pub(crate) fn has_domain(&self, domain: &str) -> bool {
+        self.domains.get(domain.to_ascii_lowercase().as_bytes()).is_some_and(|users| !users.is_empty())
     }
 
     /// Adds one who needs no file.
@@ -217,6 +224,100 @@ pub(crate) fn add(args: &args::UsersAdd) -> Result<Report, Failure> {
     Ok(Report { peer: Some(format!("sip:{}@{domain}", args.name)), ..Report::new(COMMAND, Outcome::Ok, told) })
 }
 
+/// `phone users remove`: takes a row out; what else stands in the file stays as it is.
+pub(crate) fn remove(args: &args::UsersRemove) -> Result<Report, Failure> {
+    let text = read(&args.users)?;
+    let (name, domain) = (args.name.as_str(), args.domain.as_str());
+    let Some(new) = without_user(&text, name, domain).map_err(|fault| fault.of(&args.users))? else {
+        return Err(Failure::Usage(format!("{name}@{domain} is not in {}", args.users.display())));
+    };
+    files::replace(&args.users, new.as_bytes())
+        .map_err(|error| Failure::Usage(format!("can't write {}: {error}", args.users.display())))?;
+    let told = format!("{name}@{domain} removed from {}", args.users.display());
+    Ok(Report { peer: Some(format!("sip:{name}@{domain}")), ..Report::new(COMMAND, Outcome::Ok, told) })
+}
+
+/// `phone users list`: a line for each user.
+pub(crate) fn list(args: &args::UsersList, screen: &Shared) -> Result<Report, Failure> {
+    let text = read(&args.users)?;
+    let rows = rows(&text).map_err(|fault| fault.of(&args.users))?;
+    for row in &rows {
+        let digests = match (&row.md5, &row.sha256) {
+            (Some(_), Some(_)) => "MD5, SHA-256",
+            (Some(_), None) => "MD5",
+            _ => "SHA-256",
+        };
+        let (name, domain) = (row.name.get_ref().as_str(), row.domain.get_ref().as_str());
+        let mut screen = screen.lock();
+        screen.line(&format!("{name}@{domain} ({digests})"));
+        let line = Line { command: COMMAND, scope: "user", name, domain, digests };
+        screen.log(|| serde_json::to_string(&line).unwrap_or_default());
+    }
+    let told = format!("{} in {}", count(rows.len() as u64, "user"), args.users.display());
+    Ok(Report::new(COMMAND, Outcome::Ok, told))
+}
+
+/// A user as an object.
+#[derive(Serialize)]
+struct Line<'a> {
+    command: &'static str,
+    scope: &'static str,
+    name: &'a str,
+    domain: &'a str,
+    digests: &'static str,
+}
+
+/// The text of a file of users without a fault.
+fn read(path: &Path) -> Result<String, Failure> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("can't read the users in {}: {error}", path.display())))?;
+    Users::parse(&text).map_err(|fault| fault.of(path))?;
+    Ok(text)
+}
+
+/// The file's text without this user; none when there is no such user.
+fn without_user(text: &str, name: &str, domain: &str) -> Result<Option<String>, Fault> {
+    let same = |row: &Row| row.name.get_ref() == name && row.domain.get_ref().eq_ignore_ascii_case(domain);
+    let Some(row) = rows(text)?.into_iter().find(same) else { return Ok(None) };
+    // From its heading to the one behind it, or to the comment that stands before that.
+    let at = row.name.span().start;
+    let is_heading = |line: &str| line.trim_start().starts_with("[[");
+    let mut starts = Vec::new();
+    let mut place = 0;
+    for line in text.split_inclusive('\n') {
+        starts.push((place, line));
+        place += line.len();
+    }
+    let from = starts.iter().rposition(|(start, line)| *start <= at && is_heading(line)).unwrap_or(0);
+    let next = starts
+        .iter()
+        .skip(from + 1)
+        .position(|(_, line)| is_heading(line))
+        .map_or(starts.len(), |next| from + 1 + next);
+    let is_loose = |(_, line): &(usize, &str)| line.trim().is_empty() || line.trim_start().starts_with('#');
+    let rest = starts.get(from..next).unwrap_or_default();
+    let last = rest.iter().rposition(|line| !is_loose(line)).map_or(from, |last| from + last);
+    let mut until = last + 1;
+    // The empty line behind it went with it.
+    if starts.get(until).is_some_and(|(_, line)| line.trim().is_empty()) {
+        until += 1;
+    }
+    let kept = starts.iter().take(from).chain(starts.iter().skip(until));
+    let new: String = kept.map(|(_, line)| *line).collect();
+    // Something of another shape is not guessed at.
+    let gone = Users::parse(&new).is_ok_and(|new| Users::parse(text).is_ok_and(|old| new.count() + 1 == old.count()));
+    let is_there = rows(&new).is_ok_and(|rows| rows.iter().any(same));
+    if gone && !is_there {
+        Ok(Some(new))
+    } else {
+        Err(Fault::at(
+            text,
+            Some(row.name.span()),
+            "this row can't be taken out by a program: use an editor".to_owned(),
+        ))
+    }
+}
+
 /// Asks for the password, without showing it: twice, because nobody sees what he types.
 fn ask(name: &str, domain: &str) -> Result<String, Failure> {
     let failed = |error: io::Error| Failure::Usage(format!("no password: {error}"));
@@ -327,6 +428,26 @@ mod tests {
         assert_eq!(what, "has a new password in");
         let (first, _) = with_user("", "bob", "example.com", MD5, &sha).unwrap();
         assert!(first.starts_with("[[user]]\n") && Users::parse(&first).is_ok());
+    }
+
+    #[test]
+    fn a_user_is_removed_and_the_rest_stays() {
+        let (bob, end) = (row(&format!("md5 = \"{MD5}\"")), "\n# behind all\n");
+        let (both, _) = with_user(&bob, "alice", "example.com", MD5, &"ab".repeat(32)).unwrap();
+        let both = both + end;
+        let left = without_user(&both, "alice", "Example.COM").unwrap().unwrap();
+        assert_eq!(left, format!("{bob}\n# behind all\n"));
+        let left = without_user(&both, "bob", "example.com").unwrap().unwrap();
+        assert!(left.starts_with("# ours\n[[user]]\nname = \"alice\"\n") && left.ends_with(end), "{left}");
+        assert_eq!(without_user(&both, "carol", "example.com"), Ok(None));
+        assert_eq!(without_user(&left, "alice", "example.com").unwrap().unwrap().trim(), "# ours\n# behind all");
+        // One line for all is nothing that is cut at its lines.
+        let inline = format!("user = [{{ name = \"bob\", domain = \"h\", md5 = \"{MD5}\" }}]\n");
+        assert_eq!(Users::parse(&inline).unwrap().count(), 1);
+        assert!(
+            without_user(&format!("{inline}# x\n"), "bob", "h")
+                .map_or(true, |new| new.is_some_and(|new| Users::parse(&new).unwrap().count() == 0))
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub trait Role {
     fn connect_failed(&mut self, now: Instant, ticket: Ticket, error: FlowError);
 
     /// The flow does not carry messages: a send failed, ICMP said so, or the connection closed. With
-    /// [`FlowError::TooLarge`] it does not carry the one that was to be sent, and lives on.
+    /// [`FlowError::TooLarge`] and [`FlowError::Congested`] it does not carry the one that was to be sent, and lives on.
     ///
     /// Said right after [`poll_action`](Role::poll_action) gave a [`Send`](Action::Send) on this flow, it says that this one was
     /// not sent. Everything else that was given before counts as sent: its octets, all of them, are the system's, or the
@@ -54,6 +54,16 @@ pub trait Role {
     /// Puts a [`Action::Send`] back, in O(1). It is offered again after
     /// [`flow_writable`](Role::flow_writable) for its flow.
     fn defer(&mut self, id: SendId);
+
+    /// Puts a [`Action::Send`] back, in O(1), until [`resume`](Role::resume) names it, and not until its flow is writable: for an
+    /// adapter that keeps, for each connection, what waits for it in the order of its [`Priority`](crate::message::Priority).
+    ///
+    /// What is held is resumed in any case, when its connection is gone, too: it then fails as it is offered.
+    fn hold(&mut self, id: SendId);
+
+    /// What was put back by [`hold`](Role::hold) is offered again, in O(1), ahead of other sends of its kind. Nothing happens
+    /// when there is nothing to send any more.
+    fn resume(&mut self, id: SendId);
 
     /// When to call [`handle_timeout`](Role::handle_timeout) next; `None` when no timer runs.
     #[must_use]
@@ -239,6 +249,14 @@ impl<R: Role> Role for &mut R {
 
     fn defer(&mut self, id: SendId) {
         (**self).defer(id);
+    }
+
+    fn hold(&mut self, id: SendId) {
+        (**self).hold(id);
+    }
+
+    fn resume(&mut self, id: SendId) {
+        (**self).resume(id);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

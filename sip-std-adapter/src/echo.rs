@@ -180,6 +180,16 @@ impl Role for Echo {
         self.deferred.push(offered);
     }
 
+    fn hold(&mut self, id: SendId) {
+        self.defer(id);
+    }
+
+    fn resume(&mut self, id: SendId) {
+        if let Some(index) = self.deferred.iter().position(|one| one.id == id) {
+            self.ready.push_front(self.deferred.remove(index));
+        }
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         self.timer
     }

@@ -125,6 +125,14 @@ impl Role for Watchman {
         self.deferred = self.lent.take();
     }
 
+    fn hold(&mut self, id: SendId) {
+        self.defer(id);
+    }
+
+    fn resume(&mut self, _: SendId) {
+        self.ready = self.ready.take().or(self.deferred.take());
+    }
+
     fn flow_writable(&mut self, _: Instant, _: Flow) {
         // A newer question takes the place of one that waited.
         self.ready = self.ready.take().or(self.deferred.take());

@@ -112,6 +112,14 @@ impl<A: Role, B: Role> Role for Either<A, B> {
         on_both!(self, role => role.defer(id));
     }
 
+    fn hold(&mut self, id: SendId) {
+        on_both!(self, role => role.hold(id));
+    }
+
+    fn resume(&mut self, id: SendId) {
+        on_both!(self, role => role.resume(id));
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         on_both!(self, role => role.poll_timeout())
     }

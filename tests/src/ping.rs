@@ -151,6 +151,16 @@ impl Role for Ping {
         self.deferred.push(lent);
     }
 
+    fn hold(&mut self, id: SendId) {
+        self.defer(id);
+    }
+
+    fn resume(&mut self, id: SendId) {
+        if let Some(index) = self.deferred.iter().position(|send| SendId::new(0, send.id, 0) == id) {
+            self.ready.push_back(self.deferred.remove(index));
+        }
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         if self.stuck { Some(Instant::ZERO) } else { self.asking.map(|(.., at)| at) }
     }

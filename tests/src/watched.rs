@@ -142,6 +142,14 @@ impl<R: Role> Role for Watched<R> {
         self.role.defer(id);
     }
 
+    fn hold(&mut self, id: SendId) {
+        self.role.hold(id);
+    }
+
+    fn resume(&mut self, id: SendId) {
+        self.role.resume(id);
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         self.role.poll_timeout()
     }

@@ -501,9 +501,12 @@ impl<M: Memory> Role for Proxy<M> {
     }
 
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError) {
-        // One message that is too large says nothing of the others; its own timer ends its transaction.
-        if error != FlowError::TooLarge {
-            self.work(now).transactions.flow_failed(now, flow);
+        let mut work = self.work(now);
+        // One message that is not taken says nothing of the others.
+        if error.spares_flow() {
+            work.transactions.too_large(flow);
+        } else {
+            work.transactions.flow_failed(now, flow);
         }
     }
 
@@ -535,6 +538,24 @@ impl<M: Memory> Role for Proxy<M> {
         match id.table {
             TRANSACTION => work.transactions.defer(TransactionId(Handle::from_bits(id.entry))),
             REPLY => work.transactions.defer_reply(ReplyId::from_bits(id.entry)),
+            _ => {}
+        }
+    }
+
+    fn hold(&mut self, id: SendId) {
+        let mut work = self.work(Instant::ZERO);
+        match id.table {
+            TRANSACTION => work.transactions.hold(TransactionId(Handle::from_bits(id.entry))),
+            REPLY => work.transactions.defer_reply(ReplyId::from_bits(id.entry)),
+            _ => {}
+        }
+    }
+
+    fn resume(&mut self, id: SendId) {
+        let mut work = self.work(Instant::ZERO);
+        match id.table {
+            TRANSACTION => work.transactions.resume(TransactionId(Handle::from_bits(id.entry))),
+            REPLY => work.transactions.resume_reply(ReplyId::from_bits(id.entry)),
             _ => {}
         }
     }

@@ -333,7 +333,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Rol
 
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError) {
         self.proxy.flow_failed(now, flow, error);
-        if error != FlowError::TooLarge {
+        if !error.spares_flow() {
             self.registrar().flow_failed(flow);
         }
     }
@@ -355,6 +355,14 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Rol
 
     fn defer(&mut self, id: SendId) {
         self.proxy.defer(id);
+    }
+
+    fn hold(&mut self, id: SendId) {
+        self.proxy.hold(id);
+    }
+
+    fn resume(&mut self, id: SendId) {
+        self.proxy.resume(id);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -169,6 +169,7 @@ impl<O: Octets> Transactions<'_, O> {
     /// ([`ExpiredKind::FlowLost`]), and so do server transactions (RFC 6026 §8.8): a response that was not sent yet goes by a
     /// new connection to the source's address and the port of sent-by (RFC 3261 §18.2.2). One that is still to be given is
     /// tried on the old connection; what drives the role says that it has failed, and never gives its number to another one.
+    /// That is so, too, for a response that is [held](Self::hold), once it is resumed.
     /// ACK, BYE and CANCEL that were not sent go by a new connection to the same place. All that once for each message:
     /// a peer that closes each connection drives no endless row of them. Datagrams that were deferred for the flow are dropped.
     pub fn flow_failed(&mut self, now: Instant, flow: Flow) {

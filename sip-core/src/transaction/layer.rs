@@ -16,12 +16,14 @@ pub(super) const URGENT: usize = 0;
 pub(super) const ORDINARY: usize = 1;
 /// Sends that were put back until their flow is writable.
 pub(super) const DEFERRED: usize = 2;
+/// Sends that were put back until they are resumed by name. Nobody walks this list.
+pub(super) const HELD: usize = 3;
 /// What waits for a flow that is still to be found, and was not offered yet.
-pub(super) const PARKED: usize = 3;
+pub(super) const PARKED: usize = 4;
 /// What lost its flow, of which the user has still to learn.
-pub(super) const FAILED: usize = 4;
+pub(super) const FAILED: usize = 5;
 /// What the next call gives back: whole entries that are over, and the messages of those that forget them.
-pub(super) const OVER: usize = 5;
+pub(super) const OVER: usize = 6;
 
 /// The chain of the keys that match messages.
 pub(super) const MATCH: usize = 0;
@@ -176,6 +178,27 @@ impl<'a, O: Octets> Transactions<'a, O> {
         }
     }
 
+    /// As [`defer`](Self::defer), until [`resume`](Self::resume) names it: for a driver that keeps what waits for each
+    /// connection, and the order in which it goes.
+    pub fn hold(&mut self, id: TransactionId) {
+        if self.polled() == Some(id) {
+            self.unpoll();
+            self.table.push(id.0, HELD);
+        }
+    }
+
+    /// Makes what was [held](Self::hold) ready again, ahead of what is ready already, in O(1). What has found another way or
+    /// is over meanwhile stays as it is.
+    pub fn resume(&mut self, id: TransactionId) {
+        self.reap();
+        if self.table.ready_list(id.0) == Some(HELD)
+            && let Some(entry) = self.table.get(id.0)
+        {
+            let list = list_of(entry);
+            self.table.push_front(id.0, list);
+        }
+    }
+
     /// Makes what was deferred for `flow` ready again, ahead of what is ready already and in its old order.
     /// Datagrams share a socket, so for a datagram flow all deferred datagrams are meant.
     pub fn flow_writable(&mut self, flow: Flow) {
@@ -327,7 +350,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
         let list = list_of(entry);
         let table = &mut self.table;
         match table.ready_list(id.0) {
-            Some(DEFERRED) => {}
+            Some(DEFERRED | HELD) => {}
             Some(present) if present == list => {}
             _ => table.push(id.0, list),
         }

@@ -168,7 +168,7 @@ impl<O: Octets> Transactions<'_, O> {
         write: &mut dyn FnMut(&O::Kept<'_>, &mut Writer<'_>),
     ) -> Result<Block, Error> {
         // What answers before have spent of the reserve is set aside again as soon as it is free.
-        self.hold(self.layer.replies.wanted);
+        self.set_aside(self.layer.replies.wanted);
         let written = self.octets.write_by(want, false, write);
         if !matches!(written, Err(Error::Capacity(Capacity::Octets { .. }))) {
             return written;
@@ -177,12 +177,12 @@ impl<O: Octets> Transactions<'_, O> {
         self.octets.unreserve(usize::from(held));
         let written = self.octets.write_by(want, false, write);
         let spent = written.as_ref().map_or(0, |block| self.octets.get(*block).len().saturating_add(O::OVERHEAD));
-        self.hold(held.saturating_sub(u16::try_from(spent).unwrap_or(u16::MAX)));
+        self.set_aside(held.saturating_sub(u16::try_from(spent).unwrap_or(u16::MAX)));
         written
     }
 
     /// Sets aside what is missing to a reserve of `octets`, if it is free.
-    fn hold(&mut self, octets: u16) {
+    fn set_aside(&mut self, octets: u16) {
         let missing = octets.saturating_sub(self.layer.replies.held);
         if missing > 0 && self.octets.reserve(usize::from(missing)).is_ok() {
             self.layer.replies.held = octets;
@@ -215,6 +215,16 @@ impl<O: Octets> Transactions<'_, O> {
             && reply.stage == Stage::Lent
         {
             reply.stage = Stage::Deferred;
+        }
+    }
+
+    /// Makes an answer that was put back ready again.
+    pub fn resume_reply(&mut self, id: ReplyId) {
+        if let Some(reply) = self.layer.replies.slots.get_mut(usize::from(id.slot))
+            && reply.turn == id.turn
+            && reply.stage == Stage::Deferred
+        {
+            reply.stage = Stage::Ready;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::entry::{Machine, Marks, Transaction, TransactionId, User};
 use super::flows::response_port;
-use super::layer::{DEFERRED, MATCH, ORDINARY, OTHER, PARKED, Transactions, URGENT};
+use super::layer::{DEFERRED, HELD, MATCH, ORDINARY, OTHER, PARKED, Transactions, URGENT};
 use super::step::Indication;
 use super::{Server, ServerInvite, key};
 use crate::error::{Argument, Capacity, Error};
@@ -370,7 +370,7 @@ impl<O: Octets> Transactions<'_, O> {
         }
         entry.machine = Machine::Once { until };
         self.table.set_timer(id.0, Some(until));
-        if !matches!(ready, Some(URGENT | DEFERRED | PARKED)) {
+        if !matches!(ready, Some(URGENT | DEFERRED | HELD | PARKED)) {
             self.rest(id);
         }
     }
@@ -381,7 +381,7 @@ impl<O: Octets> Transactions<'_, O> {
         let ready = self.table.ready_list(id.0);
         let Some(entry) = self.entry_mut(id) else { return };
         entry.marks.set(Marks::FORGET);
-        if !matches!(ready, Some(URGENT | ORDINARY | DEFERRED | PARKED)) {
+        if !matches!(ready, Some(URGENT | ORDINARY | DEFERRED | HELD | PARKED)) {
             self.rest(id);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::entry::{Marks, State, Transaction, TransactionId, User};
 use super::key;
-use super::layer::{DEFERRED, FAILED, Layer, MATCH, ORDINARY, PARKED, Transactions, URGENT};
+use super::layer::{DEFERRED, FAILED, HELD, Layer, MATCH, ORDINARY, PARKED, Transactions, URGENT};
 use super::replies::{ReplyId, Stage};
 use crate::memory::{Block, Octets, TableRef};
 use crate::message::Message;
@@ -187,7 +187,7 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
         for reply in replies {
             (self.octets.get(reply.block), reply.flow, reply.stage).hash(hasher);
         }
-        for list in [URGENT, ORDINARY, DEFERRED, PARKED, FAILED] {
+        for list in [URGENT, ORDINARY, DEFERRED, HELD, PARKED, FAILED] {
             let mut next = self.table.first(list);
             while let Some(handle) = next {
                 self.table.get(handle).map(of_one).hash(hasher);

@@ -336,6 +336,8 @@ pub enum FlowError {
     Closed,
     /// One message is larger than the transport carries; others it still carries.
     TooLarge,
+    /// Too much waits for this connection already, and this one message was not taken; others may be.
+    Congested,
     /// The adapter does not carry this transport.
     Unsupported,
     /// The peer's certificate does not prove the name that was asked for, or nobody who is trusted vouches for it (RFC 5922).
@@ -344,6 +346,14 @@ pub enum FlowError {
     Handshake,
     /// Anything else.
     Other,
+}
+
+impl FlowError {
+    /// Whether it says something of one message alone, and the flow lives on.
+    #[must_use]
+    pub const fn spares_flow(self) -> bool {
+        matches!(self, Self::TooLarge | Self::Congested)
+    }
 }
 
 #[cfg(test)]

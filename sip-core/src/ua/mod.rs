@@ -417,7 +417,7 @@ impl<M: Memory> Role for UserAgent<M> {
     fn flow_failed(&mut self, now: Instant, flow: Flow, error: FlowError) {
         let mut context = self.context(now);
         // One message that is too large says nothing of the others.
-        if error == FlowError::TooLarge { context.transactions.too_large(flow) } else { context.flow_failed(flow) }
+        if error.spares_flow() { context.transactions.too_large(flow) } else { context.flow_failed(flow) }
     }
 
     fn flow_writable(&mut self, now: Instant, flow: Flow) {
@@ -447,6 +447,26 @@ impl<M: Memory> Role for UserAgent<M> {
         match id.table {
             TRANSACTION => context.transactions.defer(TransactionId(handle)),
             REPLY => context.transactions.defer_reply(ReplyId::from_bits(id.entry)),
+            _ => {}
+        }
+    }
+
+    fn hold(&mut self, id: SendId) {
+        let handle = Handle::from_bits(id.entry);
+        let mut context = self.context(Instant::ZERO);
+        match id.table {
+            TRANSACTION => context.transactions.hold(TransactionId(handle)),
+            REPLY => context.transactions.defer_reply(ReplyId::from_bits(id.entry)),
+            _ => {}
+        }
+    }
+
+    fn resume(&mut self, id: SendId) {
+        let handle = Handle::from_bits(id.entry);
+        let mut context = self.context(Instant::ZERO);
+        match id.table {
+            TRANSACTION => context.transactions.resume(TransactionId(handle)),
+            REPLY => context.transactions.resume_reply(ReplyId::from_bits(id.entry)),
             _ => {}
         }
     }

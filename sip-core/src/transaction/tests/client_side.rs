@@ -276,3 +276,30 @@ fn a_response_makes_a_deferred_request_superfluous() {
     bench.work().flow_writable(PEER);
     assert_eq!(bench.sent(), []);
 }
+
+#[test]
+fn what_is_held_waits_for_its_own_name() {
+    let mut bench = Bench::new(8);
+    let ids = [
+        bench.client(Method::Options, tcp(1), 1),
+        bench.client(Method::Info, tcp(1), 2),
+        bench.client(Method::Message, tcp(1), 3),
+    ];
+    for id in ids {
+        assert_eq!(bench.work().poll_send(), Some(id));
+        bench.work().hold(id);
+    }
+    // Room on the flow is no sign, and neither is the name of another.
+    bench.work().flow_writable(tcp(1));
+    bench.work().resume(TransactionId::NONE);
+    assert_eq!(bench.sent(), []);
+    bench.work().resume(ids[2]);
+    assert_eq!(bench.sent_lines(), ["MESSAGE sip:bob@example.com SIP/2.0"]);
+    // What was sent is not sent again, and what is over not at all.
+    bench.work().resume(ids[2]);
+    bench.work().abandon(ids[0]);
+    bench.work().resume(ids[0]);
+    assert_eq!(bench.sent(), []);
+    bench.work().resume(ids[1]);
+    assert_eq!(bench.sent_lines(), ["INFO sip:bob@example.com SIP/2.0"]);
+}

@@ -414,3 +414,21 @@ fn a_response_whose_write_fails_goes_by_a_new_connection_once() {
     assert_eq!(state_of(&mut bench, id), crate::transaction::server_invite::State::Accepted);
     assert_eq!(bench.octets.used(), 0);
 }
+
+#[test]
+fn a_response_that_is_held_goes_by_a_new_connection_when_it_is_resumed_after_the_loss_of_its_own() {
+    let mut bench = Bench::new(1);
+    let id = bench.server(tcp(1), &request("OPTIONS", BRANCH, ""));
+    bench.respond(id, 200).unwrap();
+    assert_eq!(bench.work().poll_send(), Some(id));
+    bench.work().hold(id);
+    assert_eq!(bench.fail(tcp(1)), []);
+    assert_eq!((bench.work().poll_parked(), bench.sent()), (None, vec![]));
+    bench.work().resume(id);
+    assert_eq!(bench.write_fails(), (id, tcp(1)));
+    assert_eq!(bench.work().poll_parked(), Some(id));
+    let now = bench.now();
+    bench.work().launch(now, id, tcp(2));
+    assert_eq!(bench.sent_lines(), ["SIP/2.0 200 OK"]);
+    assert!(bench.is_drained());
+}

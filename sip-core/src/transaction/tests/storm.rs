@@ -10,7 +10,7 @@ enum Call {
     Request { method: usize, branch: u64, flow: usize },
     Respond { which: usize, status: u16, size: usize },
     Pass(u64),
-    PollSend(bool),
+    PollSend(u8),
     PollParked(bool),
     Failed(usize),
     Writable(usize),
@@ -34,11 +34,11 @@ fn call() -> impl Strategy<Value = Call> {
         4 => (any::<usize>(), status(), 0..900_usize)
             .prop_map(|(which, status, size)| Call::Respond { which, status, size }),
         3 => prop_oneof![0..1000_u64, 0..40_000_u64].prop_map(Call::Pass),
-        4 => any::<bool>().prop_map(Call::PollSend),
+        4 => (0..4_u8).prop_map(Call::PollSend),
         2 => any::<bool>().prop_map(Call::PollParked),
         1 => (0..3_usize).prop_map(Call::Failed),
         1 => (0..3_usize).prop_map(Call::Writable),
-        1 => (any::<usize>(), 0..11_u8).prop_map(|(which, how)| Call::Touch { which, how }),
+        1 => (any::<usize>(), 0..12_u8).prop_map(|(which, how)| Call::Touch { which, how }),
         1 => (0..3_usize).prop_map(Call::Reserve),
         1 => (0..3_usize).prop_map(Call::Unreserve),
     ]
@@ -93,11 +93,13 @@ fn make(bench: &mut Bench, ids: &mut Vec<TransactionId>, call: Call) {
             while bench.work().handle_timeout(now).is_some() {}
             assert!(bench.work().next_timeout().is_none_or(|next| next > now));
         }
-        Call::PollSend(defer) => {
+        Call::PollSend(how) => {
             if let Some(id) = bench.work().poll_send() {
                 assert!(bench.work().lend(id).is_some());
-                if defer {
-                    bench.work().defer(id);
+                match how {
+                    0 | 1 => {}
+                    2 => bench.work().defer(id),
+                    _ => bench.work().hold(id),
                 }
             }
         }
@@ -127,6 +129,7 @@ fn make(bench: &mut Bench, ids: &mut Vec<TransactionId>, call: Call) {
                 7 => bench.work().set_fallback(id, flow(which % 3)),
                 8 => ids.extend(bench.work().fail_over(now, id, Token::new(which as u64))),
                 9 => bench.work().forget_when_sent(id),
+                11 => bench.work().resume(id),
                 10 => ids.extend(bench.work().cancel(now, id, User(7), &|_, _| {})),
                 3 => bench.work().timer_c(now, id, Duration::from_secs(32)),
                 _ => bench.work().set_user(id, User(8)),
@@ -156,6 +159,9 @@ proptest! {
         }
         for number in 0..3 {
             bench.work().flow_writable(flow(number));
+        }
+        for id in &ids {
+            bench.work().resume(*id);
         }
         while bench.expire().is_some() {}
         bench.pass(100_000);

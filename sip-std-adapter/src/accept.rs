@@ -6,7 +6,7 @@ use crate::input::Input;
 use crate::network::ACCEPTING;
 use crate::tcp::Tcp;
 use crate::turn::Statistics;
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use sip_core::time::{Duration, Instant};
@@ -75,8 +75,22 @@ impl Listener {
 }
 
 impl Tcp {
+    /// Accepts whom the system has for us.
+    pub(crate) fn accept_all(
+        &mut self,
+        now: Instant,
+        registry: &Registry,
+        keeps: &impl Fn(Flow) -> bool,
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) {
+        for index in 0..self.listeners.len() {
+            self.accept(index, now, registry, keeps, inputs, counted);
+        }
+    }
+
     /// Accepts whom the system has for one listener, if it is time to.
-    pub(crate) fn accept(
+    fn accept(
         &mut self,
         index: usize,
         now: Instant,
@@ -118,6 +132,12 @@ impl Tcp {
         inputs: &mut VecDeque<Input>,
         counted: &mut Statistics,
     ) {
+        let (source, most) =
+            (source(flow.remote), if self.most_of_source == 0 { self.share() } else { self.most_of_source });
+        if source.is_some_and(|source| self.sources.get(&source).is_some_and(|count| *count >= most)) {
+            counted.sources_limited += 1;
+            return;
+        }
         if !self.make_room(now, keeps, inputs, counted) {
             counted.connections_refused += 1;
             return;
@@ -125,6 +145,17 @@ impl Tcp {
         match self.streams.accept(stream, flow) {
             Ok(stream) => self.accepted(now, registry, (stream, flow), inputs, counted),
             Err(_) => counted.handshakes_failed += 1,
+        }
+    }
+
+    /// One that a peer has opened is gone.
+    pub(crate) fn forget_source(&mut self, remote: Address) {
+        let Some(source) = source(remote) else { return };
+        if let Some(count) = self.sources.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.sources.remove(&source);
+            }
         }
     }
 
@@ -139,10 +170,18 @@ impl Tcp {
         if self.connections.len() < self.most {
             return true;
         }
+        // Who knocks at a full house again and again does not have everybody in it looked at.
+        if now < self.no_room_before {
+            return false;
+        }
         loop {
             let silent =
                 self.connections.values_mut().filter(|one| one.state == State::Open && now >= one.used + SILENCE);
-            let Some(connection) = silent.min_by_key(|one| one.used) else { return false };
+            let Some(connection) = silent.min_by_key(|one| one.used) else {
+                let next = self.connections.values().map(|one| one.used).min();
+                self.no_room_before = next.map_or(now, |used| used + SILENCE);
+                return false;
+            };
             if !keeps(connection.flow) {
                 let number = connection.flow.connection;
                 self.end(number, FlowError::Closed, inputs, counted);
@@ -154,6 +193,17 @@ impl Tcp {
     }
 }
 
+/// Whom connections from an address are counted for: the address, or the network of 64 bits that one host commonly has in IPv6.
+pub(crate) fn source(remote: Address) -> Option<IpAddr> {
+    match remote.ip()? {
+        IpAddr::V6(ip) => Some(IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64))),
+        v4 @ IpAddr::V4(_) => Some(v4),
+    }
+}
+
+/// Octets that the system may keep for a peer that does not read, about; what it would grow to by itself is megabytes for each.
+const SEND_BUFFER: usize = 256 << 10;
+
 /// A socket for connections of the family of `address`.
 fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -161,6 +211,8 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
         // As for datagrams: one socket, one family.
         socket.set_only_v6(true)?;
     }
+    // Those that a listener accepts have what it has. Best effort, as for datagrams.
+    let _ = socket.set_send_buffer_size(SEND_BUFFER);
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

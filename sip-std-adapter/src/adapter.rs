@@ -23,7 +23,7 @@ use core::time::Duration;
 use sip_core::message::{Malformed, Message};
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::Instant;
-use sip_core::transport::Flow;
+use sip_core::transport::{Flow, Transport};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -131,6 +131,23 @@ impl<R: Role> Adapter<R> {
     pub fn limit_connections(&mut self, most: usize) {
         if let Some(tcp) = &mut self.network.tcp {
             tcp.limit(most);
+        }
+    }
+
+    /// Allows so many connections at the same time that one source has opened: an IPv4 address, or an IPv6 network of 64
+    /// bits. A quarter of [all](Adapter::limit_connections) unless this is called with another number than zero; raise it
+    /// where many phones share an address, or a proxy speaks for them.
+    pub fn limit_connections_of_source(&mut self, most: usize) {
+        if let Some(tcp) = &mut self.network.tcp {
+            tcp.most_of_source = most;
+        }
+    }
+
+    /// Closes a connection that a peer has opened when neither a message nor a keep-alive came over it for so long, unless the role
+    /// [keeps](Role::keeps) it: ten minutes unless this is called.
+    pub fn limit_idle(&mut self, idle: sip_core::time::Duration) {
+        if let Some(tcp) = &mut self.network.tcp {
+            tcp.idle = idle;
         }
     }
 
@@ -332,9 +349,10 @@ impl<R: Role> Adapter<R> {
             *work -= 1;
             match action {
                 Action::Event(event) => return Drained::Event(event),
-                Action::Send { id, flow, bytes } => match self.network.send(now, flow, bytes) {
+                Action::Send { id, flow, bytes } => match self.network.send(now, id, flow, bytes) {
                     Sent::Done | Sent::Lost => {}
                     Sent::Blocked => self.role.defer(id),
+                    Sent::Held => self.role.hold(id),
                     Sent::Failed(error) => self.role.flow_failed(now, flow, error),
                 },
                 Action::Resolve { ticket, host, port, transport, secure } => {
@@ -363,7 +381,15 @@ impl<R: Role> Adapter<R> {
             Input::Connected(ticket, flow) => self.role.flow_connected(now, ticket, flow),
             Input::NotConnected(ticket, error) => self.role.connect_failed(now, ticket, error),
             Input::Failed(flow, error) => self.role.flow_failed(now, flow, error),
-            Input::Writable(flow) => self.role.flow_writable(now, flow),
+            Input::Writable(flow) if flow.transport == Transport::Udp => self.role.flow_writable(now, flow),
+            // One after the other, and others between them: each may use up the room.
+            Input::Writable(flow) => {
+                if let Some(id) = self.network.next_waiting(flow) {
+                    self.role.resume(id);
+                    self.network.inputs.push_back(Input::Writable(flow));
+                }
+            }
+            Input::Resume(id) => self.role.resume(id),
             Input::Resolved(ticket, targets) => self.role.resolved(now, ticket, &targets),
         }
     }

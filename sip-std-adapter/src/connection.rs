@@ -19,11 +19,14 @@
 //! A dropped connection is no state: [`Tcp`](crate::tcp::Tcp) forgets it, which closes the socket, and tells the role.
 
 use crate::fault::flow_error;
+use crate::relief::Relief;
 use crate::stream::Stream;
 use crate::udp::Sent;
+use crate::waiting::{Admission, Waiting};
 use core::net::SocketAddr;
 use sip_core::message::stream::{Framer, Framing};
 use sip_core::message::{MAX_MESSAGE, ParseError};
+use sip_core::role::SendId;
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow, FlowError, Ticket, Transport};
 use std::io::{self, ErrorKind};
@@ -101,12 +104,26 @@ pub(crate) struct Connection {
     pub(crate) tickets: Vec<Ticket>,
     /// When a whole message last went over it, either way, or when it began.
     pub(crate) used: Instant,
+    /// We have opened it.
+    pub(crate) dialled: bool,
+    /// A whole message of the peer has come.
+    pub(crate) spoke: bool,
+    /// When the peer's last keep-alive came, or the role said that it keeps it.
+    pub(crate) pinged: Instant,
+    /// Since when a part of a message is there.
+    pub(crate) part: Option<Instant>,
     /// When it is given up: while connecting, and while the peer takes no octets.
     pub(crate) deadline: Option<Instant>,
+    /// Since when the peer has taken nothing of what waits for it.
+    pub(crate) stalled: Option<Instant>,
+    /// The second one beside it, or the first.
+    pub(crate) relief: Relief,
+    /// When it is looked at whether its time is up.
+    pub(crate) look: Option<Instant>,
     /// It stands in the queue of those to be read.
     pub(crate) queued: bool,
-    /// Sends were put back.
-    pub(crate) deferred: bool,
+    /// What the role holds until there is room.
+    pub(crate) waiting: Waiting,
     framer: Framer,
     input: Vec<u8>,
 }
@@ -122,9 +139,16 @@ impl Connection {
             peers: Vec::new(),
             tickets: Vec::new(),
             used: now,
+            dialled: state == State::Connecting,
+            spoke: false,
+            pinged: now,
+            part: None,
             deadline: None,
+            stalled: None,
+            relief: Relief::None,
+            look: None,
             queued: false,
-            deferred: false,
+            waiting: Waiting::default(),
             framer: Framer::new(MAX_MESSAGE),
             input: Vec::new(),
         }
@@ -145,12 +169,18 @@ impl Connection {
         self.stream.open()
     }
 
-    /// Takes a message: all of it, or none while earlier octets wait.
-    pub(crate) fn send(&mut self, now: Instant, bytes: &[u8]) -> Sent {
-        if self.is_blocked() {
-            self.deferred = true;
-            return Sent::Blocked;
+    /// Takes a message: all of it, or none while earlier octets or more important messages wait.
+    pub(crate) fn send(&mut self, now: Instant, id: SendId, bytes: &[u8]) -> Sent {
+        match self.waiting.admit(id, bytes, self.is_blocked()) {
+            Admission::Held(_) => return Sent::Held,
+            Admission::Congested => return Sent::Failed(FlowError::Congested),
+            Admission::Send => {}
         }
+        self.push(now, bytes)
+    }
+
+    /// Takes a message, all of it, that need not wait.
+    pub(crate) fn push(&mut self, now: Instant, bytes: &[u8]) -> Sent {
         match self.stream.send(bytes) {
             Ok(()) => {
                 self.used = now;
@@ -184,7 +214,10 @@ impl Connection {
             return Arrival::Part;
         }
         match framing {
-            Framing::Incomplete => Arrival::Part,
+            Framing::Incomplete => {
+                self.part.get_or_insert(now);
+                Arrival::Part
+            }
             Framing::Frame { len } => {
                 if len > buffer.len() {
                     return self.oversized(len, buffer);
@@ -194,10 +227,14 @@ impl Connection {
                 room.copy_from_slice(frame);
                 self.take(len);
                 self.used = now;
+                self.spoke = true;
+                self.part = (!self.input.is_empty()).then_some(now);
                 Arrival::Message(len)
             }
             Framing::KeepAlive { len, ping } => {
                 self.take(len);
+                self.pinged = now;
+                self.part = (!self.input.is_empty()).then_some(now);
                 // A peer that only sends pings and reads no pong must not fill the memory.
                 if ping
                     && !self.is_blocked()

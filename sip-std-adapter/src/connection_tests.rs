@@ -3,6 +3,7 @@
 
 use super::tests::{LOCAL, TICKET, adapter, next, settle};
 use super::*;
+use crate::connection::Connection;
 use crate::echo::{Echo, Said, request};
 use crate::memory::HeapMemory;
 use sip_core::message::{HeaderName, Writer, response_head};
@@ -285,7 +286,7 @@ fn a_peer_that_takes_nothing_holds_up_nobody_else_and_gets_everything_in_the_end
         assert!(adapter.now() < end);
     }
     // What the system has not taken yet goes out before the end.
-    while adapter.network.next_timeout().is_some() {
+    while adapter.network.tcp.as_ref().is_some_and(|tcp| tcp.connections.values().any(Connection::is_blocked)) {
         settle(&mut adapter);
         adapter.wait(Some(adapter.now() + sip_core::time::Duration::from_millis(20))).unwrap();
         assert!(adapter.now() < end);
@@ -403,4 +404,92 @@ fn a_registration_outlives_a_message_too_large_on_its_connection() {
         }
     }
     registrar.join().unwrap();
+}
+
+/// Messages of every class, the least important first.
+fn classes(number: usize) -> Vec<u8> {
+    const DIALOG: &str = "To: <sip:b@example.com>;tag=1\r\n";
+    const NONE: &str = "To: <sip:b@example.com>\r\n";
+    let (first, to) = [
+        ("OPTIONS sip:b@example.com SIP/2.0", NONE),
+        ("INVITE sip:b@example.com SIP/2.0", NONE),
+        ("INFO sip:b@example.com SIP/2.0", DIALOG),
+        ("INVITE urn:service:sos SIP/2.0", NONE),
+        ("BYE sip:b@example.com SIP/2.0", DIALOG),
+        ("SIP/2.0 200 OK", DIALOG),
+    ][number];
+    format!("{first}\r\n{to}Content-Length: 0\r\n\r\n").into_bytes()
+}
+
+#[test]
+fn what_waited_goes_in_the_order_of_its_importance() {
+    let (mut adapter, (slow, to)) = (adapter(), listener());
+    let flow = connect(&mut adapter, to);
+    let (mut slow, _) = slow.accept().unwrap();
+    slow.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut sent = 0;
+    while adapter.statistics().sends_deferred == 0 {
+        sent += 1;
+        adapter.role_mut().send_on(flow, &large(sent));
+        settle(&mut adapter);
+    }
+    for _ in 0..2 {
+        for number in 0..6 {
+            adapter.role_mut().send_on(flow, &classes(number));
+        }
+    }
+    settle(&mut adapter);
+    assert_eq!(adapter.statistics().sends_deferred, 13);
+    // The last one that was put back is of the last class, and first in it.
+    let taken: Vec<u8> = (1..sent).flat_map(large).collect();
+    let order = [4, 5, 4, 5, 3, 3, 2, 2, 1, 1];
+    let last = [large(sent), classes(0), classes(0)].concat();
+    let expected = [taken, order.into_iter().flat_map(classes).collect(), last].concat();
+    let length = expected.len();
+    let reader = std::thread::spawn(move || {
+        let mut all = vec![0; length];
+        slow.read_exact(&mut all).unwrap();
+        all
+    });
+    let end = adapter.now() + sip_core::time::Duration::from_secs(10);
+    while !reader.is_finished() {
+        settle(&mut adapter);
+        adapter.wait(Some(adapter.now() + sip_core::time::Duration::from_millis(5))).unwrap();
+        assert!(adapter.now() < end, "{:?}", adapter.statistics());
+    }
+    assert!(reader.join().unwrap() == expected);
+}
+
+#[test]
+fn a_peer_that_reads_nothing_costs_a_bounded_number_of_sends() {
+    let (mut adapter, (slow, to)) = (adapter(), listener());
+    let flow = connect(&mut adapter, to);
+    let (_slow, _) = slow.accept().unwrap();
+    while adapter.statistics().sends_deferred == 0 {
+        adapter.role_mut().send_on(flow, &large(1));
+        settle(&mut adapter);
+    }
+    for _ in 0..100 {
+        adapter.role_mut().send_on(flow, &classes(0));
+    }
+    // Each one refused is told as such, and the flow lives on.
+    for _ in 0..37 {
+        assert_eq!(next(&mut adapter), Said::Lost(flow, FlowError::Congested));
+    }
+    settle(&mut adapter);
+    let counted = adapter.statistics();
+    assert_eq!((counted.sends_deferred, counted.congested, counted.connections_closed), (64, 37, 0));
+    adapter.role_mut().send_on(flow, &classes(5));
+    settle(&mut adapter);
+    assert_eq!((adapter.statistics().sends_deferred, adapter.statistics().congested), (65, 37));
+    // With its connection, all that waited is offered again and fails.
+    adapter.role_mut().close(flow);
+    let mut lost = 0;
+    for _ in 0..200 {
+        if let Turn::Event(Said::Lost(gone, FlowError::Closed)) = adapter.poll(&mut [0; 2000]).unwrap() {
+            assert_eq!(gone, flow);
+            lost += 1;
+        }
+    }
+    assert_eq!(lost, 65);
 }

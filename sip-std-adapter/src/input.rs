@@ -1,5 +1,6 @@
 //! What the role has yet to be told.
 
+use sip_core::role::SendId;
 use sip_core::transport::{Flow, FlowError, Target, Ticket};
 
 /// The result of an I/O operation, on its way to the role.
@@ -12,6 +13,8 @@ pub(crate) enum Input {
     Failed(Flow, FlowError),
     /// There is room again.
     Writable(Flow),
+    /// What was held for a connection that is gone fails when it is offered.
+    Resume(SendId),
     /// A name's addresses.
     Resolved(Ticket, Vec<Target>),
 }

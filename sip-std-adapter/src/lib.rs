@@ -103,6 +103,8 @@ mod fault;
 mod input;
 pub mod memory;
 mod network;
+mod patience;
+mod relief;
 mod reports;
 mod resolve;
 mod server_memory;
@@ -114,6 +116,7 @@ pub mod tls;
 mod turn;
 mod udp;
 mod user_agent;
+mod waiting;
 mod waker;
 
 pub use adapter::Adapter;

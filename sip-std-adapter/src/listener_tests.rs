@@ -175,6 +175,7 @@ fn names_of_both_families_are_of_use_where_both_are_listened_at() {
 fn idle_connections_are_bounded() {
     let (mut adapter, addresses) = listening();
     adapter.limit_connections(20);
+    adapter.limit_connections_of_source(200);
     let mut phone = TcpStream::connect(addresses[0]).unwrap();
     phone.write_all(&request(1)).unwrap();
     assert_eq!(next(&mut adapter), Said::Request(1));

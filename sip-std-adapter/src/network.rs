@@ -9,6 +9,7 @@ use crate::udp::{Arrived, Sent, Udp};
 use core::net::SocketAddr;
 use core::time::Duration;
 use mio::{Events, Poll, Token};
+use sip_core::role::SendId;
 use sip_core::time::Instant;
 use sip_core::transport::{Flow, FlowError, Payload, Target, Ticket, Transport};
 use std::collections::VecDeque;
@@ -136,10 +137,12 @@ impl Network {
     }
 
     /// Sends a message, or puts it off: the role is told what became of it.
-    pub(crate) fn send(&mut self, now: Instant, flow: Flow, bytes: &[u8]) -> Sent {
+    pub(crate) fn send(&mut self, now: Instant, id: SendId, flow: Flow, bytes: &[u8]) -> Sent {
         let sent = match (flow.transport, &mut self.tcp) {
             (Transport::Udp, _) => self.sockets.send(flow, bytes),
-            (Transport::Tcp | Transport::Tls, Some(tcp)) => tcp.send(now, flow, bytes, &mut self.statistics),
+            (Transport::Tcp | Transport::Tls, Some(tcp)) => {
+                tcp.send(now, (id, flow, bytes), &mut self.inputs, &mut self.statistics)
+            }
             _ => Sent::Failed(FlowError::Closed),
         };
         match sent {
@@ -153,6 +156,7 @@ impl Network {
                     self.sockets.block(flow, self.poll.registry(), &mut self.inputs);
                 }
             }
+            Sent::Held => self.statistics.sends_deferred += 1,
             Sent::Lost => self.statistics.sends_lost += 1,
             Sent::Failed(_) => self.statistics.sends_failed += 1,
         }
@@ -222,8 +226,13 @@ impl Network {
     /// Closes a connection because the role says so.
     pub(crate) fn close(&mut self, flow: Flow) {
         if let Some(tcp) = &mut self.tcp {
-            tcp.close(flow, &mut self.statistics);
+            tcp.close(flow, &mut self.inputs, &mut self.statistics);
         }
+    }
+
+    /// The next send to be resumed on a flow with room; none when the room is used up.
+    pub(crate) fn next_waiting(&mut self, flow: Flow) -> Option<SendId> {
+        self.tcp.as_mut()?.next_waiting(flow)
     }
 
     /// The time: since this was made.
@@ -257,6 +266,7 @@ impl Network {
             self.inputs.push_back(Input::Resolved(ticket, targets));
         }
         if let Some(tcp) = &mut self.tcp {
+            tcp.accept_all(now, self.poll.registry(), &keeps, &mut self.inputs, &mut self.statistics);
             tcp.expire(now, self.poll.registry(), keeps, &mut self.inputs, &mut self.statistics);
         }
     }

@@ -1,16 +1,19 @@
 //! The connections: those that peers opened and those that the role asked for.
 
-use crate::accept::Listener;
+use crate::accept::{Listener, source};
 use crate::connection::{Arrival, Connection, End, Peer, State};
 use crate::fault::flow_error;
 use crate::input::Input;
 use crate::network::CONNECTIONS;
+use crate::patience::{IDLE, LINGER, PATIENCE};
+use crate::relief::Relief;
 use crate::stream::{Stream, Streams};
 use crate::turn::Statistics;
 use crate::udp::Sent;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
+use sip_core::role::SendId;
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Flow, FlowError, Ticket, Transport};
 use std::collections::hash_map::Entry;
@@ -19,14 +22,11 @@ use std::io;
 
 /// Connections at most unless the application says otherwise: half of the descriptors that a process commonly may have.
 const MOST: usize = 512;
-/// For how long a connection may take to open: until the system's third SYN had time to be answered; under TLS the handshake is part of
-/// it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
-/// For how long a peer may take no octets: 64·T1, when every transaction has given up.
-const STALL: Duration = Duration::from_secs(32);
-/// For how long a connection stays whose peer has sent a message over the limit, so that the answer gets there.
-const LINGER: Duration = Duration::from_secs(2);
-
+/// One part in so many of the connections may come from one source, unless the application says otherwise, and so many may be in the
+/// course of being opened: more than any one peer of a server with many has, and never all.
+const SHARE: usize = 4;
+/// Connections at most that are being opened to one IP address: whoever names ports there makes us wait for no more.
+const OPENING_TO_ONE: usize = 16;
 /// Connections that peers opened and whose handshakes are not over, at most, of all that there may be: one in so many.
 const HANDSHAKES: usize = 4;
 /// Names that one certificate proves, of which a connection is known by.
@@ -73,11 +73,21 @@ pub(crate) struct Tcp {
     handshakes: BTreeSet<u32>,
     /// Those that may have octets to be read.
     readable: VecDeque<u32>,
-    /// The moments at which a connection is given up.
-    deadlines: BTreeSet<(Instant, u32)>,
+    /// The moments at which a connection is looked at: its time may be up.
+    pub(crate) looks: BTreeSet<(Instant, u32)>,
+    /// How many connections each source has opened.
+    pub(crate) sources: HashMap<IpAddr, usize>,
+    /// Those that are being opened.
+    opening: Vec<u32>,
     /// Connections so far.
     count: u32,
     pub(crate) most: usize,
+    /// How many of them one source may open; zero for its [share](SHARE).
+    pub(crate) most_of_source: usize,
+    /// For how long one that a peer has opened may carry nothing.
+    pub(crate) idle: Duration,
+    /// Before this, none has been silent for long enough to make room.
+    pub(crate) no_room_before: Instant,
 }
 
 impl Default for Tcp {
@@ -89,9 +99,14 @@ impl Default for Tcp {
             streams: Streams::default(),
             handshakes: BTreeSet::new(),
             readable: VecDeque::new(),
-            deadlines: BTreeSet::new(),
+            looks: BTreeSet::new(),
+            sources: HashMap::new(),
+            opening: Vec::new(),
             count: 0,
             most: MOST,
+            most_of_source: 0,
+            idle: IDLE,
+            no_room_before: Instant::ZERO,
         }
     }
 }
@@ -123,17 +138,17 @@ impl Tcp {
 
     pub(crate) fn limit(&mut self, most: usize) {
         self.most = most;
+        self.no_room_before = Instant::ZERO;
+    }
+
+    /// How many one source may open, and how many may be in the course of being opened.
+    pub(crate) fn share(&self) -> usize {
+        (self.most / SHARE).max(1)
     }
 
     /// Our end of a connection.
     pub(crate) fn local(&self, flow: Flow) -> Option<SocketAddr> {
         self.connections.get(&flow.connection).map(|connection| connection.local)
-    }
-
-    /// When [`expire`](Self::expire) has something to do.
-    pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        let deadline = self.deadlines.first().map(|(at, _)| *at);
-        self.listeners.iter().filter_map(|listener| listener.accept).chain(deadline).min()
     }
 
     /// A connection to a peer, by the listener that the flow names unless that is zero: the one that is there, or a new one.
@@ -156,7 +171,7 @@ impl Tcp {
             connection.tickets.push(ticket);
             return Dialled::Waiting;
         }
-        let dialled = match self.make_room(now, keeps, inputs, counted) {
+        let dialled = match self.may_open(flow) && self.make_room(now, keeps, inputs, counted) {
             true => self.dial(now, registry, flow, name),
             false => Err(FlowError::Other),
         };
@@ -172,8 +187,15 @@ impl Tcp {
         }
     }
 
+    /// Whether one more may be opened: a stranger who names hosts that do not answer holds no more than a share.
+    pub(crate) fn may_open(&self, wanted: Flow) -> bool {
+        let there =
+            |number: &&u32| self.connections.get(number).is_some_and(|one| one.flow.remote.ip() == wanted.remote.ip());
+        self.opening.len() < self.share() && self.opening.iter().filter(there).count() < OPENING_TO_ONE
+    }
+
     /// Begins to connect.
-    fn dial(
+    pub(crate) fn dial(
         &mut self,
         now: Instant,
         registry: &Registry,
@@ -197,6 +219,7 @@ impl Tcp {
         connection.name = name.to_owned();
         let number = connection.flow.connection;
         self.know(number, Peer::of(flow, name));
+        self.opening.push(number);
         self.set_deadline(number, Some(now + PATIENCE));
         self.connections.get_mut(&number).ok_or(FlowError::Other)
     }
@@ -211,7 +234,7 @@ impl Tcp {
     }
 
     /// Lets nobody have this connection any more.
-    fn unknow(&mut self, number: u32) {
+    pub(crate) fn unknow(&mut self, number: u32) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         for peer in connection.peers.drain(..) {
             self.peers.remove(&peer);
@@ -232,8 +255,12 @@ impl Tcp {
         let Ok(connection) = self.add(now, registry, stream, flow, state) else { return };
         let number = connection.flow.connection;
         counted.connections_accepted += 1;
+        if let Some(source) = source(flow.remote) {
+            *self.sources.entry(source).or_default() += 1;
+        }
         if state == State::Open {
             self.know(number, Peer::of(flow, ""));
+            self.look_in_time(number);
         } else {
             self.handshakes.insert(number);
             self.set_deadline(number, Some(now + PATIENCE));
@@ -268,29 +295,56 @@ impl Tcp {
 
     /// Takes a message for a connection, all of it or nothing. When it fails the connection is gone and the caller tells
     /// the role.
-    pub(crate) fn send(&mut self, now: Instant, flow: Flow, bytes: &[u8], counted: &mut Statistics) -> Sent {
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        (id, flow, bytes): (SendId, Flow, &[u8]),
+        inputs: &mut VecDeque<Input>,
+        counted: &mut Statistics,
+    ) -> Sent {
         let Some(connection) = self.connections.get_mut(&flow.connection).filter(|found| found.flow == flow) else {
             return Sent::Failed(FlowError::Closed);
         };
         if connection.is_opening() {
             return Sent::Failed(FlowError::Closed);
         }
-        let sent = connection.send(now, bytes);
+        if connection.is_blocked()
+            && let Some(sent) = self.send_by_relief(now, flow, bytes, counted)
+        {
+            return sent;
+        }
+        let Some(connection) = self.connections.get_mut(&flow.connection) else {
+            return Sent::Failed(FlowError::Closed);
+        };
+        let sent = connection.send(now, id, bytes);
         match sent {
             Sent::Done => {
                 counted.messages_out += 1;
                 self.expect_progress(flow.connection, now);
             }
-            Sent::Failed(_) => _ = self.remove(flow.connection, counted),
+            Sent::Failed(FlowError::Congested) => counted.congested += 1,
+            Sent::Failed(_) => _ = self.remove(flow.connection, inputs, counted),
+            Sent::Held => self.look_in_time(flow.connection),
             Sent::Blocked | Sent::Lost => {}
         }
         sent
     }
 
     /// Closes a connection because the role says so.
-    pub(crate) fn close(&mut self, flow: Flow, counted: &mut Statistics) {
+    pub(crate) fn close(&mut self, flow: Flow, inputs: &mut VecDeque<Input>, counted: &mut Statistics) {
         if self.connections.get(&flow.connection).is_some_and(|connection| connection.flow == flow) {
-            self.remove(flow.connection, counted);
+            self.remove(flow.connection, inputs, counted);
+        }
+    }
+
+    /// The next of what waits for a connection that has room.
+    pub(crate) fn next_waiting(&mut self, flow: Flow) -> Option<SendId> {
+        let by_second = self.relief_of(flow.connection).is_some();
+        let connection = self.connections.get_mut(&flow.connection).filter(|found| found.flow == flow)?;
+        match connection.is_blocked() {
+            false => connection.waiting.next(),
+            true if by_second => connection.waiting.next_urgent(),
+            true => None,
         }
     }
 
@@ -334,6 +388,7 @@ impl Tcp {
                 inputs.extend(connection.tickets.drain(..).map(|ticket| Input::Connected(ticket, flow)));
                 if was == State::Connecting {
                     counted.connections_opened += 1;
+                    self.opening.retain(|one| *one != number);
                 } else {
                     // Who has proved a name may be asked by it over the same connection (RFC 5923 §8); who has not, by nobody.
                     for name in connection.stream.identities().iter().take(NAMES) {
@@ -345,6 +400,7 @@ impl Tcp {
                 // What came with the end of the handshake was read with it: the system tells of it no more.
                 self.queue(number);
                 self.expect_progress(number, now);
+                self.relief_has_room(number, inputs);
             }
         }
     }
@@ -358,11 +414,18 @@ impl Tcp {
             Err(error) => self.end(number, error, inputs, counted),
             Ok(progress) => {
                 let blocked = connection.is_blocked();
-                if !blocked && core::mem::take(&mut connection.deferred) {
+                if !blocked && !connection.waiting.is_empty() {
                     inputs.push_back(Input::Writable(connection.flow));
                 }
                 if connection.state == State::Open && (!blocked || progress) {
-                    self.set_deadline(number, blocked.then_some(now + STALL));
+                    if connection.relief == Relief::Had {
+                        connection.relief = Relief::None;
+                    }
+                    let deadline = blocked.then(|| connection.stall(now));
+                    self.set_deadline(number, deadline);
+                }
+                if !blocked {
+                    self.relief_has_room(number, inputs);
                 }
             }
         }
@@ -432,27 +495,6 @@ impl Tcp {
         Arrived::Nothing
     }
 
-    /// Accepts whom the system has for us, and gives up connections whose time is up.
-    pub(crate) fn expire(
-        &mut self,
-        now: Instant,
-        registry: &Registry,
-        keeps: impl Fn(Flow) -> bool,
-        inputs: &mut VecDeque<Input>,
-        counted: &mut Statistics,
-    ) {
-        for index in 0..self.listeners.len() {
-            self.accept(index, now, registry, &keeps, inputs, counted);
-        }
-        while let Some((at, number)) = self.deadlines.first().copied()
-            && at <= now
-        {
-            let connecting = self.connections.get(&number).is_some_and(Connection::is_opening);
-            let error = if connecting { FlowError::Unreachable } else { FlowError::Closed };
-            self.end(number, error, inputs, counted);
-        }
-    }
-
     /// Lets a connection go on without the role, and for a moment only.
     fn linger(&mut self, number: u32, now: Instant) {
         self.unknow(number);
@@ -467,25 +509,31 @@ impl Tcp {
         inputs: &mut VecDeque<Input>,
         counted: &mut Statistics,
     ) {
-        let Some(mut connection) = self.remove(number, counted) else { return };
+        // First, so that what waits is offered to a flow that is known to be gone.
+        let open = self.connections.get(&number).filter(|connection| connection.state == State::Open);
+        inputs.extend(open.map(|connection| Input::Failed(connection.flow, error)));
+        let Some(mut connection) = self.remove(number, inputs, counted) else { return };
         if connection.is_opening() {
             self.streams.note(&mut connection.stream, connection.flow, &connection.name, error);
         }
-        match connection.state {
-            State::Open => inputs.push_back(Input::Failed(connection.flow, error)),
-            State::Lingering | State::Handshaking => {}
-            State::Connecting => {
-                inputs.extend(connection.tickets.into_iter().map(|ticket| Input::NotConnected(ticket, error)));
-            }
-        }
+        inputs.extend(connection.tickets.into_iter().map(|ticket| Input::NotConnected(ticket, error)));
     }
 
     /// Forgets a connection; its socket closes when what is returned is dropped.
-    fn remove(&mut self, number: u32, counted: &mut Statistics) -> Option<Connection> {
-        self.set_deadline(number, None);
+    fn remove(&mut self, number: u32, inputs: &mut VecDeque<Input>, counted: &mut Statistics) -> Option<Connection> {
         self.unknow(number);
         self.handshakes.remove(&number);
         let mut connection = self.connections.remove(&number)?;
+        if let Some(look) = connection.look {
+            self.looks.remove(&(look, number));
+        }
+        if connection.dialled {
+            self.opening.retain(|one| *one != number);
+        } else {
+            self.forget_source(connection.flow.remote);
+        }
+        self.unpair(&connection);
+        inputs.extend(core::iter::from_fn(|| connection.waiting.next()).map(Input::Resume));
         match connection.state {
             State::Open | State::Lingering => {
                 counted.connections_closed += 1;
@@ -495,23 +543,6 @@ impl Tcp {
             State::Handshaking => counted.handshakes_failed += 1,
         }
         Some(connection)
-    }
-
-    /// Gives the peer of a connection on which octets have begun to wait its time to take some.
-    fn expect_progress(&mut self, number: u32, now: Instant) {
-        if self.connections.get(&number).is_some_and(|one| one.is_blocked() && one.deadline.is_none()) {
-            self.set_deadline(number, Some(now + STALL));
-        }
-    }
-
-    fn set_deadline(&mut self, number: u32, deadline: Option<Instant>) {
-        let Some(connection) = self.connections.get_mut(&number) else { return };
-        if let Some(old) = core::mem::replace(&mut connection.deadline, deadline) {
-            self.deadlines.remove(&(old, number));
-        }
-        if let Some(new) = deadline {
-            self.deadlines.insert((new, number));
-        }
     }
 }
 

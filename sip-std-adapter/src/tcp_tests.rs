@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::accept::SILENCE;
+use crate::echo::request;
+use crate::patience::STALL;
 use mio::{Events, Poll};
 use sip_core::transport::Address;
 use std::io::{Read, Write};
@@ -17,6 +19,7 @@ struct Rig {
 }
 
 const TICKET: Ticket = Ticket::new(7);
+const SEND: SendId = SendId::new(0, 1, 0);
 
 fn at(seconds: u64) -> Instant {
     Instant::from_millis(seconds * 1000)
@@ -25,7 +28,7 @@ fn at(seconds: u64) -> Instant {
 impl Rig {
     fn new() -> Self {
         let poll = Poll::new().unwrap();
-        let mut tcp = Tcp::default();
+        let mut tcp = Tcp { most_of_source: usize::MAX, ..Tcp::default() };
         tcp.listen((0, Transport::Tcp), "127.0.0.1:0".parse().unwrap(), poll.registry()).unwrap();
         Self { tcp, poll, inputs: VecDeque::new(), counted: Statistics::default(), kept: Flow::NONE }
     }
@@ -58,11 +61,17 @@ impl Rig {
 
     fn expire(&mut self, now: Instant) {
         let kept = self.kept;
-        self.tcp.expire(now, self.poll.registry(), |flow| flow == kept, &mut self.inputs, &mut self.counted);
+        let (registry, inputs, counted) = (self.poll.registry(), &mut self.inputs, &mut self.counted);
+        self.tcp.accept_all(now, registry, &|flow| flow == kept, inputs, counted);
+        self.tcp.expire(now, registry, |flow| flow == kept, inputs, counted);
     }
 
     fn receive(&mut self, now: Instant) -> Arrived {
         self.tcp.receive(now, &mut [0; 2000], &mut self.inputs, &mut self.counted)
+    }
+
+    fn send(&mut self, now: Instant, flow: Flow, octets: &[u8]) -> Sent {
+        self.tcp.send(now, (SEND, flow, octets), &mut self.inputs, &mut self.counted)
     }
 
     fn connect(&mut self, now: Instant, to: SocketAddr) -> Dialled {
@@ -97,17 +106,18 @@ fn a_peer_that_takes_nothing_for_long_is_given_up() {
     rig.until(at(1), |rig| rig.tcp.count() == 1);
     let flow = rig.tcp.connections.values().next().unwrap().flow;
     let octets = [b'x'; 60_000];
-    while let Sent::Done = rig.tcp.send(at(2), flow, &octets, &mut rig.counted) {}
-    assert_eq!(rig.tcp.next_timeout(), Some(at(2) + STALL));
+    while let Sent::Done = rig.send(at(2), flow, &octets) {}
+    assert_eq!(rig.tcp.connections.values().next().unwrap().deadline, Some(at(2) + STALL));
     // Progress gives more time.
-    let mut all = vec![0; 4_000_000];
-    peer.read_exact(&mut all[..2_000_000]).unwrap();
-    rig.until(at(20), |rig| rig.tcp.next_timeout() != Some(at(2) + STALL));
+    peer.set_nonblocking(true).unwrap();
+    while peer.read(&mut [0; 65_536]).is_ok_and(|read| read > 0) {}
+    rig.until(at(20), |rig| rig.tcp.connections[&flow.connection].deadline != Some(at(2) + STALL));
     if let Some(Input::Writable(room)) = rig.inputs.pop_front() {
         assert_eq!(room, flow);
-        while let Sent::Done = rig.tcp.send(at(20), flow, &octets, &mut rig.counted) {}
+        assert_eq!(rig.tcp.next_waiting(flow), Some(SEND));
+        while let Sent::Done = rig.send(at(20), flow, &octets) {}
     }
-    assert_eq!(rig.tcp.next_timeout(), Some(at(20) + STALL));
+    assert_eq!(rig.tcp.connections[&flow.connection].deadline, Some(at(20) + STALL));
     rig.expire(at(20) + STALL);
     assert!(matches!(rig.inputs.pop_front(), Some(Input::Failed(lost, FlowError::Closed)) if lost == flow));
     assert_eq!((rig.tcp.count(), rig.counted.connections_closed), (0, 1));
@@ -117,8 +127,14 @@ fn a_peer_that_takes_nothing_for_long_is_given_up() {
 fn one_too_many_is_refused_until_one_has_been_silent_for_long() {
     let mut rig = Rig::new();
     rig.tcp.limit(2);
-    let (mut first, _second) = (rig.dial(), rig.dial());
+    let (mut first, mut second) = (rig.dial(), rig.dial());
     rig.until(at(1), |rig| rig.tcp.count() == 2);
+    first.write_all(&request(1)).unwrap();
+    second.write_all(&request(1)).unwrap();
+    while rig.counted.messages_in < 2 {
+        rig.until(at(1), |rig| !rig.tcp.readable.is_empty());
+        while !matches!(rig.receive(at(1)), Arrived::Nothing) {}
+    }
     let mut third = rig.dial();
     rig.until(at(10), |rig| rig.counted.connections_refused == 1);
     assert_eq!(third.read(&mut [0; 1]).unwrap(), 0);
@@ -200,3 +216,6 @@ fn a_handshake_that_stands_still_is_given_up_after_eight_seconds() {
     assert_eq!(rig.tcp.streams.refusals.len(), 2);
     drop(stranger);
 }
+
+#[path = "patience_tests.rs"]
+mod patience_tests;

@@ -90,6 +90,8 @@ pub struct Statistics {
     pub sends_lost: u64,
     /// Sends put back because the socket or connection was full. A send put back twice counts twice.
     pub sends_deferred: u64,
+    /// Sends refused because too much waited for their connection already; the role was told.
+    pub congested: u64,
     /// Reports that a peer is not there (ICMP), handed to the role.
     pub unreachable: u64,
     /// Errors of the socket while receiving that were survived.
@@ -108,6 +110,12 @@ pub struct Statistics {
     pub connections_refused: u64,
     /// Connections that peers opened and whose TLS handshake failed, was not finished in time or gave way to others.
     pub handshakes_failed: u64,
+    /// Connections that peers opened and that were closed at once, because their source had too many already.
+    pub sources_limited: u64,
+    /// Connections closed because their time was up: nothing or no whole message came over them, or the peer took no octets.
+    pub connections_expired: u64,
+    /// Second connections opened to peers that took nothing by the first while urgent messages waited.
+    pub reliefs: u64,
     /// Connections that ended, however.
     pub connections_closed: u64,
     /// Connections that the role asked for and that could not be opened.

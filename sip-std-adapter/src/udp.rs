@@ -36,6 +36,8 @@ pub(crate) enum Sent {
     Done,
     /// The socket is full.
     Blocked,
+    /// It waits for its connection under its name, and has to be resumed.
+    Held,
     /// The system had no memory for it; as good as lost on the way.
     Lost,
     /// It can't go there.

@@ -16,14 +16,14 @@ pub(super) const URGENT: usize = 0;
 pub(super) const ORDINARY: usize = 1;
 /// Sends that were put back until their flow is writable.
 pub(super) const DEFERRED: usize = 2;
-/// Sends that were put back until they are resumed by name. Nobody walks this list.
-pub(super) const HELD: usize = 3;
 /// What waits for a flow that is still to be found, and was not offered yet.
-pub(super) const PARKED: usize = 4;
+pub(super) const PARKED: usize = 3;
 /// What lost its flow, of which the user has still to learn.
-pub(super) const FAILED: usize = 5;
+pub(super) const FAILED: usize = 4;
 /// What the next call gives back: whole entries that are over, and the messages of those that forget them.
-pub(super) const OVER: usize = 6;
+pub(super) const OVER: usize = 5;
+/// Sends that were put back until they are resumed by name. Nobody walks this list.
+pub(super) const HELD: usize = 6;
 
 /// The chain of the keys that match messages.
 pub(super) const MATCH: usize = 0;

@@ -306,6 +306,7 @@ fn handshakes_that_stand_still_hold_up_nobody() {
     let authority = Authority::new();
     let (mut two, to) = server(&authority.server(&[DNS]));
     two.limit_connections(16);
+    two.limit_connections_of_source(16);
     let mut still: Vec<TcpStream> = (0..10).map(|_| TcpStream::connect(to).unwrap()).collect();
     while two.statistics().connections_accepted < 10 {
         assert!(step(&mut two).is_none());

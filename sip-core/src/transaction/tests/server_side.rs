@@ -2,7 +2,7 @@
 
 use super::*;
 
-const BRANCH: &str = ";branch=z9hG4bKx1";
+pub(super) const BRANCH: &str = ";branch=z9hG4bKx1";
 
 fn invite() -> String {
     request("INVITE", BRANCH, "")

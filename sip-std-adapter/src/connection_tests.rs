@@ -449,7 +449,7 @@ fn what_waited_goes_in_the_order_of_its_importance() {
     let reader = std::thread::spawn(move || {
         let mut all = vec![0; length];
         slow.read_exact(&mut all).unwrap();
-        all
+        (slow, all)
     });
     let end = adapter.now() + sip_core::time::Duration::from_secs(10);
     while !reader.is_finished() {
@@ -457,7 +457,7 @@ fn what_waited_goes_in_the_order_of_its_importance() {
         adapter.wait(Some(adapter.now() + sip_core::time::Duration::from_millis(5))).unwrap();
         assert!(adapter.now() < end, "{:?}", adapter.statistics());
     }
-    assert!(reader.join().unwrap() == expected);
+    assert!(reader.join().unwrap().1 == expected);
 }
 
 #[test]

@@ -418,7 +418,7 @@ fn a_response_whose_write_fails_goes_by_a_new_connection_once() {
 #[test]
 fn a_response_that_is_held_goes_by_a_new_connection_when_it_is_resumed_after_the_loss_of_its_own() {
     let mut bench = Bench::new(1);
-    let id = bench.server(tcp(1), &request("OPTIONS", super::server_side::BRANCH, ""));
+    let id = bench.server(tcp(1), &request("OPTIONS", server_side::BRANCH, ""));
     bench.respond(id, 200).unwrap();
     assert_eq!(bench.work().poll_send(), Some(id));
     bench.work().hold(id);

@@ -80,6 +80,8 @@ pub enum Argument {
     ConfigLength,
     /// Where a call or a request goes.
     Target,
+    /// The same: its transport is one that nobody here knows.
+    TargetTransport,
     /// Whom a call or a request comes from.
     From,
     /// The method of a request.
@@ -147,6 +149,7 @@ impl Argument {
             Self::Accept => "accept: one line",
             Self::ConfigLength => "the configuration: at most 65,535 octets in all",
             Self::Target => "target: a sip or sips URI with a host and without headers",
+            Self::TargetTransport => "target: a transport that is known: udp, tcp, tls, ws or wss",
             Self::From => "from: a URI or name-addr without a tag",
             Self::Method => "method: a token",
             Self::OwnMethod => "method: the core sends this one itself",

@@ -74,9 +74,14 @@ impl Identity {
         let count = route_set(message, next_hop, &mut routes)?;
         let (from, to) = message.parties();
         let (local, remote) = if message.is_request() { (to, from) } else { (from, to) };
+        // Who was called by `sips` has a `sips` Contact (§8.1.1.8); one that is none draws nothing into plain text.
+        let plain = is_sips(to.raw_uri()).then(|| behind_sip(target)).flatten();
+        if plain.is_some() && count == 0 {
+            *next_hop = None;
+        }
         let tag = if to.tag().is_none() { local_tag } else { b"" };
         let mut ends = [0; 6];
-        let block = octets.write(Self::room(message), true, |_, writer| {
+        let block = octets.write(Self::room(message).saturating_add(1), true, |_, writer| {
             let mut places = ends.iter_mut();
             let mut end = |writer: &Writer<'_>| {
                 if let Some(place) = places.next() {
@@ -93,7 +98,7 @@ impl Identity {
             end(writer);
             write_unfolded(writer, remote.raw());
             end(writer);
-            writer.raw(target);
+            write_target(writer, target, plain);
             end(writer);
             for (place, route) in routes.iter().take(count.max(1)).enumerate() {
                 if place > 0 {
@@ -124,13 +129,16 @@ impl Identity {
         let old = *self;
         let want = octets.get(old.block).len().saturating_add(target.map_or(octets.get(block).len(), <[u8]>::len));
         let mut ends = old.ends;
-        let new = octets.write(want, false, |kept, writer| {
+        let new = octets.write(want.saturating_add(1), false, |kept, writer| {
             let mut pieces = old.pieces(KeptBlocks::get(kept, old.block));
+            let mut plain = None;
             if let Some(place) = pieces.get_mut(3) {
+                let secure = is_sips(place);
                 *place = target.unwrap_or(kept.get(block));
+                plain = behind_sip(place).filter(|_| secure);
             }
-            for (piece, end) in pieces.iter().zip(&mut ends) {
-                writer.raw(piece);
+            for (number, (piece, end)) in pieces.iter().zip(&mut ends).enumerate() {
+                write_target(writer, piece, plain.filter(|_| number == 3));
                 *end = writer.len() as u16;
             }
         })?;
@@ -227,6 +235,24 @@ impl<'k> IdentityTexts<'k> {
 /// The URI of the first Contact, when it is one that requests can be sent to.
 fn contact_uri<'a>(message: &Message<'a>, parsed: &mut Option<Uri<'a>>) -> Option<&'a [u8]> {
     without_headers(&message.contacts().next()?.ok()?, parsed)
+}
+
+fn is_sips(uri: &[u8]) -> bool {
+    uri.first_chunk::<5>().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
+}
+
+/// What stands behind the scheme of a `sip` URI.
+fn behind_sip(uri: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = uri.split_first_chunk::<4>()?;
+    scheme.eq_ignore_ascii_case(b"sip:").then_some(rest)
+}
+
+/// Writes a remote target, or the `sips` URI that takes its place: of this, what stands behind the scheme.
+fn write_target(writer: &mut Writer<'_>, target: &[u8], behind: Option<&[u8]>) {
+    if behind.is_some() {
+        writer.raw(b"sips:");
+    }
+    writer.raw(behind.unwrap_or(target));
 }
 
 /// The remote target that a message gives a new dialog, and the way to it; a peer of RFC 2543 that sends no Contact is reached

@@ -15,20 +15,22 @@ use crate::message::{HeaderName, Host, Kept, NameAddr, Scheme, Uri, Via};
 use crate::transaction::{TransactionId, TransactionsRef};
 use crate::transport::{Address, Flow, Target, Transport};
 
-/// The transport that a URI asks for; `preferred` when it asks for none (RFC 3263 §4.1).
+/// The transport that a URI asks for; `preferred` when it asks for none (RFC 3263 §4.1). One that is not known is
+/// [`Transport::Unknown`], and never taken for another.
 #[must_use]
 pub fn transport_of(uri: &Uri<'_>, preferred: Transport) -> Transport {
-    if matches!(uri.scheme(), Scheme::Sips) {
-        let ws = uri.transport().is_some_and(|name| alike(name, b"ws"));
-        return if ws { Transport::Wss } else { Transport::Tls };
+    let named = uri.transport().map_or(preferred, named);
+    match named {
+        // `tcp` and no name mean TLS over TCP (RFC 3261 §26.2.2), and nothing secure goes by datagrams (RFC 5630 §3.1.3).
+        Transport::None | Transport::Udp | Transport::Tcp if matches!(uri.scheme(), Scheme::Sips) => Transport::Tls,
+        Transport::Ws if matches!(uri.scheme(), Scheme::Sips) => Transport::Wss,
+        named => named,
     }
-    match uri.transport() {
-        Some(name) if alike(name, b"udp") => Transport::Udp,
-        Some(name) if alike(name, b"tcp") => Transport::Tcp,
-        Some(name) if alike(name, b"tls") => Transport::Tls,
-        Some(name) if alike(name, b"ws") => Transport::Ws,
-        _ => preferred,
-    }
+}
+
+fn named(name: &[u8]) -> Transport {
+    let known = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
+    known.into_iter().find(|one| alike(name, one.name().as_bytes())).unwrap_or(Transport::Unknown)
 }
 
 /// The host that a request to `uri` goes to (RFC 3263 §4).

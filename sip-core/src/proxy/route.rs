@@ -181,7 +181,7 @@ impl Hop {
         let next = route.unwrap_or(target);
         let mut transport = transport_of(next, settings.transport);
         let mut flow = flow_to(next, settings.transport);
-        if secure && !transport.is_secure() {
+        if secure && !transport.is_secure() && transport != Transport::Unknown {
             transport = if transport == Transport::Ws { Transport::Wss } else { Transport::Tls };
             flow = host_of(next).ip().map_or(Flow::NONE, |ip| {
                 let port = next.port().unwrap_or(transport.default_port());
@@ -211,7 +211,7 @@ fn write_own_uri(writer: &mut Writer<'_>, token: &[u8], sent_by: &[u8], transpor
     }
     writer.raw(sent_by);
     let transport: &[u8] = match transport {
-        Transport::None | Transport::Udp => b"",
+        Transport::None | Transport::Udp | Transport::Unknown => b"",
         Transport::Tcp => b";transport=tcp",
         Transport::Tls | Transport::Wss if secure => b"",
         Transport::Tls => b";transport=tls",

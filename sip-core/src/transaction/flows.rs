@@ -9,6 +9,7 @@ use super::size::Sizing;
 use super::step::{Send, Step};
 use super::{Client, ClientInvite, key};
 use crate::memory::Octets;
+use crate::message::scan::find;
 use crate::message::{HeaderName, Kept, Via, build};
 use crate::time::Instant;
 use crate::transport::{Flow, Oversize, Transport};
@@ -31,6 +32,12 @@ pub(super) fn response_port(source: &Flow, via: Option<&Via<'_>>) -> u16 {
     }
 }
 
+/// Whether a message is a request with a `sips` URI.
+fn demands_tls(message: &[u8]) -> bool {
+    let uri = message.get(find(message, 0, b' ').saturating_add(1)..).unwrap_or_default();
+    uri.first_chunk::<5>().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
+}
+
 impl<O: Octets> Transactions<'_, O> {
     /// The next transaction whose flow has to be found before [`launch`](Self::launch): a connection opened to its
     /// [`flow`](Self::flow), or, where that is none, a name resolved. A request is given once for each of the two. It may also
@@ -48,10 +55,20 @@ impl<O: Octets> Transactions<'_, O> {
         Some(TransactionId(handle))
     }
 
+    /// Whether a request that is over had to go by TLS (RFC 3261 §26.2.2) and had no other way than a plain one, by which it was
+    /// not sent.
+    #[must_use]
+    pub fn was_insecure(&self, id: TransactionId) -> bool {
+        let flow = self.flow(id);
+        !flow.is_none() && !flow.transport.is_secure() && demands_tls(self.bytes(id))
+    }
+
     /// Sends what is parked on its flow. The transport is stamped into the topmost Via of a request, and its timers start.
     ///
     /// A request stays parked, for a connection to be opened, when the flow is a target without one; and when it is larger
     /// than a datagram may be, with compact header names too: then for a connection to the same place (RFC 3261 §18.1.1).
+    ///
+    /// One with a `sips` URI goes by TLS or not at all (RFC 3261 §26.2.2): a plain flow is passed over for its next target.
     pub fn launch(&mut self, now: Instant, id: TransactionId, flow: Flow) {
         self.reap();
         if flow.is_none() {
@@ -68,6 +85,9 @@ impl<O: Octets> Transactions<'_, O> {
         };
         entry.flow = flow;
         let (message, mut sizing) = (entry.message, entry.sizing);
+        if !flow.transport.is_secure() && demands_tls(self.octets.get(message)) {
+            return self.launch_next(now, id);
+        }
         // The size rule is for requests; a response that is sent once goes as its request came.
         let is_response = kind == Kind::Once && self.octets.get(message).starts_with(b"SIP/2.0 ");
         let is_limited = flow.transport == Transport::Udp && !sizing.is_forced() && !is_response;

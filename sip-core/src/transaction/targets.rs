@@ -23,14 +23,16 @@ pub const TARGETS: usize = 4;
 impl<O: Octets> Transactions<'_, O> {
     /// Gives a request that waits for its flow the targets that its name has, best first: it is launched on the first
     /// that can be used, and at most [`TARGETS`] are kept for the case that it fails. Without any it goes to its
-    /// [fallback](Self::set_fallback), or is over.
+    /// [fallback](Self::set_fallback), or is over. Behind a target by TLS all others are passed over that are not.
     pub fn resolved(&mut self, now: Instant, id: TransactionId, targets: &[Target]) {
         self.reap();
         let mut flows = [Flow::NONE; TARGETS];
         let mut places = flows.iter_mut();
+        // Who is reached by TLS first of all is not reached without it when that fails.
+        let secure = targets.first().is_some_and(|target| target.transport.is_secure());
         for target in targets {
             let flow = Flow::to(*target);
-            if flow.is_none() {
+            if flow.is_none() || secure && !flow.transport.is_secure() {
                 continue;
             }
             let Some(place) = places.next() else { break };

@@ -139,6 +139,8 @@ pub enum Transport {
     Ws,
     /// A WebSocket under TLS.
     Wss,
+    /// One that a URI names and that is not known here: nothing goes by it, nor by another in its place.
+    Unknown,
 }
 
 impl Transport {
@@ -158,7 +160,7 @@ impl Transport {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::None | Self::Udp => "UDP",
+            Self::None | Self::Udp | Self::Unknown => "UDP",
             Self::Tcp => "TCP",
             Self::Tls => "TLS",
             Self::Ws => "WS",
@@ -170,7 +172,7 @@ impl Transport {
     /// behind it (RFC 3261 §25.1 `LWS`).
     pub(crate) const fn stamp(self) -> &'static [u8; 3] {
         match self {
-            Self::None | Self::Udp => b"UDP",
+            Self::None | Self::Udp | Self::Unknown => b"UDP",
             Self::Tcp => b"TCP",
             Self::Tls => b"TLS",
             Self::Ws => b"WS ",
@@ -185,7 +187,7 @@ impl Transport {
             Self::Tls => 5061,
             Self::Ws => 80,
             Self::Wss => 443,
-            Self::None | Self::Udp | Self::Tcp => 5060,
+            Self::None | Self::Udp | Self::Tcp | Self::Unknown => 5060,
         }
     }
 }
@@ -276,6 +278,7 @@ impl Flow {
             3 => Transport::Tls,
             4 => Transport::Ws,
             5 => Transport::Wss,
+            6 => Transport::Unknown,
             _ => Transport::None,
         };
         let family = match kind >> 4 & 3 {
@@ -379,7 +382,9 @@ mod tests {
 
     #[test]
     fn a_flow_survives_being_kept_in_octets() {
-        for transport in [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss] {
+        for transport in
+            [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss, Transport::Unknown]
+        {
             for text in ["192.0.2.1:5060", "[2001:db8::1]:65535"] {
                 let remote = Address::from(text.parse::<SocketAddr>().unwrap());
                 let flow = Flow { remote, transport, connection: 0x0102_0304, listener: 9 };

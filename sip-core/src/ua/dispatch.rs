@@ -302,7 +302,12 @@ impl<O: Octets> Context<'_, O> {
         if again {
             return None;
         }
-        self.failure(usage, id, if kind == ExpiredKind::TimedOut { Failure::Timeout } else { Failure::Flow })
+        let failure = match kind {
+            ExpiredKind::TimedOut => Failure::Timeout,
+            _ if self.transactions.was_insecure(id) => Failure::Insecure,
+            _ => Failure::Flow,
+        };
+        self.failure(usage, id, failure)
     }
 
     /// A transaction is over, or its flow was lost; whether that is all: it had done its work, or a response may still come by

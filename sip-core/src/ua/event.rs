@@ -195,6 +195,8 @@ pub enum RegistrationCause {
     Unreachable,
     /// The registrar grants so little time, again and again, that the binding has ended before it is worth another REGISTER.
     Lapsed,
+    /// It had to go by TLS (a `sips` URI), and there is only a way without.
+    Insecure,
 }
 
 /// What a request of ours belongs to.
@@ -238,6 +240,8 @@ pub enum Cause {
     Lost,
     /// There was no room to go on.
     NoRoom,
+    /// It had to go by TLS (a `sips` URI), and there is only a way without: a plain transport, Route, Contact or proxy.
+    Insecure,
 }
 
 impl Cause {
@@ -253,6 +257,7 @@ impl Cause {
             Self::NoAnswer => "nobody answered",
             Self::Timeout => "no response",
             Self::Unreachable => "the peer can't be reached",
+            Self::Insecure => "the peer can't be reached by TLS, which was asked for",
             Self::NoAck => "the answer was never acknowledged",
             Self::Lost => "the peer no longer knows the call",
             Self::NoRoom => "no room to go on",

@@ -23,6 +23,8 @@ pub(super) enum Field<'a> {
     /// Contact with this user agent's URI. It names the configured transport, whatever the message goes by: one request by
     /// TCP for its size must not draw all that follow after it.
     Contact,
+    /// The same as a `sips` URI, in a dialog that one has begun (RFC 3261 §8.1.1.8).
+    SecureContact,
     /// The Contact of a REGISTER, and one that removes the binding to a former address.
     Binding(Block),
     /// Allow and, when there is something to name, Supported.
@@ -70,10 +72,11 @@ impl Settings {
         let texts = kept.get(self.block());
         for row in rows {
             match *row {
-                Field::Contact => {
+                Field::Contact | Field::SecureContact => {
                     writer.value_start(HeaderName::Contact);
                     writer.text(b"<");
-                    self.write_contact_uri(texts, self.sent_by(texts), writer);
+                    let secure = matches!(row, Field::SecureContact);
+                    self.write_contact(texts, self.sent_by(texts), secure, writer);
                     writer.text(b">");
                     writer.end();
                 }
@@ -117,7 +120,13 @@ impl Settings {
 
     /// Writes the URI of a Contact with this host and port.
     pub(super) fn write_contact_uri(&self, texts: &[u8], address: &[u8], writer: &mut Writer<'_>) {
-        writer.text(b"sip:");
+        self.write_contact(texts, address, false, writer);
+    }
+
+    /// The same; a `sips` URI when that is asked for, or our own address of record is one.
+    fn write_contact(&self, texts: &[u8], address: &[u8], secure: bool, writer: &mut Writer<'_>) {
+        let secure = secure || is_sips(self.text(texts, Text::Identity));
+        writer.text(if secure { b"sips:" } else { b"sip:" });
         let user = self.text(texts, Text::ContactUser);
         if !user.is_empty() {
             writer.text(user);
@@ -126,11 +135,25 @@ impl Settings {
         writer.text(address);
         match self.transport {
             Transport::Tcp => writer.text(b";transport=tcp"),
+            // What `sips` says already (RFC 5630 §3.1.4).
+            Transport::Tls if secure => {}
             Transport::Tls => writer.text(b";transport=tls"),
             Transport::Ws | Transport::Wss => writer.text(b";transport=ws"),
-            Transport::Udp | Transport::None => {}
+            Transport::Udp | Transport::None | Transport::Unknown => {}
         }
     }
+}
+
+impl Field<'_> {
+    /// Our Contact in a request to `uri`.
+    pub(super) fn contact_for(uri: &[u8]) -> Self {
+        if is_sips(uri) { Self::SecureContact } else { Self::Contact }
+    }
+}
+
+/// Whether a URI is a `sips` one.
+fn is_sips(uri: &[u8]) -> bool {
+    uri.first_chunk::<5>().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
 }
 
 /// Writes a row unless its value is empty.

@@ -29,16 +29,16 @@ pub use usage::registration::{RegistrationEntry, RegistrationInfo, RegistrationS
 
 use crate::dialog::Dialog;
 use crate::error::{ConfigError, Error};
-use crate::locate;
+use crate::locate::{self, Question};
 use crate::log;
 use crate::memory::{Handle, Octets, TableRef};
 use crate::message::{Header, Malformed, Message, Method};
 use crate::random::{Random, Seed};
 use crate::role::{Action, Received, Role, SendId};
 use crate::time::Instant;
-use crate::transaction::{Layer, ReplyId, TransactionId, TransactionsRef};
+use crate::transaction::{Layer, ReplyId, TARGETS, TransactionId, TransactionsRef};
 use crate::transport::datagram_limit;
-use crate::transport::{Flow, FlowError, Target, Ticket};
+use crate::transport::{Flow, FlowError, Target, Ticket, Transport};
 use context::{Context, Core, SEND};
 #[cfg(feature = "fingerprint")]
 use core::hash::Hasher;
@@ -425,7 +425,15 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn resolved(&mut self, now: Instant, ticket: Ticket, targets: &[Target]) {
-        self.context(now).resolved(id_of(ticket), targets);
+        let id = id_of(ticket);
+        // Who was asked for by TLS has no other targets, whatever the answer says.
+        if matches!(self.question(id), Some(Action::Resolve { transport, .. }) if transport.is_secure()) {
+            let mut secure = [Target::default(); TARGETS];
+            let usable = targets.iter().filter(|target| target.transport.is_secure());
+            let count = secure.iter_mut().zip(usable).map(|(place, target)| *place = *target).count();
+            return self.context(now).resolved(id, secure.get(..count).unwrap_or_default());
+        }
+        self.context(now).resolved(id, targets);
     }
 
     fn poll_action(&mut self, now: Instant) -> Option<Action<'_, Event>> {
@@ -504,7 +512,14 @@ impl<M: Memory> UserAgent<M> {
             }
             _ => b"",
         };
-        Some(Action::ask(Ticket::new(id.0.bits()), locate::question_by(transactions, id, registrar)?))
+        let mut question = locate::question_by(transactions, id, registrar)?;
+        if let Question::Resolve { transport: transport @ Transport::None, .. } = &mut question
+            && self.core.settings.transport != Transport::Udp
+        {
+            // A name that asks for no transport goes by the configured one, as an address does.
+            *transport = self.core.settings.transport;
+        }
+        Some(Action::ask(Ticket::new(id.0.bits()), question))
     }
 
     /// Joins a step with the octets it is about.

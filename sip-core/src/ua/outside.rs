@@ -7,7 +7,7 @@ use super::context::{Context, Core};
 use super::headers::Field;
 use super::usage::registration::{RegistrationEntry, Texts};
 use crate::error::{Argument, Error};
-use crate::locate::flow_to;
+use crate::locate::{flow_to, transport_of};
 use crate::memory::{KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Uri, Writer};
 use crate::random::Token;
@@ -104,6 +104,9 @@ pub(super) fn check_target(target: &str) -> Result<Uri<'_>, Error> {
     let uri = Uri::parse(target.as_bytes()).map_err(|_| Error::Invalid(Argument::Target))?;
     if !uri.is_sip() || !uri.headers().is_empty() {
         return Err(Error::Invalid(Argument::Target));
+    }
+    if transport_of(&uri, Transport::Udp) == Transport::Unknown {
+        return Err(Error::Invalid(Argument::TargetTransport));
     }
     Ok(uri)
 }

@@ -10,6 +10,7 @@ mod capacity;
 mod configuration;
 mod dial_strings;
 mod digest;
+mod downgrade;
 mod early_bye;
 mod failed_writes;
 mod field_calls;

@@ -33,6 +33,8 @@ pub(super) enum Failure {
     Timeout,
     /// The flow failed, or there is none: taken as a 503.
     Flow,
+    /// It had to go by TLS, and there was a way without it only.
+    Insecure,
 }
 
 impl Failure {
@@ -40,7 +42,7 @@ impl Failure {
     pub(super) const fn status(self) -> u16 {
         match self {
             Self::Timeout => 408,
-            Self::Flow => 503,
+            Self::Flow | Self::Insecure => 503,
         }
     }
 }

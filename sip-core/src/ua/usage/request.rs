@@ -52,7 +52,7 @@ impl<O: Octets> Context<'_, O> {
             proxied: true,
             answers: &Answers::NONE,
         };
-        let rows = [Field::Contact, Field::UserAgent];
+        let rows = [Field::contact_for(target.as_bytes()), Field::UserAgent];
         self.send_outside(
             &head,
             flow,

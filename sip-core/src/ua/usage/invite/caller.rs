@@ -65,7 +65,7 @@ impl<O: Octets> Context<'_, O> {
             proxied: true,
             answers: &Answers::NONE,
         };
-        let rows = [Field::Contact, Field::Abilities, Field::UserAgent];
+        let rows = [Field::contact_for(target.as_bytes()), Field::Abilities, Field::UserAgent];
         let id = self.send_outside(&head, flow, InviteTransaction::Initial(call).new_user(), &rows, content)?;
         let key = key(&self.core.hash, head.call_id.as_bytes(), head.from_tag.as_bytes(), b"");
         if let Some(entry) = self.calls.get_mut(call) {

@@ -307,7 +307,8 @@ impl<O: Octets> Context<'_, O> {
         let reserved = method == Method::Bye && !from.usage.call.is_none();
         let seq = from.next_seq().ok_or(Error::State)?;
         let answers = &self.answers(from.sessions);
-        let all = [Field::Abilities, Field::Contact, Field::UserAgent, Field::Kept(rows)];
+        let contact = Field::contact_for(from.texts(self.transactions.octets).target);
+        let all = [Field::Abilities, contact, Field::UserAgent, Field::Kept(rows)];
         let rows = match method {
             Method::Invite => &all[..],
             Method::Bye => all.get(2..).unwrap_or_default(),

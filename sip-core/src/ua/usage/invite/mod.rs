@@ -155,6 +155,7 @@ impl<O: Octets> Context<'_, O> {
             _ if entry.state.is_cancelled() => entry.cause,
             Failure::Timeout => Cause::Timeout,
             Failure::Flow => Cause::Unreachable,
+            Failure::Insecure => Cause::Insecure,
         };
         self.end_later(call, cause, if cause == Cause::Timeout { 408 } else { 0 });
     }

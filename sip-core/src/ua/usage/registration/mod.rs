@@ -292,6 +292,7 @@ impl<O: Octets> Context<'_, O> {
         let cause = match failure {
             Failure::Timeout => RegistrationCause::Timeout,
             Failure::Flow => RegistrationCause::Unreachable,
+            Failure::Insecure => RegistrationCause::Insecure,
         };
         let input = self.failed(cause, failure.status(), Retry::BackOff);
         let _ = self.step_registration(handle, input);

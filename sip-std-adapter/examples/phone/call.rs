@@ -252,6 +252,7 @@ impl Caller<'_> {
             (cause, None) if self.phone.interrupt.is_raised() && cause != Cause::Unreachable => {
                 (Outcome::Interrupted, format!("no answer: {}, stopped by the user", cause_text(cause)))
             }
+            (Cause::Insecure, None) => (Outcome::Untrusted, format!("no call: {}", cause_text(cause))),
             (Cause::Unreachable, None) => {
                 let (outcome, why) = self.phone.unreachable();
                 (outcome, format!("no call: {why}"))

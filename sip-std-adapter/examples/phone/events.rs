@@ -8,7 +8,7 @@
 //! | `ms` | milliseconds since the phone's start |
 //! | `call_id`, `from`, `to` | which call, or the request that came in |
 //! | `sip_status`, `reason` | of the response, or of what decided |
-//! | `cause` | why a call ended, as in the result; why a registration failed: `refused`, `not_bound`, `timeout`, `unreachable` |
+//! | `cause` | why a call ended, as in the result; why a registration failed: `refused`, `not_bound`, `timeout`, `unreachable`, `lapsed`, `insecure` |
 //! | `expires`, `retry_after` | seconds: of the binding, until a registration is tried again |
 //! | `method`, `text` | of a request that came in; where the phone listens |
 
@@ -126,6 +126,7 @@ fn registration_cause(cause: RegistrationCause) -> &'static str {
         RegistrationCause::Timeout => "timeout",
         RegistrationCause::Unreachable => "unreachable",
         RegistrationCause::Lapsed => "lapsed",
+        RegistrationCause::Insecure => "insecure",
         _ => "refused",
     }
 }

@@ -127,6 +127,11 @@ pub(crate) fn refusal(
             Report::new(command, Outcome::Refused, "the registrar grants so little time that the binding has ended")
         }
         RegistrationCause::Timeout => Report::new(command, Outcome::NoAnswer, "no answer of the registrar"),
+        RegistrationCause::Insecure => Report::new(
+            command,
+            Outcome::Untrusted,
+            "no registration: it had to go by TLS, and there is only a way without",
+        ),
         RegistrationCause::Unreachable => {
             let (outcome, why) = phone.unreachable();
             Report::new(command, outcome, format!("no registration: {why}"))

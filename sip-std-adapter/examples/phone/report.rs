@@ -13,7 +13,7 @@
 //! | `exit_status` | 0 for `ok`, 1 for `refused`, 2 for `usage`, 3 for `no_answer` and `untrusted`, 4 for `network`, 130 for `interrupted` |
 //! | `call_id`, `from`, `to` | the Call-ID of the first request, and the URIs in its From and To |
 //! | `ended_by` | who ended the call: `local`, `peer`, `network` or `timer` |
-//! | `cause` | why: `local_hangup`, `remote_hangup`, `cancelled`, `rejected`, `declined`, `no_answer`, `timeout`, `unreachable`, `no_ack`, `lost`, `no_room` |
+//! | `cause` | why: `local_hangup`, `remote_hangup`, `cancelled`, `rejected`, `declined`, `no_answer`, `timeout`, `unreachable`, `no_ack`, `lost`, `no_room`, `insecure` |
 //! | `sip_status` | the SIP status that decided it, 200 for a call that was answered |
 //! | `reason` | the reason phrase of that status |
 //! | `peer` | the URI called or asked, or who called |
@@ -207,6 +207,7 @@ pub(crate) fn cause_name(cause: Cause) -> &'static str {
         Cause::NoAck => "no_ack",
         Cause::Lost => "lost",
         Cause::NoRoom => "no_room",
+        Cause::Insecure => "insecure",
         _ => "other",
     }
 }
@@ -225,6 +226,7 @@ pub(crate) fn cause_text(cause: Cause) -> &'static str {
         Cause::NoAck => "the peer never acknowledged the answer",
         Cause::Lost => "the peer does not know the call any more",
         Cause::NoRoom => "no room here to go on",
+        Cause::Insecure => "it had to go by TLS, and there is only a way without",
         other => other.as_str(),
     }
 }

@@ -307,3 +307,43 @@ fn a_lost_final_response_is_repeated_and_the_caller_gets_one() {
     assert_eq!((office.ended(alice).len(), finals), (1, 1), "{}", office.world.explain());
     office.settle();
 }
+
+/// Fault 11 (kamailio 2419): the ACK to a 2xx had the branch of the ACK to a refusal of another branch, and was swallowed where both
+/// went. Its branch is of its own, the same for each repetition, and another for each dialog.
+#[test]
+fn kamailio_2419_the_ack_to_a_2xx_has_a_branch_of_its_own() {
+    let mut office = Office::new(20);
+    // Both branches go to the same next hop.
+    let (mut near, mut far) = (Wire::new("192.0.2.9:5060"), Wire::new("192.0.2.10:5060"));
+    office.bind("bob", "sip:desk@192.0.2.10", 500);
+    office.bind("bob", "sip:soft@192.0.2.10", 500);
+    let hub = office.hub;
+    let mut leg = near.leg("sip:bob@example.com");
+    let contact = near.contact();
+    let invite = near.request(&mut leg, "INVITE", &contact, b"");
+    near.send(&mut office, hub, &invite);
+    office.pause();
+    let [one, other] = &far.expect_all(&office, &["INVITE", "INVITE"])[..] else { unreachable!("two branches") };
+    far.respond(&mut office, hub, one, 486, "");
+    far.accept(&mut office, hub, other, "a", b"");
+    // A fork behind it has another phone, which answers too.
+    far.accept(&mut office, hub, other, "b", b"");
+    office.pause();
+    let refused = far.expect(&office, "ACK");
+    assert_eq!(refused.branch(), one.branch());
+    let via = near.branch();
+    let mut branches = Vec::new();
+    for tag in ["a", "a", "b"] {
+        let mut leg = leg.clone();
+        leg.target = "sip:soft@192.0.2.10".into();
+        leg.remote.push_str(&format!(";tag={tag}"));
+        let ack = near.request_as(&leg, "ACK", &via, "", b"");
+        near.send(&mut office, hub, &ack);
+        office.pause();
+        branches.push(far.expect(&office, "ACK").branch());
+    }
+    assert_eq!(branches[0], branches[1]);
+    for branch in [&branches[2], &one.branch(), &other.branch()] {
+        assert_ne!(&branches[0], branch, "{}", office.world.explain());
+    }
+}

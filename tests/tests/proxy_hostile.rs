@@ -41,8 +41,7 @@ fn a_response_with_other_vias_than_the_request_goes_back_by_those_of_the_request
     }
 }
 
-/// A provisional response and the first 2xx go back by the Vias of the request. Of a later 2xx, whose request's head is forgotten, the
-/// Vias are those that came; where it goes they do not say.
+/// A provisional response, the first 2xx and a later one go back by the Vias of the request.
 #[test]
 fn whatever_its_status_a_response_goes_back_where_the_request_came_from() {
     const VICTIM: &str = "198.51.100.66:5060";
@@ -59,13 +58,43 @@ fn whatever_its_status_a_response_goes_back_where_the_request_came_from() {
         }
         let to_alice = office.world.ladder().datagrams().filter(|sent| sent.to == address("192.0.2.1:5060"));
         let answers: Vec<_> = to_alice.filter(|sent| !sent.bytes.starts_with(b"SIP/2.0 100")).collect();
-        assert_eq!(answers.len(), if below.is_empty() { 2 } else { 3 }, "{}", office.world.explain());
-        for sent in &answers[..2] {
+        assert_eq!(answers.len(), 3, "{}", office.world.explain());
+        for sent in answers {
             let message = Message::parse(&sent.bytes).unwrap();
             let found: Vec<_> = message.header_rows(HeaderName::Via).collect();
             assert_eq!(found, [vias[1].as_bytes()], "{}", String::from_utf8_lossy(&sent.bytes));
         }
         assert_eq!(office.lines(HUB, VICTIM), [""; 0]);
+    }
+}
+
+/// The second 2xx of a fork goes back by the Vias of the request too.
+#[test]
+fn a_later_2xx_goes_back_by_the_vias_of_the_request() {
+    let mut office = Office::new(6);
+    let (mut near, mut far) = (Wire::new("192.0.2.9:5060"), Wire::new("192.0.2.10:5060"));
+    office.bind("bob", "sip:bob@192.0.2.10", 1000);
+    let hub = office.hub;
+    let mut leg = near.leg("sip:bob@example.com");
+    let rows = format!("Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKbelow\r\n{}", near.contact());
+    let invite = near.request(&mut leg, "INVITE", &rows, b"");
+    near.send(&mut office, hub, &invite);
+    office.pause();
+    let invite = far.expect(&office, "INVITE");
+    let own = invite.rows("Via");
+    for (tag, below) in [("a", ""), ("b", "Via: SIP/2.0/UDP 198.51.100.66;branch=z9hG4bKvictim\r\n"), ("c", "")] {
+        let good = String::from_utf8(invite.response(200, tag, "", b"")).unwrap();
+        let forged = good.replace(&format!("Via: {}\r\nVia: {}\r\n", own[1], own[2]), below);
+        assert_ne!(forged, good);
+        far.send(&mut office, hub, forged.as_bytes());
+        office.pause();
+        let heard = near.expect(&office, "200");
+        assert_eq!(
+            (heard.rows("Via"), heard.to_tag()),
+            (own[1..].to_vec(), tag.to_owned()),
+            "{}",
+            office.world.explain()
+        );
     }
 }
 
@@ -242,4 +271,23 @@ fn a_question_that_has_no_room_is_a_503() {
     assert_eq!(drain(&mut proxy), ["MESSAGE sip:bob@192.0.2.10 SIP/2.0"]);
     assert_eq!(proxy.respond(NOW, asked, 200, &[]), Ok(()));
     assert_eq!(proxy.respond(NOW, asked, 200, &[]), Err(sip_core::error::Error::Gone));
+}
+
+/// An answer that has no room is a 503, and nothing is held.
+#[test]
+fn an_answer_that_has_no_room_is_a_503() {
+    let mut proxy = proxy::<64, 8, 8, 3000>();
+    let (first, _) = give(&mut proxy, &request("MESSAGE", 1, "sip:bob@example.com", ""));
+    let Received::Event(Event::Request { request: asked, .. }) = first else { panic!("a question") };
+    let long = [b'x'; 4000];
+    let body = |w: &mut sip_core::message::Writer<'_>| {
+        w.header(sip_core::message::HeaderName::Subject, &long);
+        w.finish_without_body();
+    };
+    let done = proxy.refuse_with(NOW, asked, 404, &body);
+    assert!(matches!(done, Err(sip_core::error::Error::Capacity(_))), "{done:?}");
+    assert_eq!(drain(&mut proxy), ["SIP/2.0 503 Service Unavailable"]);
+    let held = proxy.occupancy();
+    assert_eq!((held.contexts, held.transactions), (0, 0), "{held:?}");
+    assert_eq!(proxy.refuse(NOW, asked, 404, &[]), Err(sip_core::error::Error::Gone));
 }

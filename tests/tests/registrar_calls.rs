@@ -12,7 +12,7 @@ use sip_core::redirect::Rule;
 use sip_core::registrar::Change;
 use sip_core::server::{Event, Relay, Why};
 use sip_core::ua::{self, Cause};
-use sip_testkit::Wire;
+use sip_testkit::{Heard, Wire};
 
 fn pair(seed: u64) -> (Domain, sip_testkit::NodeId, sip_testkit::NodeId) {
     let mut domain = Domain::new(seed);
@@ -108,24 +108,23 @@ fn a_binding_expires_and_is_told() {
 fn what_leads_elsewhere_is_for_users_and_in_their_own_name() {
     let (mut domain, alice, _) = pair(6);
     let mut wire = Wire::new("192.0.2.9:5060");
-    let ask =
-        |domain: &mut Domain, wire: &mut Wire, from: &str, rows: &dyn Fn(Option<&sip_testkit::Heard>) -> String| {
-            let mut leg = wire.leg("sip:dave@192.0.2.77");
-            leg.local = format!("<sip:{from}@example.com>;tag=1");
-            let mut challenged = None;
-            let mut heard = Vec::new();
-            for _ in 0..2 {
-                let request = wire.request(&mut leg, "MESSAGE", &rows(challenged.as_ref()), b"");
-                wire.send(domain, domain.hub, &request);
-                domain.pause();
-                let answer = wire.hear(domain).pop().expect("an answer");
-                heard.push(answer.kind());
-                challenged = Some(answer);
-            }
-            heard
-        };
+    let ask = |domain: &mut Domain, wire: &mut Wire, from: &str, rows: &dyn Fn(Option<&Heard>) -> String| {
+        let mut leg = wire.leg("sip:dave@192.0.2.77");
+        leg.local = format!("<sip:{from}@example.com>;tag=1");
+        let mut challenged = None;
+        let mut heard = Vec::new();
+        for _ in 0..2 {
+            let request = wire.request(&mut leg, "MESSAGE", &rows(challenged.as_ref()), b"");
+            wire.send(domain, domain.hub, &request);
+            domain.pause();
+            let answer = wire.hear(domain).pop().expect("an answer");
+            heard.push(answer.kind());
+            challenged = Some(answer);
+        }
+        heard
+    };
     let with = |who: (&'static str, &'static str)| {
-        move |challenged: Option<&sip_testkit::Heard>| {
+        move |challenged: Option<&Heard>| {
             challenged.map_or_else(String::new, |heard| credentials(heard, "MESSAGE", "sip:dave@192.0.2.77", 1, who))
         }
     };
@@ -293,4 +292,129 @@ fn an_application_may_be_asked_for_users() {
         }
     }
     assert_eq!(domain.contacts("bob").len(), 1);
+}
+
+/// Registers a user of a domain, with credentials for a challenge.
+fn register_at(domain: &mut Domain, wire: &mut Wire, host: &str, challenged: Option<&Heard>, password: &str) -> Heard {
+    let mut leg = wire.leg(&format!("sip:{host}"));
+    (leg.local, leg.remote) = (format!("<sip:alice@{host}>;tag=1"), format!("<sip:alice@{host}>"));
+    let mut rows = wire.contact();
+    if let Some(challenged) = challenged {
+        rows += &credentials(challenged, "REGISTER", &leg.target, 1, ("alice", password));
+    }
+    let request = wire.request(&mut leg, "REGISTER", &rows, b"");
+    wire.send(domain, SERVER, &request);
+    domain.pause();
+    wire.hear(domain).pop().expect("an answer")
+}
+
+/// Alice of one domain is nobody in the other: each has its realm, and its users.
+#[test]
+fn the_users_of_two_domains_are_different_people() {
+    let mut domain = Domain::with(13, |config| config.proxy.domains = &["example.com", "example.net"]);
+    domain.server(|hub, _| hub.users_mut().add(b"example.net", "alice", "looking-glass"));
+    let mut wire = Wire::new("192.0.2.9:5060");
+    let mut challenges = Vec::new();
+    for host in ["example.com", "example.net"] {
+        let challenged = register_at(&mut domain, &mut wire, host, None, "");
+        assert!(challenged.header("WWW-Authenticate").contains(&format!("realm=\"{host}\"")), "{}", challenged.text());
+        challenges.push(challenged);
+    }
+    let [com, net] = &challenges[..] else { unreachable!() };
+    // What proves alice of one domain proves nothing in the other, in either realm.
+    for (challenge, password) in [(com, "wonderland"), (net, "wonderland"), (com, "looking-glass")] {
+        let answer = register_at(&mut domain, &mut wire, "example.net", Some(challenge), password);
+        assert_eq!(answer.kind(), "401", "{password}");
+    }
+    assert!(domain.contacts("alice").is_empty() && domain.changes().is_empty());
+    assert_eq!(register_at(&mut domain, &mut wire, "example.net", Some(net), "looking-glass").kind(), "200");
+    assert!(domain.contacts("alice").is_empty(), "it is the other alice");
+    assert_eq!(register_at(&mut domain, &mut wire, "example.com", Some(com), "wonderland").kind(), "200");
+    assert_eq!(domain.changes().len(), 2);
+    // Her calls are asked about in the realm of her domain, and what she answers goes no further.
+    let bob = domain.phone("bob", "192.0.2.2:5060", "zanzibar");
+    let mut leg = wire.leg("sip:bob@example.com");
+    leg.local = "<sip:alice@example.net>;tag=1".into();
+    let invite = wire.request(&mut leg, "INVITE", &wire.contact(), b"");
+    wire.send(&mut domain, SERVER, &invite);
+    domain.pause();
+    let challenged = wire.expect(&domain, "407");
+    assert!(challenged.header("Proxy-Authenticate").contains("realm=\"example.net\""));
+    let rows = credentials(&challenged, "INVITE", "sip:bob@example.com", 1, ("alice", "looking-glass"));
+    let invite = wire.request(&mut leg, "INVITE", &(rows + &wire.contact()), b"");
+    wire.send(&mut domain, SERVER, &invite);
+    domain.pause();
+    assert_eq!(domain.incoming(bob).len(), 1, "{}", domain.world.explain());
+    let sent = domain.world.ladder().datagrams().filter(|sent| sent.to == domain::address("192.0.2.2:5060"));
+    assert!(sent.into_iter().all(|sent| !String::from_utf8_lossy(&sent.bytes).contains("looking-glass\", realm")
+        && !String::from_utf8_lossy(&sent.bytes).contains("Proxy-Authorization")));
+}
+
+/// A phone redirects to another user of ours: who that is is looked up here, and no request goes out to come back (§16.5).
+#[test]
+fn a_302_to_another_user_of_ours_rings_there() {
+    let mut domain = Domain::with(14, |config| config.proxy.recurse = true);
+    let alice = domain.phone("alice", "192.0.2.1:5060", "wonderland");
+    let carol = domain.phone("carol", "192.0.2.3:5060", "xmas");
+    let mut bob = Client::new("192.0.2.9:5060", "bob");
+    bob.register(&mut domain, "Contact: <sip:bob@192.0.2.9>\r\n");
+    let call = domain.call(alice, "sip:bob@example.com");
+    let invite = bob.wire.hear(&domain).pop().expect("the call");
+    // Nobody is at the second one, and the third is a number that would cost.
+    let contacts = "Contact: <sip:carol@example.com>, <sip:nobody@example.com>, <sip:+900@192.0.2.5>\r\n";
+    bob.wire.respond(&mut domain, SERVER, &invite, 302, contacts);
+    domain.pause();
+    domain.answer(carol);
+    assert!(
+        domain.events(alice).contains(&ua::Event::Answered { call, answer_due: false }),
+        "{}",
+        domain.world.explain()
+    );
+    assert!(domain.heard(HUB, HUB).is_empty());
+    domain.act(alice, |phone, now| phone.hang_up(now, call)).unwrap();
+    domain.settle();
+}
+
+/// What was for another domain is that domain's to redirect, and its caller's to follow (§16.5).
+#[test]
+fn a_302_of_another_domain_goes_to_the_caller() {
+    let mut domain = Domain::with(15, |config| config.proxy.recurse = true);
+    let alice = domain.phone("alice", "192.0.2.1:5060", "wonderland");
+    let mut far = Wire::new("192.0.2.77:5060");
+    domain.call(alice, "sip:dave@192.0.2.77");
+    let invite = far.hear(&domain).pop().expect("the call");
+    far.respond(&mut domain, SERVER, &invite, 302, "Contact: <sip:eve@192.0.2.78>\r\n");
+    domain.pause();
+    assert!(domain.heard(HUB, "192.0.2.78:5060").is_empty(), "{}", domain.world.explain());
+    assert!(domain.heard(HUB, "192.0.2.1:5060").contains(&"302".to_owned()));
+}
+
+/// Behind a strict router the last Route says whom a request is for, also when its user is asked for elsewhere (§16.4).
+#[test]
+fn a_strict_router_and_a_user_who_is_asked_for_elsewhere() {
+    let mut domain = Domain::new(16);
+    domain.server(|hub, _| hub.users_mut().asks = true);
+    let mut wire = Wire::new("192.0.2.9:5060");
+    let mut leg = wire.leg("sip:192.0.2.5;lr");
+    leg.local = "<sip:alice@example.com>;tag=1".into();
+    let route = "Route: <sip:dave@192.0.2.77>\r\n";
+    let asks = wire.request(&mut leg, "MESSAGE", route, b"");
+    wire.send(&mut domain, SERVER, &asks);
+    domain.pause();
+    let challenged = wire.expect(&domain, "407");
+    let rows = credentials(&challenged, "MESSAGE", "sip:192.0.2.5;lr", 1, ("alice", "wonderland"));
+    let asks = wire.request(&mut leg, "MESSAGE", &format!("{route}{rows}"), b"");
+    wire.send(&mut domain, SERVER, &asks);
+    domain.pause();
+    let Some(Event::Credentials { request }) = domain.world.user().server.last().copied() else {
+        panic!("{}", domain.world.explain())
+    };
+    let secrets = Secrets { password: Some(b"wonderland"), ..Secrets::default() };
+    let caused = domain.server(|hub, now| {
+        let bytes = hub.proxy().request_bytes(request).to_vec();
+        hub.credentials(now, request, &Message::parse(&bytes).unwrap(), Some(&secrets)).unwrap()
+    });
+    assert!(matches!(caused, Some(Event::Forwarded { .. })), "{caused:?}");
+    domain.pause();
+    assert_eq!(domain.heard(HUB, "192.0.2.77:5060").first().map(String::as_str), Some("MESSAGE"));
 }

@@ -384,3 +384,27 @@ fn what_a_user_has_proven_with_goes_no_further() {
     assert!(invite.rows("Proxy-Authorization").is_empty(), "{}", domain.world.explain());
     domain.act(alice, |phone, now| phone.hang_up(now, call)).unwrap();
 }
+
+/// Fault 19 (PJSIP 5146, OpenSIPS 1372): 439 stranded clients. It is for who asks for outbound and comes by a first hop that does not
+/// speak it, and for nobody else (RFC 5626 §6).
+#[test]
+fn pjsip_5146_439_is_for_who_asks_for_outbound_alone() {
+    let contact = "Contact: <sip:bob@192.0.2.9;ob>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"\r\n";
+    for (number, (supported, path, status)) in [
+        ("path, outbound", "", "200"),
+        ("path, outbound", "Path: <sip:192.0.2.30;lr;ob>\r\n", "200"),
+        ("path, outbound", "Path: <sip:192.0.2.30;lr>\r\n", "439"),
+        ("path", "Path: <sip:192.0.2.30;lr>\r\n", "200"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut domain = Domain::new(24);
+        let mut bob = Client::new("192.0.2.9:5060", "bob");
+        let answer = bob.register(&mut domain, &format!("Supported: {supported}\r\n{path}{contact}"));
+        assert_eq!(answer.kind(), status, "{number}");
+        let outbound = status == "200" && supported.contains("outbound");
+        assert_eq!(answer.rows("Require"), if outbound { vec!["outbound".to_owned()] } else { vec![] }, "{number}");
+        assert_eq!(domain.contacts("bob").len(), usize::from(status == "200"));
+    }
+}

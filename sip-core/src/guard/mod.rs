@@ -45,6 +45,58 @@
 //! assert!(rows[..length].starts_with(b"WWW-Authenticate: Digest realm=\"example.com\", nonce=\""));
 //! ```
 //!
+//! # User agents
+//! A user agent proves its callers with the same guard: what comes is judged before anybody is rung, and a challenge is a refusal
+//! with rows. It costs nothing where it is not used.
+//!
+//! ```
+//! use sip_core::guard::{self, Guard, Memory, Secrets, Sender, Verdict, claim};
+//! use sip_core::message::Message;
+//! use sip_core::role::{Action, Received, Role};
+//! use sip_core::time::Instant;
+//! use sip_core::transport::{Address, Flow};
+//! use sip_core::ua::{Arrays, Config, Content, Event, UserAgent};
+//!
+//! const REALM: &[u8] = b"door.example.com";
+//! let mut door = UserAgent::new(Arrays::<8, 2, 1, 1, 8192>::new());
+//! door.start(&Config::new("192.0.2.2:5060", "sip:door@example.com"), [7; 16]).unwrap();
+//! let (mut guard, mut tables) = (Guard::ZERO, guard::Arrays::<8, 8>::new());
+//! let now = Instant::from_millis(1);
+//! guard.start(now, &guard::Config::new(b"a secret of this door"), [8; 16]);
+//!
+//! # let invite = b"INVITE sip:door@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK776asd;rport\r\n\
+//! # Max-Forwards: 70\r\nFrom: <sip:alice@example.com>;tag=19a\r\nTo: <sip:door@192.0.2.2>\r\nCall-ID: a84b4c76e66710\r\n\
+//! # CSeq: 1 INVITE\r\nContact: <sip:alice@192.0.2.1>\r\nContent-Length: 0\r\n\r\n";
+//! # let source = Address::from("192.0.2.1:5060".parse::<std::net::SocketAddr>().unwrap());
+//! let message = Message::parse(invite).unwrap();
+//! if let Received::Event(Event::Incoming { call }) = door.receive(now, Flow::udp(source), &message) {
+//!     let verdict = match claim(&message, REALM, false) {
+//!         Some(claim) => {
+//!             let secrets = Secrets { password: Some(b"zanzibar"), ..Secrets::default() };
+//!             let known = (claim.username == b"alice").then_some(&secrets);
+//!             guard.verify(now, &mut tables.parts(), &message, Sender::at(source), &claim, known)
+//!         }
+//!         None => Verdict::Challenge { stale: false },
+//!     };
+//!     match verdict {
+//!         Verdict::Good(_) => { /* The bell rings. */ }
+//!         Verdict::Locked | Verdict::Misdirected => door.reject(now, call, 403, &Content::NONE).unwrap(),
+//!         verdict => {
+//!             let challenge = guard.challenge(now, source, REALM, false, verdict == Verdict::Challenge { stale: true });
+//!             let mut room = [0; 400];
+//!             let rows = challenge.rows(REALM, &mut room);
+//!             door.reject(now, call, 401, &Content::NONE.with_headers(&rows)).unwrap();
+//!         }
+//!     }
+//! }
+//! # let mut sent = Vec::new();
+//! # while let Some(action) = door.poll_action(now) {
+//! #     if let Action::Send { bytes, .. } = action { sent.push(String::from_utf8(bytes.to_vec()).unwrap()) }
+//! # }
+//! # let refused = sent.iter().find(|sent| sent.starts_with("SIP/2.0 401 ")).expect("a challenge");
+//! # assert_eq!(refused.matches("WWW-Authenticate: Digest realm=\"door.example.com\", nonce=\"").count(), 2);
+//! ```
+//!
 //! # Lock-out
 //! Who guesses at passwords is slowed down, and can't turn that against others:
 //! - What counts is a digest that is wrong under a nonce that was issued to the very host from which it comes. So nobody is counted
@@ -76,7 +128,7 @@ mod window;
 pub use crate::digest::NonceOrder;
 use crate::digest::{Algorithm, mac_key};
 use crate::memory::{Links, Store, Table};
-use crate::message::{HeaderName, Writer};
+use crate::message::{Header, HeaderName, Writer};
 use crate::random::{HashKey, Random, Seed};
 use crate::time::{Duration, Instant};
 use crate::transport::Address;
@@ -290,25 +342,53 @@ impl NewChallenge {
         if self.proxy { 407 } else { 401 }
     }
 
-    /// Writes a row for each algorithm, the strongest first (RFC 8760 §2.4).
+    /// The header of its rows.
+    const fn name(&self) -> HeaderName<'static> {
+        if self.proxy { HeaderName::ProxyAuthenticate } else { HeaderName::WwwAuthenticate }
+    }
+
+    /// The algorithms that are offered, the strongest first (RFC 8760 §2.4).
+    fn offered(&self) -> impl Iterator<Item = Algorithm> {
+        let all = [(self.sha256, Algorithm::Sha256), (self.md5, Algorithm::Md5)];
+        all.into_iter().filter(|(offered, _)| *offered).map(|(_, algorithm)| algorithm)
+    }
+
+    /// Writes a row for each algorithm.
     pub fn write(&self, w: &mut Writer<'_>, realm: &[u8]) {
-        for (offered, algorithm) in [(self.sha256, Algorithm::Sha256), (self.md5, Algorithm::Md5)] {
-            if !offered {
-                continue;
-            }
-            w.value_start(if self.proxy { HeaderName::ProxyAuthenticate } else { HeaderName::WwwAuthenticate });
-            w.raw(b"Digest realm=\"");
-            w.text(realm);
-            w.raw(b"\", nonce=\"");
-            w.raw(&self.nonce);
-            w.raw(b"\", algorithm=");
-            w.raw(algorithm.as_bytes());
-            w.raw(b", qop=\"auth\"");
-            if self.stale {
-                w.raw(b", stale=true");
-            }
+        for algorithm in self.offered() {
+            w.value_start(self.name());
+            self.write_value(w, realm, algorithm);
             w.end();
         }
+    }
+
+    fn write_value(&self, w: &mut Writer<'_>, realm: &[u8], algorithm: Algorithm) {
+        w.raw(b"Digest realm=\"");
+        w.text(realm);
+        w.raw(b"\", nonce=\"");
+        w.raw(&self.nonce);
+        w.raw(b"\", algorithm=");
+        w.raw(algorithm.as_bytes());
+        w.raw(b", qop=\"auth\"");
+        if self.stale {
+            w.raw(b", stale=true");
+        }
+    }
+
+    /// The rows as headers, their values written into `room`, for who does not write a message himself, as a [user
+    /// agent](self#user-agents)'s application: 100 octets and the realm for each of the two. What has no room is left out.
+    pub fn rows<'r>(&self, realm: &[u8], room: &'r mut [u8]) -> heapless::Vec<Header<'r>, 2> {
+        let mut rows = heapless::Vec::new();
+        let mut left = room;
+        for algorithm in self.offered() {
+            let mut w = Writer::new(left);
+            self.write_value(&mut w, realm, algorithm);
+            let Ok(length) = w.finish() else { break };
+            let Some((value, rest)) = core::mem::take(&mut left).split_at_mut_checked(length) else { break };
+            let _ = rows.push(Header { name: self.name(), value });
+            left = rest;
+        }
+        rows
     }
 }
 

@@ -61,15 +61,26 @@ impl<O: Octets> Work<'_, O> {
             return Err(Error::Gone);
         }
         let settings = &self.core.settings;
-        self.transactions.respond(self.now, entry.server, status, None, status >= 200, |kept, writer| {
+        let done = self.transactions.respond(self.now, entry.server, status, None, status >= 200, |kept, writer| {
             write_server(writer, settings.server(crate::memory::KeptBlocks::get(kept, settings.block())));
             rest(writer);
-        })?;
-        if status >= 200 {
-            self.cancel_branches(request.0, Cause::Asked);
-            self.void(request.0);
+        });
+        if status < 200 {
+            return done;
         }
-        Ok(())
+        match done {
+            Ok(()) => {}
+            Err(Error::Capacity(_)) => {
+                // Nobody is left waiting for an answer that nobody gives: there is room for a bare refusal, or for a repetition to be
+                // a new request.
+                self.transactions.finish(self.now, entry.server, 503);
+                self.transactions.end_when_sent(self.now, entry.server);
+            }
+            Err(_) => return done,
+        }
+        self.cancel_branches(request.0, Cause::Asked);
+        self.void(request.0);
+        done
     }
 
     /// Works off contexts' timers; the transactions' are worked off as events are polled.

@@ -5,7 +5,7 @@ use crate::error::{Argument, Capacity, ConfigError};
 use crate::memory::{Block, Octets};
 use crate::message::host::own_sent_by;
 use crate::message::scan::alike;
-use crate::message::{Host, Uri, Via};
+use crate::message::{Host, Message, Uri, Via, Writer};
 use crate::setters::setters;
 use crate::time::Duration;
 use crate::transaction::Timers;
@@ -55,13 +55,17 @@ pub struct Config<'a> {
     /// `[2001:db8::5]:5060`. Their order is that of [`Flow::listener`](crate::transport::Flow::listener). A URI with one of them is
     /// this proxy's own.
     pub listeners: &'a [&'a str],
+    /// Hosts by which this proxy is reached as well, at the ports of its listeners: each address of the machine, where a listener takes what
+    /// comes to any of them (`0.0.0.0`). They are known as its own, and never written.
+    pub aliases: &'a [&'a str],
     /// The domains that this proxy is responsible for, as they stand in the Request-URI: `example.com`.
     pub domains: &'a [&'a str],
     /// The value of Server in answers of the proxy's own; empty for none.
     pub server: &'a str,
     /// The option tags that Proxy-Require may name, separated by commas.
     pub supported: &'a str,
-    /// The realm whose Proxy-Authorization is for this proxy, and goes no further; empty for none.
+    /// The realm whose Proxy-Authorization is for this proxy, and goes no further; empty for none. With more [domains](Self::domains)
+    /// than one it is that of the first, and each further one is its own.
     pub realm: &'a str,
     /// T1, T2 and T4.
     pub timers: Timers,
@@ -92,6 +96,7 @@ pub struct Config<'a> {
 
 setters! {
     with_listeners listeners: &'a [&'a str];
+    with_aliases aliases: &'a [&'a str];
     with_domains domains: &'a [&'a str];
     with_server server: &'a str;
     with_supported supported: &'a str;
@@ -115,6 +120,7 @@ impl<'a> Config<'a> {
     pub const fn new(listeners: &'a [&'a str]) -> Self {
         Self {
             listeners,
+            aliases: &[],
             domains: &[],
             server: "",
             supported: "",
@@ -141,6 +147,9 @@ impl<'a> Config<'a> {
         if self.domains.iter().any(|domain| !Host::parse(domain.as_bytes()).is_ok_and(|host| host.ip().is_none())) {
             return invalid(Argument::Domains);
         }
+        if self.aliases.iter().any(|alias| Host::parse(alias.as_bytes()).is_err()) {
+            return invalid(Argument::Listeners);
+        }
         if self.timer_c <= THREE_MINUTES {
             return invalid(Argument::TimerC);
         }
@@ -161,6 +170,14 @@ impl<'a> Config<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Writes texts, each with a comma behind it.
+fn write_list(writer: &mut Writer<'_>, texts: &[&str]) {
+    for text in texts {
+        writer.raw(text.as_bytes());
+        writer.raw(b",");
     }
 }
 
@@ -220,9 +237,9 @@ pub(super) enum Own {
 pub(super) struct Settings {
     texts: Block,
     listeners: [Listener; MAX_LISTENERS],
-    /// Where the listeners, the domains, each with a comma behind it, the text of Server, the option tags and the realm
-    /// end.
-    ends: [u16; 5],
+    /// Where the listeners, the domains, each with a comma behind it, the text of Server, the option tags, the realm and the aliases, like
+    /// the domains, end.
+    ends: [u16; 6],
     pub(super) timers: Timers,
     pub(super) timer_c: Duration,
     pub(super) retry_after: u32,
@@ -239,7 +256,7 @@ impl Settings {
     pub(super) const ZERO: Self = Self {
         texts: Block::NONE,
         listeners: [Listener::ZERO; MAX_LISTENERS],
-        ends: [0; 5],
+        ends: [0; 6],
         timers: Timers::ZERO,
         timer_c: Duration::ZERO,
         retry_after: 0,
@@ -272,24 +289,21 @@ impl Settings {
             *listener = Listener::read(text, end).map_err(ConfigError::Invalid)?;
             end = end.saturating_add(text.len());
         }
-        let domains =
-            config.domains.iter().fold(0_usize, |sum, domain| sum.saturating_add(domain.len()).saturating_add(1));
-        for (length, kept) in [0, domains, config.server.len(), config.supported.len(), config.realm.len()]
-            .into_iter()
-            .zip(settings.ends.iter_mut())
-        {
+        let listed =
+            |texts: &[&str]| texts.iter().fold(0_usize, |sum, text| sum.saturating_add(text.len()).saturating_add(1));
+        let (domains, aliases) = (listed(config.domains), listed(config.aliases));
+        let texts = [0, domains, config.server.len(), config.supported.len(), config.realm.len(), aliases];
+        for (length, kept) in texts.into_iter().zip(settings.ends.iter_mut()) {
             end = end.saturating_add(length);
             *kept = u16::try_from(end).map_err(|_| ConfigError::Invalid(Argument::ConfigLength))?;
         }
         let written = octets.write(end, false, |_, writer| {
             config.listeners.iter().for_each(|text| writer.raw(text.as_bytes()));
-            for domain in config.domains {
-                writer.raw(domain.as_bytes());
-                writer.raw(b",");
-            }
+            write_list(writer, config.domains);
             writer.raw(config.server.as_bytes());
             writer.raw(config.supported.as_bytes());
             writer.raw(config.realm.as_bytes());
+            write_list(writer, config.aliases);
         });
         settings.texts = written.map_err(|_| ConfigError::Capacity(Capacity::octets(end)))?;
         Ok(settings)
@@ -342,9 +356,14 @@ impl Settings {
         self.text(texts, 2)
     }
 
-    /// The realm whose credentials go no further.
-    pub(super) fn realm<'k>(&self, texts: &'k [u8]) -> &'k [u8] {
-        self.text(texts, 3)
+    /// The realm whose credentials in a request go no further: that of the domain from which it says to come.
+    pub(super) fn realm<'k>(&self, texts: &'k [u8], request: &Message<'_>) -> &'k [u8] {
+        let realm = self.text(texts, 3);
+        let mut domains = self.text(texts, 0).split(|octet| *octet == b',').filter(|domain| !domain.is_empty()).skip(1);
+        let Some(second) = domains.next().filter(|_| !realm.is_empty()) else { return realm };
+        let from = request.from().uri().ok();
+        let is_from = |domain: &&[u8]| from.is_some_and(|uri| alike(domain, uri.host().as_bytes()));
+        core::iter::once(second).chain(domains).find(is_from).unwrap_or(realm)
     }
 
     /// Whether a URI is this proxy's own (RFC 3261 §16.4, §16.5).
@@ -364,7 +383,7 @@ impl Settings {
         transport: Transport,
     ) -> Option<Own> {
         let port = port.unwrap_or(transport.default_port());
-        if self.listeners().any(|listener| listener.is(texts, host, port)) {
+        if self.listeners().any(|listener| listener.is(texts, host, port)) || self.is_alias(texts, host, port) {
             return Some(Own::Listener);
         }
         let mut domains = self.text(texts, 0).split(|octet| *octet == b',').filter(|domain| !domain.is_empty());
@@ -376,6 +395,13 @@ impl Settings {
     pub(super) fn own_via(&self, texts: &[u8], via: &Via<'_>) -> bool {
         let port = via.port().unwrap_or(Transport::Udp.default_port());
         self.listeners().any(|listener| listener.is(texts, via.host(), port))
+    }
+
+    /// Whether a host is another name or address of this proxy, and the port a listener's.
+    fn is_alias(&self, texts: &[u8], host: Host<'_>, port: u16) -> bool {
+        let mut aliases = self.text(texts, 4).split(|octet| *octet == b',').filter(|alias| !alias.is_empty());
+        aliases.any(|alias| Host::parse(alias).is_ok_and(|alias| alias.same(host)))
+            && self.listeners().any(|listener| listener.port == port)
     }
 }
 
@@ -436,6 +462,19 @@ mod tests {
             ("sip:bob@example.com:5080", None),
             ("sip:bob@example.org", None),
             ("tel:+358", None),
+        ] {
+            assert_eq!(settings.own(texts, &Uri::parse(uri.as_bytes()).unwrap()), own, "{uri}");
+        }
+        let settings =
+            Settings::keep(&config.with_aliases(&["198.51.100.5", "2001:db8::6", "[2001:db8::7]"]), &mut octets);
+        assert_eq!(settings.err(), Some(ConfigError::Invalid(Argument::Listeners)));
+        let settings = Settings::keep(&config.with_aliases(&["198.51.100.5", "[2001:db8::7]"]), &mut octets).unwrap();
+        let texts = octets.get(settings.block());
+        for (uri, own) in [
+            ("sip:198.51.100.5:5070;lr", Some(Own::Listener)),
+            ("sip:198.51.100.5:5080", None),
+            ("sip:[2001:DB8:0::7]", Some(Own::Listener)),
+            ("sip:198.51.100.6:5070", None),
         ] {
             assert_eq!(settings.own(texts, &Uri::parse(uri.as_bytes()).unwrap()), own, "{uri}");
         }

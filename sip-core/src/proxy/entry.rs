@@ -44,6 +44,9 @@ impl Marks {
     /// It goes over a flow that its Route names: when that is gone, its client is told so (RFC 5626 §5.3).
     pub(super) const FLOW: Self = Self(128);
 
+    /// Its Request-URI is this proxy's own: who else may be asked instead is for this proxy to say (RFC 3261 §16.5).
+    pub(super) const OWN: Self = Self(256);
+
     pub(super) const fn has(self, mark: Self) -> bool {
         self.0 & mark.0 != 0
     }

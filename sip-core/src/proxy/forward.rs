@@ -125,7 +125,7 @@ impl Edit<'_> {
         let mut forward = ForwardRequest::new(request)
             .received_from(self.source.remote)
             .via(hop.transport, self.settings.sent_by(texts, hop.listener), self.branch)
-            .consume_credentials(self.settings.realm(texts))
+            .consume_credentials(self.settings.realm(texts, request))
             .content_length();
         if routing.from_route {
             forward = forward.drop_last_route();

@@ -83,6 +83,7 @@ use core::hash::Hasher;
 use entry::{Marks, State};
 use forward::{Goal, Original};
 use machine::Cause;
+pub(crate) use work::Lookup;
 use work::{Core, Work};
 
 /// Tables that a [`SendId`] can point into.
@@ -278,7 +279,8 @@ impl<M: Memory> Proxy<M> {
     ///
     /// # Errors
     /// [`Error::Gone`] when the request is answered or cancelled, or is an ACK; [`Error::Invalid`] for a status that is none, or a
-    /// value that would not stay one line; [`Error::Capacity`]. Nothing has changed.
+    /// value that would not stay one line: nothing has changed. [`Error::Capacity`]: for a final response, the request was answered with
+    /// a bare 503.
     pub fn respond_with(
         &mut self,
         now: Instant,
@@ -336,6 +338,45 @@ impl<M: Memory> Proxy<M> {
             }
             writer.finish_without_body();
         })
+    }
+
+    /// As [`receive`](Role::receive), with where the users are to whom a 3xx redirects.
+    pub(crate) fn receive_with(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        message: &Message<'_>,
+        lookup: Option<&Lookup<'_>>,
+    ) -> Received<Event> {
+        if !self.core.started {
+            return Received::Stray;
+        }
+        let mut work = self.work(now);
+        work.source = flow;
+        work.lookup = lookup;
+        let received =
+            if message.is_request() { work.receive_request(message) } else { work.receive_response(message) };
+        if matches!(received, Received::Stray) {
+            log::line!(debug, "stray: {}", message);
+            self.core.statistics.strays = self.core.statistics.strays.saturating_add(1);
+        }
+        received
+    }
+
+    /// The Request-URI of a request; behind a strict router, which has put a Record-Route of this proxy there, the last Route value
+    /// (RFC 3261 §16.4). `None` when it can't be routed.
+    #[must_use]
+    pub fn routed_uri<'m>(&self, request: &Message<'m>) -> Option<Uri<'m>> {
+        let settings = &self.core.settings;
+        let texts = self.memory.view().octets.get(settings.block());
+        route::Routing::of(settings, texts, request).ok().map(|routing| routing.uri)
+    }
+
+    /// Why a request was asked about; `None` when it is over.
+    #[must_use]
+    pub fn why(&self, request: Request) -> Option<Why> {
+        let entry = self.memory.view().contexts.get(request.0)?;
+        Some(if entry.marks.has(Marks::OWN) { Why::Own } else { Why::Passing })
     }
 
     /// Whether a URI is this proxy's own: that of a listener or of a domain (RFC 3261 §16.4, §16.5).
@@ -464,18 +505,7 @@ impl<M: Memory> Role for Proxy<M> {
     type Event = Event;
 
     fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received<Event> {
-        if !self.core.started {
-            return Received::Stray;
-        }
-        let mut work = self.work(now);
-        work.source = flow;
-        let received =
-            if message.is_request() { work.receive_request(message) } else { work.receive_response(message) };
-        if matches!(received, Received::Stray) {
-            log::line!(debug, "stray: {}", message);
-            self.core.statistics.strays = self.core.statistics.strays.saturating_add(1);
-        }
-        received
+        self.receive_with(now, flow, message, None)
     }
 
     fn receive_malformed(&mut self, now: Instant, flow: Flow, failure: &Malformed<'_>) {

@@ -157,6 +157,7 @@ impl<O: Octets> Work<'_, O> {
                     .with(Marks::SECURE, routing.is_secure())
                     .with(Marks::RECORD, self.core.settings.record_route && makes_dialog(request))
                     .with(Marks::FLOW, why.is_none() && routing.flow(request).is_some())
+                    .with(Marks::OWN, why == Some(Why::Own))
                     .with(Marks::ASKED, why.is_some());
                 if let Some(entry) = self.contexts.get_mut(context) {
                     *entry = ResponseContext {

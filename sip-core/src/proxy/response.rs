@@ -157,11 +157,11 @@ impl<O: Octets> Work<'_, O> {
     }
 
     /// Takes the Contacts of a 3xx among the targets, where that is wanted; whether there were any (§16.7 step 4). Nothing leads from
-    /// a `sips` URI to another scheme.
+    /// a `sips` URI to another scheme. What was for another domain is that domain's to redirect, and its client's to follow (§16.5).
     fn recurse(&mut self, context: Handle, response: &Message<'_>) -> bool {
         let Some(entry) = self.contexts.get(context) else { return false };
         let marks = entry.marks;
-        if !self.core.settings.recurse || entry.request.is_none() || marks.has(Marks::STOPPED) {
+        if !self.core.settings.recurse || !marks.has(Marks::OWN) || marks.has(Marks::STOPPED) {
             return false;
         }
         let mut added = 0_usize;
@@ -170,8 +170,15 @@ impl<O: Octets> Work<'_, O> {
             if !uri.is_sip() || marks.has(Marks::SECURE) && !matches!(uri.scheme(), Scheme::Sips) {
                 continue;
             }
-            let target = Target::new(uri.raw()).with_q(contact.q().unwrap_or(1000));
-            added = added.saturating_add(self.add_targets(context, &[target]).unwrap_or(0));
+            let q = contact.q().unwrap_or(1000);
+            let (lookup, own) = (self.lookup, self.core.settings.own(self.texts(), &uri).is_some());
+            let mut add = |target: &Target<'_>| {
+                let target = target.with_q(q);
+                added = added.saturating_add(self.add_targets(context, &[target]).unwrap_or(0));
+            };
+            if !lookup.is_some_and(|lookup| lookup(&uri, own, &mut add)) {
+                add(&Target::new(uri.raw()));
+            }
         }
         added > 0
     }

@@ -3,14 +3,18 @@
 use super::Parts;
 use super::config::Settings;
 use super::entry::{BranchEntry, Owner, ResponseContext};
-use super::event::{Event, Request};
+use super::event::{Event, Request, Target};
 use crate::memory::{Handle, Octets, Table};
 use crate::message::option_tags::write_unsupported;
-use crate::message::{Header, HeaderName, Message, Writer};
+use crate::message::{Header, HeaderName, Message, Uri, Writer};
 use crate::random::{HashKey, Random};
 use crate::time::Instant;
 use crate::transaction::{Layer, NewRequest, Transactions, User};
 use crate::transport::Flow;
+
+/// Gives the targets of a URI, of which is said whether it is this proxy's own, one after the other. Whether it is to be asked about it at
+/// all: a URI of which it says no is a target itself.
+pub(crate) type Lookup<'l> = dyn Fn(&Uri<'_>, bool, &mut dyn FnMut(&Target<'_>)) -> bool + 'l;
 
 /// Ready list of contexts: there is an event to tell.
 pub(super) const TELL: usize = 0;
@@ -63,6 +67,8 @@ pub(super) struct Work<'a, O> {
     pub(super) source: Flow,
     /// What the transaction layer knows the request by that came.
     pub(super) new: NewRequest,
+    /// Where the users of this proxy are, when whoever drives it has that at hand.
+    pub(super) lookup: Option<&'a Lookup<'a>>,
     pub(super) core: &'a mut Core,
     pub(super) transactions: Transactions<'a, O>,
     pub(super) contexts: Table<'a, ResponseContext>,
@@ -76,6 +82,7 @@ impl<'a, O: Octets> Work<'a, O> {
             now,
             source: Flow::NONE,
             new: NewRequest::NONE,
+            lookup: None,
             core,
             transactions: Transactions::new(layer, transactions, octets),
             contexts,

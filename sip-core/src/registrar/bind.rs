@@ -8,7 +8,9 @@
 //! | | equal | left alone: the request is a repetition |
 //! | | lower | all is refused, unless the request's nonce is a later one: a phone that has begun anew |
 //!
-//! Nothing is half done: a Contact that is refused refuses all.
+//! Nothing is half done: a Contact that is refused refuses all. A `q` or `expires` that is malformed, as `q=1.5` is, counts as one that is
+//! not there, and so `q` as 1.0: what is malformed and not needed is ignored (RFC 3261 §8.2), and a phone with a slip is reached all the
+//! same.
 
 use super::policy::Policy;
 use crate::digest::NonceOrder;
@@ -154,7 +156,6 @@ pub fn decide(
             return Err(Refusal::Forbidden);
         }
         let expires = lifetime(command.request, &contact, policy)?;
-        // One that is no qvalue counts as one that is not there: nothing but the order of contacts depends on it.
         let grant = Grant { contact: number, expires, q: contact.q().unwrap_or(1000) };
         match current.iter().position(|one| is_binding_of(command, one, &contact, &uri)) {
             Some(place) => {

@@ -33,7 +33,8 @@ pub struct Config<'a> {
     pub guard: guard::Config<'a>,
     /// What is granted to who registers.
     pub policy: Policy,
-    /// The protection domain of challenges, which HA1s are computed with; empty for the first domain.
+    /// The protection domain of challenges for the first domain, which the HA1s of its users are computed with; empty for its name. Each
+    /// further domain is its own: users of one are nobody in another.
     pub realm: &'a str,
     /// The value of Service-Route in a 200 to REGISTER (RFC 3608); empty for none.
     pub service_route: &'a str,
@@ -209,6 +210,13 @@ impl<'k> Texts<'k> {
         let first = domains.clone().next();
         let named = domains.find(|domain| alike(domain, uri.host().as_bytes()));
         Host::parse(named.or(first)?).ok()
+    }
+
+    /// The realm whose users speak for a URI: that of its domain.
+    pub(super) fn realm_of(&self, uri: Option<&Uri<'_>>) -> &'k [u8] {
+        let mut domains = self.domains.split(|octet| *octet == b',').filter(|domain| !domain.is_empty()).skip(1);
+        let named = uri.and_then(|uri| domains.find(|domain| alike(domain, uri.host().as_bytes())));
+        named.unwrap_or(self.realm)
     }
 
     /// The address of record that a URI of this server names, in the form in which it is kept.

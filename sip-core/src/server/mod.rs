@@ -259,8 +259,8 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         let taken = self.registrar().load(now, record)?;
         let (table, octets) = self.bindings.view();
         let view = BindingsRef::new(&self.registrar, table, octets);
-        let realm = self.settings.texts(octets).realm;
         let aor = registrar::record_aor(record).and_then(|aor| Uri::parse(aor).ok());
+        let realm = self.settings.texts(octets).realm_of(aor.as_ref());
         let Some(aor) = aor.as_ref().and_then(registrar::Aor::of) else { return Ok(taken) };
         for binding in view.find(&aor).into_iter().filter_map(|id| view.info(id)) {
             self.guard.restore(now, &mut self.nonces.parts(), realm, aor.user(), binding.order);
@@ -282,8 +282,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         secrets: Option<&Secrets<'_>>,
     ) -> Result<Option<Event>, Error> {
         let flow = self.proxy.source(request).ok_or(Error::Gone)?;
-        let own = message.uri().is_none_or(|uri| !uri.is_sip() || self.proxy.is_own(&uri));
-        let why = if own { proxy::Why::Own } else { proxy::Why::Passing };
+        let why = self.proxy.why(request).ok_or(Error::Gone)?;
         Ok(self.route(&route::Asked { now, flow, message, request, why, secrets: Some(secrets) }))
     }
 
@@ -305,7 +304,13 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Rol
     type Event = Event;
 
     fn receive(&mut self, now: Instant, flow: Flow, message: &Message<'_>) -> Received<Event> {
-        match self.proxy.receive(now, flow, message) {
+        let (table, octets) = self.bindings.view();
+        let view = BindingsRef::new(&self.registrar, table, octets);
+        let (texts, users, relay) = (self.settings.texts(octets), &self.users, self.settings.relay);
+        let lookup = |uri: &Uri<'_>, own: bool, give: &mut dyn FnMut(&Target<'_>)| {
+            route::look_up((view, &texts), users, relay, (uri, own), give)
+        };
+        match self.proxy.receive_with(now, flow, message, Some(&lookup)) {
             Received::Event(proxy::Event::Request { request, why }) => {
                 let asked = route::Asked { now, flow, message, request, why, secrets: None };
                 self.route(&asked).map_or(Received::Nothing, Received::Event)

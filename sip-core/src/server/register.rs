@@ -1,7 +1,7 @@
 //! REGISTER (RFC 3261 §10.3).
 
 use super::event::{Event, Why};
-use super::route::{Asked, SUPPORTED};
+use super::route::{Asked, SUPPORTED, refused};
 use super::store::Pending;
 use super::{Directory, Server};
 use crate::digest::NonceOrder;
@@ -88,19 +88,21 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         let (table, octets) = self.bindings.view();
         let view = BindingsRef::new(&self.registrar, table, octets);
         let service_route = self.settings.texts(octets).service_route;
-        let _ = self.proxy.respond_with(asked.now, asked.request, 200, &|w| {
+        let done = self.proxy.respond_with(asked.now, asked.request, 200, &|w| {
             view.write_accepted(asked.now, w, asked.message, aor);
             if !service_route.is_empty() {
                 w.header(HeaderName::ServiceRoute, service_route);
             }
             w.finish_without_body();
         });
-        self.registrar().poll_event().map(Event::Binding)
+        // What is bound is bound; the client asks again.
+        let event = self.registrar().poll_event().map(Event::Binding);
+        if done.is_ok() { event } else { event.or(Some(Event::Refused { status: 503, why: Why::Full })) }
     }
 
     pub(super) fn refuse_registration(&mut self, asked: &Asked<'_, '_>, refusal: Refusal) -> Option<Event> {
         let status = refusal.status();
-        let _ = self.proxy.refuse_with(asked.now, asked.request, status, &|w| {
+        let done = self.proxy.refuse_with(asked.now, asked.request, status, &|w| {
             match refusal {
                 Refusal::TooBrief(min) => w.header_number(HeaderName::MinExpires, u64::from(min)),
                 Refusal::NoPathSupport => w.header(HeaderName::Require, b"path"),
@@ -109,17 +111,17 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
             }
             w.finish_without_body();
         });
-        Some(Event::Refused { status, why: Why::Registrar(refusal) })
+        refused(&done, status, Why::Registrar(refusal))
     }
 
     /// 420 with what is not known (§8.2.2.3).
     fn refuse_extension(&mut self, asked: &Asked<'_, '_>) -> Option<Event> {
-        let _ = self.proxy.refuse_with(asked.now, asked.request, 420, &|w| {
+        let done = self.proxy.refuse_with(asked.now, asked.request, 420, &|w| {
             for tag in unsupported(asked.message.require(), SUPPORTED) {
                 w.header(HeaderName::Unsupported, tag);
             }
             w.finish_without_body();
         });
-        Some(Event::Refused { status: 420, why: Why::Extension })
+        refused(&done, 420, Why::Extension)
     }
 }

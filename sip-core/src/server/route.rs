@@ -1,5 +1,6 @@
 //! Where a request goes that the proxy asks about.
 
+use super::config::Texts;
 use super::event::{Event, Why};
 use super::{Directory, Relay, Server};
 use crate::digest::NonceOrder;
@@ -40,7 +41,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     /// Says where a request goes.
     pub(super) fn route(&mut self, asked: &Asked<'_, '_>) -> Option<Event> {
         let message = asked.message;
-        let uri = self.routed_uri(message);
+        let uri = self.proxy.routed_uri(message);
         let Some(uri) = uri.filter(|_| asked.why == proxy::Why::Own) else { return self.pass(asked) };
         if message.method() == Method::Register {
             return self.register(asked);
@@ -61,16 +62,6 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
             }
         }
         self.forward(asked, &uri, proven)
-    }
-
-    /// The Request-URI; behind a strict router, which has put a Record-Route of this server there, the last Route (RFC 3261 §16.4).
-    fn routed_uri<'a>(&self, message: &Message<'a>) -> Option<Uri<'a>> {
-        let uri = message.uri()?;
-        if uri.user().is_some() || !uri.is_loose() {
-            return Some(uri);
-        }
-        let last = message.routes().last().and_then(Result::ok).and_then(|route| route.uri().ok());
-        Some(last.unwrap_or(uri))
     }
 
     /// A request for another domain, which only passes.
@@ -123,12 +114,12 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     fn answer(&mut self, asked: &Asked<'_, '_>) -> Option<Event> {
         let status = if asked.message.method() == Method::Options { 200 } else { 405 };
         // Nothing stays behind: a stranger may ask as often as he likes.
-        let _ = self.proxy.refuse_with(asked.now, asked.request, status, &|w| {
+        let done = self.proxy.refuse_with(asked.now, asked.request, status, &|w| {
             w.header(HeaderName::Allow, ALLOW);
             w.header(HeaderName::Supported, SUPPORTED);
             w.finish_without_body();
         });
-        (status != 200).then_some(Event::Refused { status, why: Why::Method })
+        if status == 200 && done.is_ok() { None } else { refused(&done, status, Why::Method) }
     }
 
     /// A request for a user of one of the domains.
@@ -144,8 +135,8 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         let aor = texts.aor(uri);
         let targets = aor.as_ref().map(|aor| targets(view, aor, uri)).unwrap_or_default();
         if targets.is_empty() {
-            let is_known =
-                |user: &[u8]| self.users.user(texts.realm, user).is_some() || self.users.asks(texts.realm, user);
+            let realm = texts.realm_of(Some(uri));
+            let is_known = |user: &[u8]| self.users.user(realm, user).is_some() || self.users.asks(realm, user);
             let known = aor.is_some_and(|aor| is_known(aor.user()));
             if known {
                 return Self::refuse(&mut self.proxy, asked, 480, Why::NotRegistered);
@@ -178,7 +169,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         message.from().uri().is_ok_and(|from| self.proxy.is_own(&from))
     }
 
-    /// Whether a request says to come from the user who was proven.
+    /// Whether a request says to come from the user who was proven: by the realm of the domain that its From names.
     fn speaks_for(&self, message: &Message<'_>, proven: &Proven<'_>) -> bool {
         let from = message.from();
         let Ok(uri) = from.uri() else { return false };
@@ -190,7 +181,9 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         let (table, octets) = self.bindings.view();
         let view = BindingsRef::new(&self.registrar, table, octets);
         let texts = self.settings.texts(octets);
-        let realm = texts.realm;
+        let speaker = if proxy { asked.message.from() } else { asked.message.to() };
+        let speaker = speaker.uri().ok();
+        let realm = texts.realm_of(speaker.as_ref());
         let claimed = claim(asked.message, realm, proxy);
         let verdict = match &claimed {
             None => Verdict::Challenge { stale: false },
@@ -203,11 +196,9 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
                     None => self.users.user(realm, claimed.username),
                 };
                 let nonces = &mut self.nonces.parts();
-                let speaker = if proxy { asked.message.from() } else { asked.message.to() };
                 let is_known = || {
-                    let uri = speaker.uri().ok();
                     // The user of the credentials, and nobody who speaks for another.
-                    let aor = uri.as_ref().and_then(|uri| texts.aor(uri));
+                    let aor = speaker.as_ref().and_then(|uri| texts.aor(uri));
                     is_registered_at(view, aor.filter(|aor| aor.user() == claimed.username), asked.flow)
                 };
                 let sender = Sender { address: asked.flow.remote, is_known: &is_known };
@@ -224,11 +215,11 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         };
         let challenge = self.guard.challenge(asked.now, asked.flow.remote, realm, proxy, stale);
         let status = challenge.status();
-        let _ = self.proxy.refuse_with(asked.now, asked.request, status, &|w| {
+        let done = self.proxy.refuse_with(asked.now, asked.request, status, &|w| {
             challenge.write(w, realm);
             w.finish_without_body();
         });
-        Err(Some(Event::Refused { status, why }))
+        Err(refused(&done, status, why))
     }
 
     /// Forwards a request to these targets.
@@ -250,9 +241,39 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
 
     /// Refuses a request with nothing but a status.
     pub(super) fn refuse(proxy: &mut Proxy<P>, asked: &Asked<'_, '_>, status: u16, why: Why) -> Option<Event> {
-        let _ = proxy.refuse(asked.now, asked.request, status, &[]);
-        Some(Event::Refused { status, why })
+        let done = proxy.refuse(asked.now, asked.request, status, &[]);
+        refused(&done, status, why)
     }
+}
+
+/// What is told of a request that was refused, or, without room for that, with 503.
+pub(super) fn refused(done: &Result<(), Error>, status: u16, why: Why) -> Option<Event> {
+    Some(match done {
+        Err(Error::Capacity(_)) => Event::Refused { status: 503, why: Why::Full },
+        _ => Event::Refused { status, why },
+    })
+}
+
+/// Where one is to be asked for instead to whom a 3xx redirects, for [`Lookup`](crate::proxy::Lookup). A user of ours is looked up here,
+/// and nobody is asked for at a gateway, which would be at the expense of who did not call there.
+pub(super) fn look_up<O: Octets>(
+    (view, texts): (BindingsRef<'_, O>, &Texts<'_>),
+    users: &impl Directory,
+    relay: Relay,
+    (uri, own): (&Uri<'_>, bool),
+    give: &mut dyn FnMut(&Target<'_>),
+) -> bool {
+    if !own {
+        return relay == Relay::Nobody;
+    }
+    let redirected = users.redirect(uri);
+    if redirected.is_empty() {
+        let aor = texts.aor(uri);
+        aor.as_ref().map(|aor| targets(view, aor, uri)).unwrap_or_default().iter().for_each(give);
+    } else {
+        redirected.iter().for_each(give);
+    }
+    true
 }
 
 /// Whether somebody is registered at the address of a peer.

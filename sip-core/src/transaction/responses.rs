@@ -256,7 +256,7 @@ impl<O: Octets> Transactions<'_, O> {
             return Err(Error::Invalid(Argument::Status));
         }
         let entry = self.accepting(id, status)?;
-        if entry.template.is_none() {
+        if entry.template.is_none() || entry.machine.has_final() {
             // The head went with the first final response, or was not written yet.
             return Err(Error::State);
         }
@@ -292,8 +292,8 @@ impl<O: Octets> Transactions<'_, O> {
     /// Passes on a response that a client transaction received: as it came, without its topmost Via (RFC 3261 §16.7). Whether
     /// it is accepted says the machine: a second 2xx to an INVITE is, and is sent like the first.
     ///
-    /// The Vias below ours are those of the request, whatever came back of them, as long as its head is there: until the first
-    /// final response, and not [without head](Self::server_without_head). Then they are those that came.
+    /// The Vias below ours are those of the request, whatever came back of them, in each 2xx to an INVITE too; but not
+    /// [without head](Self::server_without_head). Then they are those that came.
     ///
     /// A 2xx to an INVITE is given back when it is sent, for its repetitions come from who gave it.
     ///
@@ -348,12 +348,25 @@ impl<O: Octets> Transactions<'_, O> {
             return Err(Error::Invalid(Argument::Status));
         }
         self.replace_message(id, block);
+        let accepted = (200..300).contains(&status)
+            && self.entry_mut(id).is_some_and(|entry| matches!(entry.machine, Machine::ServerInvite(_)));
+        if !accepted {
+            self.send_response(now, id, status);
+            return Ok(());
+        }
+        // Of the head the Vias stay: more of them may follow.
+        let head = self.entry_mut(id).map_or(Block::NONE, |entry| core::mem::take(&mut entry.template));
         self.send_response(now, id, status);
-        if let Some(entry) = self.entry_mut(id)
-            && matches!(entry.machine, Machine::ServerInvite(_))
-            && (200..300).contains(&status)
-        {
-            entry.marks.set(Marks::FORGET);
+        let text = self.octets.get(head);
+        let (timestamp, _) = split_timestamp(text);
+        let end = timestamp.len().saturating_add(vias_of(text).len());
+        match self.entry_mut(id) {
+            Some(entry) => {
+                entry.template = head;
+                entry.marks.set(Marks::FORGET);
+                self.octets.truncate(head, end);
+            }
+            None => self.octets.release(head),
         }
         Ok(())
     }
@@ -471,7 +484,7 @@ fn vias_of(template: &[u8]) -> &[u8] {
     let mut end = 0_usize;
     while end < head.len() {
         end = find(head, end, b'\n').saturating_add(1);
-        if head.get(end) == Some(&b'F') {
+        if head.get(end).is_none_or(|first| *first == b'F') {
             return head.get(..end).unwrap_or_default();
         }
     }

@@ -27,7 +27,7 @@ pub(crate) type Node = Either<Hub, Phone>;
 /// Users by name, as a server keeps them: without passwords.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
-    users: BTreeMap<Vec<u8>, ([u8; 16], [u8; 32])>,
+    users: BTreeMap<(Vec<u8>, Vec<u8>), ([u8; 16], [u8; 32])>,
     /// Who is to be asked for elsewhere.
     pub(crate) rules: Vec<Rule<'static>>,
     /// Whether the application is asked for users.
@@ -36,18 +36,24 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(users: &[(&str, &str)]) -> Self {
-        let kept = |(user, password): &(&str, &str)| {
-            let (user, password) = (user.as_bytes(), password.as_bytes());
-            (user.to_vec(), (ha1_md5(user, REALM, password), ha1_sha256(user, REALM, password)))
-        };
-        Self { users: users.iter().map(kept).collect(), ..Self::default() }
+        let mut table = Self::default();
+        for (user, password) in users {
+            table.add(REALM, user, password);
+        }
+        table
+    }
+
+    /// Adds a user of a realm.
+    pub(crate) fn add(&mut self, realm: &[u8], user: &str, password: &str) {
+        let (user, password) = (user.as_bytes(), password.as_bytes());
+        let hashes = (ha1_md5(user, realm, password), ha1_sha256(user, realm, password));
+        self.users.insert((realm.to_vec(), user.to_vec()), hashes);
     }
 }
 
 impl Directory for Table {
     fn user(&self, realm: &[u8], user: &[u8]) -> Option<Secrets<'_>> {
-        assert_eq!(realm, REALM);
-        let (md5, sha256) = self.users.get(user).filter(|_| !self.asks)?;
+        let (md5, sha256) = self.users.get(&(realm.to_vec(), user.to_vec())).filter(|_| !self.asks)?;
         Some(Secrets { password: None, md5: Some(*md5), sha256: Some(*sha256) })
     }
 

@@ -49,7 +49,8 @@ fn every_2xx_goes_on_and_is_forgotten_when_it_is_sent() {
         bench.work().flow_writable(PEER);
         assert_eq!(bench.sent_lines(), [format!("SIP/2.0 {status} Odd reason")]);
         bench.resend(TransactionId::NONE);
-        assert_eq!(bench.octets.used(), 0);
+        // The Vias of the request are left, for the next one.
+        assert!((1..64).contains(&bench.octets.used()), "{}", bench.octets.used());
     }
     for status in [183, 486] {
         assert_eq!(relay(&mut bench, id, &answer(status, "INVITE")), Err(Error::State));
@@ -180,11 +181,12 @@ fn a_response_goes_on_with_the_vias_of_its_request_whatever_came_of_them() {
             let came = answer(200, method).replace(" ,\r\n SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKx1", forged);
             relay(&mut bench, id, &came).unwrap();
             let expected = came.replace(&format!("{ours}{forged}\r\n"), vias);
-            assert_eq!(bench.sent(), [(PEER, expected)]);
-            // Another 2xx to an INVITE finds no head, and needs a Via of its own below ours.
+            assert_eq!(bench.sent(), [(PEER, expected.clone())]);
+            // And so does another 2xx to an INVITE.
             if method == "INVITE" {
-                assert_eq!(relay(&mut bench, id, &came).is_err(), forged.is_empty());
-                assert_eq!(bench.sent().len(), usize::from(!forged.is_empty()));
+                relay(&mut bench, id, &came).unwrap();
+                assert_eq!(bench.sent(), [(PEER, expected)]);
+                assert_eq!(bench.respond(id, 200), Err(Error::State), "of one's own there is no head");
             }
         }
     }

@@ -23,20 +23,30 @@ pub(crate) const fn value(character: u8) -> Option<u8> {
     })
 }
 
-/// Writes octets, three in four characters; gives each character to `put`.
-pub(crate) fn encode(octets: &[u8], put: &mut dyn FnMut(u8)) {
-    let (mut held, mut bits) = (0_u32, 0_u32);
-    for octet in octets {
-        held = held << 8 | u32::from(*octet);
-        bits = bits.wrapping_add(8);
-        while bits >= 6 {
-            bits = bits.wrapping_sub(6);
-            put(digit((held >> bits) as u8 & 63));
+/// Writes octets into `room`, three in four characters; how many characters there are. What has no room is left out.
+pub(crate) fn encode(octets: &[u8], room: &mut [u8]) -> usize {
+    let (mut at, mut places, mut octets) = (0_usize, room.iter_mut(), octets);
+    while let Some((group, rest)) = octets.split_at_checked(octets.len().min(3))
+        && !group.is_empty()
+    {
+        octets = rest;
+        let bits = group.iter().fold(0_u32, |bits, octet| bits << 8 | u32::from(*octet));
+        let mut left = 8_u32.wrapping_mul(group.len() as u32);
+        // What fills up the last character are zeros.
+        let bits = bits << 24_u32.wrapping_sub(left);
+        let mut shift = 18_u32;
+        loop {
+            let Some(place) = places.next() else { return at };
+            *place = digit((bits >> shift) as u8 & 63);
+            at = at.wrapping_add(1);
+            shift = shift.wrapping_sub(6);
+            left = left.saturating_sub(6);
+            if left == 0 {
+                break;
+            }
         }
     }
-    if bits > 0 {
-        put(digit((held << 6_u32.wrapping_sub(bits)) as u8 & 63));
-    }
+    at
 }
 
 /// Reads octets into `room`; the part of it that they take. `None` for what no octets are written as, or for more than there is room for.
@@ -64,9 +74,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn text(octets: &[u8]) -> String {
-        let mut text = String::new();
-        encode(octets, &mut |character| text.push(char::from(character)));
-        text
+        let mut room = [0; 100];
+        let length = encode(octets, &mut room);
+        String::from_utf8(room[..length].to_vec()).unwrap()
     }
 
     #[test]

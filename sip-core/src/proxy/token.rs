@@ -76,7 +76,7 @@ impl Tokens {
     /// The token of the dialog that a request begins, between these sides.
     pub(super) fn of_dialog(&self, request: &Message<'_>, caller: Side, callee: Side) -> Token {
         let payload = Payload::new(0, self.start, caller, callee);
-        let dialog = (request.call_id(), request.from_tag().unwrap_or_default());
+        let dialog = (request.call_id(), request.parties().0.tag().unwrap_or_default());
         Token::new(payload.octets(), &self.code(payload.octets(), Some(dialog)))
     }
 
@@ -94,15 +94,15 @@ impl Tokens {
         let (payload, code) = octets.split_last_chunk::<CODE>().ok_or(403_u16)?;
         let said = Said::read(payload).ok_or(403_u16)?;
         let is = |dialog| is_code(code, &self.code(payload, dialog));
-        let call_id = request.call_id();
+        let (call_id, (from, to)) = (request.call_id(), request.parties());
         let (side, dialog) = if said.kind & PATH != 0 {
             if !is(None) {
                 return Err(403);
             }
             (said.caller, false)
-        } else if is(Some((call_id, request.from_tag().unwrap_or_default()))) {
+        } else if is(Some((call_id, from.tag().unwrap_or_default()))) {
             (said.callee, true)
-        } else if is(Some((call_id, request.to_tag().unwrap_or_default()))) {
+        } else if is(Some((call_id, to.tag().unwrap_or_default()))) {
             (said.caller, true)
         } else {
             return Err(403);
@@ -281,12 +281,8 @@ impl Token {
 
     pub(super) fn of(octets: &[u8]) -> Self {
         let mut token = Self { text: [MARK; LONGEST], length: 1 };
-        base64url::encode(octets, &mut |character| {
-            if let Some(place) = token.text.get_mut(token.length) {
-                *place = character;
-                token.length = token.length.saturating_add(1);
-            }
-        });
+        let [_, text @ ..] = &mut token.text;
+        token.length = base64url::encode(octets, text).saturating_add(1);
         token
     }
 

@@ -281,7 +281,7 @@ fn an_answer_that_has_no_room_is_a_503() {
     let Received::Event(Event::Request { request: asked, .. }) = first else { panic!("a question") };
     let long = [b'x'; 4000];
     let body = |w: &mut sip_core::message::Writer<'_>| {
-        w.header(sip_core::message::HeaderName::Subject, &long);
+        w.header(HeaderName::Subject, &long);
         w.finish_without_body();
     };
     let done = proxy.refuse_with(NOW, asked, 404, &body);

@@ -24,10 +24,15 @@ pub(crate) type Hub =
 /// A node of the domain.
 pub(crate) type Node = Either<Hub, Phone>;
 
+/// A realm, and a user of it.
+type Name = (Vec<u8>, Vec<u8>);
+/// The MD5 and the SHA-256 that stand for a password.
+type Hashes = ([u8; 16], [u8; 32]);
+
 /// Users by name, as a server keeps them: without passwords.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
-    users: BTreeMap<(Vec<u8>, Vec<u8>), ([u8; 16], [u8; 32])>,
+    users: BTreeMap<Name, Hashes>,
     /// Who is to be asked for elsewhere.
     pub(crate) rules: Vec<Rule<'static>>,
     /// Whether the application is asked for users.

@@ -8,7 +8,7 @@ use super::list::{Element, Named};
 use super::malformed::Malformed;
 use super::method::Method;
 use super::parse::Message;
-use super::scan::{WIDE, has, slice};
+use super::scan::{WIDE, find, has, slice};
 use super::via::{MAGIC_COOKIE, Via};
 use super::writer::Writer;
 use crate::transport::{Address, Transport};
@@ -299,16 +299,17 @@ fn branched_via(w: &mut Writer<'_>, via: &Via<'_>, branch: &[u8]) {
 pub fn stamp(bytes: &mut [u8], transport: Transport, branch: Option<&[u8; 16]>) -> bool {
     const ROWS: [&[u8]; 2] = [b"\r\nVia: SIP/2.0/", b"\r\nv: SIP/2.0/"];
     const BRANCH: &[u8] = b";branch=z9hG4bK";
-    let Some(row) = bytes.iter().position(|octet| *octet == b'\r') else { return false };
+    let row = find(bytes, 0, b'\r');
     let Some(line) = bytes.get_mut(row..) else { return false };
     let Some(start) = ROWS.iter().find(|start| line.starts_with(start)) else { return false };
     let Some((_, line)) = line.split_at_mut_checked(start.len()) else { return false };
-    let end = line.iter().position(|octet| *octet == b'\r').unwrap_or(line.len());
-    let Some((name, line)) = line.get_mut(..end).and_then(|line| line.split_at_mut_checked(3)) else { return false };
-    if !line.starts_with(b" ") {
+    let Some((name, line)) = line.split_at_mut_checked(3) else { return false };
+    if !line.starts_with(b" ") || has(name, b'\r') {
         return false;
     }
     if let Some(branch) = branch {
+        let end = find(line, 0, b'\r');
+        let line = line.get_mut(..end).unwrap_or_default();
         let Some(cookie) = line.windows(BRANCH.len()).position(|part| part == BRANCH) else { return false };
         let from = cookie.wrapping_add(BRANCH.len());
         let place = line.get_mut(from..from.wrapping_add(branch.len()));

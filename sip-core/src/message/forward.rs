@@ -282,7 +282,7 @@ impl<'a> ForwardRequest<'a> {
             copy.skip_to(from.saturating_add(old_uri.len()));
         }
         copy.until(w, copy.first_row());
-        let breadth = self.breadth.filter(|_| message.header(MAX_BREADTH).is_some());
+        let breadth = self.breadth.filter(|_| message.first_unnumbered(MAX_BREADTH.as_bytes()).is_some());
         self.new_rows(w, hops.is_none());
         if let Some(new) = self.breadth.filter(|_| breadth.is_none()) {
             w.header_number(MAX_BREADTH, u64::from(new));

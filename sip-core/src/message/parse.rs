@@ -520,6 +520,12 @@ impl<'a> Message<'a> {
         self.named(id, if id == 0 { name } else { b"" })
     }
 
+    /// The value of the first row of a name that [no id](HeaderName::id) stands for.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    pub(crate) fn first_unnumbered(&self, name: &[u8]) -> Option<&'a [u8]> {
+        if self.may_have(0) { self.named(0, name).next() } else { None }
+    }
+
     /// The values of all rows of a known name.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]

@@ -122,7 +122,7 @@ pub struct BranchEntry {
     pub(super) next: Handle,
     /// The client transaction.
     pub(super) client: TransactionId,
-    /// Octets that are set aside for its CANCEL.
+    /// Octets that are set aside for its CANCEL: as many as the head of its request has.
     pub(super) reserved: u16,
     /// Its share of the context's breadth.
     pub(super) breadth: u16,

@@ -174,7 +174,8 @@ impl Edit<'_> {
 }
 
 impl<O: Octets> Work<'_, O> {
-    /// Writes a request as it goes out, and tells where. The status to fail with when it can't be written.
+    /// Writes a request as it goes out, and tells where, and how many octets its body has. The status to fail with when it
+    /// can't be written.
     fn write_request(
         &mut self,
         original: Original<'_>,
@@ -182,7 +183,7 @@ impl<O: Octets> Work<'_, O> {
         source: Flow,
         branch: &BranchText,
         (record, breadth): (bool, u16),
-    ) -> Result<(Block, Hop), u16> {
+    ) -> Result<(Block, Hop, usize), u16> {
         let settings = &self.core.settings;
         let edit = Edit { settings, source, branch: branch.as_bytes(), record, breadth };
         let length = match original {
@@ -190,23 +191,26 @@ impl<O: Octets> Work<'_, O> {
             Original::Kept(block) => self.transactions.octets.get(block).len(),
         };
         let mut hop = Err(500);
+        let mut body = 0;
         let written = self.transactions.octets.write_by(length.saturating_add(256), false, &mut |kept, writer| {
             let texts = kept.get(settings.block());
-            hop = goal.read(kept).and_then(|target| match original {
-                Original::Routed(request, routing) => edit.write(request, routing, target.as_ref(), texts, writer),
-                Original::Message(request) => {
-                    let routing = Routing::of(settings, texts, request)?;
-                    edit.write(request, &routing, target.as_ref(), texts, writer)
-                }
-                Original::Kept(block) => {
-                    let request = Message::parse(kept.get(block)).map_err(|_| 500_u16)?;
-                    let routing = Routing::of(settings, texts, &request)?;
-                    edit.write(&request, &routing, target.as_ref(), texts, writer)
+            hop = goal.read(kept).and_then(|target| {
+                let mut write = |request: &Message<'_>, routing: &Routing<'_>| {
+                    body = request.body().len();
+                    edit.write(request, routing, target.as_ref(), texts, writer)
+                };
+                match original {
+                    Original::Routed(request, routing) => write(request, routing),
+                    Original::Message(request) => write(request, &Routing::of(settings, texts, request)?),
+                    Original::Kept(block) => {
+                        let request = Message::parse(kept.get(block)).map_err(|_| 500_u16)?;
+                        write(&request, &Routing::of(settings, texts, &request)?)
+                    }
                 }
             });
         });
         let failed = match (written, hop) {
-            (Ok(block), Ok(hop)) if !block.is_none() => return Ok((block, hop)),
+            (Ok(block), Ok(hop)) if !block.is_none() => return Ok((block, hop, body)),
             (Ok(block), _) => {
                 self.transactions.octets.release(block);
                 hop.err().unwrap_or(500)
@@ -266,7 +270,7 @@ impl<O: Octets> Work<'_, O> {
         let token = self.core.random.token();
         let text = BranchText::new(token, entry.loop_hash);
         let record = entry.marks.has(Marks::RECORD);
-        let (block, hop) = self.write_request(original, goal, entry.source, &text, (record, breadth))?;
+        let (block, hop, body) = self.write_request(original, goal, entry.source, &text, (record, breadth))?;
         let mut name = [0; LONGEST_METHOD];
         let method = match original {
             Original::Message(request) | Original::Routed(request, _) => request.method(),
@@ -276,8 +280,8 @@ impl<O: Octets> Work<'_, O> {
         let layer_branch = Branch::with_suffix(token, text.suffix()).ok_or(500_u16)?;
         let user = Owner::Branch(branch).user();
         let new = NewClient { block, flow: hop.flow, method, branch: layer_branch, user, reserved: false };
-        let length = self.transactions.octets.get(block).len();
-        let reserve = if entry.marks.has(Marks::INVITE) { u16::try_from(length).unwrap_or(u16::MAX) } else { 0 };
+        let head = self.transactions.octets.get(block).len().saturating_sub(body);
+        let reserve = if entry.marks.has(Marks::INVITE) { u16::try_from(head).unwrap_or(u16::MAX) } else { 0 };
         if !self.reserve(reserve) {
             self.transactions.octets.release(block);
             return Err(503);
@@ -365,7 +369,7 @@ impl<O: Octets> Work<'_, O> {
 
     fn pass_with(&mut self, original: Original<'_>, goal: Goal<'_>, source: Flow, branch: &BranchText) -> bool {
         let record = self.core.settings.stateless && self.core.settings.record_route;
-        let Ok((block, hop)) = self.write_request(original, goal, source, branch, (record, 0)) else { return false };
+        let Ok((block, hop, _)) = self.write_request(original, goal, source, branch, (record, 0)) else { return false };
         let new = NewOnce { block, flow: hop.flow, user: Self::nobody(), reserved: false };
         match self.transactions.once(self.now, new) {
             Ok(id) => {

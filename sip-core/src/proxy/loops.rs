@@ -83,7 +83,7 @@ const BREADTH: u16 = 60;
 
 /// How many branches a request may have at once here and behind (RFC 5393 §5.3).
 pub(super) fn max_breadth(request: &Message<'_>) -> u16 {
-    let said = request.header(MAX_BREADTH).and_then(decimal_u32);
+    let said = request.first_unnumbered(MAX_BREADTH.as_bytes()).and_then(decimal_u32);
     said.map_or(BREADTH, |said| u16::try_from(said).unwrap_or(BREADTH).min(BREADTH))
 }
 

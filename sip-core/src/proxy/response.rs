@@ -51,11 +51,11 @@ impl<O: Octets> Work<'_, O> {
     fn provisional_response(&mut self, branch: Handle, status: u16, response: &Message<'_>) {
         let Some(entry) = self.branches.get_mut(branch) else { return };
         let step = entry.machine.receive_response(status);
-        let (context, client) = (entry.context, entry.client);
+        let (context, client, head) = (entry.context, entry.client, usize::from(entry.reserved));
         self.apply(branch, step);
-        if step.timer_c {
+        if step.timer_c && head > 0 {
             // What is left makes its CANCEL and its ACK.
-            self.transactions.release_body(client);
+            self.transactions.release_body(client, head);
         }
         if step.relay
             && let Some(context) = self.contexts.get(context)

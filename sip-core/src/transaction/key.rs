@@ -5,7 +5,7 @@
 
 use super::requests::Branch;
 use crate::message::scan::alike;
-use crate::message::{MAGIC_COOKIE, Message, Method};
+use crate::message::{MAGIC_COOKIE, Message, Method, Writer};
 use crate::random::{HashKey, Key};
 use crate::transport::{Flow, Transport};
 
@@ -53,9 +53,11 @@ pub(super) fn client(hash: &HashKey, branch: &[u8], method: Method<'_>) -> Key {
 /// The same for a branch that this stack made.
 pub(super) fn own_client(hash: &HashKey, branch: &Branch<'_>, method: Method<'_>) -> Key {
     let mut text = [0; OWN.wrapping_add(Branch::LONGEST_SUFFIX)];
-    let octets = MAGIC_COOKIE.iter().chain(branch.token.as_bytes()).chain(branch.suffix);
-    text.iter_mut().zip(octets).for_each(|(place, octet)| *place = *octet);
-    let length = OWN.wrapping_add(branch.suffix.len());
+    let mut writer = Writer::new(&mut text);
+    for part in [MAGIC_COOKIE, branch.token.as_bytes(), branch.suffix] {
+        writer.raw(part);
+    }
+    let length = writer.len();
     client(hash, text.get(..length).unwrap_or(&text), method)
 }
 

@@ -6,7 +6,6 @@ use super::layer::{MATCH, Transactions};
 use super::step::{Indication, Send};
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::scan::find;
 use crate::message::{Kept, Message, Method, Writer, build};
 use crate::random::{Key, Token};
 use crate::time::{Duration, Instant};
@@ -194,20 +193,13 @@ impl<O: Octets> Transactions<'_, O> {
         Ok(made.inspect_err(|_| self.octets.release(block))?)
     }
 
-    /// Gives back the body of an INVITE that got a provisional response: the rest makes its CANCEL and its ACK. Not for a user
-    /// that may want to send it again, with credentials say.
-    pub fn release_body(&mut self, id: TransactionId) {
+    /// Gives back what an INVITE has behind its first `head` octets, its body, when it got a provisional response: the head makes
+    /// its CANCEL and its ACK. Not for a user that may want to send it again, with credentials say.
+    pub fn release_body(&mut self, id: TransactionId, head: usize) {
         self.reap();
         let Some(entry) = self.entry_mut(id).filter(|entry| entry.machine.stops_retransmitting()) else { return };
         let message = entry.message;
-        let octets = self.octets.get(message);
-        let mut end = 0_usize;
-        while end < octets.len() {
-            end = find(octets, end, b'\n').saturating_add(1);
-            if octets.get(end..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
-                return self.octets.truncate(message, end.saturating_add(2));
-            }
-        }
+        self.octets.truncate(message, head);
     }
 
     /// Starts Timer C of an INVITE, or starts it anew (RFC 3261 §16.6 step 11, §16.7 step 2): `after` from now, if there is no

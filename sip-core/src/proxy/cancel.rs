@@ -45,7 +45,7 @@ impl<O: Octets> Work<'_, O> {
     /// A CANCEL for no INVITE that is known here: it goes on where it leads, as its INVITE may have gone without a transaction
     /// (§16.10). One from elsewhere than its INVITE does not, nor one that leads here, unless all requests go without one.
     fn unknown_cancel(&mut self, cancel: &Message<'_>, known: bool) -> Received<Event> {
-        let loop_hash = loops::hash(self.core.hash, cancel);
+        let loop_hash = loops::hash(cancel);
         match self.check(cancel, loop_hash) {
             Ok(routing)
                 if !known

@@ -9,7 +9,7 @@ use crate::memory::Octets;
 use crate::message::forward::MAX_BREADTH;
 use crate::message::scan::decimal_u32;
 use crate::message::{HeaderName, Message, Via};
-use crate::random::{HashKey, Token};
+use crate::random::{HashKey, QuickHasher, Token};
 
 /// What a branch has between its two halves.
 const DOT: u8 = b'.';
@@ -43,39 +43,42 @@ impl BranchText {
 }
 
 /// What stands for a request: all by which it is routed, but not its method, so that ACK and CANCEL share it with their
-/// INVITE.
-pub(super) fn hash(key: HashKey, request: &Message<'_>) -> u64 {
-    let mut hasher = key
-        .hasher()
-        .number(u64::from(request.cseq().number))
+/// INVITE. It is under no key: who makes a request look like one that was here has nothing but his own refused.
+pub(super) fn hash(request: &Message<'_>) -> u64 {
+    let (from, to) = request.parties();
+    let mut hasher = QuickHasher::new(u64::from(request.cseq().number))
         .part(request.request_uri().unwrap_or_default())
         .part(request.call_id())
-        .part_ignoring_case(request.from_tag().unwrap_or_default())
-        .part_ignoring_case(request.to_tag().unwrap_or_default());
+        .part(from.tag().unwrap_or_default())
+        .part(to.tag().unwrap_or_default());
     for name in [HeaderName::Route, HeaderName::ProxyRequire, HeaderName::ProxyAuthorization] {
         for row in request.header_rows(name) {
-            hasher = hasher.part(row);
+            // Which of the three it is, beside its length.
+            hasher = hasher.word(u64::from(name.id())).part(row);
         }
-        hasher = hasher.number(0);
     }
-    hasher.finish().bits()
+    hasher.finish()
 }
 
 /// What makes the branch of a request unique that goes on without a transaction: the same for each repetition of it, and for its
 /// CANCEL and the ACK to its refusal, which have its topmost Via and its CSeq number (RFC 3261 §16.11). All of it comes back
-/// with the response, which is known by it. The `ack` to a 2xx has a rule of its own, with the tag of the dialog.
-pub(super) fn stateless_token(key: HashKey, message: &Message<'_>, via: &Via<'_>, ack: bool) -> Token {
-    let tag = if ack { message.to_tag() } else { None };
+/// with the response, which is known by it.
+pub(super) fn stateless_token(key: HashKey, message: &Message<'_>, via: &Via<'_>) -> Token {
     let hasher = key
         .hasher()
-        .number(u64::from(message.cseq().number) << 1 | u64::from(ack))
+        .number(u64::from(message.cseq().number))
         .part_ignoring_case(via.branch().unwrap_or_default())
         .part_ignoring_case(via.host().as_bytes())
         .number(u64::from(via.port().unwrap_or(0)))
         .part(message.call_id())
-        .part_ignoring_case(message.from_tag().unwrap_or_default())
-        .part_ignoring_case(tag.unwrap_or_default());
+        .part_ignoring_case(message.from_tag().unwrap_or_default());
     Token::new(hasher.finish().bits())
+}
+
+/// The same for the ACK to a 2xx, which has no response and a rule of its own: all by which it is routed, with both tags of the
+/// dialog, and so the same for each repetition.
+pub(super) fn ack_token(key: HashKey, loop_hash: u64) -> Token {
+    Token::new(key.hasher().number(loop_hash).finish().bits())
 }
 
 /// The breadth of a request that says none, and the most that it may say (RFC 5393 §5.3.1).

@@ -32,7 +32,7 @@ impl<O: Octets> Work<'_, O> {
         if request.method() == Method::Cancel {
             return self.receive_cancel(request);
         }
-        let loop_hash = loops::hash(self.core.hash, request);
+        let loop_hash = loops::hash(request);
         let routing = match self.check(request, loop_hash) {
             Ok(routing) => routing,
             Err(status) => {

@@ -25,7 +25,7 @@ impl<O: Octets> Work<'_, O> {
     pub(super) fn pass_response(&mut self, response: &Message<'_>) -> Received<Event> {
         let forward = ForwardResponse::new(response).content_length();
         let Some(Ok(via)) = forward.remaining_via() else { return Received::Stray };
-        let token = stateless_token(self.core.hash, response, &via, false);
+        let token = stateless_token(self.core.hash, response, &via);
         let own = response.top_via();
         let is_own = own.branch().and_then(|branch| branch.get(MAGIC_COOKIE.len()..)).and_then(|text| text.get(..16));
         if !is_own.is_some_and(|text| alike(text, token.as_bytes())) || !self.core.settings.own_via(self.texts(), &own)

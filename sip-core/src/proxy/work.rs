@@ -40,7 +40,7 @@ pub struct Statistics {
 pub(super) struct Core {
     pub(super) settings: Settings,
     pub(super) random: Random,
-    /// The key of what tells loops, and of stateless branches.
+    /// The key of stateless branches.
     pub(super) hash: HashKey,
     /// The moment up to which transaction timers are worked off.
     pub(super) expire_to: Instant,

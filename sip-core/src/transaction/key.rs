@@ -45,8 +45,12 @@ fn key(
     hasher.finish()
 }
 
-/// The key of a client transaction: branch and method (§17.1.3).
+/// The key of a client transaction: branch and method (§17.1.3). Client transactions have branches that this stack has made.
 pub(super) fn client(hash: &HashKey, branch: &[u8], method: Method<'_>) -> Key {
+    #[cfg(target_pointer_width = "64")]
+    if method.code() != 0 {
+        return hash.of_token(Rule::Response as u64 | u64::from(method.code()) << 8, branch);
+    }
     key(hash, (Rule::Response, method), (0, 0), &[], &[branch])
 }
 
@@ -114,5 +118,6 @@ pub(super) fn flow(hash: &HashKey, flow: &Flow) -> Key {
     let Flow { remote, connection, transport, listener } = flow;
     let end = u64::from(remote.port()) << 16 | (*transport as u64) << 8 | u64::from(*listener);
     let hasher = hash.hasher().number(Rule::Flow as u64 | u64::from(*connection) << 32).number(end);
+    // Always as many.
     hasher.part(remote.octets()).finish()
 }

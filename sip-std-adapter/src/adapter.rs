@@ -422,16 +422,20 @@ impl<R: Role> Adapter<R> {
 
     /// Gives the role a message, and the application what the role makes of it.
     fn take<'b>(&mut self, now: Instant, flow: Flow, bytes: &'b [u8]) -> Turn<'b, R::Event> {
-        match Message::parse(bytes) {
-            Ok(message) => match self.role.receive(now, flow, &message) {
-                Received::Event(event) => return Turn::Message { event, message, flow },
-                Received::Nothing => {}
-                Received::Stray => self.network.statistics.strays += 1,
-            },
+        // Read where it lies: a message is large, and most cause no event with which it would go on.
+        let parsed = Message::parse(bytes);
+        let received = match &parsed {
+            Ok(message) => self.role.receive(now, flow, message),
             Err(failure) => {
                 self.network.statistics.malformed += 1;
-                self.role.receive_malformed(now, flow, &failure);
+                self.role.receive_malformed(now, flow, failure);
+                Received::Nothing
             }
+        };
+        match (received, parsed) {
+            (Received::Event(event), Ok(message)) => return Turn::Message { event, message, flow },
+            (Received::Stray, _) => self.network.statistics.strays += 1,
+            (Received::Nothing | Received::Event(_), _) => {}
         }
         Turn::Again
     }

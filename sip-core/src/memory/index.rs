@@ -38,7 +38,11 @@ impl<'a> IndexRef<'a> {
     }
 
     pub(super) fn deadline(self, handle: Handle) -> Option<Instant> {
-        let place = self.of(handle)?.place.to_entry()?;
+        self.deadline_at(place(self.links, handle)?)
+    }
+
+    fn deadline_at(self, index: usize) -> Option<Instant> {
+        let place = self.links.get(index)?.place.to_entry()?;
         self.links.get(place).map(|links| links.deadline)
     }
 
@@ -164,6 +168,9 @@ impl Index<'_> {
     pub(super) fn set_timer(&mut self, handle: Handle, deadline: Option<Instant>) {
         let Some(index) = place(self.links, handle) else { return };
         let Some(deadline) = deadline else { return self.stop_timer(index) };
+        if self.view().deadline_at(index) == Some(deadline) {
+            return;
+        }
         let place = self.links.get(index).and_then(|links| links.place.to_entry()).unwrap_or_else(|| {
             let last = self.head.timers;
             self.head.timers = last.saturating_add(1);

@@ -112,6 +112,7 @@ impl From<WriteError> for ForwardError {
 pub struct ForwardRequest<'a> {
     message: &'a Message<'a>,
     source: Address,
+    top_row: &'a [u8],
     via: Option<(Transport, &'a [u8], &'a [u8])>,
     request_uri: Option<&'a [u8]>,
     popped: usize,
@@ -132,6 +133,7 @@ impl<'a> ForwardRequest<'a> {
         Self {
             message,
             source: Address::NONE,
+            top_row: b"",
             via: None,
             request_uri: None,
             popped: 0,
@@ -159,6 +161,13 @@ impl<'a> ForwardRequest<'a> {
     #[must_use]
     pub const fn received_from(mut self, source: Address) -> Self {
         self.source = source;
+        self
+    }
+
+    /// The same as it was written before: the value of the first row of Via, unless it is empty.
+    #[must_use]
+    pub const fn top_row(mut self, value: &'a [u8]) -> Self {
+        self.top_row = value;
         self
     }
 
@@ -332,7 +341,7 @@ impl<'a> ForwardRequest<'a> {
         const CREDENTIALS: u8 = HeaderName::ProxyAuthorization.id();
         let message = self.message;
         let consumes = !self.consumed.is_empty() && message.header(HeaderName::ProxyAuthorization).is_some();
-        let via = Some(message.via()).filter(|via| via.needs_received(self.source));
+        let via = Some(message.via()).filter(|via| !self.top_row.is_empty() || via.needs_received(self.source));
         let mut routes = Routes::new(message, self.popped, self.drop_last)?;
         let (mut via_left, mut hops_left) = (via.is_some(), hops.is_some());
         for row in message.rows() {
@@ -342,8 +351,11 @@ impl<'a> ForwardRequest<'a> {
             match row.id() {
                 VIA if via_left => {
                     via_left = false;
-                    if let Some(via) = via {
-                        copy.until(w, row.value());
+                    copy.until(w, row.value());
+                    if !self.top_row.is_empty() {
+                        w.raw(self.top_row);
+                        copy.skip_to(row.end());
+                    } else if let Some(via) = via {
                         sourced_via(w, via, self.source);
                         copy.skip_to(row.value().saturating_add(via.raw().len()));
                     }
@@ -462,9 +474,7 @@ impl<'a> ForwardResponse<'a> {
         if !self.vias.is_empty() {
             copy.until(w, copy.first_row());
             w.raw(self.vias);
-            for row in message.rows().filter(|row| row.id() == HeaderName::Via.id()) {
-                copy.leave_out(w, row);
-            }
+            copy.leave_out_vias(w);
             copy.rest(w, self.content_length);
             return Ok(());
         }
@@ -557,6 +567,29 @@ impl<'a> Copied<'a> {
         self.until(w, row.name());
         let next = line(self.message.bytes(), row.end(), true).map_or(self.empty_line, |line| line.next);
         self.skip_to(next);
+    }
+
+    /// Leaves all rows of Via out.
+    fn leave_out_vias(&mut self, w: &mut Writer<'_>) {
+        let message = self.message;
+        let is_via = |row: Row| row.id() == HeaderName::Via.id();
+        if message.skipped_rows() > 0 {
+            return message.rows().filter(|row| is_via(*row)).for_each(|row| self.leave_out(w, row));
+        }
+        // A row ends where the next one begins.
+        let mut leaves = false;
+        for row in message.rows() {
+            if leaves {
+                self.skip_to(row.name());
+            }
+            leaves = is_via(row);
+            if leaves {
+                self.until(w, row.name());
+            }
+        }
+        if leaves {
+            self.skip_to(self.empty_line);
+        }
     }
 
     /// Copies all that is left.

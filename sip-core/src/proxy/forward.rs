@@ -12,7 +12,7 @@ use super::work::Work;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::scan::{alike, elements};
 use crate::message::{ForwardRequest, Kept, Message, Method, NameAddr, Uri, Writer};
-use crate::transaction::{Branch, NewClient, NewOnce, TransactionId};
+use crate::transaction::{Branch, NewClient, NewOnce, TransactionId, first_via};
 use crate::transport::Flow;
 
 /// The most Route values that a target can have.
@@ -61,6 +61,8 @@ impl<'t> Goal<'t> {
 struct Edit<'e> {
     settings: &'e Settings,
     source: Flow,
+    /// The head of the responses to the request, whose topmost Via says where it came from; none of one that has no transaction.
+    head: Block,
     branch: &'e [u8],
     record: bool,
     /// Max-Breadth; zero leaves it as it is.
@@ -91,9 +93,10 @@ impl Edit<'_> {
         request: &Message<'_>,
         routing: &Routing<'_>,
         target: Option<&Target<'_>>,
-        texts: &[u8],
+        kept: &impl KeptBlocks,
         writer: &mut Writer<'_>,
     ) -> Result<Hop, u16> {
+        let texts = kept.get(self.settings.block());
         let (pushed, pushes) = routes_of(target.map_or(b"", |target| target.route))?;
         let pushed = pushed.get(..pushes).unwrap_or_default();
         let mut room;
@@ -124,6 +127,7 @@ impl Edit<'_> {
         }
         let mut forward = ForwardRequest::new(request)
             .received_from(self.source.remote)
+            .top_row(first_via(kept.get(self.head)))
             .via(hop.transport, self.settings.sent_by(texts, hop.listener), self.branch)
             .consume_credentials(self.settings.realm(texts, request))
             .content_length();
@@ -180,12 +184,12 @@ impl<O: Octets> Work<'_, O> {
         &mut self,
         original: Original<'_>,
         goal: Goal<'_>,
-        source: Flow,
+        (source, head): (Flow, Block),
         branch: &BranchText,
         (record, breadth): (bool, u16),
     ) -> Result<(Block, Hop, usize), u16> {
         let settings = &self.core.settings;
-        let edit = Edit { settings, source, branch: branch.as_bytes(), record, breadth };
+        let edit = Edit { settings, source, head, branch: branch.as_bytes(), record, breadth };
         let length = match original {
             Original::Message(request) | Original::Routed(request, _) => request.bytes().len(),
             Original::Kept(block) => self.transactions.octets.get(block).len(),
@@ -197,7 +201,7 @@ impl<O: Octets> Work<'_, O> {
             hop = goal.read(kept).and_then(|target| {
                 let mut write = |request: &Message<'_>, routing: &Routing<'_>| {
                     body = request.body().len();
-                    edit.write(request, routing, target.as_ref(), texts, writer)
+                    edit.write(request, routing, target.as_ref(), kept, writer)
                 };
                 match original {
                     Original::Routed(request, routing) => write(request, routing),
@@ -270,7 +274,8 @@ impl<O: Octets> Work<'_, O> {
         let token = self.core.random.token();
         let text = BranchText::new(token, entry.loop_hash);
         let record = entry.marks.has(Marks::RECORD);
-        let (block, hop, body) = self.write_request(original, goal, entry.source, &text, (record, breadth))?;
+        let head = self.transactions.head_of(entry.server);
+        let (block, hop, body) = self.write_request(original, goal, (entry.source, head), &text, (record, breadth))?;
         let mut name = [0; LONGEST_METHOD];
         let method = match original {
             Original::Message(request) | Original::Routed(request, _) => request.method(),
@@ -370,7 +375,9 @@ impl<O: Octets> Work<'_, O> {
 
     fn pass_with(&mut self, original: Original<'_>, goal: Goal<'_>, source: Flow, branch: &BranchText) -> bool {
         let record = self.core.settings.stateless && self.core.settings.record_route;
-        let Ok((block, hop, _)) = self.write_request(original, goal, source, branch, (record, 0)) else { return false };
+        let Ok((block, hop, _)) = self.write_request(original, goal, (source, Block::NONE), branch, (record, 0)) else {
+            return false;
+        };
         let new = NewOnce { block, flow: hop.flow, user: Self::nobody(), reserved: false };
         match self.transactions.once(self.now, new) {
             Ok(id) => {

@@ -41,6 +41,7 @@ pub use flows::response_flow;
 pub use layer::{Expired, ExpiredKind, Layer, Transactions};
 pub use replies::{REPLIES, ReplyId};
 pub use requests::{Branch, ClientOutcome, NewClient, NewOnce};
+pub(crate) use responses::first_via;
 pub use responses::{NewRequest, NewServer, ServerMatch};
 pub use server::Server;
 pub use server_invite::ServerInvite;

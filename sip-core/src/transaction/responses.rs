@@ -371,6 +371,12 @@ impl<O: Octets> Transactions<'_, O> {
         Ok(())
     }
 
+    /// The head of the responses of a server transaction, as long as it is there.
+    pub(crate) fn head_of(&self, id: TransactionId) -> Block {
+        let entry = self.table.get(id.0).filter(|entry| entry.machine.is_server());
+        entry.map_or(Block::NONE, |entry| entry.template)
+    }
+
     /// Ends a server transaction that has given its final response: what is left of it is to send that, once. The answer to a
     /// repetition of its request is its user's again.
     pub fn end_when_sent(&mut self, now: Instant, id: TransactionId) {
@@ -475,6 +481,17 @@ fn split_timestamp(template: &[u8]) -> (&[u8], &[u8]) {
         _ => 0,
     };
     template.split_at_checked(end).unwrap_or((b"", template))
+}
+
+/// The value of the first row of Via of a head; nothing of no head.
+pub(crate) fn first_via(template: &[u8]) -> &[u8] {
+    let (_, head) = split_timestamp(template);
+    let Some(value) = head.strip_prefix(b"Via: ") else { return b"" };
+    let mut end = find(value, 0, b'\n');
+    while matches!(value.get(end.saturating_add(1)), Some(b' ' | b'\t')) {
+        end = find(value, end.saturating_add(1), b'\n');
+    }
+    value.get(..end).and_then(|value| value.strip_suffix(b"\r")).unwrap_or_default()
 }
 
 /// The rows of Via that a head begins with, behind a Timestamp; nothing of no head.

@@ -7,8 +7,8 @@ use super::kept::Kept;
 use super::list::{Element, Named};
 use super::malformed::Malformed;
 use super::method::Method;
-use super::parse::Message;
-use super::scan::{WIDE, find, has, slice};
+use super::parse::{CSeq, Message};
+use super::scan::{WIDE, element, find, has, slice};
 use super::via::{MAGIC_COOKIE, Via};
 use super::writer::Writer;
 use crate::transport::{Address, Transport};
@@ -192,15 +192,32 @@ fn write_v6(w: &mut Writer<'_>, groups: &[u16; 8]) {
 }
 
 /// Writes what ACK and CANCEL share: the request line, the topmost Via of the INVITE alone, what tells of which request it is,
-/// and the rows with these ids.
-fn follow(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>, to: &[u8], ids: &[u8]) {
+/// and the rows with these ids. The To is that of the INVITE unless another is given.
+fn follow(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>, to: Option<&[u8]>, ids: &[u8]) {
+    const LAST: u8 = HeaderName::CSeq.id();
+    // The rows are read once: what every message has has the lowest numbers, and comes before the rest.
+    let mut values = [&b""[..]; LAST as usize];
+    let mut others = false;
+    let rows = invite.headers().rows;
+    let bytes = rows.bytes;
+    for row in rows {
+        match values.get_mut(usize::from(row.id()).wrapping_sub(1)) {
+            Some(value) if value.is_empty() => *value = row.value_in(bytes),
+            Some(_) => {}
+            None => others |= ids.contains(&row.id()),
+        }
+    }
+    let [via, from, own_to, call_id, cseq] = values;
     w.request_line(method, invite.request_uri());
-    w.header_raw(HeaderName::Via, invite.first(HeaderName::Via));
+    w.header_raw(HeaderName::Via, element(via).0);
     w.raw(b"Max-Forwards: 70\r\n");
-    w.header_raw(HeaderName::From, invite.header(HeaderName::From));
-    w.header_raw(HeaderName::To, to);
-    w.header_raw(HeaderName::CallId, invite.header(HeaderName::CallId));
-    w.cseq(invite.cseq(), method);
+    w.header_raw(HeaderName::From, from);
+    w.header_raw(HeaderName::To, to.unwrap_or(own_to));
+    w.header_raw(HeaderName::CallId, call_id);
+    w.cseq(CSeq::parse(cseq).map_or(0, |cseq| cseq.number), method);
+    if !others {
+        return;
+    }
     for id in ids {
         for row in invite.known_rows(*id) {
             w.known_raw(*id, row);
@@ -213,13 +230,13 @@ fn follow(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>, to: &[u8], 
 /// The credentials of the INVITE go with it (§22.2), so that no element on the way has to challenge an ACK.
 pub fn ack(w: &mut Writer<'_>, invite: &Kept<'_>, response: &Message<'_>) {
     const IDS: [u8; 3] = [HeaderName::Route.id(), HeaderName::Authorization.id(), HeaderName::ProxyAuthorization.id()];
-    follow(w, Method::Ack, invite, response.parties().1.raw(), &IDS);
+    follow(w, Method::Ack, invite, Some(response.parties().1.raw()), &IDS);
     w.finish_without_body();
 }
 
 /// Writes the CANCEL for a request, all of it (RFC 3261 §9.1); `extra` writes further headers (Reason, say).
 pub fn cancel(w: &mut Writer<'_>, invite: &Kept<'_>, extra: impl FnOnce(&mut Writer<'_>)) {
-    follow(w, Method::Cancel, invite, invite.header(HeaderName::To), &[HeaderName::Route.id()]);
+    follow(w, Method::Cancel, invite, None, &[HeaderName::Route.id()]);
     extra(w);
     w.finish_without_body();
 }

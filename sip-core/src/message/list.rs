@@ -22,7 +22,7 @@ pub(crate) trait Element<'a>: Sized {
 /// The rows of a message: those in its table, then those that did not fit in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Rows<'m, 'a> {
-    bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     table: core::slice::Iter<'m, Row>,
     /// Where the rows beyond the table begin; zero when there are none.
     rest: usize,

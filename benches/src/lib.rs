@@ -4,6 +4,7 @@
 
 mod agent;
 mod forward;
+mod lookup;
 mod parse;
 mod proxy;
 mod register;
@@ -12,8 +13,8 @@ mod write;
 pub use agent::{Callee, Options};
 pub use forward::Forwarding;
 pub use parse::{parse_lazy, parse_typed};
-pub use proxy::Relay;
-pub use register::Refresh;
+pub use proxy::{Relay, Told};
+pub use register::{Hub, Refresh};
 pub use write::Parts;
 
 /// Messages of our own writing, in the shape of those that figures are commonly quoted on.

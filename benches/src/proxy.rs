@@ -21,43 +21,68 @@ const SENDS: usize = 6;
 /// Where bob's phones are.
 const PHONES: [&[u8]; 3] = [b"sip:bob@203.0.113.90:5060", b"sip:bob@203.0.113.91:5060", b"sip:bob@203.0.113.92:5060"];
 
-const DOMAIN: &str = "hq.example.net";
+/// The domain whose user bob is.
+pub(crate) const DOMAIN: &str = "hq.example.net";
 
-fn flow(ip: [u8; 4], port: u16) -> Flow {
+/// Where callers reach him.
+pub(crate) const BOB: &[u8] = b"sip:bob@hq.example.net";
+
+pub(crate) fn flow(ip: [u8; 4], port: u16) -> Flow {
     Flow::udp(Address::from(SocketAddr::from((Ipv4Addr::from(ip), port))))
 }
 
-struct Hub {
-    proxy: Proxy<Arrays<64, 8, 8, 65_535>>,
+/// What stands in the middle of a call.
+pub trait Middle: Role {
+    /// Says where a request goes that it has asked about, if it asks.
+    fn answer(&mut self, now: Instant, event: Self::Event, message: &Message<'_>);
+
+    /// Whether it holds nothing of any call.
+    fn is_at_rest(&self) -> bool;
+}
+
+/// A proxy that is told where bob's phones are.
+pub type Told = Proxy<Arrays<64, 8, 8, 65_535>>;
+
+impl Middle for Told {
+    fn answer(&mut self, now: Instant, event: Event, message: &Message<'_>) {
+        if let Event::Request { request, .. } = event {
+            let targets = PHONES.map(Target::new);
+            self.forward(now, request, &targets, Some(message)).expect("a request to forward");
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let held = self.occupancy();
+        (held.transactions, held.contexts, held.branches) == (0, 0, 0)
+    }
+}
+
+struct Hub<R> {
+    role: R,
     now: Instant,
     /// What the last input made it send.
     sent: [([u8; 2000], usize); SENDS],
     sends: usize,
 }
 
-impl Hub {
-    fn new() -> Self {
-        let mut proxy = Proxy::new(Arrays::new());
-        let config = Config::new(&["192.0.2.5:5060"]).with_domains(&[DOMAIN]);
-        proxy.start(&config, [7; 16]).expect("a configuration that can be used");
-        Self { proxy, now: Instant::from_millis(1000), sent: [([0; 2000], 0); SENDS], sends: 0 }
+impl<R: Middle> Hub<R> {
+    fn new(role: R) -> Self {
+        Self { role, now: Instant::from_millis(1000), sent: [([0; 2000], 0); SENDS], sends: 0 }
     }
 
     fn receive(&mut self, from: Flow, bytes: &[u8]) {
         // Read where it lies: a message is large.
         let parsed = Message::parse(black_box(bytes));
         let message = parsed.as_ref().expect("a message");
-        let received = self.proxy.receive(self.now, from, message);
-        if let Received::Event(Event::Request { request, .. }) = received {
-            let targets = PHONES.map(Target::new);
-            self.proxy.forward(self.now, request, &targets, Some(message)).expect("a request to forward");
+        if let Received::Event(event) = self.role.receive(self.now, from, message) {
+            self.role.answer(self.now, event, message);
         }
         self.drain();
     }
 
     fn drain(&mut self) {
         self.sends = 0;
-        while let Some(action) = self.proxy.poll_action(self.now) {
+        while let Some(action) = self.role.poll_action(self.now) {
             if let Action::Send { bytes, .. } = action {
                 let (room, length) = &mut self.sent[self.sends];
                 room[..bytes.len()].copy_from_slice(bytes);
@@ -65,6 +90,13 @@ impl Hub {
                 self.sends += 1;
             }
         }
+    }
+
+    /// Lets time pass until all transactions are over.
+    fn rest(&mut self) {
+        self.now += LIFETIME;
+        self.role.handle_timeout(self.now);
+        self.drain();
     }
 
     fn sent(&self, index: usize) -> &[u8] {
@@ -103,8 +135,6 @@ struct Script {
     /// That of the one below, in a response.
     below: Option<Range<usize>>,
     call_id: Range<usize>,
-    /// The user part of the first Record-Route or Route: the proxy's token.
-    token: Option<Range<usize>>,
 }
 
 impl Script {
@@ -116,9 +146,7 @@ impl Script {
         };
         let (branch, below) = (branch(0).expect("a branch"), branch(1));
         let call_id = place(message.call_id(), &bytes);
-        let route = message.record_routes().chain(message.routes()).next().and_then(Result::ok);
-        let token = route.and_then(|route| Some(place(route.uri().ok()?.user()?, &bytes)));
-        Self { branch, below, call_id, token, bytes }
+        Self { branch, below, call_id, bytes }
     }
 
     /// The response to what the proxy has sent.
@@ -134,15 +162,20 @@ impl Script {
         Self::of(room[..length].to_vec())
     }
 
-    /// The caller's request in the dialog.
-    fn in_dialog(invite: &[u8], route: &[u8], method: Method<'static>) -> Self {
+    /// The caller's request in the dialog that its INVITE has made, which came to the callee as `sent`.
+    fn in_dialog(invite: &[u8], sent: &[u8], method: Method<'static>) -> Self {
         let message = Message::parse(invite).expect("an INVITE");
+        let sent = Message::parse(sent).expect("an INVITE");
         let mut room = [0; 2000];
         let mut writer = Writer::new(&mut room);
         writer.request_line(method, PHONES[0]);
         writer.header(HeaderName::Via, message.top_via().raw());
         writer.header(HeaderName::MaxForwards, b"70");
-        writer.header(HeaderName::Route, route);
+        // The nearest is the last (RFC 3261 §12.1.2).
+        let routes: Vec<_> = sent.values(HeaderName::RecordRoute).collect();
+        for route in routes.iter().rev() {
+            writer.header(HeaderName::Route, route);
+        }
         writer.header(HeaderName::From, message.from().raw());
         writer.header(HeaderName::To, b"<sip:bob@hq.example.net>;tag=0123456789abcdef");
         writer.header(HeaderName::CallId, message.call_id());
@@ -161,13 +194,6 @@ impl Script {
             }
         }
         &self.bytes
-    }
-
-    /// Takes the token that the proxy has written into the request that it sent.
-    fn take_token(&mut self, request: &Script, sent: &[u8]) {
-        if let (Some(to), Some(from)) = (&self.token, &request.token) {
-            self.bytes[to.clone()].copy_from_slice(&sent[from.clone()]);
-        }
     }
 
     /// The response to this very request: its branches and its Call-ID are copied.
@@ -193,16 +219,21 @@ struct Phone {
     cancelled: Script,
 }
 
-/// A proxy between a caller and one phone, or three that ring together.
-pub struct Relay {
-    hub: Hub,
-    invite: Script,
+/// What the caller sends once the call is answered.
+struct Dialog {
     ack: Script,
     bye: Script,
-    phones: Vec<Phone>,
     /// The BYE as the phone gets it, and its answer.
     bye_out: Script,
     bye_ok: Script,
+}
+
+/// A proxy between a caller and one phone, or three that ring together.
+pub struct Relay<R = Told> {
+    hub: Hub<R>,
+    invite: Script,
+    phones: Vec<Phone>,
+    dialog: Option<Dialog>,
     /// The CANCEL as a phone gets it, and its answer.
     cancels: Vec<(Script, Script)>,
     /// The INVITEs of this call.
@@ -217,25 +248,32 @@ impl Relay {
     /// When the INVITE does not parse or does not go through.
     #[must_use]
     pub fn new(invite: &[u8], fork: bool) -> Self {
+        let mut proxy = Proxy::new(Arrays::new());
+        let config = Config::new(&["192.0.2.5:5060"]).with_domains(&[DOMAIN]);
+        proxy.start(&config, [7; 16]).expect("a configuration that can be used");
+        let (target, phones) = if fork { (BOB, 3) } else { (PHONES[0], 1) };
+        Self::through(proxy, invite, target, phones)
+    }
+}
+
+impl<R: Middle> Relay<R> {
+    /// What `role` does with calls that this INVITE to `target` begins, which goes to so many phones.
+    pub(crate) fn through(role: R, invite: &[u8], target: &[u8], phones: usize) -> Self {
         let message = Message::parse(invite).expect("an INVITE");
         let uri = message.request_uri().expect("a request");
         let range = place(uri, invite);
-        let target = if fork { b"sip:bob@hq.example.net".as_slice() } else { PHONES[0] };
         let text = [&invite[..range.start], target, &invite[range.end..]].concat();
         let mut relay = Self {
-            hub: Hub::new(),
-            ack: Script::in_dialog(&text, b"<sip:192.0.2.5;lr>", Method::Ack),
-            bye: Script::in_dialog(&text, b"<sip:192.0.2.5;lr>", Method::Bye),
+            hub: Hub::new(role),
             invite: Script::of(text),
             phones: Vec::new(),
-            bye_out: Script::in_dialog(invite, b"<sip:192.0.2.5;lr>", Method::Bye),
-            bye_ok: Script::in_dialog(invite, b"<sip:192.0.2.5;lr>", Method::Bye),
+            dialog: None,
             cancels: Vec::new(),
             sent: [([0; 2000], 0); 3],
             count: 0,
         };
-        relay.rehearse(if fork { 3 } else { 1 });
-        relay.hub = Hub::new();
+        relay.rehearse(phones);
+        relay.hub.rest();
         relay
     }
 
@@ -255,10 +293,6 @@ impl Relay {
             });
         }
         let sent: Vec<_> = (0..phones).map(|index| self.hub.sent(index).to_vec()).collect();
-        let message = Message::parse(&sent[0]).expect("the INVITE");
-        let route = message.record_routes().next().expect("a Record-Route").expect("a URI").raw();
-        self.ack = Script::in_dialog(&self.invite.bytes, route, Method::Ack);
-        self.bye = Script::in_dialog(&self.invite.bytes, route, Method::Bye);
         for (phone, sent) in self.phones.iter_mut().zip(&sent) {
             self.hub.receive(caller, phone.trying.to(&phone.invite, sent));
         }
@@ -270,11 +304,18 @@ impl Relay {
             let cancel = cancel.collect::<Vec<_>>()[index - 1].to_vec();
             self.cancels.push((Script::of(cancel.clone()), Script::response(&cancel, 200, b"")));
         }
-        let bye = self.bye.number(0, 2).to_vec();
-        self.hub.receive(caller, &bye);
-        let sent = self.hub.sent(0).to_vec();
-        self.bye_ok = Script::response(&sent, 200, b"");
-        self.bye_out = Script::of(sent);
+        let in_dialog = |method| Script::in_dialog(&invite, &sent[0], method);
+        let (ack, mut bye) = (in_dialog(Method::Ack), in_dialog(Method::Bye));
+        self.hub.receive(caller, bye.number(0, 2));
+        let out = self.hub.sent(0).to_vec();
+        let bye_ok = Script::response(&out, 200, b"");
+        self.dialog = Some(Dialog { ack, bye, bye_out: Script::of(out), bye_ok });
+    }
+
+    /// Whether nothing of any call is held.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.hub.role.is_at_rest()
     }
 
     /// One call: INVITE, 100 and 180 of each phone, 200 of the first, the CANCEL of the others with its 200, their 487, ACK, BYE and its
@@ -301,9 +342,6 @@ impl Relay {
         }
         let (first, length) = &sent[0];
         let phone = &mut self.phones[0];
-        for script in [&mut self.ack, &mut self.bye] {
-            script.take_token(&phone.invite, &first[..*length]);
-        }
         hub.receive(callee, phone.ok.to(&phone.invite, &first[..*length]));
         assert_eq!(hub.sends, phones);
         if phones > 1 {
@@ -316,17 +354,16 @@ impl Relay {
                 hub.expect(&["ACK"]);
             }
         }
-        hub.receive(caller, self.ack.number(count, 1));
+        let dialog = self.dialog.as_mut().expect("a call that was rehearsed");
+        hub.receive(caller, dialog.ack.number(count, 1));
         hub.expect(&["ACK"]);
-        hub.receive(caller, self.bye.number(count, 2));
+        hub.receive(caller, dialog.bye.number(count, 2));
         hub.expect(&["BYE"]);
         let (bye, length) = hub.sent[0];
-        hub.receive(callee, self.bye_ok.to(&self.bye_out, &bye[..length]));
+        hub.receive(callee, dialog.bye_ok.to(&dialog.bye_out, &bye[..length]));
         hub.expect(&["SIP/2.0 200"]);
         let length = hub.sent(0).len();
-        hub.now += LIFETIME;
-        hub.proxy.handle_timeout(hub.now);
-        hub.drain();
+        hub.rest();
         length
     }
 }
@@ -335,6 +372,47 @@ impl Relay {
 mod tests {
     use super::*;
     use crate::samples;
+    use sip_core::memory::Links;
+    use sip_core::proxy::{BranchEntry, ResponseContext};
+    use sip_core::transaction::Transaction;
+
+    /// Octets of memory that the calls of a proxy take: entries with their links, and what is kept of messages.
+    fn held(relay: &Relay, before: usize) -> usize {
+        let held = relay.hub.role.occupancy();
+        held.transactions * size_of::<(Links, Transaction)>()
+            + held.contexts * size_of::<(Links, ResponseContext)>()
+            + held.branches * size_of::<(Links, BranchEntry)>()
+            + held.octets
+            - before
+    }
+
+    #[test]
+    fn a_call_takes_no_more_memory_than_the_readme_says() {
+        let mut relay = Relay::new(samples::INVITE, false);
+        let before = relay.hub.role.occupancy().octets;
+        let (caller, callee) = (flow([198, 51, 100, 17], 5062), flow([203, 0, 113, 90], 5060));
+        let invite = relay.invite.number(7, 0).to_vec();
+        relay.hub.receive(caller, &invite);
+        let sent = relay.hub.sent(0).to_vec();
+        let fresh = held(&relay, before);
+        let phone = &mut relay.phones[0];
+        relay.hub.receive(callee, phone.ringing.to(&phone.invite, &sent));
+        let ringing = held(&relay, before);
+        let phone = &mut relay.phones[0];
+        relay.hub.receive(callee, phone.ok.to(&phone.invite, &sent));
+        let dialog = relay.dialog.as_mut().unwrap();
+        relay.hub.receive(caller, dialog.ack.number(7, 1));
+        let answered = held(&relay, before);
+        let dialog = relay.dialog.as_mut().unwrap();
+        relay.hub.receive(caller, dialog.bye.number(7, 2));
+        let bye = relay.hub.sent(0).to_vec();
+        relay.hub.receive(callee, dialog.bye_ok.to(&dialog.bye_out, &bye));
+        let over = held(&relay, before);
+        println!("octets of a call: {fresh} sent, {ringing} ringing, {answered} answered, {over} over");
+        assert!(fresh <= 2560 && ringing <= 2560 && answered <= 1228 && over <= 1228);
+        relay.hub.rest();
+        assert_eq!(held(&relay, before), 0);
+    }
 
     #[test]
     fn calls_go_through_again_and_again() {
@@ -343,8 +421,7 @@ mod tests {
             for _ in 0..100 {
                 relay.run();
             }
-            let held = relay.hub.proxy.occupancy();
-            assert_eq!((held.transactions, held.contexts, held.branches), (0, 0, 0));
+            assert!(relay.is_at_rest());
         }
     }
 }

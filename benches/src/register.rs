@@ -20,7 +20,28 @@ const REQUESTS: u32 = 1200;
 
 const REALM: &[u8] = b"example.com";
 
-type Hub = HeapServer<[User<'static>; 1]>;
+/// A server with one user.
+pub type Hub = HeapServer<[User<'static>; 1]>;
+
+/// Loads the bindings of others: that of bob under other names of three characters.
+pub(crate) fn load_others(server: &mut Hub, now: Instant, others: usize) {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut record = vec![0; 1000];
+    let mut w = Writer::new(&mut record);
+    let bob = server.bindings().aors().next().expect("bob's binding");
+    server.bindings().write_record(now, bob, &mut w);
+    let length = w.finish().expect("room for a record");
+    record.truncate(length);
+    let name = record.windows(7).position(|part| part == b"sip:bob").expect("bob's name") + 4;
+    for number in 0..others {
+        for (place, octet) in record[name..name + 3].iter_mut().enumerate() {
+            *octet = LETTERS[number / 62_usize.pow(place as u32) % 62];
+        }
+        if &record[name..name + 3] != b"bob" {
+            assert_eq!(server.load(now, &record), Ok(1));
+        }
+    }
+}
 
 /// A server, and a phone that refreshes its binding with SHA-256.
 pub struct Refresh {
@@ -69,28 +90,8 @@ impl Refresh {
         let challenged = refresh.sent.clone();
         refresh.requests = (1..=REQUESTS).map(|number| request(number, Some(&challenged))).collect();
         refresh.run();
-        refresh.register(others);
+        load_others(&mut refresh.server, refresh.now, others);
         refresh
-    }
-
-    /// Loads the bindings of others: that of bob under other names of three characters.
-    fn register(&mut self, others: usize) {
-        let mut record = vec![0; 1000];
-        let mut w = Writer::new(&mut record);
-        let bob = self.server.bindings().aors().next().expect("bob's binding");
-        self.server.bindings().write_record(self.now, bob, &mut w);
-        let length = w.finish().expect("room for a record");
-        record.truncate(length);
-        let name = record.windows(7).position(|part| part == b"sip:bob").expect("bob's name") + 4;
-        const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        for number in 0..others {
-            for (place, octet) in record[name..name + 3].iter_mut().enumerate() {
-                *octet = LETTERS[number / 62_usize.pow(place as u32) % 62];
-            }
-            if &record[name..name + 3] != b"bob" {
-                assert_eq!(self.server.load(self.now, &record), Ok(1));
-            }
-        }
     }
 
     fn receive(&mut self, bytes: &[u8]) -> Received<Event> {
@@ -140,7 +141,7 @@ impl Default for Refresh {
 }
 
 /// A REGISTER as a desk phone writes it, with the answer to a challenge.
-fn request(number: u32, challenged: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn request(number: u32, challenged: Option<&[u8]>) -> Vec<u8> {
     let mut room = vec![0; 2000];
     let mut w = Writer::new(&mut room);
     w.raw(b"REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.17:5062;branch=z9hG4bK");

@@ -1,18 +1,19 @@
 //! Repeats one piece of work and prints what one repetition takes, to be run side by side with other stacks, or under
 //! callgrind (`.ci/instructions`).
 //!
-//! `measure parse-lazy|parse-typed|write|forward|options|call|refresh|relay|fork FILE ITERATIONS` prints `sip MODE FILE ITERATIONS NS_PER_ITERATION`.
+//! `measure parse-lazy|parse-typed|write|forward|options|call|refresh|relay|fork|lookup FILE ITERATIONS` prints `sip MODE FILE ITERATIONS NS_PER_ITERATION`.
 
 use sip_benches::{Callee, Forwarding, Options, Parts, Refresh, Relay, parse_lazy, parse_typed};
 use std::process::ExitCode;
 use std::time::Instant;
 
-const USAGE: &str = "usage: measure parse-lazy|parse-typed|write|forward|options|call|refresh|relay|fork FILE ITERATIONS
+const USAGE: &str = "usage: measure parse-lazy|parse-typed|write|forward|options|call|refresh|relay|fork|lookup FILE ITERATIONS
 
 FILE holds one message as it travels: any for parse-lazy, parse-typed and write,
 a request or a response of two hops for forward, an OPTIONS request for options, an INVITE for call, relay (through a stateful proxy
-to one phone) and fork (to three, of which one answers); refresh,
-which is a REGISTER with SHA-256 at a server, has its own and at most 1,200 of them.";
+to one phone) and fork (to three, of which one answers), and lookup (to one of BINDINGS who are registered, past room for CONTEXTS
+requests: lookup-BINDINGS-CONTEXTS); refresh, which is a REGISTER with SHA-256 at a server among BINDINGS (refresh-BINDINGS), has its own
+messages, at most 1,200 of them.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,7 +23,13 @@ fn main() -> ExitCode {
         Ok(bytes) => bytes,
         Err(error) => return usage(&format!("{file}: {error}")),
     };
-    let elapsed = match mode.as_str() {
+    // What stands behind the mode: sizes.
+    let (mode, sizes) = match mode.split_once('-') {
+        Some((mode @ ("lookup" | "refresh"), sizes)) => (mode, sizes),
+        _ => (mode.as_str(), ""),
+    };
+    let sizes: Vec<usize> = sizes.split('-').filter_map(|size| size.parse().ok()).collect();
+    let elapsed = match mode {
         "parse-lazy" => repeat(count, || parse_lazy(&bytes)),
         "parse-typed" => repeat(count, || parse_typed(&bytes)),
         "write" => {
@@ -44,16 +51,21 @@ fn main() -> ExitCode {
             repeat(count, || callee.run())
         }
         "refresh" => {
-            let mut refresh = Refresh::new();
+            let mut refresh = Refresh::among(sizes.first().copied().unwrap_or(4).saturating_sub(1));
             repeat(count, || refresh.run())
         }
         "relay" | "fork" => {
             let mut relay = Relay::new(&bytes, mode == "fork");
             repeat(count, || relay.run())
         }
+        "lookup" => {
+            let [bindings, contexts] = sizes[..] else { return usage("lookup-BINDINGS-CONTEXTS") };
+            let mut relay = Relay::among(&bytes, bindings, contexts);
+            repeat(count, || relay.run())
+        }
         _ => return usage(&format!("no mode {mode}")),
     };
-    println!("sip {mode} {file} {count} {:.1}", elapsed as f64 / count.max(1) as f64);
+    println!("sip {} {file} {count} {:.1}", arguments[0], elapsed as f64 / count.max(1) as f64);
     ExitCode::SUCCESS
 }
 

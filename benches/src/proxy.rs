@@ -135,6 +135,8 @@ struct Script {
     /// That of the one below, in a response.
     below: Option<Range<usize>>,
     call_id: Range<usize>,
+    /// The values of Record-Route, or of Route, with the tokens in them.
+    routes: Vec<Range<usize>>,
 }
 
 impl Script {
@@ -146,7 +148,9 @@ impl Script {
         };
         let (branch, below) = (branch(0).expect("a branch"), branch(1));
         let call_id = place(message.call_id(), &bytes);
-        Self { branch, below, call_id, bytes }
+        let routes = message.record_routes().chain(message.routes()).flatten();
+        let routes = routes.map(|route| place(route.raw(), &bytes)).collect();
+        Self { branch, below, call_id, routes, bytes }
     }
 
     /// The response to what the proxy has sent.
@@ -194,6 +198,13 @@ impl Script {
             }
         }
         &self.bytes
+    }
+
+    /// Takes the way that the proxy has written into the INVITE that it sent, the other way round (RFC 3261 §12.1.2).
+    fn take_routes(&mut self, invite: &Script, sent: &[u8]) {
+        for (to, from) in self.routes.iter().zip(invite.routes.iter().rev()) {
+            self.bytes[to.clone()].copy_from_slice(&sent[from.clone()]);
+        }
     }
 
     /// The response to this very request: its branches and its Call-ID are copied.
@@ -355,6 +366,9 @@ impl<R: Middle> Relay<R> {
             }
         }
         let dialog = self.dialog.as_mut().expect("a call that was rehearsed");
+        for script in [&mut dialog.ack, &mut dialog.bye] {
+            script.take_routes(&self.phones[0].invite, &first[..*length]);
+        }
         hub.receive(caller, dialog.ack.number(count, 1));
         hub.expect(&["ACK"]);
         hub.receive(caller, dialog.bye.number(count, 2));
@@ -401,6 +415,9 @@ mod tests {
         let phone = &mut relay.phones[0];
         relay.hub.receive(callee, phone.ok.to(&phone.invite, &sent));
         let dialog = relay.dialog.as_mut().unwrap();
+        for script in [&mut dialog.ack, &mut dialog.bye] {
+            script.take_routes(&relay.phones[0].invite, &sent);
+        }
         relay.hub.receive(caller, dialog.ack.number(7, 1));
         let answered = held(&relay, before);
         let dialog = relay.dialog.as_mut().unwrap();

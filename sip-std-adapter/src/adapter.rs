@@ -11,6 +11,7 @@
 
 use crate::commands::Commander;
 use crate::deadlines::Deadlines;
+use crate::gather::Gather;
 use crate::input::Input;
 use crate::network::{Answer, Network};
 use crate::tcp::{self, Tcp};
@@ -46,6 +47,7 @@ pub struct Adapter<R: Role> {
     pub(crate) network: Network,
     waker: Waker,
     deadlines: Deadlines,
+    gather: Gather,
     /// The last poll ended with a deadline of the application: what has come from the network is first now.
     network_first: bool,
     /// The last poll found nothing to do, and nobody touched the role since.
@@ -89,7 +91,15 @@ impl<R: Role> Adapter<R> {
     /// Puts a role on sockets that are there.
     pub(crate) fn on(role: R, network: Network) -> Self {
         let waker = Waker::new(Arc::clone(&network.waker));
-        Self { role, network, waker, deadlines: Deadlines::default(), network_first: false, idle: false }
+        Self {
+            role,
+            network,
+            waker,
+            deadlines: Deadlines::default(),
+            gather: Gather::default(),
+            network_first: false,
+            idle: false,
+        }
     }
 
     /// Listens at one more address, for datagrams and for connections at the same port; port 0 takes a free one. Gives the
@@ -297,7 +307,8 @@ impl<R: Role> Adapter<R> {
     }
 
     /// Sleeps until the moment `until` (`None`: without limit), until the socket or a connection has something or has room
-    /// for what was put back, until a name is found, or until a [`Waker`] calls; it may also return early.
+    /// for what was put back, until a name is found, or until a [`Waker`] calls; it may also return early. Under load it returns up to
+    /// a millisecond later, so that what comes meanwhile is taken together.
     ///
     /// Returns at once unless the last [`poll`](Adapter::poll) ended with [`Turn::Idle`] and the role was not touched
     /// since, so nothing that is ready is slept over.
@@ -308,7 +319,13 @@ impl<R: Role> Adapter<R> {
         if core::mem::take(&mut self.idle) && !self.network.woken && !self.waker.is_called() {
             let left =
                 until.map(|until| Duration::from_millis(until.as_millis()).saturating_sub(self.network.elapsed()));
-            self.network.collect(left.map(|left| left.min(LONGEST_SLEEP)))?;
+            let pause = self.gather.pause(self.network.statistics.datagrams_in, left);
+            if !pause.is_zero() {
+                std::thread::sleep(pause);
+            }
+            let begun = self.network.elapsed();
+            self.network.collect(left.map(|left| left.saturating_sub(pause).min(LONGEST_SLEEP)))?;
+            self.gather.slept(self.network.elapsed().saturating_sub(begun));
         }
         self.network.woken = false;
         Ok(())

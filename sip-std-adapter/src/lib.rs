@@ -100,6 +100,7 @@ mod deadlines;
 #[cfg(test)]
 mod echo;
 mod fault;
+mod gather;
 mod input;
 pub mod memory;
 mod network;

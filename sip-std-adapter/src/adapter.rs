@@ -11,7 +11,6 @@
 
 use crate::commands::Commander;
 use crate::deadlines::Deadlines;
-use crate::gather::Gather;
 use crate::input::Input;
 use crate::network::{Answer, Network};
 use crate::tcp::{self, Tcp};
@@ -47,7 +46,7 @@ pub struct Adapter<R: Role> {
     pub(crate) network: Network,
     waker: Waker,
     deadlines: Deadlines,
-    gather: Gather,
+    gather: crate::gather::Gather,
     /// The last poll ended with a deadline of the application: what has come from the network is first now.
     network_first: bool,
     /// The last poll found nothing to do, and nobody touched the role since.
@@ -96,7 +95,7 @@ impl<R: Role> Adapter<R> {
             network,
             waker,
             deadlines: Deadlines::default(),
-            gather: Gather::default(),
+            gather: crate::gather::Gather::default(),
             network_first: false,
             idle: false,
         }

@@ -42,11 +42,13 @@ impl Listener {
         (number, transport): (u8, Transport),
         address: SocketAddr,
         registry: &Registry,
+        shared: bool,
     ) -> io::Result<Self> {
         let socket = socket(address)?;
         // A port whose last connections linger in TIME_WAIT is free. On Windows the option would share it with anybody.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
+        crate::options::share(&socket, shared)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let socket = TcpListener::from_std(socket.into());

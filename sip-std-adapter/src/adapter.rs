@@ -81,6 +81,31 @@ impl<R: Role> Adapter<R> {
         Self::assemble(role, address, false)
     }
 
+    /// As [`bind`](Adapter::bind), at a port that other adapters of the same user may share (`SO_REUSEPORT`; Linux and Android):
+    /// one for each core, say. The system gives each peer's datagrams, and each connection, to one of them.
+    ///
+    /// Their roles know nothing of each other. That suits a role without memory of one request in the next, as a redirect server or a
+    /// stateless proxy, and those whose peers always come from the same address and port; a registrar needs a store that all of them
+    /// read. Listeners that are [added](Adapter::listen) share their ports, too.
+    ///
+    /// # Errors
+    /// As [`bind`](Adapter::bind); the system can't.
+    pub fn bind_shared(role: R, address: SocketAddr) -> io::Result<Self> {
+        let mut network = Network::new()?;
+        network.shared = true;
+        network.listen(address, true)?;
+        Ok(Self::on(role, network))
+    }
+
+    /// Marks what is sent from now on, by all sockets and connections, with a code point of six bits (RFC 2474): 24 (CS3) or 26 (AF31)
+    /// is common for signalling. Nothing is marked unless this is called.
+    ///
+    /// # Errors
+    /// The system refuses it.
+    pub fn set_dscp(&mut self, code_point: u8) -> io::Result<()> {
+        self.network.set_dscp(code_point)
+    }
+
     fn assemble(role: R, address: SocketAddr, tcp: bool) -> io::Result<Self> {
         let mut network = Network::new()?;
         network.listen(address, tcp)?;

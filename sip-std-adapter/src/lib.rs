@@ -87,13 +87,13 @@
 //! # The local address
 //! [`local_addr`](Adapter::local_addr) is what a role's Via and Contact should say. An adapter bound to the wildcard
 //! (`0.0.0.0`, `[::]`) doesn't know which of the host's addresses a peer sees: [`start`](Adapter::start) takes the one that leads to
-//! the world, [`local_ip`] finds the one that leads to a peer, and
-//! on a host with several the system may answer from another than the one that was asked. Bind to one address where
-//! that matters.
+//! the world, and [`local_ip`] finds the one that leads to a peer. On Linux and Android each peer gets its datagrams from the
+//! address at which it asked last; on other systems the system chooses, so bind to one address where that matters.
 #![allow(clippy::std_instead_of_alloc, reason = "sockets and threads need std anyway")]
 
 mod accept;
 mod adapter;
+mod asked;
 mod commands;
 mod connection;
 mod deadlines;
@@ -104,6 +104,7 @@ mod gather;
 mod input;
 pub mod memory;
 mod network;
+mod options;
 mod patience;
 mod relief;
 mod reports;

@@ -195,3 +195,109 @@ fn idle_connections_are_bounded() {
     assert_eq!(next(&mut adapter), Said::Request(2));
     drop(strangers);
 }
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn the_wildcard_answers_from_the_address_that_was_asked() {
+    let mut adapter = Adapter::bind(Echo::default(), "0.0.0.0:0".parse().unwrap()).unwrap();
+    let port = adapter.local_addr().port();
+    let peers = ["127.0.0.1:0", "127.0.0.9:0"].map(|address| {
+        let peer = UdpSocket::bind(address).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        peer
+    });
+    for (number, last) in (1..).zip([2, 1, 3, 2]) {
+        let asked = SocketAddr::from(([127, 0, 0, last], port));
+        for peer in &peers {
+            peer.send_to(&request(number), asked).unwrap();
+            assert_eq!(next(&mut adapter), Said::Request(number));
+            settle(&mut adapter);
+            assert_eq!(peer.recv_from(&mut [0; 2000]).unwrap().1, asked);
+        }
+    }
+    // What the role sends later leaves from there, too; to others the system chooses.
+    adapter.role_mut().send(peers[0].local_addr().unwrap(), &request(9));
+    let other = peer(SocketAddr::from(([127, 0, 0, 1], 0)));
+    adapter.role_mut().send(other.local_addr().unwrap(), &request(9));
+    settle(&mut adapter);
+    assert_eq!(peers[0].recv_from(&mut [0; 2000]).unwrap().1, SocketAddr::from(([127, 0, 0, 2], port)));
+    assert_eq!(other.recv_from(&mut [0; 2000]).unwrap().1, SocketAddr::from(([127, 0, 0, 1], port)));
+    assert_eq!((adapter.statistics().sends_failed, adapter.statistics().receive_errors), (0, 0));
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn the_wildcard_of_ipv6_answers_too() {
+    // A host without IPv6 has nothing to test.
+    let Ok(mut adapter) = Adapter::bind(Echo::default(), "[::]:0".parse().unwrap()) else { return };
+    let Ok(peer) = UdpSocket::bind("[::1]:0") else { return };
+    peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let asked = SocketAddr::new("::1".parse().unwrap(), adapter.local_addr().port());
+    peer.send_to(&request(1), asked).unwrap();
+    assert_eq!(next(&mut adapter), Said::Request(1));
+    settle(&mut adapter);
+    assert_eq!(peer.recv_from(&mut [0; 2000]).unwrap().1, asked);
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn what_is_sent_bears_the_code_point_that_was_set() {
+    use nix::sys::socket::{getsockopt, sockopt};
+    use socket2::SockRef;
+    let (mut adapter, addresses) = listening();
+    let before = TcpStream::connect(addresses[0]).unwrap();
+    while adapter.connections() < 1 {
+        let _ = adapter.poll(&mut [0; 2000]).unwrap();
+    }
+    adapter.set_dscp(24).unwrap();
+    adapter.listen(LOCAL.parse().unwrap()).unwrap();
+    let after = TcpStream::connect(addresses[0]).unwrap();
+    while adapter.connections() < 2 {
+        let _ = adapter.poll(&mut [0; 2000]).unwrap();
+    }
+    for (number, address) in adapter.local_addrs().collect::<Vec<_>>().into_iter().enumerate() {
+        let socket = &adapter.network.sockets.udp(number).socket;
+        match address.is_ipv4() {
+            true => assert_eq!(SockRef::from(socket).tos_v4().unwrap(), 24 << 2),
+            false => assert_eq!(getsockopt(socket, sockopt::Ipv6TClass).unwrap(), 24 << 2),
+        }
+    }
+    let tcp = adapter.network.tcp.as_mut().unwrap();
+    for connection in tcp.connections.values_mut() {
+        assert_eq!(SockRef::from(&*connection.stream.socket()).tos_v4().unwrap(), 24 << 2);
+    }
+    drop((before, after));
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn several_adapters_share_a_port_and_each_peer_has_one_of_them() {
+    let mut one = Adapter::bind_shared(Echo::default(), LOCAL.parse().unwrap()).unwrap();
+    let address = one.local_addr();
+    let mut two = Adapter::bind_shared(Echo::default(), address).unwrap();
+    assert_eq!(Adapter::bind(Echo::default(), address).err().unwrap().kind(), ErrorKind::AddrInUse);
+    let peers: Vec<_> = (0..32).map(|_| peer(address)).collect();
+    let streams: Vec<_> = (0..32).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for _ in 0..2 {
+        for peer in &peers {
+            peer.send_to(&request(1), address).unwrap();
+        }
+    }
+    let end = one.now() + sip_core::time::Duration::from_secs(5);
+    let done = |one: &Adapter<Echo>, two: &Adapter<Echo>| {
+        let (one, two) = (one.statistics(), two.statistics());
+        one.datagrams_out + two.datagrams_out == 64 && one.connections_accepted + two.connections_accepted == 32
+    };
+    while !done(&one, &two) {
+        for adapter in [&mut one, &mut two] {
+            let _ = adapter.poll(&mut [0; 2000]).unwrap();
+        }
+        assert!(one.now() < end, "{:?} {:?}", one.statistics(), two.statistics());
+    }
+    for adapter in [&one, &two] {
+        // Who asks twice asks the same.
+        let counted = adapter.statistics();
+        assert!(counted.datagrams_in > 0 && counted.datagrams_in % 2 == 0 && counted.connections_accepted > 0);
+    }
+    drop(streams);
+}

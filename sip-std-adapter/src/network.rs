@@ -58,6 +58,10 @@ pub(crate) struct Network {
     tcp_first: bool,
     /// Polls since the last look at what the connections have.
     unlooked: u32,
+    /// Ports are shared with other adapters.
+    pub(crate) shared: bool,
+    /// The code point of what is sent.
+    dscp: Option<u8>,
     pub(crate) statistics: Statistics,
     pub(crate) tap: Option<Box<Tap>>,
 }
@@ -78,6 +82,8 @@ impl Network {
             woken: false,
             tcp_first: false,
             unlooked: 0,
+            shared: false,
+            dscp: None,
             statistics: Statistics::default(),
             tap: None,
         })
@@ -90,11 +96,16 @@ impl Network {
         let mut tries = if address.port() == 0 { PORTS } else { 1 };
         let udp = loop {
             tries -= 1;
-            let udp = Udp::bind(address)?;
+            let udp = Udp::bind(address, self.shared)?;
+            if let Some(dscp) = self.dscp {
+                udp.mark(dscp)?;
+            }
             if !tcp {
                 break udp;
             }
-            match self.tcp.get_or_insert_default().listen((number, Transport::Tcp), udp.local, registry) {
+            let tcp = self.tcp.get_or_insert_default();
+            (tcp.shared, tcp.dscp) = (self.shared, self.dscp);
+            match tcp.listen((number, Transport::Tcp), udp.local, registry) {
                 Ok(_) => break udp,
                 Err(error) if tries == 0 || error.kind() != ErrorKind::AddrInUse => return Err(error),
                 Err(_) => {}
@@ -110,6 +121,7 @@ impl Network {
     pub(crate) fn listen_tls(&mut self, address: SocketAddr, server: crate::tls::ServerTls) -> io::Result<u8> {
         let number = self.next_number()?;
         let tcp = self.tcp.get_or_insert_default();
+        (tcp.shared, tcp.dscp) = (self.shared, self.dscp);
         let local = tcp.listen((number, Transport::Tls), address, self.poll.registry())?;
         tcp.streams.servers.insert(number, server);
         self.resolver.reaches(local, true);
@@ -128,6 +140,16 @@ impl Network {
     pub(crate) fn replace_tls(&mut self, listener: u8, server: crate::tls::ServerTls) -> bool {
         let known = self.tcp.as_mut().and_then(|tcp| tcp.streams.servers.get_mut(&listener));
         known.map(|known| *known = server).is_some()
+    }
+
+    /// Marks what is sent from now on.
+    pub(crate) fn set_dscp(&mut self, dscp: u8) -> io::Result<()> {
+        self.dscp = Some(dscp);
+        self.sockets.mark(dscp)?;
+        if let Some(tcp) = &mut self.tcp {
+            tcp.mark(dscp);
+        }
+        Ok(())
     }
 
     /// The number of the next listener.

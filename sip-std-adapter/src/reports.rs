@@ -73,7 +73,7 @@ mod queue {
         }
     }
 
-    fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
+    pub(crate) fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
         match address.family()? {
             nix::sys::socket::AddressFamily::Inet => {
                 address.as_sockaddr_in().map(|v4| SocketAddr::V4(SocketAddrV4::from(*v4)))
@@ -99,4 +99,6 @@ mod queue {
     }
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use queue::socket_addr;
 pub(crate) use queue::{enable, next};

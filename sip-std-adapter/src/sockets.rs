@@ -41,6 +41,11 @@ impl Sockets {
         self.all.push(Socket { udp: None, local, token: Token(usize::MAX), blocked: None });
     }
 
+    /// Marks what all of them send.
+    pub(crate) fn mark(&self, dscp: u8) -> io::Result<()> {
+        self.all.iter().filter_map(|socket| socket.udp.as_ref()).try_for_each(|udp| udp.mark(dscp))
+    }
+
     /// The addresses of all listeners.
     pub(crate) fn addresses(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
         self.all.iter().map(|socket| socket.local)

@@ -86,6 +86,10 @@ pub(crate) struct Tcp {
     pub(crate) most_of_source: usize,
     /// For how long one that a peer has opened may carry nothing.
     pub(crate) idle: Duration,
+    /// The code point of what connections carry.
+    pub(crate) dscp: Option<u8>,
+    /// Listeners share their ports.
+    pub(crate) shared: bool,
     /// Before this, none has been silent for long enough to make room.
     pub(crate) no_room_before: Instant,
 }
@@ -106,6 +110,8 @@ impl Default for Tcp {
             most: MOST,
             most_of_source: 0,
             idle: IDLE,
+            dscp: None,
+            shared: false,
             no_room_before: Instant::ZERO,
         }
     }
@@ -119,7 +125,7 @@ impl Tcp {
         address: SocketAddr,
         registry: &Registry,
     ) -> io::Result<SocketAddr> {
-        let listener = Listener::new((number, transport), address, registry)?;
+        let listener = Listener::new((number, transport), address, registry, self.shared)?;
         let local = listener.local;
         self.listeners.push(listener);
         Ok(local)
@@ -129,6 +135,14 @@ impl Tcp {
     pub(crate) fn identities(&self, flow: Flow) -> Vec<String> {
         let connection = self.connections.get(&flow.connection).filter(|found| found.flow == flow);
         connection.map(|connection| connection.stream.identities()).unwrap_or_default()
+    }
+
+    /// Marks what the connections carry from now on.
+    pub(crate) fn mark(&mut self, dscp: u8) {
+        self.dscp = Some(dscp);
+        for connection in self.connections.values_mut() {
+            crate::options::mark_stream(connection.stream.socket(), self.dscp);
+        }
     }
 
     /// How many connections there are, those that are being opened included.
@@ -285,6 +299,7 @@ impl Tcp {
     ) -> io::Result<&mut Connection> {
         // Best effort: a small message waits a little where the option is not to be had.
         let _ = stream.socket().set_nodelay(true);
+        crate::options::mark_stream(stream.socket(), self.dscp);
         let local = stream.socket().local_addr()?;
         self.count = self.count.checked_add(1).unwrap_or(1);
         let number = self.count;

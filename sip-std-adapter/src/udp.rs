@@ -1,5 +1,6 @@
 //! One datagram socket, and what its errors mean.
 
+use crate::asked::{self, Asked};
 use crate::fault::{NO_BUFFERS, TOO_LONG, flow_error};
 use core::net::SocketAddr;
 use mio::net::UdpSocket;
@@ -24,6 +25,8 @@ pub(crate) struct Udp {
     /// The error queue may hold reports.
     pub(crate) reports_waiting: bool,
     unknown_errors: u32,
+    /// At which of the host's addresses peers have asked, where the socket is bound to all of them.
+    asked: Option<Asked>,
     /// The next so many sends find the socket full.
     #[cfg(test)]
     pub(crate) full_for: u32,
@@ -58,7 +61,7 @@ pub(crate) enum Arrived {
 }
 
 impl Udp {
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr, shared: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             // One socket, one family: a peer has one address, never also the IPv4-mapped form of it.
@@ -69,6 +72,8 @@ impl Udp {
         let _ = socket.set_send_buffer_size(SEND_BUFFER);
         socket.set_nonblocking(true)?;
         crate::reports::enable(&socket, address)?;
+        let asked = asked::enable(&socket, address)?.then(Asked::default);
+        crate::options::share(&socket, shared)?;
         socket.bind(&address.into())?;
         let socket = UdpSocket::from_std(socket.into());
         let local = socket.local_addr()?;
@@ -77,9 +82,15 @@ impl Udp {
             local,
             reports_waiting: false,
             unknown_errors: 0,
+            asked,
             #[cfg(test)]
             full_for: 0,
         })
+    }
+
+    /// Marks what is sent with a code point.
+    pub(crate) fn mark(&self, dscp: u8) -> io::Result<()> {
+        crate::options::mark(socket2::SockRef::from(&self.socket), self.local.is_ipv4(), dscp)
     }
 
     pub(crate) fn send(&mut self, flow: Flow, bytes: &[u8]) -> Sent {
@@ -92,8 +103,13 @@ impl Udp {
             return Sent::Failed(FlowError::Unreachable);
         };
         let mut tries = 0;
+        let mut from = self.asked.as_ref().and_then(|asked| asked.address(to));
         loop {
-            let Err(error) = self.socket.send_to(bytes, to) else { return Sent::Done };
+            let sent = match from {
+                Some(from) => asked::send(&self.socket, bytes, to, from),
+                None => self.socket.send_to(bytes, to),
+            };
+            let Err(error) = sent else { return Sent::Done };
             match error.kind() {
                 ErrorKind::WouldBlock => return Sent::Blocked,
                 ErrorKind::Interrupted => {}
@@ -101,6 +117,8 @@ impl Udp {
                 _ if error.raw_os_error() == Some(NO_BUFFERS) => return Sent::Lost,
                 // A report about an earlier send, to anyone, fails the next one, whoever that is for. It does so
                 // once: an error that stays is about this send.
+                // The host may have lost the address meanwhile.
+                _ if tries == RETRIES && from.take().is_some() => tries = 0,
                 _ if tries == RETRIES => return Sent::Failed(flow_error(&error)),
                 _ => self.reports_waiting = true,
             }
@@ -113,9 +131,16 @@ impl Udp {
     /// # Errors
     /// The socket failed many times in a row for reasons that no peer can cause.
     pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Arrived> {
-        let error = match self.socket.recv_from(buffer) {
-            Ok((length, from)) => {
+        let received = match self.asked {
+            Some(_) => asked::receive(&self.socket, buffer),
+            None => self.socket.recv_from(buffer).map(|(length, from)| (length, from, None)),
+        };
+        let error = match received {
+            Ok((length, from, at)) => {
                 self.unknown_errors = 0;
+                if let (Some(asked), Some(at)) = (&mut self.asked, at) {
+                    asked.note(from, at);
+                }
                 return Ok(Arrived::Datagram { length, from });
             }
             Err(error) => error,
@@ -162,7 +187,7 @@ mod tests {
     use sip_core::transport::Address;
 
     fn udp() -> Udp {
-        Udp::bind("127.0.0.1:0".parse().unwrap()).unwrap()
+        Udp::bind("127.0.0.1:0".parse().unwrap(), false).unwrap()
     }
 
     #[test]
@@ -185,7 +210,7 @@ mod tests {
     fn a_report_about_one_peer_does_not_fail_a_send_to_another() {
         let (mut udp, there) = (udp(), udp());
         let gone = {
-            let gone = Udp::bind("127.0.0.8:0".parse().unwrap()).unwrap();
+            let gone = Udp::bind("127.0.0.8:0".parse().unwrap(), false).unwrap();
             Flow::udp(Address::from(gone.local))
         };
         for _ in 0..10 {

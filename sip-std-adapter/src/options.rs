@@ -25,13 +25,13 @@ pub(crate) fn share(socket: &Socket, shared: bool) -> io::Result<()> {
 ///
 /// # Errors
 /// The system can't; over IPv6 it is done on Linux and Android only.
-pub(crate) fn mark(socket: SockRef<'_>, is_ipv4: bool, dscp: u8) -> io::Result<()> {
+pub(crate) fn mark(socket: &Socket, is_ipv4: bool, dscp: u8) -> io::Result<()> {
     let class = u32::from(dscp & 63) << 2;
     if is_ipv4 {
         return socket.set_tos_v4(class);
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    return Ok(nix::sys::socket::setsockopt(&*socket, nix::sys::socket::sockopt::Ipv6TClass, &class.cast_signed())?);
+    return Ok(nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::Ipv6TClass, &class.cast_signed())?);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     Err(io::ErrorKind::Unsupported.into())
 }
@@ -39,6 +39,6 @@ pub(crate) fn mark(socket: SockRef<'_>, is_ipv4: bool, dscp: u8) -> io::Result<(
 /// The same for a connection. It carries messages without the mark, too.
 pub(crate) fn mark_stream(socket: &TcpStream, dscp: Option<u8>) {
     if let (Some(dscp), Ok(local)) = (dscp, socket.local_addr()) {
-        let _ = mark(SockRef::from(socket), local.is_ipv4(), dscp);
+        let _ = mark(&SockRef::from(socket), local.is_ipv4(), dscp);
     }
 }

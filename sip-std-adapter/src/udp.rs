@@ -90,7 +90,7 @@ impl Udp {
 
     /// Marks what is sent with a code point.
     pub(crate) fn mark(&self, dscp: u8) -> io::Result<()> {
-        crate::options::mark(socket2::SockRef::from(&self.socket), self.local.is_ipv4(), dscp)
+        crate::options::mark(&socket2::SockRef::from(&self.socket), self.local.is_ipv4(), dscp)
     }
 
     pub(crate) fn send(&mut self, flow: Flow, bytes: &[u8]) -> Sent {

@@ -72,10 +72,10 @@ pub struct Dialog<U = ()> {
 pub(crate) struct Maker<'m, 'a> {
     pub(crate) message: &'m Message<'a>,
     /// What the transaction layer said of a request.
-    pub(crate) new: NewRequest,
-    pub(crate) source: Flow,
+    pub(crate) new: &'m NewRequest,
+    pub(crate) source: &'m Flow,
     pub(crate) local_tag: &'m [u8],
-    pub(crate) hash: HashKey,
+    pub(crate) hash: &'m HashKey,
 }
 
 impl Dialog {
@@ -97,7 +97,7 @@ impl Dialog {
         let mut next_hop = None;
         let identity = Identity::keep(message, local_tag, octets, &mut next_hop)?;
         let mut dialog = Self { state: State::Early, ..Self::ZERO };
-        dialog.bind(identity, Flow::NONE, &Maker { message, new, source, local_tag, hash }, octets);
+        dialog.bind(identity, Flow::NONE, &Maker { message, new: &new, source: &source, local_tag, hash: &hash }, octets);
         Ok((dialog, next_hop))
     }
 }
@@ -132,17 +132,17 @@ impl<U: Usage> Dialog<U> {
         octets.release(self.identity.block);
         self.identity = identity;
         self.way = way;
-        self.source = by.source;
+        self.source = *by.source;
         let (message, seq) = (by.message, by.message.cseq().number);
         // A response says nothing of the peer's numbers, a request nothing of ours.
         self.key = if message.is_request() {
             self.is_callee |= message.method() == Method::Invite;
             (self.remote_seq, self.remote_request) = (seq, by.new.number());
             let to_tag = message.to_tag().unwrap_or(by.local_tag);
-            key(&by.hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
+            key(by.hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
         } else {
             self.local_seq = seq;
-            key_of(message, &by.hash)
+            key_of(message, by.hash)
         };
     }
 
@@ -178,8 +178,8 @@ impl<U: Usage> Dialog<U> {
     }
 
     /// Where its texts are.
-    pub(crate) fn identity(&self) -> Identity {
-        self.identity
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Its texts.

@@ -403,6 +403,7 @@ impl<'a> Message<'a> {
 
     /// The Request-URI in its parts; `None` for a response.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub const fn uri(&self) -> Option<Uri<'a>> {
         if self.is_request() { Some(Uri::of(self.start, self.parts)) } else { None }
     }

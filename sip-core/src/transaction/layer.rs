@@ -292,7 +292,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
     pub fn reserve(&mut self, entries: usize) -> Result<(), Capacity> {
         self.reap();
         let entries = u32::try_from(entries).map_err(|_| Capacity::Transactions)?;
-        if self.view().free_for(false) < entries as usize {
+        if self.free_for(false) < entries as usize {
             return Err(Capacity::Transactions);
         }
         self.layer.reserved = self.layer.reserved.saturating_add(entries);
@@ -311,7 +311,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
 
     /// A new entry, when there is one left.
     pub(super) fn insert(&mut self, reserved: bool) -> Result<TransactionId, Capacity> {
-        if self.view().free_for(reserved) == 0 {
+        if self.free_for(reserved) == 0 {
             return Err(Capacity::Transactions);
         }
         self.table.insert().map(TransactionId).ok_or(Capacity::Transactions)

@@ -45,13 +45,6 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
         self.entry(id).map_or(&[], |entry| self.octets.get(entry.message))
     }
 
-    /// A response of a server transaction, or the head of its responses while none was given: rows to be read behind a first
-    /// line of no interest.
-    pub(crate) fn response_head(self, id: TransactionId) -> &'a [u8] {
-        let block = self.entry(id).map(|entry| if entry.message.is_none() { entry.template } else { entry.message });
-        self.octets.get(block.unwrap_or_default())
-    }
-
     /// The block of what [`bytes`](Self::bytes) reads.
     #[must_use]
     pub fn block(self, id: TransactionId) -> Block {
@@ -210,6 +203,13 @@ impl<O: Octets> Transactions<'_, O> {
         self.entry(id).map_or(&[], |entry| self.octets.get(entry.message))
     }
 
+    /// A response of a server transaction, or the head of its responses while none was given: rows to be read behind a first
+    /// line of no interest.
+    pub(crate) fn response_head(&self, id: TransactionId) -> &[u8] {
+        let block = self.entry(id).map(|entry| if entry.message.is_none() { entry.template } else { entry.message });
+        self.octets.get(block.unwrap_or_default())
+    }
+
     /// See [`TransactionsRef::lend`].
     #[must_use]
     pub fn lend(&self, id: TransactionId) -> Option<(&[u8], Flow)> {
@@ -230,6 +230,7 @@ impl<O: Octets> Transactions<'_, O> {
 
     /// See [`TransactionsRef::flow`].
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn flow(&self, id: TransactionId) -> Flow {
         self.entry(id).map_or(Flow::NONE, |entry| entry.flow)
     }
@@ -249,7 +250,7 @@ impl<O: Octets> Transactions<'_, O> {
     /// See [`TransactionsRef::accepts`].
     #[must_use]
     pub fn accepts(&self, id: TransactionId, status: u16) -> bool {
-        self.view().accepts(id, status)
+        self.entry(id).is_some_and(|entry| entry.machine.accepts_response(status))
     }
 
     /// See [`TransactionsRef::has_final`].
@@ -261,13 +262,16 @@ impl<O: Octets> Transactions<'_, O> {
     /// See [`TransactionsRef::match_response`].
     #[must_use]
     pub fn match_response(&self, response: &Message<'_>) -> Option<(TransactionId, User)> {
-        self.view().match_response(response)
+        let handle = self.table.find(MATCH, key::of_response(&self.layer.hash, response)?)?;
+        let entry = self.table.get(handle).filter(|entry| entry.machine.is_client())?;
+        Some((TransactionId(handle), entry.user))
     }
 
     /// See [`TransactionsRef::find_cancelled`].
     #[must_use]
     pub fn find_cancelled(&self, cancel: &Message<'_>) -> Option<(TransactionId, User)> {
-        self.view().find_cancelled(cancel)
+        let handle = self.table.find(MATCH, key::of_request(&self.layer.hash, cancel, true))?;
+        Some((TransactionId(handle), self.table.get(handle)?.user))
     }
 
     /// See [`TransactionsRef::next_timeout`].
@@ -290,12 +294,15 @@ impl<O: Octets> Transactions<'_, O> {
 
     /// See [`TransactionsRef::free_for`].
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn free_for(&self, reserved: bool) -> usize {
-        self.view().free_for(reserved)
+        let aside = if reserved { 0 } else { self.layer.reserved as usize };
+        self.table.free().saturating_sub(aside)
     }
 
     /// See [`TransactionsRef::block`].
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn block(&self, id: TransactionId) -> Block {
         self.entry(id).map_or(Block::NONE, |entry| entry.message)
     }

@@ -178,7 +178,7 @@ impl<O: Octets> Context<'_, O> {
         };
         // Both responses bear one To tag (§9.2).
         let owner = UsageId::of(user).0;
-        let to = Kept::new(self.transactions.view().response_head(invite)).header(HeaderName::To);
+        let to = Kept::new(self.transactions.response_head(invite)).header(HeaderName::To);
         let tag = tag_of(to).and_then(Token::read).unwrap_or_else(|| self.core.random.token());
         if self.transactions.has_final(invite) {
             self.accept(cancel, tag.as_bytes(), Handle::NONE);

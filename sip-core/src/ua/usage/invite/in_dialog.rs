@@ -38,8 +38,8 @@ impl<O: Octets> Context<'_, O> {
         }
         let mut next_hop = None;
         let identity = Identity::keep(message, local_tag, self.transactions.octets, &mut next_hop)?;
-        let way = self.way_to(next_hop);
-        let by = Maker { message, new: self.new, source: self.source, local_tag, hash: self.core.hash };
+        let way = self.way_to(next_hop.as_ref());
+        let by = Maker { message, new: &self.new, source: &self.source, local_tag, hash: &self.core.hash };
         self.dialogs.unlink_key(dialog, 0);
         let Some(entry) = self.dialogs.get_mut(dialog) else { return Err(Error::Gone) };
         entry.bind(identity, way, &by, self.transactions.octets);
@@ -50,10 +50,10 @@ impl<O: Octets> Context<'_, O> {
 
     /// The way to a next hop; to the source when there is none, and none when it has to be looked up. No connection is part of
     /// it: that is asked for with each request, because it may be closed meanwhile.
-    fn way_to(&self, next_hop: Option<Uri<'_>>) -> Flow {
+    fn way_to(&self, next_hop: Option<&Uri<'_>>) -> Flow {
         match next_hop {
             None => Flow { connection: 0, ..self.source },
-            Some(uri) => flow_to(&uri, self.core.settings.transport),
+            Some(uri) => flow_to(uri, self.core.settings.transport),
         }
     }
 
@@ -67,7 +67,7 @@ impl<O: Octets> Context<'_, O> {
         let mut next_hop = None;
         let kept = Identity::keep(response, b"", self.transactions.octets, &mut next_hop);
         let Ok(identity) = kept else { return Received::Nothing };
-        let way = match self.way_to(next_hop) {
+        let way = match self.way_to(next_hop.as_ref()) {
             way if way.is_none() || way.needs_connection() => unless_plain(self.source, next_hop),
             way => way,
         };
@@ -161,7 +161,7 @@ impl<O: Octets> Context<'_, O> {
 
     /// Takes the remote target that the peer's INVITE brought, which is being accepted.
     pub(in crate::ua) fn take_target(&mut self, call: Handle, invite: TransactionId) {
-        let source = self.transactions.view().flow(invite);
+        let source = self.transactions.flow(invite);
         let Some(entry) = self.calls.get_mut(call) else { return };
         let (dialog, target) = (entry.dialog, core::mem::take(&mut entry.new_target));
         if let Some(entry) = self.dialogs.get_mut(dialog) {

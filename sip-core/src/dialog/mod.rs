@@ -97,7 +97,12 @@ impl Dialog {
         let mut next_hop = None;
         let identity = Identity::keep(message, local_tag, octets, &mut next_hop)?;
         let mut dialog = Self { state: State::Early, ..Self::ZERO };
-        dialog.bind(identity, Flow::NONE, &Maker { message, new: &new, source: &source, local_tag, hash: &hash }, octets);
+        dialog.bind(
+            identity,
+            Flow::NONE,
+            &Maker { message, new: &new, source: &source, local_tag, hash: &hash },
+            octets,
+        );
         Ok((dialog, next_hop))
     }
 }
@@ -105,7 +110,11 @@ impl Dialog {
 impl<U: Usage> Dialog<U> {
     /// A dialog of these texts that nobody keeps: what there is to send in it is an ACK and a BYE.
     pub(crate) fn of(identity: Identity, way: Flow) -> Self {
-        Self { identity, way, ..Self::ZERO }
+        // Zeros are written; of parts of a constant a copy would be kept.
+        let mut dialog = Self::ZERO;
+        dialog.identity = identity;
+        dialog.way = way;
+        dialog
     }
 
     /// An entry of one usage's that no message has made a dialog yet.

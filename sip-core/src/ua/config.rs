@@ -240,7 +240,8 @@ impl Settings {
             learns: config.learn_address,
             accepts_connections: config.accepts_connections,
             refuse_other_users: config.refuse_other_users,
-            ..Self::ZERO
+            texts: Block::NONE,
+            ends: [0; TEXTS],
         };
         let mut end = 0_usize;
         for (text, kept) in texts.iter().zip(settings.ends.iter_mut()) {

@@ -86,11 +86,13 @@ impl<'a> Content<'a> {
     }
 
     /// The octets of the body.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn bytes(&self) -> &[u8] {
         self.body.map_or(b"", |body| body.bytes)
     }
 
     /// About how many octets a request with this content takes.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn room(&self) -> usize {
         self.bytes().len().saturating_add(640)
     }

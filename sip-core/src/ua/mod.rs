@@ -323,6 +323,7 @@ impl<M: Memory> UserAgent<M> {
     }
 
     /// The next action as a copy: what to do, without the octets to do it with.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn next_step(&mut self, now: Instant) -> Option<Step> {
         let mut context = self.context(now);
         if let Some(event) = context.next_event() {

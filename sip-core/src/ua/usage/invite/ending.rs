@@ -2,7 +2,7 @@
 
 use crate::dialog::{Dialog, key};
 use crate::error::Error;
-use crate::memory::{Block, Entry, Handle, KeptBlocks, Octets};
+use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{Header, HeaderName, Kept, Message, Method};
 use crate::role::Received;
 use crate::time::Instant;
@@ -94,7 +94,7 @@ impl<O: Octets> Context<'_, O> {
             let _ = self.send_ack(dialog, invite_seq, kept_invite, &Content::NONE);
         }
         if let Some(entry) = self.calls.get_mut(call) {
-            entry.timers = CallEntry::ZERO.timers;
+            entry.stop_timers();
         }
         self.schedule_call(call);
         if self.send_bye(dialog).is_err() {

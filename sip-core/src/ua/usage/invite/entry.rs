@@ -113,6 +113,11 @@ impl CallEntry {
         Instant::earliest(&self.timers)
     }
 
+    /// Stops all timers.
+    pub(in crate::ua) fn stop_timers(&mut self) {
+        self.timers = [Instant::ZERO; TIMERS];
+    }
+
     /// Starts a timer, or stops it with [`Instant::ZERO`].
     pub(in crate::ua) fn set(&mut self, timer: Timer, at: Instant) {
         if let Some(place) = self.timers.get_mut(timer as usize) {

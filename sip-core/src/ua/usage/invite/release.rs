@@ -1,9 +1,9 @@
 //! What a call holds is given back here, and only here: its reserve, its dialogs, its entry.
 
 use super::machine::State;
-use super::{CallEntry, InviteTransaction, Leg};
+use super::{InviteTransaction, Leg};
 use crate::dialog::{self, Usage};
-use crate::memory::{Entry, Handle, Octets};
+use crate::memory::{Handle, Octets};
 use crate::role::Received;
 use crate::transaction::TransactionId;
 use crate::ua::context::{Context, RESERVED_TRANSACTIONS, TELL};
@@ -43,7 +43,7 @@ impl<O: Octets> Context<'_, O> {
         let Some(entry) = self.calls.get_mut(call) else { return };
         let reserved = core::mem::take(&mut entry.reserved);
         entry.release(self.transactions.octets);
-        entry.timers = CallEntry::ZERO.timers;
+        entry.stop_timers();
         let mut dialog = core::mem::replace(&mut entry.dialog, Handle::NONE);
         let (invite, exchanged) = (entry.invite, core::mem::take(&mut entry.exchanged));
         if let Some(chosen) = self.dialogs.get(dialog).filter(|entry| entry.state() != dialog::State::Early) {

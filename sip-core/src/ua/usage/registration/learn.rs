@@ -38,6 +38,7 @@ pub(in crate::ua) struct OwnAddress<'a> {
 
 impl<'a> OwnAddress<'a> {
     /// The addresses that a block holds, none of them in [`Block::NONE`].
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(in crate::ua) fn of(block: &'a [u8]) -> Self {
         let (length, rest) = block.split_first().unwrap_or((&0, &[]));
         let (seen, former) = rest.split_at_checked(usize::from(*length)).unwrap_or_default();

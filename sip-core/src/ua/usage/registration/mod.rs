@@ -249,6 +249,7 @@ impl<O: Octets> Context<'_, O> {
         self.failed(RegistrationCause::Refused, status, retry)
     }
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn failed(&mut self, cause: RegistrationCause, status: u16, retry: Retry) -> Input {
         Input::Failed(Failed { cause, status, retry, jitter: self.core.random.below(1000) })
     }

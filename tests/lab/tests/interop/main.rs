@@ -7,3 +7,4 @@ mod pjsip;
 mod server;
 mod sipp;
 mod tcp;
+mod tls;

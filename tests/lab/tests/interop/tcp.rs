@@ -2,7 +2,7 @@
 //!
 //! Covers calls in both directions, many calls on one connection, a registration and a call through its registrar,
 //! the size rule (RFC 3261 §18.1.1) with and without a peer that has
-//! TCP, and the trace as tshark reads it. TLS is not covered.
+//! TCP, and the trace as tshark reads it. TLS is in `tls.rs`.
 
 use serde_json::json;
 use sip_lab::interop::{Peer, Rig, free_port};

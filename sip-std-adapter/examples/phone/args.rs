@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use sip_core::message::Uri;
 use sip_core::time::Duration;
 use sip_core::transport::Transport;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 /// A SIP phone for the command line: it signals calls, and plays and records nothing.
@@ -62,7 +62,7 @@ pub(crate) enum Command {
     /// Who says to be a user of the domain has to prove it, to register and to call. Anybody may call its users; only they may
     /// call elsewhere through it.
     ///
-    /// SIGTERM and Ctrl-C stop it, SIGHUP has it read its users again.
+    /// SIGTERM and Ctrl-C stop it, SIGHUP has it read its users and its certificate again.
     Serve(Serve),
     /// Write and show the file of users that the server reads
     Users(Users),
@@ -105,7 +105,7 @@ pub(crate) struct Tls {
     /// Whom to trust: certificates of authorities in the PEM form [default: whom the system trusts]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// A certificate of one's own in the PEM form: with it the phone accepts connections under TLS [default: none]
+    /// A certificate of one's own in the PEM form: with it connections under TLS are accepted [default: none]
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
     /// The private key of that certificate, PEM [default: none]
@@ -285,11 +285,25 @@ fn has_scheme(text: &str) -> bool {
 
 /// A server: `host`, `host:port`, or a SIP URI. Gives its URI.
 fn server(text: &str) -> Result<String, String> {
-    let uri = sip_uri(text)?;
+    // An address of IPv6 as people write it.
+    let uri = text.parse::<Ipv6Addr>().map_or_else(|_| sip_uri(text), |ip| Ok(format!("sip:[{ip}]")))?;
     if uri.contains('@') {
         return Err("a host and port, such as 192.0.2.1:5060".to_owned());
     }
     Ok(uri)
+}
+
+/// Where a server listens, as far as the user said so, and whether for connections under TLS alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) tls: bool,
+    pub(crate) listen: Listen,
+}
+
+/// The same as [`listen`] takes, with `tls:` before it or not.
+pub(crate) fn place(text: &str) -> Result<Place, String> {
+    let (tls, at) = text.strip_prefix("tls:").map_or((false, text), |at| (true, at));
+    listen(at).map(|listen| Place { tls, listen })
 }
 
 /// Where to listen, as far as the user said so.
@@ -352,6 +366,7 @@ mod tests {
             assert!(sip_uri(wrong).is_err(), "{wrong}");
         }
         assert!(server("bob@127.0.0.1").is_err());
+        assert_eq!(server("::1").as_deref(), Ok("sip:[::1]"));
     }
 
     #[test]
@@ -379,6 +394,8 @@ mod tests {
             ("::1", Some(v6), None),
         ] {
             assert_eq!(listen(text), Ok(Listen { ip, port }), "{text}");
+            let place = place(&format!("tls:{text}"));
+            assert_eq!(place, Ok(Place { tls: true, listen: Listen { ip, port } }), "{text}");
         }
         for wrong in ["", "65536", "127.0.0.1:", "127.0.0.1:65536", "host.invalid"] {
             assert!(listen(wrong).is_err(), "{wrong}");

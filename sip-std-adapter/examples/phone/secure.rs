@@ -20,24 +20,30 @@ pub(crate) fn bind(
 ) -> Result<Adapter<UserAgent<HeapMemory>>, Failure> {
     let failed = |error| Failure::Network(format!("can't listen at {listen}: {error}"));
     let tls = setup.tls.cloned().unwrap_or_default();
-    let own = certificate(&tls)?;
-    let mut adapter = match &own {
-        Some(own) if setup.transport == Carrier::Tls => {
-            let server = ServerTls::new(own, &Clients::Anybody).map_err(|error| Failure::Usage(error.to_string()))?;
-            Adapter::bind_tls(role, listen, &server).map_err(failed)?
-        }
+    let mut adapter = match server(&tls)? {
+        Some(server) if setup.transport == Carrier::Tls => Adapter::bind_tls(role, listen, &server).map_err(failed)?,
         _ => Adapter::bind(role, listen).map_err(failed)?,
     };
     let wanted = setup.transport == Carrier::Tls || tls.ca.is_some() || setup.towards.is_some_and(names_tls);
     if wanted {
-        let roots = match &tls.ca {
-            Some(file) => Roots::from_pem(&read(file)?).map_err(|error| unusable(file, &error))?,
-            None => Roots::of_system().map_err(|error| Failure::Usage(error.to_string()))?,
-        };
-        let client = ClientTls::new(&roots, own.as_ref()).map_err(|error| Failure::Usage(error.to_string()))?;
-        adapter.set_client_tls(&client);
+        adapter.set_client_tls(&client(&tls)?);
     }
     Ok(adapter)
+}
+
+/// With what connections are accepted; nothing without a certificate.
+pub(crate) fn server(tls: &Tls) -> Result<Option<ServerTls>, Failure> {
+    let server = certificate(tls)?.map(|own| ServerTls::new(&own, &Clients::Anybody)).transpose();
+    server.map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// With what connections are opened.
+pub(crate) fn client(tls: &Tls) -> Result<ClientTls, Failure> {
+    let roots = match &tls.ca {
+        Some(file) => Roots::from_pem(&read(file)?).map_err(|error| unusable(file, &error))?,
+        None => Roots::of_system().map_err(|error| Failure::Usage(error.to_string()))?,
+    };
+    ClientTls::new(&roots, certificate(tls)?.as_ref()).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 fn certificate(tls: &Tls) -> Result<Option<Certificate>, Failure> {

@@ -3,6 +3,7 @@
 //! Not here: other makers' servers and phones.
 
 use crate::process::{answer, run};
+use crate::serve::{alice, bob, office};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -93,4 +94,47 @@ fn a_file_that_is_no_certificate_is_a_fault_of_the_command_line() {
     let ended = run(&["call", "sips:bob@127.0.0.1", "--ca", &empty]).expect(2);
     assert!(ended.last_line().contains("no certificate in the PEM form"), "{}", ended.last_line());
     run(&["call", "sips:bob@127.0.0.1", "--cert", &empty]).expect(2);
+}
+
+/// A server with a listener for TLS: one phone registers by it and is called over that connection by another that came by UDP.
+#[test]
+fn a_server_takes_phones_under_tls_and_its_certificate_can_be_replaced() {
+    let files = Files::new("serve");
+    files.sign("127.0.0.1");
+    let (ca, cert, key) = (files.path("ca.pem"), files.path("own.pem"), files.path("own.key"));
+    let office = office();
+    let (mut server, place) =
+        office.serve(0, &["--listen", "tls:127.0.0.1:0", "--cert", &cert, "--key", &key, "--ca", &ca]);
+    let secure = server.wait_for("listening at tls:").rsplit("tls:").next().unwrap_or_default().to_owned();
+    let phone = bob(&secure, &["--transport", "tls", "--ca", &ca, "--count", "1"]);
+    assert!(office.bindings().contains("transport=tls"), "{}", office.bindings());
+    let ended = alice(&place, &["--duration", "0.3"]).end().expect(0);
+    assert!(ended.last_line().contains("hung up here"), "{}", ended.stdout);
+    assert!(phone.end().expect(0).stdout.contains("hung up by the peer"));
+    // A certificate for somebody else is shown after SIGHUP, and refused.
+    files.sign("192.0.2.1");
+    server.signal("HUP");
+    server.wait_for("2 users");
+    let args = ["register", "--registrar", &secure, "--aor", "sip:bob@example.com", "--password", "builder"];
+    run(&[&args[..], &["--transport", "tls", "--ca", &ca]].concat()).expect(3);
+    // What can't be read changes nothing, and is told.
+    fs::write(&key, "no key").unwrap();
+    server.signal("HUP");
+    server.wait_for("the certificate stays as it was");
+    server.signal("TERM");
+    server.end().expect(0);
+}
+
+#[test]
+fn a_server_says_what_it_needs_for_tls() {
+    let files = Files::new("needs");
+    files.sign("127.0.0.1");
+    let (cert, key) = (files.path("own.pem"), files.path("own.key"));
+    for (args, text) in [
+        (&["serve", "--stateless", "--listen", "tls:127.0.0.1:0"][..], "needs --cert and --key"),
+        (&["serve", "--stateless", "--listen", "127.0.0.1:0", "--cert", &cert, "--key", &key], "--listen tls:ADDRESS"),
+    ] {
+        let told = run(args).expect(2);
+        assert!(told.last_line().contains(text), "{}", told.stdout);
+    }
 }

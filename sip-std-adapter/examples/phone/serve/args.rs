@@ -1,14 +1,17 @@
 //! The command line of the server and of what belongs to it.
 
-use crate::args::{Listen, listen};
+use crate::args::{Place, Tls, place};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// Address and port to listen at, or one of them; may be given several times [default: 0.0.0.0:5060]
-    #[arg(long, value_name = "H:P", value_parser = listen)]
-    pub(crate) listen: Vec<Listen>,
+    /// Address and port to listen at, or one of them; may be given several times, and with tls: before it for connections under TLS
+    /// [default: 0.0.0.0:5060]
+    #[arg(long, value_name = "[tls:]H:P", value_parser = place)]
+    pub(crate) listen: Vec<Place>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
     /// A domain whose users register here; may be given several times: the passwords of all are those of the first one [needed
     /// unless --stateless]
     #[arg(long, value_name = "D", value_parser = super::users::domain, required_unless_present = "stateless")]

@@ -21,12 +21,13 @@ mod store;
 mod table;
 pub(crate) mod users;
 
-use crate::args::Listen;
+use crate::args::{Listen, Place, Tls};
 use crate::interrupt::Interrupt;
 use crate::net;
 use crate::phone::{BUFFER, NAME};
 use crate::report::{Failure, Outcome, Report};
 use crate::screen::Shared;
+use crate::secure;
 use crate::text::{Identity, count, printable};
 use calls::Calls;
 use keep::Keeper;
@@ -39,6 +40,7 @@ use sip_core::server::{self, Event, Relay, Why};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::Flow;
 use sip_std_adapter::memory::{GuardMemory, HeapServer, ProxyMemory, RegistrarMemory};
+use sip_std_adapter::tls::ServerTls;
 use sip_std_adapter::{Adapter, Direction, Turn};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -65,13 +67,22 @@ const GAP: Duration = Duration::from_millis(100);
 
 /// The port where the user names none.
 const PORT: u16 = 5060;
+const TLS_PORT: u16 = 5061;
 
 /// Runs the server of the command line until a signal stops it.
 pub(crate) fn run(args: &args::Serve, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
     let users = args.users.as_deref().map(Users::read).transpose()?.unwrap_or_default();
     let opened = args.store.as_deref().map(Store::open).transpose().map_err(Failure::Usage)?;
     let secret = secret(args)?;
-    let mut server = Server::bind(&listens(&args.listen), users, screen, interrupt)?;
+    let tls = tls(args)?;
+    let mut server = Server::bind(&listens(&args.listen, tls.as_ref()), users, screen, interrupt)?;
+    if tls.is_some() {
+        server.tls = Some(args.tls.clone());
+        // Without authorities to trust, who is to be reached under TLS is reached by the connections that phones open.
+        if let Ok(client) = secure::client(&args.tls) {
+            server.adapter.set_client_tls(&client);
+        }
+    }
     server.adapter.limit_connections(args.connections);
     server.users_file.clone_from(&args.users);
     let how =
@@ -91,10 +102,26 @@ pub(crate) fn run(args: &args::Serve, screen: &Shared, interrupt: &Interrupt) ->
     Ok(Report { calls: Some(ended), ..Report::new(COMMAND, Outcome::Ok, text) })
 }
 
-fn listens(given: &[Listen]) -> Vec<SocketAddr> {
-    let whole =
-        |one: &Listen| SocketAddr::new(one.ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), one.port.unwrap_or(PORT));
-    if given.is_empty() { vec![whole(&Listen::default())] } else { given.iter().map(whole).collect() }
+/// An address, and what is shown to who connects there when that is under TLS.
+type Door<'t> = (SocketAddr, Option<&'t ServerTls>);
+
+fn listens<'t>(given: &[Place], tls: Option<&'t ServerTls>) -> Vec<Door<'t>> {
+    let whole = |one: &Place| {
+        let Listen { ip, port } = one.listen;
+        let port = port.unwrap_or(if one.tls { TLS_PORT } else { PORT });
+        (SocketAddr::new(ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), port), tls.filter(|_| one.tls))
+    };
+    if given.is_empty() { vec![whole(&Place::default())] } else { given.iter().map(whole).collect() }
+}
+
+/// What is shown to who connects under TLS, where that is listened for.
+fn tls(args: &args::Serve) -> Result<Option<ServerTls>, Failure> {
+    let wanted = args.listen.iter().any(|place| place.tls);
+    match secure::server(&args.tls)? {
+        None if wanted => Err(Failure::Usage("--listen tls: needs --cert and --key".to_owned())),
+        Some(_) if !wanted => Err(Failure::Usage("--cert is for --listen tls:ADDRESS, which is not there".to_owned())),
+        server => Ok(server),
+    }
 }
 
 /// The secret of nonces: of a file, or of this run.
@@ -125,6 +152,10 @@ pub(crate) struct Server {
     log: Log,
     keeper: Option<Keeper>,
     users_file: Option<PathBuf>,
+    /// Which listeners are for connections under TLS, by their numbers.
+    secure: Vec<bool>,
+    /// The files of certificates, where there is such a listener.
+    tls: Option<Tls>,
     /// The domain whose users there are; empty for none.
     realm: String,
     calls: Calls<Request>,
@@ -135,7 +166,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn bind(listens: &[SocketAddr], users: Users, screen: &Shared, interrupt: &Interrupt) -> Result<Self, Failure> {
+    fn bind(listens: &[Door<'_>], users: Users, screen: &Shared, interrupt: &Interrupt) -> Result<Self, Failure> {
         let told = |at: &SocketAddr, error| Failure::Network(format!("can't listen at {at}: {error}"));
         let [first, others @ ..] = listens else { return Err(Failure::Usage("no address to listen at".to_owned())) };
         let role = Role::new(
@@ -144,9 +175,17 @@ impl Server {
             GuardMemory::with_capacity(NONCES, LOCK_OUTS),
             users,
         );
-        let mut adapter = Adapter::bind(role, *first).map_err(|error| told(first, error))?;
-        for at in others {
-            adapter.listen(*at).map_err(|error| told(at, error))?;
+        let mut adapter = match first {
+            (at, Some(tls)) => Adapter::bind_tls(role, *at, tls),
+            (at, None) => Adapter::bind(role, *at),
+        }
+        .map_err(|error| told(&first.0, error))?;
+        for (at, tls) in others {
+            let listening = match tls {
+                Some(tls) => adapter.listen_tls(*at, tls),
+                None => adapter.listen(*at),
+            };
+            listening.map_err(|error| told(at, error))?;
         }
         interrupt.add(adapter.waker());
         Ok(Self {
@@ -156,6 +195,8 @@ impl Server {
             log: Log::new(screen),
             keeper: None,
             users_file: None,
+            secure: listens.iter().map(|(_, tls)| tls.is_some()).collect(),
+            tls: None,
             realm: String::new(),
             calls: Calls::new(),
             byes: mpsc::channel().1,
@@ -234,8 +275,8 @@ impl Server {
     fn tell_where(&mut self) {
         let now = self.adapter.now();
         self.tell_users();
-        for at in self.adapter.local_addrs() {
-            self.log.listening(now, &at.to_string());
+        for (at, secure) in self.adapter.local_addrs().zip(&self.secure) {
+            self.log.listening(now, &if *secure { format!("tls:{at}") } else { at.to_string() });
         }
     }
 
@@ -247,7 +288,10 @@ impl Server {
                 Turn::Message { event, message, .. } => self.see(event, Some(&message)),
                 Turn::Event(event) => self.see(event, None),
                 Turn::Woken if self.interrupt.is_raised() => return self.stop(&mut buffer),
-                Turn::Woken if self.interrupt.take_reload() => self.read_users(),
+                Turn::Woken if self.interrupt.take_reload() => {
+                    self.read_users();
+                    self.read_certificate();
+                }
                 Turn::Idle(until) => {
                     let due = self.keeper.as_ref().and_then(|keeper| keeper.due(true));
                     if due.is_some_and(|due| due <= self.adapter.now()) {
@@ -407,6 +451,22 @@ impl Server {
             let aor = uri.as_ref().and_then(Aor::of);
             if aor.is_some_and(|aor| server.users_mut().find(self.realm.as_bytes(), aor.user()).is_none()) {
                 server.remove_binding(id);
+            }
+        }
+    }
+
+    /// Reads the certificate again; what is wrong with it changes nothing.
+    fn read_certificate(&mut self) {
+        let Some(tls) = &self.tls else { return };
+        match secure::server(tls) {
+            Ok(Some(server)) => {
+                for (number, _) in (0..).zip(&self.secure).filter(|(_, secure)| **secure) {
+                    self.adapter.replace_tls(number, &server);
+                }
+            }
+            Ok(None) => {}
+            Err(Failure::Usage(error) | Failure::Network(error)) => {
+                self.log.users(self.adapter.now(), &format!("the certificate stays as it was: {error}"));
             }
         }
     }

@@ -88,6 +88,11 @@ impl<'a> Answer<'a> {
         Ok(answer)
     }
 
+    /// Its octets.
+    pub(super) const fn message(&self) -> &'a [u8] {
+        self.message
+    }
+
     /// The id of a message, to find the query that it may answer.
     #[must_use]
     pub fn id(message: &[u8]) -> Option<u16> {

@@ -27,12 +27,14 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
 
 mod answer;
+mod cache;
 mod name;
 mod query;
 mod reader;
 mod record;
 
 pub use answer::{Answer, Code, Mismatch, Records};
+pub use cache::Cache;
 pub use name::{DOMAIN, Domain, Labels, Name};
 pub use query::{QUERY, UDP_PAYLOAD, write};
 pub use record::{Data, Kind, Naptr, Record, Srv};

@@ -39,6 +39,26 @@ impl<'a> Name<'a> {
         Labels { message: self.message, at: self.at, start: self.at, behind: None, ended: false }
     }
 
+    /// The name that was [kept](Self::keep) at this place.
+    pub(crate) fn kept(octets: &'a [u8], at: usize) -> Option<Self> {
+        Self::read(&mut Reader { message: octets, at })
+    }
+
+    /// Writes the labels and the root to the beginning of `place`, and gives how many octets they take; `None` when it is too
+    /// short.
+    pub(crate) fn keep(self, place: &mut [u8]) -> Option<usize> {
+        let mut length = 0_usize;
+        for label in self.labels().chain([&[][..]]) {
+            let end = length.checked_add(label.len())?.checked_add(1)?;
+            let place = place.get_mut(length..end)?;
+            for (place, octet) in place.iter_mut().zip([label.len() as u8].iter().chain(label)) {
+                *place = *octet;
+            }
+            length = end;
+        }
+        Some(length)
+    }
+
     /// Whether it has no label.
     #[must_use]
     pub fn is_root(self) -> bool {

@@ -125,6 +125,18 @@ impl<'a> Record<'a> {
 }
 
 impl<'a> Data<'a> {
+    /// Whether it is what this kind of question asks for.
+    #[must_use]
+    pub const fn is(&self, kind: Kind) -> bool {
+        matches!(
+            (self, kind),
+            (Self::A(_), Kind::A)
+                | (Self::Aaaa(_), Kind::Aaaa)
+                | (Self::Srv(_), Kind::Srv)
+                | (Self::Naptr(_), Kind::Naptr)
+        )
+    }
+
     fn read(reader: &mut Reader<'a>, kind: u16) -> Option<Self> {
         Some(match kind {
             1 => Self::A(Ipv4Addr::from(reader.array()?)),

@@ -6,8 +6,18 @@
 //! [`Transactions::resolved`](crate::transaction::Transactions::resolved),
 //! [`launch`](crate::transaction::Transactions::launch) and [`unreachable`](crate::transaction::Transactions::unreachable);
 //! the layer keeps what else may be tried, and [`fail_over`](crate::transaction::Transactions::fail_over) tries it.
-//! Which records a name has, and in which order they count, is for whoever resolves it to know.
+//! Which records a name has, and in which order they count, is for whoever resolves it to know: a [`Resolver`], which asks
+//! name servers itself, or a [`Lookup`] alone, which says what is to be asked for.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
+
+mod choose;
+mod lookup;
+mod reach;
+mod resolver;
+
+pub use lookup::{HOPS, Lookup, Outcome, TARGETS};
+pub use reach::Reach;
+pub use resolver::{Full, Query, Resolved, Resolver, SERVERS, Slot};
 
 use crate::memory::Octets;
 use crate::message::scan::alike;

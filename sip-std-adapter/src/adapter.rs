@@ -11,6 +11,7 @@
 
 use crate::commands::Commander;
 use crate::deadlines::Deadlines;
+use crate::dns::Wanted;
 use crate::input::Input;
 use crate::network::{Answer, Network};
 use crate::tcp::{self, Tcp};
@@ -183,6 +184,12 @@ impl<R: Role> Adapter<R> {
         if let Some(tcp) = &mut self.network.tcp {
             tcp.idle = idle;
         }
+    }
+
+    /// Asks these name servers for every name that is not in `/etc/hosts`, in place of those in `/etc/resolv.conf` and of the
+    /// system's resolver. The first three are asked.
+    pub fn dns_servers(&mut self, servers: &[SocketAddr]) {
+        self.network.set_dns_servers(servers);
     }
 
     /// How many connections there are, those that are being opened included.
@@ -397,7 +404,8 @@ impl<R: Role> Adapter<R> {
                     Sent::Failed(error) => self.role.flow_failed(now, flow, error),
                 },
                 Action::Resolve { ticket, host, port, transport, secure } => {
-                    if let Answer::Now(targets) = self.network.resolve(ticket, host, port, transport, secure) {
+                    let wanted = Wanted { ticket, host, port, transport, secure };
+                    if let Answer::Now(targets) = self.network.resolve(now, wanted) {
                         self.role.resolved(now, ticket, &targets);
                     }
                 }

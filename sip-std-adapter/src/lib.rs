@@ -6,7 +6,7 @@
 //! there is more. [`run`](Adapter::run) is that loop ready-made. Deadlines of the application
 //! ([`set_deadline`](Adapter::set_deadline)) and commands from other threads ([`commands`](Adapter::commands)) come out of the same
 //! loop. There are no callbacks, no globals, and no threads
-//! but those that look host names up, which start with the first name.
+//! but those that ask the system's resolver, which start with the first name that needs it.
 //!
 //! ```no_run
 //! use sip_core::ua::{Config, Content, Event, UserAgent};
@@ -62,9 +62,15 @@
 //!
 //! # What it carries
 //! UDP and TCP, over IPv4 or IPv6 as the bound address says; TLS is not there yet: a role that asks for it is told that
-//! it failed, and a name to be reached by TLS only has no addresses. Host names are looked up as addresses (A, AAAA),
-//! with port 5060 where none is named; SRV and NAPTR records are not asked for. Link-local IPv6 peers are not reachable,
+//! it failed, and a name to be reached by TLS only has no addresses. Link-local IPv6 peers are not reachable,
 //! because an address of the core has no zone.
+//!
+//! # Names
+//! A name without a port is looked up as RFC 3263 says: NAPTR for the transport, SRV for hosts, ports and their order, A and AAAA for
+//! addresses. The adapter asks the name servers of `/etc/resolv.conf` itself, or those of [`dns_servers`](Adapter::dns_servers),
+//! through its own poll: each query from a new port with a random id, over TCP when the answer is too long for a datagram; answers are
+//! kept as long as they may be. Names in `/etc/hosts` are taken from there. What else the system knows (search domains, mDNS) its
+//! own resolver is asked for, by threads: names with a port, without a dot, or in `.local`.
 //!
 //! # Connections
 //! A connection that is open, or about to be, serves every request to its peer's address and port, whoever opened it
@@ -97,6 +103,7 @@ mod asked;
 mod commands;
 mod connection;
 mod deadlines;
+mod dns;
 #[cfg(test)]
 mod echo;
 mod fault;

@@ -1,5 +1,6 @@
 //! What an adapter has of the operating system: the sockets, the connections, the names, and what they report.
 
+use crate::dns::{self, Wanted};
 use crate::input::Input;
 use crate::resolve::{Asked, Resolver};
 use crate::sockets::Sockets;
@@ -9,6 +10,7 @@ use crate::udp::{Arrived, Sent, Udp};
 use core::net::SocketAddr;
 use core::time::Duration;
 use mio::{Events, Poll, Token};
+use sip_core::locate::Outcome;
 use sip_core::role::SendId;
 use sip_core::time::Instant;
 use sip_core::transport::{Flow, FlowError, Payload, Target, Ticket, Transport};
@@ -196,23 +198,33 @@ impl Network {
         }
     }
 
-    /// The addresses of a name.
-    pub(crate) fn resolve(
-        &mut self,
-        ticket: Ticket,
-        host: &[u8],
-        port: Option<u16>,
-        transport: Transport,
-        secure: bool,
-    ) -> Answer<Vec<Target>> {
-        match self.resolver.ask(ticket, host, port, transport, secure) {
+    /// The targets of a name.
+    pub(crate) fn resolve(&mut self, now: Instant, wanted: Wanted<'_>) -> Answer<Vec<Target>> {
+        match self.resolver.ask(now, wanted, self.poll.registry()) {
             Asked::Answered(targets) => Answer::Now(targets),
-            Asked::Waiting => Answer::Later,
+            Asked::Waiting => {
+                // It may be known already, and then nothing will wake the poll.
+                self.take_found();
+                Answer::Later
+            }
             Asked::Refused => {
                 self.statistics.lookups_refused += 1;
                 Answer::Now(Vec::new())
             }
         }
+    }
+
+    /// Puts what the resolver has found among the inputs.
+    fn take_found(&mut self) {
+        while let Some(found) = self.resolver.next() {
+            self.statistics.lookups_failed += u64::from(found.outcome == Outcome::Failed);
+            self.inputs.push_back(Input::Resolved(found.ticket, found.targets));
+        }
+    }
+
+    /// Asks these name servers for every name from now on.
+    pub(crate) fn set_dns_servers(&mut self, servers: &[SocketAddr]) {
+        self.resolver.set_servers(servers);
     }
 
     /// The flow to a target: a connection that is there or is to be opened, or datagrams, which need none. `keeps` says which
@@ -284,18 +296,18 @@ impl Network {
             self.statistics.unreachable += 1;
             self.inputs.push_back(Input::Failed(flow, error));
         }
-        while let Some((ticket, targets)) = self.resolver.next() {
-            self.inputs.push_back(Input::Resolved(ticket, targets));
-        }
+        self.resolver.work(now, self.poll.registry());
+        self.take_found();
         if let Some(tcp) = &mut self.tcp {
             tcp.accept_all(now, self.poll.registry(), &keeps, &mut self.inputs, &mut self.statistics);
             tcp.expire(now, self.poll.registry(), keeps, &mut self.inputs, &mut self.statistics);
         }
     }
 
-    /// When the connections want to be looked at.
+    /// When the connections or the name servers want to be looked at.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        self.tcp.as_ref().and_then(Tcp::next_timeout)
+        let connections = self.tcp.as_ref().and_then(Tcp::next_timeout);
+        [connections, self.resolver.next_timeout()].into_iter().flatten().min()
     }
 
     /// Receives at most one message, from the sockets and the connections by turns.
@@ -361,6 +373,7 @@ impl Network {
         for event in &self.events {
             match (event.token(), &mut self.tcp) {
                 (WAKER, _) => self.woken = true,
+                (Token(dns::TOKENS..), _) => self.resolver.notice(event),
                 (Token(..ACCEPTING), _) => self.sockets.notice(event, self.poll.registry(), &mut self.inputs),
                 (_, Some(tcp)) => tcp.notice(event, now, &mut self.inputs, &mut self.statistics),
                 (_, None) => {}

@@ -1,17 +1,32 @@
-//! Host names: looked up by threads, because the operating system's resolver blocks.
+//! Host names: who is asked for which.
+//!
+//! | name | is asked |
+//! |---|---|
+//! | an address | nobody |
+//! | in `/etc/hosts` | that file |
+//! | with a dot and without a port | the name servers of `/etc/resolv.conf`, by the core's machine: NAPTR, SRV, A, AAAA (RFC 3263) |
+//! | any, after [`Adapter::dns_servers`](crate::Adapter::dns_servers) | those servers |
+//! | with a port, without a dot, in `.local`; or no name server is known | the system's resolver |
+//!
+//! A name with a port has addresses only, and those the system's resolver knows best: search domains, mDNS, what else the system
+//! is configured for. It blocks, so threads call it; they start with the first such name.
 
+use crate::dns::{Dns, Found, System, Wanted};
 use core::net::SocketAddr;
 use core::str;
-use mio::Waker;
+use mio::event::Event;
+use mio::{Registry, Waker};
+use sip_core::locate::{Outcome, Reach};
+use sip_core::time::Instant;
 use sip_core::transport::{Address, Target, Ticket, Transport};
 use std::net::ToSocketAddrs;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// Names looked up at the same time; one dead name server must not hold up every other name.
+/// Names looked up by the system at the same time; one dead name server must not hold up every other name.
 const THREADS: usize = 4;
-/// Questions under way at most; one more is answered "no address" at once.
+/// Questions to the system under way at most; one more is answered "no address" at once.
 const LIMIT: usize = 256;
 /// Targets in one answer at most.
 const TARGETS: usize = 16;
@@ -29,7 +44,7 @@ struct Answer {
     found: Vec<SocketAddr>,
 }
 
-/// Looks names up for an adapter. Its threads start with the first name and end after the drop.
+/// Looks names up for an adapter. Its threads end after the drop.
 pub(crate) struct Resolver {
     waker: Arc<Waker>,
     threads: Option<(Sender<Question>, Receiver<Answer>)>,
@@ -40,6 +55,10 @@ pub(crate) struct Resolver {
     /// Whether connections can be had.
     tcp: bool,
     tls: bool,
+    system: System,
+    dns: Option<Dns>,
+    /// The servers that the application names, in place of the system's.
+    servers: Option<Vec<SocketAddr>>,
 }
 
 /// What a question came to at once.
@@ -55,7 +74,9 @@ pub(crate) enum Asked {
 
 impl Resolver {
     pub(crate) fn new(waker: Arc<Waker>) -> Self {
-        Self { waker, threads: None, under_way: 0, v4: false, v6: false, tcp: false, tls: false }
+        let (v4, v6, tcp, tls) = (false, false, false, false);
+        let system = System::new();
+        Self { waker, threads: None, under_way: 0, v4, v6, tcp, tls, system, dns: None, servers: None }
     }
 
     /// From now on there is a socket at `local`, and connections if `tcp`.
@@ -71,34 +92,74 @@ impl Resolver {
         self.tls = true;
     }
 
-    pub(crate) fn ask(
-        &mut self,
-        ticket: Ticket,
-        host: &[u8],
-        port: Option<u16>,
-        transport: Transport,
-        secure: bool,
-    ) -> Asked {
-        let transport = match transport {
+    /// Asks these servers for every name from now on.
+    pub(crate) fn set_servers(&mut self, servers: &[SocketAddr]) {
+        self.servers = Some(servers.to_vec());
+        if let Some(dns) = &mut self.dns {
+            dns.set_servers(servers);
+        }
+    }
+
+    fn reach(&self) -> Reach {
+        let reach = Reach::NONE.with(Transport::Udp);
+        let reach = if self.tcp { reach.with(Transport::Tcp) } else { reach };
+        let reach = if self.tls { reach.with(Transport::Tls) } else { reach };
+        let reach = if self.v4 { reach.with_v4() } else { reach };
+        if self.v6 { reach.with_v6() } else { reach }
+    }
+
+    pub(crate) fn ask(&mut self, now: Instant, wanted: Wanted<'_>, registry: &Registry) -> Asked {
+        let Wanted { ticket, host, port, transport, secure } = wanted;
+        let usual = match transport {
             Transport::None if secure => Transport::Tls,
             Transport::None => Transport::Udp,
             named => named,
         };
         // A request that must not go over UDP or TCP finds nobody where there is no TLS (RFC 3263 §4.1).
-        let carried = match transport {
-            Transport::Tls => self.tls,
-            Transport::Tcp => self.tcp && !secure,
-            Transport::Udp => !secure,
-            _ => false,
-        };
-        if !carried {
+        if !self.reach().carries(usual) || secure && !usual.is_secure() {
             return Asked::Answered(Vec::new());
         }
-        let port = port.unwrap_or(transport.default_port());
-        if let Some(address) = Address::literal(host, port).and_then(Address::socket_addr) {
-            return Asked::Answered(self.usable(transport, &[address]));
+        let number = port.unwrap_or(usual.default_port());
+        if let Some(address) = Address::literal(host, number).and_then(Address::socket_addr) {
+            return Asked::Answered(self.usable(usual, &[address]));
         }
-        let Ok(host) = str::from_utf8(host) else { return Asked::Answered(Vec::new()) };
+        let Ok(name) = str::from_utf8(host) else { return Asked::Answered(Vec::new()) };
+        // There is no such name, and nobody is asked for it (RFC 6761 §6.4).
+        if last_label(name).eq_ignore_ascii_case("invalid") {
+            return Asked::Answered(Vec::new());
+        }
+        if let Some(ips) = self.system.addresses(name.strip_suffix('.').unwrap_or(name)) {
+            let found: Vec<_> = ips.iter().map(|ip| SocketAddr::new(*ip, number)).collect();
+            return Asked::Answered(self.usable(usual, &found));
+        }
+        if self.is_for_servers(name, port) {
+            let reach = self.reach();
+            let started = self.dns.as_mut().map(|dns| dns.start(now, reach, wanted, registry));
+            return if matches!(started, Some(Ok(()))) { Asked::Waiting } else { Asked::Refused };
+        }
+        self.ask_system(Question { ticket, host: name.to_owned(), port: number, transport: usual })
+    }
+
+    /// Whether the name servers are asked for a name themselves. They are looked for first.
+    fn is_for_servers(&mut self, name: &str, port: Option<u16>) -> bool {
+        let inner = name.strip_suffix('.').unwrap_or(name);
+        let local = last_label(name).eq_ignore_ascii_case("local");
+        if self.servers.is_none() && (port.is_some() || local || !inner.contains('.')) {
+            return false;
+        }
+        let fresh = if self.servers.is_none() { self.system.new_servers() } else { None };
+        match (&mut self.dns, fresh) {
+            (Some(dns), Some(fresh)) => dns.set_servers(&fresh),
+            (Some(_), None) => {}
+            (none, fresh) => {
+                let servers = self.servers.clone().or(fresh).unwrap_or_default();
+                *none = Dns::new(&servers);
+            }
+        }
+        self.dns.as_ref().is_some_and(|dns| self.servers.is_some() || dns.has_servers())
+    }
+
+    fn ask_system(&mut self, question: Question) -> Asked {
         if self.under_way >= LIMIT {
             return Asked::Refused;
         }
@@ -106,7 +167,7 @@ impl Resolver {
             self.threads = start(&self.waker);
         }
         let Some((questions, _)) = &self.threads else { return Asked::Refused };
-        match questions.send(Question { ticket, host: host.to_owned(), port, transport }) {
+        match questions.send(question) {
             Ok(()) => {
                 self.under_way += 1;
                 Asked::Waiting
@@ -115,14 +176,38 @@ impl Resolver {
         }
     }
 
+    /// Goes on with what is asked of name servers.
+    pub(crate) fn work(&mut self, now: Instant, registry: &Registry) {
+        if let Some(dns) = &mut self.dns {
+            dns.work(now, registry);
+        }
+    }
+
+    /// Takes note of what the operating system has noticed about a query.
+    pub(crate) fn notice(&mut self, event: &Event) {
+        if let Some(dns) = &mut self.dns {
+            dns.notice(event);
+        }
+    }
+
+    /// When [`work`](Self::work) is due.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.dns.as_ref().and_then(Dns::next_timeout)
+    }
+
     /// The next answer that has come.
-    pub(crate) fn next(&mut self) -> Option<(Ticket, Vec<Target>)> {
+    pub(crate) fn next(&mut self) -> Option<Found> {
+        if let Some(found) = self.dns.as_mut().and_then(Dns::next) {
+            return Some(found);
+        }
         if self.under_way == 0 {
             return None;
         }
         let Answer { ticket, transport, found } = self.threads.as_ref()?.1.try_recv().ok()?;
         self.under_way -= 1;
-        Some((ticket, self.usable(transport, &found)))
+        let targets = self.usable(transport, &found);
+        let outcome = if targets.is_empty() { Outcome::Nobody } else { Outcome::Found };
+        Some(Found { ticket, outcome, targets })
     }
 
     /// Those that the sockets can reach, each once, in the order of the system's resolver (RFC 6724).
@@ -137,6 +222,11 @@ impl Resolver {
         }
         targets
     }
+}
+
+fn last_label(name: &str) -> &str {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.rsplit('.').next().unwrap_or_default()
 }
 
 /// Starts the threads; `None` when the system has none to give.

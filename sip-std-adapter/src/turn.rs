@@ -98,6 +98,8 @@ pub struct Statistics {
     pub receive_errors: u64,
     /// Names not looked up, because too many look-ups were under way.
     pub lookups_refused: u64,
+    /// Names of which it is not known who they are: no name server answered, or none in full.
+    pub lookups_failed: u64,
     /// Messages received over connections.
     pub messages_in: u64,
     /// Messages handed to connections.

@@ -11,7 +11,7 @@
 
 use crate::commands::Commander;
 use crate::deadlines::Deadlines;
-use crate::dns::Wanted;
+use crate::dns::LookUp;
 use crate::input::Input;
 use crate::network::{Answer, Network};
 use crate::tcp::{self, Tcp};
@@ -404,7 +404,7 @@ impl<R: Role> Adapter<R> {
                     Sent::Failed(error) => self.role.flow_failed(now, flow, error),
                 },
                 Action::Resolve { ticket, host, port, transport, secure } => {
-                    let wanted = Wanted { ticket, host, port, transport, secure };
+                    let wanted = LookUp { ticket, host, port, transport, secure };
                     if let Answer::Now(targets) = self.network.resolve(now, wanted) {
                         self.role.resolved(now, ticket, &targets);
                     }

@@ -1,6 +1,6 @@
 //! What an adapter has of the operating system: the sockets, the connections, the names, and what they report.
 
-use crate::dns::{self, Wanted};
+use crate::dns::{self, LookUp};
 use crate::input::Input;
 use crate::resolve::{Asked, Resolver};
 use crate::sockets::Sockets;
@@ -199,7 +199,7 @@ impl Network {
     }
 
     /// The targets of a name.
-    pub(crate) fn resolve(&mut self, now: Instant, wanted: Wanted<'_>) -> Answer<Vec<Target>> {
+    pub(crate) fn resolve(&mut self, now: Instant, wanted: LookUp<'_>) -> Answer<Vec<Target>> {
         match self.resolver.ask(now, wanted, self.poll.registry()) {
             Asked::Answered(targets) => Answer::Now(targets),
             Asked::Waiting => {

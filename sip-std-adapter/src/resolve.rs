@@ -11,7 +11,7 @@
 //! A name with a port has addresses only, and those the system's resolver knows best: search domains, mDNS, what else the system
 //! is configured for. It blocks, so threads call it; they start with the first such name.
 
-use crate::dns::{Dns, Found, System, Wanted};
+use crate::dns::{Dns, Found, LookUp, System};
 use core::net::SocketAddr;
 use core::str;
 use mio::event::Event;
@@ -108,8 +108,8 @@ impl Resolver {
         if self.v6 { reach.with_v6() } else { reach }
     }
 
-    pub(crate) fn ask(&mut self, now: Instant, wanted: Wanted<'_>, registry: &Registry) -> Asked {
-        let Wanted { ticket, host, port, transport, secure } = wanted;
+    pub(crate) fn ask(&mut self, now: Instant, wanted: LookUp<'_>, registry: &Registry) -> Asked {
+        let LookUp { ticket, host, port, transport, secure } = wanted;
         let usual = match transport {
             Transport::None if secure => Transport::Tls,
             Transport::None => Transport::Udp,

@@ -43,6 +43,9 @@ pub(crate) struct Common {
     /// messages on standard error [default: off]
     #[arg(long, global = true, display_order = 101)]
     pub(crate) json: bool,
+    /// Ask this name server for every name, and for SRV and NAPTR records of those without a port [default: the system's]
+    #[arg(long, global = true, display_order = 102, value_name = "H:P")]
+    pub(crate) dns: Option<SocketAddr>,
 }
 
 #[derive(Subcommand)]

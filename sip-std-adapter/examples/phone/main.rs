@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return unusable(&error),
     };
+    net::use_dns(common.dns);
     let aside = common.trace.as_deref().is_some_and(trace::is_stdout);
     if aside && (common.json || matches!(command, Command::Parse(_))) {
         let both = Failure::Usage("--trace - and JSON want standard output both".to_owned());

@@ -4,13 +4,32 @@ use crate::report::Failure;
 use crate::text::printable;
 use sip_core::message::Uri;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::OnceLock;
 
-/// Where the host of a URI is; a name is looked up.
+/// The name server of this process, as the user named it: like the system's configuration, it holds for all that is done here.
+static DNS: OnceLock<SocketAddr> = OnceLock::new();
+
+/// Has this name server asked for every name.
+pub(crate) fn use_dns(server: Option<SocketAddr>) {
+    if let Some(server) = server {
+        let _ = DNS.set(server);
+    }
+}
+
+/// The name server that the user named.
+pub(crate) fn dns() -> Option<SocketAddr> {
+    DNS.get().copied()
+}
+
+/// Where the host of a URI is; a name is looked up. With a name server of the user's this is where that is: a host on the way.
 pub(crate) fn address_of(uri: &str) -> Result<SocketAddr, Failure> {
     let parsed = Uri::parse(uri.as_bytes()).map_err(|_| Failure::Usage(format!("not a URI: {uri}")))?;
     let port = parsed.port().unwrap_or(5060);
     if let Some(ip) = parsed.host().ip() {
         return Ok(SocketAddr::new(ip, port));
+    }
+    if let Some(server) = dns() {
+        return Ok(SocketAddr::new(server.ip(), port));
     }
     let name = printable(parsed.host().as_bytes());
     let found = (name.as_str(), port).to_socket_addrs().ok().and_then(|mut found| found.next());

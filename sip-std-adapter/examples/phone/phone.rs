@@ -94,6 +94,9 @@ impl Phone {
         let listen = SocketAddr::new(ip, asked.port.unwrap_or(setup.port));
         let memory = if setup.busy { HeapMemory::new() } else { HeapMemory::with_capacity(256, 64, 32, 2) };
         let mut adapter = secure::bind(setup, UserAgent::new(memory), listen)?;
+        if let Some(server) = net::dns() {
+            adapter.dns_servers(&[server]);
+        }
         let local = own_address(adapter.local_addr(), reached)?;
         let identity = setup.identity.map_or_else(|| format!("sip:phone@{local}"), str::to_owned);
         let sent_by = local.to_string();

@@ -31,7 +31,7 @@ pub(crate) struct Found {
 
 /// What is asked for.
 #[derive(Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct LookUp<'a> {
     pub(crate) ticket: Ticket,
     pub(crate) host: &'a [u8],
     pub(crate) port: Option<u16>,
@@ -68,11 +68,11 @@ impl Dns {
         &mut self,
         now: Instant,
         reach: Reach,
-        wanted: Wanted<'_>,
+        wanted: LookUp<'_>,
         registry: &Registry,
     ) -> Result<(), Full> {
         self.machine.set_reach(reach);
-        let Wanted { ticket, host, port, transport, secure } = wanted;
+        let LookUp { ticket, host, port, transport, secure } = wanted;
         self.machine.start(now, ticket, (host, port), (transport, secure))?;
         self.work(now, registry);
         Ok(())

@@ -108,7 +108,7 @@ impl Dns {
                     Came::Nothing => break,
                     // A message that answers another query has come to the wrong port: somebody guesses.
                     Came::Answer(bytes) if bytes.starts_with(&exchange.id.to_be_bytes()) => {
-                        self.machine.receive(now, &bytes)
+                        self.machine.receive(now, &bytes);
                     }
                     Came::Answer(_) => {}
                     Came::Failed => {

@@ -110,3 +110,64 @@ fn ersip_2_a_response_to_no_request_of_ours_is_not_passed_on() {
     office.pause();
     assert_eq!(wire.kinds(&office), "200");
 }
+
+/// Fault 11 (kamailio 2419): the branch of an ACK to a 2xx was that of an ACK to a refusal, and the next hop swallowed it. Even a
+/// client that sends its ACK under the branch of its INVITE gets another one here. The ACK to a refusal has that of its INVITE.
+#[test]
+fn kamailio_2419_the_ack_to_a_2xx_has_a_branch_of_its_own() {
+    // Without transactions nothing tells an ACK under the branch of its INVITE from that to a refusal.
+    for (stateless, reused) in [(false, false), (false, true), (true, false)] {
+        let config = Config::new(5).with_ladder(5000).with_check();
+        let mut office = Office::with(config, |config| config.stateless = stateless);
+        let (mut near, mut far) = (Wire::new(WIRE), Wire::new("192.0.2.10:5060"));
+        let hub = office.hub;
+        let mut leg = near.leg("sip:far@192.0.2.10");
+        let mut branches = Vec::new();
+        // A refusal, and a 2xx.
+        for status in [486, 200] {
+            let invite = near.request(&mut leg, "INVITE", &near.contact(), b"");
+            near.send(&mut office, hub, &invite);
+            office.pause();
+            let heard = far.expect(&office, "INVITE");
+            far.respond(&mut office, hub, &heard, status, &far.contact());
+            office.pause();
+            let answer = near.hear(&office).pop().expect("an answer");
+            assert_eq!(answer.kind(), status.to_string());
+            let own = String::from_utf8(invite).unwrap();
+            let own = own.split("branch=").nth(1).and_then(|rest| rest.split([';', '\r']).next()).unwrap().to_owned();
+            leg.remote = answer.header("To");
+            let branch = if reused || status == 486 { own } else { near.branch() };
+            near.send(&mut office, hub, &near.request_as(&leg, "ACK", &branch, "", b""));
+            office.pause();
+            let acks: Vec<_> = far.hear(&office).into_iter().filter(|heard| heard.kind() == "ACK").collect();
+            assert_eq!(acks.len(), 1, "{}", office.world.explain());
+            if status == 486 {
+                assert_eq!(acks[0].branch(), heard.branch(), "that of its INVITE");
+                branches.push(acks[0].branch());
+            } else {
+                branches.push(heard.branch());
+                assert!(!branches.contains(&acks[0].branch()), "{branches:?} {}", acks[0].text());
+            }
+            leg.remote = "<sip:far@192.0.2.10>".to_owned();
+        }
+    }
+}
+
+/// The CANCEL of an INVITE that has been challenged bears no credentials (RFC 3261 §22.1), and is known by the same branch.
+#[test]
+fn the_cancel_of_a_challenged_invite_has_its_branch() {
+    let (mut office, _, _) = pair(6);
+    let (mut near, mut far) = (Wire::new(WIRE), Wire::new("192.0.2.10:5060"));
+    let hub = office.hub;
+    let mut leg = near.leg("sip:far@192.0.2.10");
+    let rows = format!("Proxy-Authorization: Digest username=\"a\", realm=\"far\"\r\n{}", near.contact());
+    let invite = near.request(&mut leg, "INVITE", &rows, b"");
+    near.send(&mut office, hub, &invite);
+    office.pause();
+    let heard = far.expect(&office, "INVITE");
+    let branch = String::from_utf8(invite).unwrap();
+    let branch = branch.split("branch=").nth(1).and_then(|rest| rest.split([';', '\r']).next()).unwrap().to_owned();
+    near.send(&mut office, hub, &near.request_as(&leg, "CANCEL", &branch, "", b""));
+    office.pause();
+    assert_eq!(far.expect(&office, "CANCEL").branch(), heard.branch(), "{}", office.world.explain());
+}

@@ -356,8 +356,11 @@ impl<O: Octets> Work<'_, O> {
         let (settings, key) = (&self.core.settings, self.core.hash);
         // Where requests have transactions, an ACK that comes here is one to a 2xx.
         let ack = request.method() == Method::Ack && !settings.stateless;
-        let token =
-            if ack { loops::ack_token(key, loop_hash) } else { loops::stateless_token(key, request, request.via()) };
+        let token = if ack {
+            loops::ack_token(key, request, loop_hash)
+        } else {
+            loops::stateless_token(key, request, request.via())
+        };
         BranchText::new(token, loop_hash)
     }
 

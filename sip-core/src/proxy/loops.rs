@@ -42,20 +42,16 @@ impl BranchText {
     }
 }
 
-/// What stands for a request: all by which it is routed, but not its method, so that ACK and CANCEL share it with their
-/// INVITE. It is under no key: who makes a request look like one that was here has nothing but his own refused.
+/// What stands for a request: all by which it is routed, and of that what ACK and CANCEL share with their INVITE (RFC 3261 §9.1,
+/// §17.1.1.3): no method, no To tag, which a refusal has given, nothing of Proxy-Require and Proxy-Authorization, which a CANCEL does
+/// not bear. It is under no key: who makes a request look like one that was here has nothing but his own refused.
 pub(super) fn hash(request: &Message<'_>) -> u64 {
-    let (from, to) = request.parties();
     let mut hasher = QuickHasher::new(u64::from(request.cseq().number))
         .part(request.request_uri().unwrap_or_default())
         .part(request.call_id())
-        .part(from.tag().unwrap_or_default())
-        .part(to.tag().unwrap_or_default());
-    for name in [HeaderName::Route, HeaderName::ProxyRequire, HeaderName::ProxyAuthorization] {
-        for row in request.header_rows(name) {
-            // Which of the three it is, beside its length.
-            hasher = hasher.word(u64::from(name.id())).part(row);
-        }
+        .part(request.parties().0.tag().unwrap_or_default());
+    for row in request.header_rows(HeaderName::Route) {
+        hasher = hasher.part(row);
     }
     hasher.finish()
 }
@@ -77,8 +73,9 @@ pub(super) fn stateless_token(key: HashKey, message: &Message<'_>, via: &Via<'_>
 
 /// The same for the ACK to a 2xx, which has no response and a rule of its own: all by which it is routed, with both tags of the
 /// dialog, and so the same for each repetition.
-pub(super) fn ack_token(key: HashKey, loop_hash: u64) -> Token {
-    Token::new(key.hasher().number(loop_hash).finish().bits())
+pub(super) fn ack_token(key: HashKey, ack: &Message<'_>, loop_hash: u64) -> Token {
+    let tag = ack.to_tag().unwrap_or_default();
+    Token::new(key.hasher().number(loop_hash).part_ignoring_case(tag).finish().bits())
 }
 
 /// The breadth of a request that says none, and the most that it may say (RFC 5393 §5.3.1).

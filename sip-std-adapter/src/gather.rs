@@ -74,7 +74,9 @@ mod tests {
         let row = usize::from(ROW);
         assert_eq!(pauses(&mut gather, &mut datagrams, &vec![(100, 1); row]), vec![0; row]);
         assert_eq!(pauses(&mut gather, &mut datagrams, &[(0, 7), (0, 3), (0, 2), (100, 1)]), [1000, 1000, 1000, 0]);
-        assert_eq!(pauses(&mut gather, &mut datagrams, &vec![(100, 1); row]), vec![0; row]);
+        // The sleep that was no pause is the first of the next row.
+        assert_eq!(pauses(&mut gather, &mut datagrams, &vec![(100, 1); row - 1]), vec![0; row - 1]);
+        assert_eq!(pauses(&mut gather, &mut datagrams, &[(0, 7)]), [1000]);
     }
 
     #[test]
@@ -84,8 +86,9 @@ mod tests {
         let other: Vec<_> = (0..100).map(|count| (100, u64::from(count % 10 != 0))).collect();
         assert_eq!(pauses(&mut gather, &mut datagrams, &rare), vec![0; 100]);
         assert_eq!(pauses(&mut gather, &mut datagrams, &other), vec![0; 100]);
+        let (mut gather, mut datagrams) = (Gather::default(), 1);
         let row = usize::from(ROW);
-        let _ = pauses(&mut gather, &mut datagrams, &vec![(100, 1); row]);
+        assert_eq!(pauses(&mut gather, &mut datagrams, &vec![(100, 1); row]), vec![0; row]);
         assert_eq!(pauses(&mut gather, &mut datagrams, &[(700, 7), (100, 7)]), [1000, 0]);
     }
 

@@ -115,7 +115,7 @@ const fn service_of(transport: Transport) -> Option<(&'static [u8], &'static [u8
         Transport::Tcp => Some((b"_sip", b"_tcp")),
         Transport::Tls => Some((b"_sips", b"_tcp")),
         // What a browser asks for has no service records (RFC 7118 §6).
-        Transport::None | Transport::Ws | Transport::Wss | Transport::Unknown => None,
+        Transport::None | Transport::Unknown | Transport::Ws | Transport::Wss => None,
     }
 }
 

@@ -19,7 +19,7 @@ impl Reach {
     #[must_use]
     pub const fn with(self, transport: Transport) -> Self {
         match transport {
-            Transport::None => self,
+            Transport::None | Transport::Unknown => self,
             _ => Self(self.0 | 1 << transport as u8),
         }
     }
@@ -39,7 +39,7 @@ impl Reach {
     /// Whether this transport is there.
     #[must_use]
     pub const fn carries(self, transport: Transport) -> bool {
-        self.with(transport).0 == self.0 && !matches!(transport, Transport::None)
+        self.with(transport).0 == self.0 && !matches!(transport, Transport::None | Transport::Unknown)
     }
 
     /// Whether IPv4 addresses are reached.

@@ -1,6 +1,6 @@
 //! Drives a role of `sip-core` over the sockets of std.
 //!
-//! [`Adapter`] binds one UDP socket, listens at its port for TCP, does the same for further addresses that it is told, and carries
+//! [`Adapter`] binds one UDP socket, listens at its port for TCP, does the same for further addresses that it is told, for TLS too, and carries
 //! octets, time and host names between them and a [`Role`](sip_core::role::Role): a user agent, a proxy, a registrar, or one of your own. The application owns the
 //! loop: [`poll`](Adapter::poll) does a bounded piece of work and never blocks, [`wait`](Adapter::wait) sleeps until
 //! there is more. [`run`](Adapter::run) is that loop ready-made. Deadlines of the application
@@ -61,8 +61,7 @@
 //! [`to_bits`](sip_core::ua::Call::to_bits) makes a token for a deadline of it.
 //!
 //! # What it carries
-//! UDP and TCP, over IPv4 or IPv6 as the bound address says; TLS is not there yet: a role that asks for it is told that
-//! it failed, and a name to be reached by TLS only has no addresses. Link-local IPv6 peers are not reachable,
+//! UDP, TCP, and TLS where [`tls`] is compiled in, over IPv4 or IPv6 as the bound address says. Link-local IPv6 peers are not reachable,
 //! because an address of the core has no zone.
 //!
 //! # Names

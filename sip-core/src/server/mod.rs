@@ -250,6 +250,12 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         self.registrar().remove(id);
     }
 
+    /// The realm whose users speak for a URI: that of its domain, which is the configured one for the first domain.
+    #[must_use]
+    pub fn realm_of(&self, uri: &Uri<'_>) -> &[u8] {
+        self.settings.texts(self.bindings.view().1).realm_of(Some(uri))
+    }
+
     /// Takes up the record of an address of record, as [`write_record`](BindingsRef::write_record) wrote it: see
     /// [`Bindings::load`]. The nonces by which its bindings were made are good for their next count.
     ///

@@ -305,6 +305,27 @@ fn users_are_listed_and_removed_and_a_removed_ones_phones_go() {
     assert!(!office.bindings().contains("bob"));
 }
 
+/// Each domain has its own users: who is of the second one is not looked for in the first.
+#[test]
+fn the_phones_of_a_further_domain_stay_when_the_users_are_read_again() {
+    let office = office();
+    let users = office.path("users.toml");
+    let add = ["users", "add", "carol", "--domain", "example.org", "--password", "mirror", "--users", text(&users)];
+    run(&add).expect(0);
+    let (mut server, place) = office.serve(0, &["--domain", "example.org"]);
+    let carol = ["answer", "--register", &place, "--aor", "sip:carol@example.org", "--password", "mirror"];
+    let mut carol = start(&carol);
+    carol.wait_for("registered for ");
+    office.add("dave", "swordfish");
+    server.signal("HUP");
+    server.wait_for("4 users");
+    assert!(office.bindings().contains("sip:carol@example.org"), "{}", office.bindings());
+    let remove = ["users", "remove", "carol", "--domain", "example.org", "--users", text(&users)];
+    run(&remove).expect(0);
+    server.signal("HUP");
+    server.wait_for("sip:carol@example.org left ");
+}
+
 #[test]
 fn what_is_wrong_with_a_password_or_a_domain_is_said() {
     let office = office();

@@ -12,8 +12,8 @@ pub(crate) struct Serve {
     pub(crate) listen: Vec<Place>,
     #[command(flatten)]
     pub(crate) tls: Tls,
-    /// A domain whose users register here; may be given several times: the passwords of all are those of the first one [needed
-    /// unless --stateless]
+    /// A domain whose users register here; may be given several times. Each has its own users and passwords [needed unless
+    /// --stateless]
     #[arg(long, value_name = "D", value_parser = super::users::domain, required_unless_present = "stateless")]
     pub(crate) domain: Vec<String>,
     /// The file of users that `phone users add` writes; SIGHUP has it read again [needed unless --stateless]

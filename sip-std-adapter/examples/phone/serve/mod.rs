@@ -102,6 +102,9 @@ pub(crate) fn run(args: &args::Serve, screen: &Shared, interrupt: &Interrupt) ->
     Ok(Report { calls: Some(ended), ..Report::new(COMMAND, Outcome::Ok, text) })
 }
 
+/// How long what is ready to be sent may take at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// An address, and what is shown to who connects there when that is under TLS.
 type Door<'t> = (SocketAddr, Option<&'t ServerTls>);
 
@@ -321,13 +324,16 @@ impl Server {
     /// Stores what waits for it, and sends its answers: the last thing that a server does.
     fn stop(&mut self, buffer: &mut [u8]) -> Result<(), Failure> {
         self.commit();
-        loop {
+        // Whoever goes on sending does not keep it from its end.
+        let until = self.adapter.now() + LAST_WORDS;
+        while self.adapter.now() < until {
             match self.adapter.poll(buffer)? {
                 Turn::Event(event) => self.see(event, None),
-                Turn::Idle(_) => return Ok(()),
+                Turn::Idle(_) => break,
                 _ => {}
             }
         }
+        Ok(())
     }
 
     /// Shows on a terminal how it stands; when to show it again.
@@ -447,9 +453,9 @@ impl Server {
         let server = self.adapter.role_mut();
         let bindings: Vec<_> = server.bindings().iter().map(|(id, info)| (id, info.aor.to_vec())).collect();
         for (id, aor) in bindings {
-            let uri = Uri::parse(&aor).ok();
-            let aor = uri.as_ref().and_then(Aor::of);
-            if aor.is_some_and(|aor| server.users_mut().find(self.realm.as_bytes(), aor.user()).is_none()) {
+            let Ok(uri) = Uri::parse(&aor) else { continue };
+            let realm = server.realm_of(&uri).to_vec();
+            if Aor::of(&uri).is_some_and(|aor| server.users_mut().find(&realm, aor.user()).is_none()) {
                 server.remove_binding(id);
             }
         }

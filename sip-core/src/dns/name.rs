@@ -7,6 +7,9 @@ use core::fmt;
 pub const DOMAIN: usize = 255;
 /// The longest label (RFC 1035 §2.3.4).
 const LABEL: usize = 63;
+/// So many pointers in one name at most. Servers write one behind another only where a suffix was shortened itself; without a limit
+/// an answer made of pointers would cost millions of steps.
+const POINTERS: u8 = 32;
 /// The two bits that make a length the first octet of a pointer.
 const POINTER: u8 = 0b1100_0000;
 
@@ -36,7 +39,7 @@ impl<'a> Name<'a> {
     /// The labels, the most special first, without the root.
     #[must_use]
     pub const fn labels(self) -> Labels<'a> {
-        Labels { message: self.message, at: self.at, start: self.at, behind: None, ended: false }
+        Labels { message: self.message, at: self.at, start: self.at, pointers: 0, behind: None, ended: false }
     }
 
     /// The name that was [kept](Self::keep) at this place.
@@ -115,6 +118,8 @@ pub struct Labels<'a> {
     at: usize,
     /// Where the present run of labels began.
     start: usize,
+    /// Pointers so far.
+    pointers: u8,
     /// Where the message goes on behind the name: known after the first pointer, or at the end.
     behind: Option<usize>,
     /// The root was reached; otherwise the name is broken.
@@ -132,7 +137,8 @@ impl<'a> Iterator for Labels<'a> {
                 let (high, low) = (usize::from(length & !POINTER) << 8, usize::from(reader.u8()?));
                 let to = high | low;
                 self.behind.get_or_insert(reader.at);
-                if to >= self.start {
+                self.pointers = self.pointers.saturating_add(1);
+                if to >= self.start || self.pointers > POINTERS {
                     return None;
                 }
                 (self.at, self.start) = (to, to);

@@ -217,11 +217,11 @@ impl Lookup {
         self.answers = self.answers.saturating_add(1);
         let refused = !matches!(answer.code(), Code::NoError | Code::NoName);
         if answer.is_truncated() || self.answers > ANSWERS || refused && self.state != State::Naptr {
-            return self.fail();
+            return self.leave_open();
         }
         let asked = self.name;
         let Some((last, aliases)) = follow(asked.name(), answer, ALIASES.saturating_sub(self.aliases)) else {
-            return self.fail();
+            return self.leave_open();
         };
         let found = match self.state {
             State::Naptr => self.take_services(last, answer),
@@ -237,8 +237,19 @@ impl Lookup {
         }
     }
 
-    /// The question has no answer: no server gave one, or not in full.
+    /// No server gives an answer. Some networks drop what asks for NAPTR, so its services are asked for by their names then; not
+    /// for who wants TLS, lest whoever drops it choose.
     pub fn fail(&mut self) {
+        if self.state == State::Naptr && !self.secure {
+            self.failed = true;
+            self.proceed(false);
+        } else {
+            self.leave_open();
+        }
+    }
+
+    /// What the question would give is not known, or not in full.
+    fn leave_open(&mut self) {
         self.failed = true;
         match self.state {
             State::Idle | State::Done => {}

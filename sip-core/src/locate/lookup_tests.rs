@@ -270,7 +270,11 @@ fn what_was_truncated_or_not_answered_is_not_nothing() {
         assert_eq!(run("a.example", Transport::None, &truncated).outcome, outcome, "{kind:?}");
         let silent =
             |name: &str, asked, reply: Reply| if asked == kind { None } else { only_addresses(name, asked, reply) };
-        assert_eq!(run("a.example", Transport::None, &silent).outcome, outcome, "{kind:?}");
+        // Who is silent about NAPTR may know of SRV and of addresses; for who wants TLS that would be a choice of whoever is silent.
+        let silence = if kind == Kind::Naptr { Outcome::Found } else { outcome };
+        assert_eq!(run("a.example", Transport::None, &silent).outcome, silence, "{kind:?}");
+        let secure = run_of(ALL, ("a.example", None), Transport::None, true, &silent);
+        assert_eq!(secure.outcome, outcome, "{kind:?}");
     }
     // A server that refuses NAPTR says nothing about SRV; one that refuses SRV leaves it open where to go.
     let refused = |kind: Kind| {

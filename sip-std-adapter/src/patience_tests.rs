@@ -198,3 +198,43 @@ impl Dialled {
         if let Self::Open(flow) = self { Some(*flow) } else { None }
     }
 }
+
+#[cfg(feature = "rustls")]
+#[test]
+fn a_peer_under_tls_that_takes_what_waits_while_it_sends_is_not_given_up() {
+    use crate::tls::testing::{Authority, San};
+    let (mut rig, mut peer, authority) = (Rig::new(), Rig::new(), Authority::new());
+    rig.tcp.streams.servers.insert(1, authority.server(&[San::Dns("sip.example.com")]));
+    peer.tcp.streams.client = Some(authority.client());
+    let to = rig.tcp.listen((1, Transport::Tls), "127.0.0.1:0".parse().unwrap(), rig.poll.registry()).unwrap();
+    assert!(matches!(peer.connect_by(Transport::Tls, at(1), to), Dialled::Waiting));
+    let is_open = |rig: &Rig| rig.tcp.connections.values().any(|one| !one.is_opening());
+    for _ in 0..500 {
+        if is_open(&rig) && is_open(&peer) {
+            break;
+        }
+        rig.notice(at(1));
+        peer.notice(at(1));
+    }
+    let flow = rig.flow();
+    while let Sent::Done = rig.send(at(2), flow, &[b'x'; 60_000]) {}
+    assert_eq!(rig.tcp.connections[&flow.connection].deadline, Some(at(2) + STALL));
+    // The peer reads and sends; what it has sent is read before the system says that there is room.
+    for _ in 0..500 {
+        let stream = &mut peer.tcp.connections.values_mut().next().unwrap().stream;
+        while !matches!(stream.read(&mut [0; 65_536]), Err(error) if error.kind() == io::ErrorKind::WouldBlock) {}
+        stream.send(&request(1)).unwrap();
+        std::thread::sleep(core::time::Duration::from_millis(1));
+        rig.tcp.queue(flow.connection);
+        while !matches!(rig.receive(at(3)), Arrived::Nothing) {}
+        if !rig.tcp.connections[&flow.connection].is_blocked() {
+            break;
+        }
+    }
+    let connection = &rig.tcp.connections[&flow.connection];
+    assert_eq!((connection.is_blocked(), connection.deadline), (false, None));
+    assert!(matches!(rig.inputs.pop_front(), Some(Input::Writable(room)) if room == flow));
+    assert_eq!(rig.tcp.next_waiting(flow), Some(SEND));
+    rig.expire(at(2) + STALL);
+    assert_eq!(rig.tcp.count(), 1);
+}

@@ -170,6 +170,15 @@ impl Stream {
         }
     }
 
+    /// Whether [reading](Self::read) has sent some of what waited, since this was last asked: TLS writes while it reads.
+    pub(crate) fn take_moved(&mut self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.take_moved(),
+        }
+    }
+
     /// Reads once; how many octets came, zero at the end of the stream.
     pub(crate) fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {

@@ -427,22 +427,26 @@ impl Tcp {
         };
         match connection.flush() {
             Err(error) => self.end(number, error, inputs, counted),
-            Ok(progress) => {
-                let blocked = connection.is_blocked();
-                if !blocked && !connection.waiting.is_empty() {
-                    inputs.push_back(Input::Writable(connection.flow));
-                }
-                if connection.state == State::Open && (!blocked || progress) {
-                    if connection.relief == Relief::Had {
-                        connection.relief = Relief::None;
-                    }
-                    let deadline = blocked.then(|| connection.stall(now));
-                    self.set_deadline(number, deadline);
-                }
-                if !blocked {
-                    self.relief_has_room(number, inputs);
-                }
+            Ok(progress) => self.moved(number, now, progress, inputs),
+        }
+    }
+
+    /// Takes note of how far a connection that was blocked has got; `progress` says whether its peer took any octets.
+    fn moved(&mut self, number: u32, now: Instant, progress: bool, inputs: &mut VecDeque<Input>) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        let blocked = connection.is_blocked();
+        if !blocked && !connection.waiting.is_empty() {
+            inputs.push_back(Input::Writable(connection.flow));
+        }
+        if connection.state == State::Open && (!blocked || progress) {
+            if connection.relief == Relief::Had {
+                connection.relief = Relief::None;
             }
+            let deadline = blocked.then(|| connection.stall(now));
+            self.set_deadline(number, deadline);
+        }
+        if !blocked {
+            self.relief_has_room(number, inputs);
         }
     }
 
@@ -471,6 +475,9 @@ impl Tcp {
             }
             let flow = connection.flow;
             let arrival = connection.receive(now, buffer);
+            if connection.stream.take_moved() {
+                self.moved(number, now, true, inputs);
+            }
             self.expect_progress(number, now);
             match arrival {
                 Arrival::Nothing => continue,

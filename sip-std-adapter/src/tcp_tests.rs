@@ -45,18 +45,23 @@ impl Rig {
 
     /// Takes what the system has noticed until `done`.
     fn until(&mut self, now: Instant, done: impl Fn(&Self) -> bool) {
-        let mut events = Events::with_capacity(64);
         for _ in 0..500 {
             if done(self) {
                 return;
             }
-            self.poll.poll(&mut events, Some(core::time::Duration::from_millis(10))).unwrap();
-            for event in &events {
-                self.tcp.notice(event, now, &mut self.inputs, &mut self.counted);
-            }
-            self.expire(now);
+            self.notice(now);
         }
         panic!("it did not come: {:?}", self.counted);
+    }
+
+    /// Takes what the system notices within a moment.
+    fn notice(&mut self, now: Instant) {
+        let mut events = Events::with_capacity(64);
+        self.poll.poll(&mut events, Some(core::time::Duration::from_millis(10))).unwrap();
+        for event in &events {
+            self.tcp.notice(event, now, &mut self.inputs, &mut self.counted);
+        }
+        self.expire(now);
     }
 
     fn expire(&mut self, now: Instant) {

@@ -20,6 +20,8 @@ pub(crate) struct Session {
     socket: TcpStream,
     tls: Connection,
     connected: bool,
+    /// Reading has sent some of what waited.
+    moved: bool,
     /// Why it did not open.
     reason: Option<TlsReason>,
 }
@@ -44,7 +46,7 @@ impl Session {
     fn new(socket: TcpStream, mut tls: Connection, connected: bool) -> Self {
         // Who sends bounds what waits: a message is taken whole.
         tls.set_buffer_limit(None);
-        Self { socket, tls, connected, reason: None }
+        Self { socket, tls, connected, moved: false, reason: None }
     }
 
     pub(crate) fn socket(&mut self) -> &mut TcpStream {
@@ -110,6 +112,11 @@ impl Session {
         self.write().map_err(|error| flow_error(&error))
     }
 
+    /// Whether reading has sent some of what waited, since this was last asked: the system may have nothing more to tell of it.
+    pub(crate) fn take_moved(&mut self) -> bool {
+        core::mem::take(&mut self.moved)
+    }
+
     /// Reads what has come, as a plain socket does; `Interrupted` when there may be more.
     pub(crate) fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         for _ in 0..READS {
@@ -133,8 +140,10 @@ impl Session {
 
     /// Decrypts what was read, and answers what TLS itself has to.
     fn process(&mut self) -> io::Result<()> {
+        let waited = self.tls.wants_write();
         let processed = self.tls.process_new_packets();
         let written = self.write();
+        self.moved |= waited && matches!(written, Ok(true));
         // What was wrong says more than that the peer is gone.
         processed.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
         written.map(|_| ())

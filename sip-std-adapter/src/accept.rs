@@ -1,6 +1,6 @@
 //! Who is let in: the sockets that accept connections, and whose connection gives way when there are too many.
 
-use crate::connection::State;
+use crate::connection::{Connection, State};
 use crate::fault::is_under_way;
 use crate::input::Input;
 use crate::network::ACCEPTING;
@@ -22,6 +22,9 @@ const BACKLOG: i32 = 128;
 /// For how long no message has to have passed before a connection may make room for another: 64·T1, when no transaction
 /// is alive on it.
 pub(crate) const SILENCE: Duration = Duration::from_secs(32);
+/// Silent connections that the role is asked about for one that is to be let in, at most: with more that it keeps, others have to wait
+/// for theirs while strangers knock.
+pub(crate) const ASKED: usize = 64;
 /// When to try again to accept, where the system had nothing left to accept with.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -176,22 +179,25 @@ impl Tcp {
         if now < self.no_room_before {
             return false;
         }
-        loop {
-            let silent =
-                self.connections.values_mut().filter(|one| one.state == State::Open && now >= one.used + SILENCE);
-            let Some(connection) = silent.min_by_key(|one| one.used) else {
-                let next = self.connections.values().map(|one| one.used).min();
-                self.no_room_before = next.map_or(now, |used| used + SILENCE);
-                return false;
-            };
+        let is_silent = |one: &Connection| one.state == State::Open && now >= one.used + SILENCE;
+        let silent = self.connections.iter().filter(|(_, one)| is_silent(one));
+        let mut silent: Vec<(Instant, u32)> = silent.map(|(number, one)| (one.used, *number)).collect();
+        silent.sort_unstable();
+        for (_, number) in silent.iter().take(ASKED) {
+            let Some(connection) = self.connections.get_mut(number) else { continue };
             if !keeps(connection.flow) {
-                let number = connection.flow.connection;
-                self.end(number, FlowError::Closed, inputs, counted);
+                self.end(*number, FlowError::Closed, inputs, counted);
                 return true;
             }
             // The role is asked about it once in that time, not for each stranger.
             connection.used = now;
         }
+        // Of the others the next one who knocks has the role asked.
+        if silent.len() <= ASKED {
+            let next = self.connections.values().map(|one| one.used).min();
+            self.no_room_before = next.map_or(now, |used| used + SILENCE);
+        }
+        false
     }
 }
 

@@ -1,7 +1,7 @@
 //! Connections whose time the test gives, over 127.0.0.1.
 
 use super::*;
-use crate::accept::SILENCE;
+use crate::accept::{ASKED, SILENCE};
 use crate::echo::request;
 use crate::patience::STALL;
 use mio::{Events, Poll};
@@ -193,6 +193,30 @@ fn a_connection_that_the_role_keeps_makes_no_room_for_strangers() {
         Dialled::Failed(FlowError::Other)
     ));
     assert_eq!((rig.tcp.count(), rig.counted.connections_closed), (2, 2));
+}
+
+#[test]
+fn who_knocks_has_the_role_asked_about_so_many_and_the_next_about_others() {
+    let mut rig = Rig::new();
+    rig.tcp.limit(2 * ASKED + 1);
+    let mut peers: Vec<_> = (0..2 * ASKED).map(|_| rig.dial()).collect();
+    rig.until(at(1), |rig| rig.tcp.count() == 2 * ASKED);
+    // The stranger was silent for the shortest time.
+    peers.push(rig.dial());
+    rig.until(at(2), |rig| rig.tcp.count() > 2 * ASKED);
+    let stranger = rig.tcp.connections.values().find(|one| one.used == at(2)).unwrap().flow;
+    let now = at(2) + SILENCE;
+    for (room, asked) in [(false, ASKED), (false, ASKED), (true, 1)] {
+        let seen = core::cell::Cell::new(0);
+        let keeps = |flow: Flow| {
+            seen.set(seen.get() + 1);
+            flow != stranger
+        };
+        assert_eq!(rig.tcp.make_room(now, keeps, &mut rig.inputs, &mut rig.counted), room);
+        assert_eq!(seen.get(), asked);
+    }
+    assert!(!rig.tcp.connections.contains_key(&stranger.connection));
+    drop(peers);
 }
 
 #[cfg(feature = "rustls")]

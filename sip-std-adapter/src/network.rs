@@ -113,7 +113,7 @@ impl Network {
                 Err(_) => {}
             }
         };
-        self.resolver.reaches(udp.local, tcp);
+        self.resolver.reaches(udp.local, if tcp { &[Transport::Udp, Transport::Tcp] } else { &[Transport::Udp] });
         self.sockets.add(udp, Token(SOCKETS + usize::from(number)), registry)?;
         Ok(number)
     }
@@ -126,7 +126,7 @@ impl Network {
         (tcp.shared, tcp.dscp) = (self.shared, self.dscp);
         let local = tcp.listen((number, Transport::Tls), address, self.poll.registry())?;
         tcp.streams.servers.insert(number, server);
-        self.resolver.reaches(local, true);
+        self.resolver.reaches(local, &[Transport::Tls]);
         self.sockets.add_without(local);
         Ok(number)
     }

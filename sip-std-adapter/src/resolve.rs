@@ -28,6 +28,8 @@ use std::thread;
 const THREADS: usize = 4;
 /// Questions to the system under way at most; one more is answered "no address" at once.
 const LIMIT: usize = 256;
+/// What can be there, the usual one first.
+const USUAL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 /// Targets in one answer at most.
 const TARGETS: usize = 16;
 
@@ -52,8 +54,9 @@ pub(crate) struct Resolver {
     /// The families of the sockets: addresses of another one are of no use.
     v4: bool,
     v6: bool,
-    /// Whether connections can be had.
-    tcp: bool,
+    /// What there are sockets for, and listeners at which connections begin.
+    listens: Reach,
+    /// Whether connections under TLS can be opened, where they can begin.
     tls: bool,
     system: System,
     dns: Option<Dns>,
@@ -74,16 +77,16 @@ pub(crate) enum Asked {
 
 impl Resolver {
     pub(crate) fn new(waker: Arc<Waker>) -> Self {
-        let (v4, v6, tcp, tls) = (false, false, false, false);
+        let (v4, v6, listens, tls) = (false, false, Reach::NONE, false);
         let system = System::new();
-        Self { waker, threads: None, under_way: 0, v4, v6, tcp, tls, system, dns: None, servers: None }
+        Self { waker, threads: None, under_way: 0, v4, v6, listens, tls, system, dns: None, servers: None }
     }
 
-    /// From now on there is a socket at `local`, and connections if `tcp`.
-    pub(crate) fn reaches(&mut self, local: SocketAddr, tcp: bool) {
+    /// From now on there is a listener at `local`, for these transports.
+    pub(crate) fn reaches(&mut self, local: SocketAddr, transports: &[Transport]) {
         self.v4 |= local.is_ipv4();
         self.v6 |= local.is_ipv6();
-        self.tcp |= tcp;
+        self.listens = transports.iter().fold(self.listens, |reach, transport| reach.with(*transport));
     }
 
     /// From now on connections under TLS can be had.
@@ -101,9 +104,13 @@ impl Resolver {
     }
 
     fn reach(&self) -> Reach {
-        let reach = Reach::NONE.with(Transport::Udp);
-        let reach = if self.tcp { reach.with(Transport::Tcp) } else { reach };
-        let reach = if self.tls { reach.with(Transport::Tls) } else { reach };
+        let begins = self.listens.carries(Transport::Tcp) || self.listens.carries(Transport::Tls);
+        let usable = |transport: &Transport| match transport {
+            // It begins at any listener for connections, and needs who can open it: to accept it is not enough.
+            Transport::Tls => self.tls && begins,
+            other => self.listens.carries(*other),
+        };
+        let reach = USUAL.into_iter().filter(usable).fold(Reach::NONE, Reach::with);
         let reach = if self.v4 { reach.with_v4() } else { reach };
         if self.v6 { reach.with_v6() } else { reach }
     }
@@ -112,7 +119,8 @@ impl Resolver {
         let LookUp { ticket, host, port, transport, secure } = wanted;
         let usual = match transport {
             Transport::None if secure => Transport::Tls,
-            Transport::None => Transport::Udp,
+            // What a URI that names no transport means (RFC 3263 §4.1), where that is there.
+            Transport::None => USUAL.into_iter().find(|one| self.reach().carries(*one)).unwrap_or(Transport::Udp),
             named => named,
         };
         // A request that must not go over UDP or TCP finds nobody where there is no TLS (RFC 3263 §4.1).

@@ -221,9 +221,11 @@ impl Tcp {
         let fits = |one: &&Listener| {
             one.local.is_ipv4() == to.is_ipv4() && (wanted.listener == 0 || one.number == wanted.listener)
         };
-        // One of the same kind, so that what the role says of itself there is what the connection is.
+        // One of the same kind, so that what the role says of itself there is what the connection is. Plain text leaves from nowhere
+        // else: where all listen under TLS there is no way out for it.
         let alike = self.listeners.iter().filter(fits).find(|one| one.transport == wanted.transport);
-        let listener = alike.or_else(|| self.listeners.iter().find(fits)).ok_or(FlowError::Unreachable)?;
+        let any = || self.listeners.iter().find(fits).filter(|_| wanted.transport.is_secure());
+        let listener = alike.or_else(any).ok_or(FlowError::Unreachable)?;
         let number = listener.number;
         let socket = listener.open(to).map_err(|error| flow_error(&error))?;
         let stream = self.streams.dial(socket, wanted.transport, name)?;

@@ -273,6 +273,32 @@ fn nothing_is_dialled_under_tls_that_is_not_configured() {
 }
 
 #[test]
+fn an_adapter_of_tls_alone_has_no_way_out_for_anything_else() {
+    let authority = Authority::new();
+    let server = authority.server(&[DNS]);
+    let mut one = Adapter::bind_tls(Echo::default(), LOCAL.parse().unwrap(), &server).unwrap();
+    one.set_client_tls(&authority.client());
+    let mut two = adapter();
+    one.role_mut().connect(7, two.local_addr(), Transport::Tcp);
+    assert_eq!(next(&mut one, &mut two), Said::NoConnection(Ticket::new(7), FlowError::Unreachable));
+    // A name has targets for TLS alone, whether it is asked for or not.
+    for (asked, found) in [(Transport::Udp, 0), (Transport::Tcp, 0), (Transport::Tls, 1), (Transport::None, 1)] {
+        one.role_mut().ask(8, "127.0.0.1", asked, false);
+        assert_eq!(next(&mut one, &mut two), Said::Found(Ticket::new(8), found), "{asked:?}");
+        assert!(one.role().targets.iter().all(|target| target.transport == Transport::Tls));
+    }
+    assert_eq!((one.connections(), two.statistics().connections_accepted), (0, 0));
+    // Without who can open them there are none; with a plain listener there is all.
+    let mut one = Adapter::bind_tls(Echo::default(), LOCAL.parse().unwrap(), &server).unwrap();
+    one.role_mut().ask(8, "127.0.0.1", Transport::Tls, false);
+    assert_eq!(next(&mut one, &mut two), Said::Found(Ticket::new(8), 0));
+    one.listen(LOCAL.parse().unwrap()).unwrap();
+    one.role_mut().ask(8, "127.0.0.1", Transport::None, false);
+    assert_eq!(next(&mut one, &mut two), Said::Found(Ticket::new(8), 1));
+    assert_eq!(one.role().targets[0].transport, Transport::Udp);
+}
+
+#[test]
 fn cut_and_broken_records_end_their_own_connection_only() {
     let authority = Authority::new();
     let (mut two, to) = server(&authority.server(&[DNS]));

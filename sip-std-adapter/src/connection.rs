@@ -171,7 +171,7 @@ impl Connection {
 
     /// Takes a message: all of it, or none while earlier octets or more important messages wait.
     pub(crate) fn send(&mut self, now: Instant, id: SendId, bytes: &[u8]) -> Sent {
-        match self.waiting.admit(id, bytes, self.is_blocked()) {
+        match self.waiting.admit(now, id, bytes, self.is_blocked()) {
             Admission::Held(_) => return Sent::Held,
             Admission::Congested => return Sent::Failed(FlowError::Congested),
             Admission::Send => {}

@@ -4,6 +4,7 @@ use super::*;
 use crate::echo::request;
 use crate::patience::{FIRST, PART};
 use crate::relief::RELIEF;
+use crate::waiting::OLD;
 use std::net::TcpListener;
 
 const BYE: &[u8] = b"BYE sip:bob@example.com SIP/2.0\r\nTo: <sip:bob@example.com>;tag=1\r\n\r\n";
@@ -191,6 +192,43 @@ fn a_peer_that_takes_no_second_connection_is_asked_once() {
         rig.until(at(second) + RELIEF, |rig| rig.tcp.opening.is_empty());
     }
     assert_eq!((rig.counted.reliefs, rig.tcp.count(), rig.counted.connects_failed), (1, 1, 1));
+}
+
+#[test]
+fn what_has_gone_by_the_second_connection_has_not_waited_when_it_is_repeated() {
+    let (mut rig, peer) = (Rig::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let (flow, _first) = stuck(&mut rig, &peer);
+    let [bye, other] = [2, 3].map(|number| SendId::new(0, number, 0));
+    let send = |rig: &mut Rig, now, id| rig.tcp.send(now, (id, flow, BYE), &mut rig.inputs, &mut rig.counted);
+    assert_eq!(send(&mut rig, at(5), bye), Sent::Held);
+    rig.expire(at(5));
+    rig.until(at(6), |rig| rig.counted.connections_opened == 2);
+    assert_eq!(rig.tcp.next_waiting(flow), Some(bye));
+    assert_eq!(send(&mut rig, at(6), bye), Sent::Done);
+    let second = *rig.tcp.connections.keys().find(|number| **number != flow.connection).unwrap();
+    rig.tcp.end(second, FlowError::Closed, &mut rig.inputs, &mut rig.counted);
+    assert_eq!((send(&mut rig, at(7), other), send(&mut rig, at(8), bye)), (Sent::Held, Sent::Held));
+    let waiting = &mut rig.tcp.connections.get_mut(&flow.connection).unwrap().waiting;
+    assert_eq!([waiting.next(), waiting.next(), waiting.next()], [Some(other), Some(bye), Some(SEND)]);
+}
+
+#[test]
+fn sends_that_are_over_take_no_room_for_ever() {
+    let (mut rig, peer) = (Rig::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let (flow, _first) = stuck(&mut rig, &peer);
+    let mut count = 0;
+    let mut send = |rig: &mut Rig, now| {
+        count += 1;
+        rig.tcp.send(now, (SendId::new(0, 10 + count, 0), flow, BYE), &mut rig.inputs, &mut rig.counted)
+    };
+    let held = core::iter::from_fn(|| (send(&mut rig, at(3)) == Sent::Held).then_some(())).count();
+    assert_eq!(send(&mut rig, at(3) + OLD - Duration::from_millis(1)), Sent::Held);
+    // One of another class was there for longer and has made room; now all of the first have.
+    assert!(matches!(rig.inputs.pop_front(), Some(Input::Resume(SEND))));
+    assert_eq!((held, rig.inputs.len()), (255, 0));
+    assert_eq!(send(&mut rig, at(3) + OLD), Sent::Held);
+    assert_eq!(rig.inputs.len(), held);
+    assert!(rig.inputs.iter().all(|input| matches!(input, Input::Resume(_))));
 }
 
 impl Dialled {

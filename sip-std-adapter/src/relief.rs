@@ -16,6 +16,7 @@ use crate::turn::Statistics;
 use crate::udp::Sent;
 use mio::Registry;
 use sip_core::message::Priority;
+use sip_core::role::SendId;
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::Flow;
 use std::collections::VecDeque;
@@ -86,8 +87,7 @@ impl Tcp {
     pub(crate) fn send_by_relief(
         &mut self,
         now: Instant,
-        flow: Flow,
-        bytes: &[u8],
+        (id, flow, bytes): (SendId, Flow, &[u8]),
         counted: &mut Statistics,
     ) -> Option<Sent> {
         let second = self.relief_of(flow.connection)?;
@@ -95,6 +95,9 @@ impl Tcp {
             return None;
         }
         let second = second.flow.connection;
+        if let Some(first) = self.connections.get_mut(&flow.connection) {
+            first.waiting.take_resumed(id);
+        }
         counted.messages_out += 1;
         self.expect_progress(second, now);
         Some(Sent::Done)

@@ -326,14 +326,21 @@ impl Tcp {
             return Sent::Failed(FlowError::Closed);
         }
         if connection.is_blocked()
-            && let Some(sent) = self.send_by_relief(now, flow, bytes, counted)
+            && let Some(sent) = self.send_by_relief(now, (id, flow, bytes), counted)
         {
             return sent;
         }
         let Some(connection) = self.connections.get_mut(&flow.connection) else {
             return Sent::Failed(FlowError::Closed);
         };
-        let sent = connection.send(now, id, bytes);
+        let mut sent = connection.send(now, id, bytes);
+        if sent == Sent::Failed(FlowError::Congested) {
+            let old = connection.waiting.take_old(now);
+            if !old.is_empty() {
+                sent = connection.send(now, id, bytes);
+            }
+            inputs.extend(old.into_iter().map(Input::Resume));
+        }
         match sent {
             Sent::Done => {
                 counted.messages_out += 1;

@@ -2,12 +2,20 @@
 //!
 //! The octets stay with the role; here is only the order in which they go, and how many there may be. Nothing that waits is
 //! dropped while the connection lives: what finds too much before it is refused at once ([`Admission::Congested`]), the less
-//! important the earlier. So a peer that reads slowly costs the role a bounded number of transactions, and the responses and
+//! important the earlier. A name may outlive its send, which the role gives up without a word here: where there is no room, those that
+//! have waited for longer than a transaction lives are [taken out](Waiting::take_old), and the role is asked about them. So a peer that reads slowly costs the role a bounded number of transactions, and the responses and
 //! BYEs to it still have room when its new calls have none.
 
 use sip_core::message::Priority;
 use sip_core::role::SendId;
+use sip_core::time::{Duration, Instant};
 use std::collections::VecDeque;
+
+/// For how long a send may wait before it is most likely over: 64·T1, when every transaction has given up.
+pub(crate) const OLD: Duration = Duration::from_secs(32);
+
+/// A send, and since when it waits.
+type Held = (SendId, Instant);
 
 /// How many sends may wait before one of this class is refused: rising with the class, so that each has room that those
 /// below it can't take.
@@ -35,10 +43,10 @@ pub(crate) enum Admission {
 /// The sends that wait; of a connection on which none does it takes no memory but its own.
 #[derive(Default)]
 pub(crate) struct Waiting {
-    classes: Option<Box<[VecDeque<SendId>; Priority::COUNT]>>,
+    classes: Option<Box<[VecDeque<Held>; Priority::COUNT]>>,
     count: usize,
     /// The one that was taken out last: it has waited already.
-    resumed: Option<SendId>,
+    resumed: Option<Held>,
 }
 
 impl Waiting {
@@ -52,9 +60,9 @@ impl Waiting {
     }
 
     /// Whether a message goes now, on a connection that is `blocked` or not, or waits behind those of its class.
-    pub(crate) fn admit(&mut self, id: SendId, message: &[u8], blocked: bool) -> Admission {
-        let resumed = self.resumed.take_if(|resumed| *resumed == id).is_some();
-        if !blocked && (resumed || self.is_empty()) {
+    pub(crate) fn admit(&mut self, now: Instant, id: SendId, message: &[u8], blocked: bool) -> Admission {
+        let resumed = self.take_resumed(id);
+        if !blocked && (resumed.is_some() || self.is_empty()) {
             return Admission::Send;
         }
         let class = Priority::of(message);
@@ -63,10 +71,10 @@ impl Waiting {
             return Admission::Send;
         }
         let queue = &mut classes[class as usize];
-        if resumed {
-            queue.push_front(id);
+        if let Some(resumed) = resumed {
+            queue.push_front(resumed);
         } else if self.count < room(class) {
-            queue.push_back(id);
+            queue.push_back((id, now));
         } else {
             return Admission::Congested;
         }
@@ -81,7 +89,30 @@ impl Waiting {
         if self.count == 0 {
             self.classes = None;
         }
-        self.resumed
+        self.resumed.map(|(id, _)| id)
+    }
+
+    /// Forgets that a send was resumed: it has gone. Its next repetition has not waited.
+    pub(crate) fn take_resumed(&mut self, id: SendId) -> Option<Held> {
+        self.resumed.take_if(|(resumed, _)| *resumed == id)
+    }
+
+    /// Takes out those that have waited for long: the role says which are not over.
+    pub(crate) fn take_old(&mut self, now: Instant) -> Vec<SendId> {
+        let mut old = Vec::new();
+        for queue in self.classes.iter_mut().flat_map(|classes| classes.iter_mut()) {
+            while let Some((id, since)) = queue.front().copied()
+                && now >= since + OLD
+            {
+                queue.pop_front();
+                old.push(id);
+            }
+        }
+        self.count -= old.len();
+        if self.count == 0 {
+            self.classes = None;
+        }
+        old
     }
 
     /// The next of those that should not wait.
@@ -115,7 +146,7 @@ mod tests {
         let mut waiting = Waiting::default();
         for round in 0..3 {
             for (place, (class, message)) in CLASSES.iter().enumerate() {
-                let admission = waiting.admit(id(10 * place + round), message.as_bytes(), true);
+                let admission = waiting.admit(Instant::ZERO, id(10 * place + round), message.as_bytes(), true);
                 assert_eq!(admission, Admission::Held(*class));
             }
         }
@@ -127,16 +158,28 @@ mod tests {
     #[test]
     fn where_there_is_room_only_what_is_more_important_overtakes_what_waits() {
         let mut waiting = Waiting::default();
-        assert_eq!(waiting.admit(id(0), CLASSES[0].1.as_bytes(), false), Admission::Send);
-        assert_eq!(waiting.admit(id(1), CLASSES[1].1.as_bytes(), true), Admission::Held(Priority::Invite));
-        assert_eq!(waiting.admit(id(2), CLASSES[1].1.as_bytes(), false), Admission::Held(Priority::Invite));
-        assert_eq!(waiting.admit(id(3), CLASSES[0].1.as_bytes(), false), Admission::Held(Priority::Other));
-        assert_eq!(waiting.admit(id(4), CLASSES[4].1.as_bytes(), false), Admission::Send);
+        assert_eq!(waiting.admit(Instant::ZERO, id(0), CLASSES[0].1.as_bytes(), false), Admission::Send);
+        assert_eq!(
+            waiting.admit(Instant::ZERO, id(1), CLASSES[1].1.as_bytes(), true),
+            Admission::Held(Priority::Invite)
+        );
+        assert_eq!(
+            waiting.admit(Instant::ZERO, id(2), CLASSES[1].1.as_bytes(), false),
+            Admission::Held(Priority::Invite)
+        );
+        assert_eq!(
+            waiting.admit(Instant::ZERO, id(3), CLASSES[0].1.as_bytes(), false),
+            Admission::Held(Priority::Other)
+        );
+        assert_eq!(waiting.admit(Instant::ZERO, id(4), CLASSES[4].1.as_bytes(), false), Admission::Send);
         // The one that is resumed goes, and where it can't it is first again.
         assert_eq!(waiting.next(), Some(id(1)));
-        assert_eq!(waiting.admit(id(1), CLASSES[1].1.as_bytes(), true), Admission::Held(Priority::Invite));
+        assert_eq!(
+            waiting.admit(Instant::ZERO, id(1), CLASSES[1].1.as_bytes(), true),
+            Admission::Held(Priority::Invite)
+        );
         assert_eq!(waiting.next(), Some(id(1)));
-        assert_eq!(waiting.admit(id(1), CLASSES[1].1.as_bytes(), false), Admission::Send);
+        assert_eq!(waiting.admit(Instant::ZERO, id(1), CLASSES[1].1.as_bytes(), false), Admission::Send);
         assert_eq!(drained(&mut waiting), [id(2), id(3)]);
     }
 
@@ -146,7 +189,7 @@ mod tests {
         let mut held = Vec::new();
         for (place, (class, message)) in CLASSES.iter().enumerate() {
             for number in 0..1000 {
-                match waiting.admit(id(1000 * place + number), message.as_bytes(), true) {
+                match waiting.admit(Instant::ZERO, id(1000 * place + number), message.as_bytes(), true) {
                     Admission::Held(found) => {
                         assert_eq!(found, *class);
                         held.push(id(1000 * place + number));

@@ -164,26 +164,20 @@ impl<R: Role> Adapter<R> {
     /// One more takes the place of the one over which no message passed for longest, if that is 32 s and the role does not
     /// [keep](Role::keeps) it; else it is refused.
     pub fn limit_connections(&mut self, most: usize) {
-        if let Some(tcp) = &mut self.network.tcp {
-            tcp.limit(most);
-        }
+        self.network.tcp.get_or_insert_default().limit(most);
     }
 
     /// Allows so many connections at the same time that one source has opened: an IPv4 address, or an IPv6 network of 64
     /// bits. A quarter of [all](Adapter::limit_connections) unless this is called with another number than zero; raise it
     /// where many phones share an address, or a proxy speaks for them.
     pub fn limit_connections_of_source(&mut self, most: usize) {
-        if let Some(tcp) = &mut self.network.tcp {
-            tcp.most_of_source = most;
-        }
+        self.network.tcp.get_or_insert_default().most_of_source = most;
     }
 
     /// Closes a connection that a peer has opened when neither a message nor a keep-alive came over it for so long, unless the role
     /// [keeps](Role::keeps) it: ten minutes unless this is called.
     pub fn limit_idle(&mut self, idle: sip_core::time::Duration) {
-        if let Some(tcp) = &mut self.network.tcp {
-            tcp.idle = idle;
-        }
+        self.network.tcp.get_or_insert_default().idle = idle;
     }
 
     /// Asks these name servers for every name that is not in `/etc/hosts`, in place of those in `/etc/resolv.conf` and of the

@@ -96,6 +96,30 @@ fn a_connection_begins_at_the_listener_that_the_role_says() {
 }
 
 #[test]
+fn limits_hold_for_connections_that_are_listened_for_later() {
+    let mut adapter = Adapter::bind_udp(Echo::default(), LOCAL.parse().unwrap()).unwrap();
+    adapter.limit_connections(9);
+    adapter.limit_connections_of_source(1);
+    adapter.limit_idle(sip_core::time::Duration::from_secs(5));
+    adapter.role_mut().connect(7, "127.0.0.1:9".parse().unwrap(), Transport::Tcp);
+    assert_eq!(next(&mut adapter), Said::NoConnection(TICKET, FlowError::Unsupported));
+    adapter.listen(LOCAL.parse().unwrap()).unwrap();
+    let tcp = adapter.network.tcp.as_ref().unwrap();
+    assert_eq!((tcp.most, tcp.most_of_source, tcp.idle), (9, 1, sip_core::time::Duration::from_secs(5)));
+    let to = adapter.local_addrs().nth(1).unwrap();
+    let _streams = [TcpStream::connect(to).unwrap(), TcpStream::connect(to).unwrap()];
+    for _ in 0..500 {
+        if adapter.statistics().sources_limited == 1 {
+            break;
+        }
+        let soon = adapter.now() + sip_core::time::Duration::from_millis(2);
+        let _ = adapter.poll(&mut [0; 2000]).unwrap();
+        adapter.wait(Some(soon)).unwrap();
+    }
+    assert_eq!((adapter.connections(), adapter.statistics().sources_limited), (1, 1));
+}
+
+#[test]
 fn a_flow_of_a_listener_that_is_not_there_carries_nothing() {
     let (mut adapter, addresses) = listening();
     let flow = Flow { listener: 9, ..Flow::udp(addresses[0].into()) };

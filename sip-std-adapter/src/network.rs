@@ -242,7 +242,8 @@ impl Network {
                 let listener = if listener == 0 { of_family().unwrap_or_default() } else { listener };
                 Dialled::Open(Flow { listener, ..Flow::udp(target.address) })
             }
-            (transport, Some(tcp)) if tcp.streams.can_dial(transport) => {
+            // Limits and certificates may be there before the first listener.
+            (transport, Some(tcp)) if tcp.streams.can_dial(transport) && !tcp.listeners.is_empty() => {
                 let (inputs, counted) = (&mut self.inputs, &mut self.statistics);
                 let name = peer_name(target, server_name);
                 let wanted = Wanted { ticket, flow: Flow { listener, ..Flow::to(target) }, name: &name };

@@ -236,9 +236,14 @@ fn a_forged_route_of_ours_opens_no_relay() {
     let ack = mallory.request_as(&leg, "ACK", "z9hG4bKack", &route, b"");
     mallory.send(&mut domain, SERVER, &ack);
     // In its own dialog the Route leads to bob, and not to anybody else.
-    let mut astray = leg.clone();
-    astray.target = elsewhere.into();
-    assert_eq!(stray(&mut domain, &mut mallory, &mut astray, "MESSAGE", &route), "407");
+    // Where a `maddr` leads is elsewhere too.
+    for target in [elsewhere, "sip:bob@192.0.2.2;maddr=192.0.2.77", "sip:bob@192.0.2.2;maddr=v.example"] {
+        for method in ["MESSAGE", "INFO"] {
+            let mut astray = leg.clone();
+            astray.target = target.into();
+            assert_eq!(stray(&mut domain, &mut mallory, &mut astray, method, &route), "407", "{method} {target}");
+        }
+    }
     let mut other = leg.clone();
     other.call_id.push('x');
     assert_eq!(stray(&mut domain, &mut mallory, &mut other, "MESSAGE", &route), "403", "another dialog");

@@ -128,9 +128,14 @@ impl<'m> Routing<'m> {
             // A phone that has moved has another Contact than the token knows. Whoever wants to get there has to say who he is,
             // which an ACK can't; but nobody answers an ACK, nor pays for one.
             Grant::Dialog(Side::Host(ip)) => {
-                self.next.is_none() && (request.method() == Method::Ack || self.uri.host().ip() == Some(ip))
+                self.next.is_none() && (request.method() == Method::Ack || self.host().ip() == Some(ip))
             }
         }
+    }
+
+    /// The host that the Request-URI leads to: that of a `maddr`, but for one of this proxy, which goes (§16.4).
+    fn host(&self) -> Host<'_> {
+        if self.own_maddr { self.uri.host() } else { host_of(&self.uri) }
     }
 
     /// The flow that the request has to go over, whatever its Request-URI says (RFC 5626 §5.3).

@@ -13,7 +13,7 @@
 //! | a side | when | what comes back in the dialog |
 //! |---|---|---|
 //! | a flow | a phone that asks for it (`ob`), that is not where its Contact says (NAT), or that can't be called by its transport (TLS, WebSocket) | goes over that flow, or nowhere: 430 when it is gone |
-//! | a host | a phone that is where its Contact says | goes where its Request-URI says, if that is this host; with another one it is judged like what begins a dialog |
+//! | a host | a phone that is where its Contact says | goes where its Request-URI says, by its `maddr` where it has one, if that is this host; with another one it is judged like what begins a dialog |
 //! | neither | another server, or a peer that is to be looked up | goes where its Route and its Request-URI say |
 //!
 //! The code covers the Call-ID and the tag of the side that has begun the dialog as well, so a token is good in one dialog; and the side
@@ -22,6 +22,7 @@
 //! is left to a peer at neither side's host is to send what has a To tag, in its own dialog, elsewhere: who gets it knows of no such
 //! dialog (481).
 
+use crate::locate::host_of;
 use crate::message::{Message, Uri, base64url};
 use crate::random::{MacKey, Random, is_code};
 use crate::transport::{Address, Flow, Transport};
@@ -133,7 +134,7 @@ impl Side {
         let Some(ip) = flow.remote.ip() else { return Self::Anywhere };
         // No phone takes connections by these.
         let takes_none = !matches!(flow.transport, Transport::Udp | Transport::Tcp);
-        if takes_none || uri.is_outbound() || uri.host().ip() != Some(ip) { Self::Flow(flow) } else { Self::Host(ip) }
+        if takes_none || uri.is_outbound() || host_of(uri).ip() != Some(ip) { Self::Flow(flow) } else { Self::Host(ip) }
     }
 
     /// The side of who has sent a request by `source`.
@@ -144,12 +145,12 @@ impl Side {
         let contact = request.contacts().next().and_then(Result::ok);
         let Some(uri) = contact.as_ref().and_then(|contact| contact.uri().ok()) else { return Self::Anywhere };
         // A name is to be looked up, unless it is that of a WebSocket, which leads nowhere (RFC 7118 §5).
-        let is_name = uri.host().ip().is_none() && !matches!(source.transport, Transport::Ws | Transport::Wss);
-        if uri.is_outbound() || !is_name && request.is_from(&source, &uri) {
-            Self::of(source, &uri)
-        } else {
-            Self::Anywhere
-        }
+        let host = host_of(&uri).ip();
+        let is_name = host.is_none() && !matches!(source.transport, Transport::Ws | Transport::Wss);
+        // A `maddr` leads past the host, to which nothing goes then.
+        let is_there =
+            || if uri.maddr().is_some() { host == source.remote.ip() } else { request.is_from(&source, &uri) };
+        if uri.is_outbound() || !is_name && is_there() { Self::of(source, &uri) } else { Self::Anywhere }
     }
 }
 
@@ -384,11 +385,23 @@ mod tests {
             // Somebody else's.
             ("sip:a@10.0.0.8:5060", udp, Side::Anywhere),
             ("sip:a@far.example", tcp, Side::Anywhere),
+            // It is where its `maddr` says.
+            ("sip:a@198.51.100.7:40001;maddr=192.0.2.77", udp, Side::Anywhere),
+            ("sip:a@far.example;maddr=198.51.100.7", udp, host),
             ("sip:a@198.51.100.7;transport=tcp", tcp, host),
             ("sip:a@198.51.100.7;transport=tls", tls, Side::Flow(tls)),
         ] {
             assert_eq!(of(contact, source), side, "{contact}");
         }
+    }
+
+    #[test]
+    fn a_callee_is_at_the_host_that_a_maddr_names() {
+        let udp = flow(Transport::Udp, b"198.51.100.7", 0);
+        let of = |contact: &str| Side::of(udp, &Uri::parse(contact.as_bytes()).unwrap());
+        assert_eq!(of("sip:b@198.51.100.7"), Side::Host("198.51.100.7".parse().unwrap()));
+        assert_eq!(of("sip:b@198.51.100.7;maddr=192.0.2.77"), Side::Flow(udp));
+        assert_eq!(of("sip:b@far.example;maddr=198.51.100.7"), Side::Host("198.51.100.7".parse().unwrap()));
     }
 
     proptest! {

@@ -271,3 +271,38 @@ fn a_strangers_route_sends_no_request_for_our_users_elsewhere() {
     assert_eq!(stray(&mut domain, &mut mallory, &mut leg, "MESSAGE", &format!("Route: <sip:{HUB};lr>\r\n")), "");
     assert_eq!((domain.heard(HUB, "192.0.2.77:5060"), domain.heard(HUB, "192.0.2.3:5060").len()), (vec![], 1));
 }
+
+/// A PBX that registers at one address and answers from another: a caller of another domain can't say who he is, and has to be able to
+/// hang up. What he sends is passed on as often as he sends it, and no more.
+#[test]
+fn a_strangers_bye_reaches_a_phone_that_has_answered_from_elsewhere() {
+    let mut domain = Domain::new(8);
+    let mut bob = Client::new("192.0.2.2:5060", "bob");
+    bob.register(&mut domain, "Contact: <sip:bob@192.0.2.2>\r\n");
+    let (mut elsewhere, mut carol) = (Wire::new("192.0.2.3:5060"), Wire::new("192.0.2.66:5060"));
+    let mut leg = carol.leg("sip:bob@example.com");
+    leg.local = "<sip:carol@example.net>;tag=1".into();
+    assert_eq!(stray(&mut domain, &mut carol, &mut leg, "INVITE", ""), "");
+    let invite = bob.wire.hear(&domain).pop().expect("a call");
+    let recorded = invite.header("Record-Route");
+    let rows = format!("Record-Route: {recorded}\r\nContact: <sip:bob@192.0.2.3>\r\n");
+    bob.wire.send(&mut domain, SERVER, &invite.response(200, "far", &rows, sip_testkit::ANSWER));
+    domain.pause();
+    let ok = carol.hear(&domain).pop().expect("an answer");
+    (leg.remote, leg.target) = (ok.header("To"), ok.contact());
+    let route = format!("Route: {recorded}\r\n");
+    let ack = carol.request_as(&leg, "ACK", "z9hG4bKack", &route, b"");
+    carol.send(&mut domain, SERVER, &ack);
+    domain.pause();
+    elsewhere.expect(&domain, "ACK");
+    for method in ["MESSAGE", "INFO", "INVITE"] {
+        assert_eq!(stray(&mut domain, &mut carol, &mut leg.clone(), method, &route), "407", "{method}");
+    }
+    leg.seq = 9;
+    assert_eq!(stray(&mut domain, &mut carol, &mut leg, "BYE", &route), "", "{}", domain.world.explain());
+    domain.wait(5000);
+    let bye = elsewhere.expect(&domain, "BYE");
+    elsewhere.respond(&mut domain, SERVER, &bye, 200, "");
+    domain.pause();
+    assert_eq!(carol.kinds(&domain), "200");
+}

@@ -43,7 +43,7 @@ impl<O: Octets> Work<'_, O> {
             }
         };
         let why = self.question(request, &routing);
-        if why.is_none() && (is_ack || self.core.settings.stateless) {
+        if why.is_none() && (is_ack || self.core.settings.stateless || routing.is_astray(request)) {
             if !self.pass(request, &routing, loop_hash) && !is_ack {
                 self.reply(request, 503, &[]);
             }

@@ -125,12 +125,20 @@ impl<'m> Routing<'m> {
             Grant::None | Grant::Path(_) => false,
             Grant::Dialog(Side::Anywhere) => true,
             Grant::Dialog(Side::Flow(_)) => self.next.is_none(),
-            // A phone that has moved has another Contact than the token knows. Whoever wants to get there has to say who he is,
-            // which an ACK can't; but nobody answers an ACK, nor pays for one.
+            // A phone that has moved, or that has answered from elsewhere, has another Contact than the token knows. Whoever wants to
+            // get there has to say who he is, which an ACK can't, and a caller of another domain can't either, whose BYE has to end
+            // the call all the same; but nobody pays for these two.
             Grant::Dialog(Side::Host(ip)) => {
-                self.next.is_none() && (request.method() == Method::Ack || self.host().ip() == Some(ip))
+                let ends = matches!(request.method(), Method::Ack | Method::Bye);
+                self.next.is_none() && (ends || self.host().ip() == Some(ip))
             }
         }
+    }
+
+    /// Whether a request passes inside a dialog although it does not go to the host that its token knows. It then goes without a
+    /// transaction: nothing is repeated to a host of a stranger's choice but what he repeats himself.
+    pub(super) fn is_astray(&self, request: &Message<'_>) -> bool {
+        matches!(self.grant, Grant::Dialog(Side::Host(ip)) if self.host().ip() != Some(ip)) && self.is_inside(request)
     }
 
     /// The host that the Request-URI leads to: that of a `maddr`, but for one of this proxy, which goes (§16.4).

@@ -13,7 +13,7 @@
 //! | a side | when | what comes back in the dialog |
 //! |---|---|---|
 //! | a flow | a phone that asks for it (`ob`), that is not where its Contact says (NAT), or that can't be called by its transport (TLS, WebSocket) | goes over that flow, or nowhere: 430 when it is gone |
-//! | a host | a phone that is where its Contact says | goes where its Request-URI says, by its `maddr` where it has one, if that is this host; with another one it is judged like what begins a dialog |
+//! | a host | a phone that is where its Contact says | goes where its Request-URI says, by its `maddr` where it has one, if that is this host; with another one it is judged like what begins a dialog, but for ACK, and for BYE, which goes without a transaction |
 //! | neither | another server, or a peer that is to be looked up | goes where its Route and its Request-URI say |
 //!
 //! The code covers the Call-ID and the tag of the side that has begun the dialog as well, so a token is good in one dialog; and the side

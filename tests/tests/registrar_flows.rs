@@ -306,3 +306,41 @@ fn a_strangers_bye_reaches_a_phone_that_has_answered_from_elsewhere() {
     domain.pause();
     assert_eq!(carol.kinds(&domain), "200");
 }
+
+/// A caller whose Contact is not where he is: what he sends in his own dialog, as if he were called, begins nothing elsewhere. The phone
+/// that he has called reaches him.
+#[test]
+fn a_caller_who_is_elsewhere_gets_no_relay_for_what_begins_something() {
+    let mut domain = Domain::new(9);
+    let mut bob = Client::new("192.0.2.2:5060", "bob");
+    bob.register(&mut domain, "Contact: <sip:bob@192.0.2.2>\r\n");
+    let (mut elsewhere, mut mallory) = (Wire::new("192.0.2.3:5060"), Wire::new("192.0.2.66:5060"));
+    let mut leg = mallory.leg("sip:bob@example.com");
+    leg.local = "<sip:mallory@example.net>;tag=1".into();
+    let invite = mallory.request(&mut leg, "INVITE", "Contact: <sip:m@192.0.2.3>\r\n", sip_testkit::OFFER);
+    mallory.send(&mut domain, SERVER, &invite);
+    domain.pause();
+    let invite = bob.wire.hear(&domain).pop().expect("a call");
+    let recorded = invite.header("Record-Route");
+    let rows = format!("Record-Route: {recorded}\r\nContact: <sip:bob@192.0.2.2>\r\n");
+    bob.wire.send(&mut domain, SERVER, &invite.response(200, "far", &rows, sip_testkit::ANSWER));
+    domain.pause();
+    mallory.hear(&domain);
+    let route = format!("Route: {recorded}\r\n");
+    let mut back = leg.clone();
+    (back.local, back.remote) = ("<sip:x@example.net>;tag=z".into(), leg.local.clone());
+    for further in ["", "Route: <sip:192.0.2.77;lr>\r\n"] {
+        for method in ["INVITE", "SUBSCRIBE", "REFER", "REGISTER", "MESSAGE", "PUBLISH"] {
+            back.target = "sip:v@192.0.2.77".into();
+            let answer = stray(&mut domain, &mut mallory, &mut back, method, &format!("{route}{further}"));
+            assert_eq!(answer, "407", "{method} {further}");
+        }
+    }
+    assert!(domain.heard(HUB, "192.0.2.77:5060").is_empty());
+    let mut leg = bob.wire.leg_of(&invite, "far");
+    for (method, passes) in [("INVITE", true), ("MESSAGE", false), ("BYE", true)] {
+        let answer = stray(&mut domain, &mut bob.wire, &mut leg, method, &route);
+        assert_eq!(!answer.contains("407"), passes, "{method}: {answer}");
+    }
+    assert_eq!(elsewhere.kinds(&domain), "INVITE BYE");
+}

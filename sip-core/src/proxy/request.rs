@@ -43,7 +43,7 @@ impl<O: Octets> Work<'_, O> {
             }
         };
         let why = self.question(request, &routing);
-        if why.is_none() && (is_ack || self.core.settings.stateless || routing.is_astray(request)) {
+        if why.is_none() && (is_ack || self.core.settings.stateless || routing.is_astray(request, self.source)) {
             if !self.pass(request, &routing, loop_hash) && !is_ack {
                 self.reply(request, 503, &[]);
             }
@@ -133,7 +133,7 @@ impl<O: Octets> Work<'_, O> {
     /// Whether a request goes on without a question. Inside a dialog that means one in which this proxy has stayed: the Route that it
     /// wrote then is there. A To tag and a Route of one's own making are what any stranger can write.
     pub(super) fn may_pass(&self, request: &Message<'_>, routing: &Routing<'_>) -> bool {
-        self.core.settings.ask == Ask::Own || routing.is_inside(request) || routing.flow(request).is_some()
+        self.core.settings.ask == Ask::Own || routing.is_inside(request, self.source) || routing.flow(request).is_some()
     }
 
     /// Makes a response context, and keeps the request when it may be needed later.

@@ -116,14 +116,19 @@ impl<'m> Routing<'m> {
         Ok(Self { uri, from_route, popped, next, own, own_maddr, grant })
     }
 
-    /// Whether a request comes inside a dialog in which this proxy has stayed, and goes to the other side of it.
-    pub(super) fn is_inside(&self, request: &Message<'_>) -> bool {
+    /// Whether a request that came by `source` comes inside a dialog in which this proxy has stayed, and goes to the other side of it.
+    pub(super) fn is_inside(&self, request: &Message<'_>, source: Flow) -> bool {
         if request.to_tag().is_none() {
             return false;
         }
         match self.grant {
             Grant::None | Grant::Path(_) => false,
-            Grant::Dialog(Side::Anywhere) => true,
+            Grant::Dialog(Side::Anywhere) => work_of(request) == Work::Inside,
+            Grant::Back(sender) => match work_of(request) {
+                Work::Inside => true,
+                Work::Either => sender.ip().is_some_and(|ip| source.remote.ip() == Some(ip)),
+                Work::Outside => false,
+            },
             Grant::Dialog(Side::Flow(_)) => self.next.is_none(),
             // A phone that has moved, or that has answered from elsewhere, has another Contact than the token knows. Whoever wants to
             // get there has to say who he is, which an ACK can't, and a caller of another domain can't either, whose BYE has to end
@@ -137,8 +142,9 @@ impl<'m> Routing<'m> {
 
     /// Whether a request passes inside a dialog although it does not go to the host that its token knows. It then goes without a
     /// transaction: nothing is repeated to a host of a stranger's choice but what he repeats himself.
-    pub(super) fn is_astray(&self, request: &Message<'_>) -> bool {
-        matches!(self.grant, Grant::Dialog(Side::Host(ip)) if self.host().ip() != Some(ip)) && self.is_inside(request)
+    pub(super) fn is_astray(&self, request: &Message<'_>, source: Flow) -> bool {
+        matches!(self.grant, Grant::Dialog(Side::Host(ip)) if self.host().ip() != Some(ip))
+            && self.is_inside(request, source)
     }
 
     /// The host that the Request-URI leads to: that of a `maddr`, but for one of this proxy, which goes (§16.4).
@@ -164,6 +170,25 @@ impl<'m> Routing<'m> {
 /// Whether a request makes a dialog whose requests a proxy may want to see.
 pub(super) fn makes_dialog(request: &Message<'_>) -> bool {
     request.to_tag().is_none() && matches!(request.method(), Method::Invite | Method::Subscribe | Method::Refer)
+}
+
+/// Where a request does its work, whatever tag it has: who takes one for a new one does as if it had none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    /// In a dialog.
+    Inside,
+    /// In one, or it begins one.
+    Either,
+    /// Outside of all.
+    Outside,
+}
+
+const fn work_of(request: &Message<'_>) -> Work {
+    match request.method() {
+        Method::Invite | Method::Subscribe | Method::Refer => Work::Either,
+        Method::Register | Method::Message | Method::Publish => Work::Outside,
+        _ => Work::Inside,
+    }
 }
 
 /// The way of a request to its next hop.

@@ -14,13 +14,14 @@
 //! |---|---|---|
 //! | a flow | a phone that asks for it (`ob`), that is not where its Contact says (NAT), or that can't be called by its transport (TLS, WebSocket) | goes over that flow, or nowhere: 430 when it is gone |
 //! | a host | a phone that is where its Contact says | goes where its Request-URI says, by its `maddr` where it has one, if that is this host; with another one it is judged like what begins a dialog, but for ACK, and for BYE, which goes without a transaction |
-//! | neither | another server, or a peer that is to be looked up | goes where its Route and its Request-URI say |
+//! | neither | another server, or a peer that is to be looked up | goes where its Route and its Request-URI say, unless it could begin something there |
 //!
 //! The code covers the Call-ID and the tag of the side that has begun the dialog as well, so a token is good in one dialog; and the side
 //! whose tag that is tells which way a request goes. So a Route that this proxy wrote is what gives the right to be passed on,
-//! to caller and callee alike, and only to each other: a made-up one has a wrong code (403), and one of another dialog too. What
-//! is left to a peer at neither side's host is to send what has a To tag, in its own dialog, elsewhere: who gets it knows of no such
-//! dialog (481).
+//! to caller and callee alike, and only to each other: a made-up one has a wrong code (403), and one of another dialog too. Where a
+//! side is neither, a peer could have sent what he likes: so what may begin a dialog (INVITE, SUBSCRIBE, REFER) goes there only from the
+//! address of the callee to the caller, and what belongs to none (REGISTER, MESSAGE, PUBLISH) not at all; it is judged like what begins
+//! one. The rest, in his own dialog, is left to him: who gets it knows of no such dialog (481).
 
 use crate::locate::host_of;
 use crate::message::{Message, Uri, base64url};
@@ -96,21 +97,22 @@ impl Tokens {
         let said = Said::read(payload).ok_or(403_u16)?;
         let is = |dialog| is_code(code, &self.code(payload, dialog));
         let (call_id, (from, to)) = (request.call_id(), request.parties());
-        let (side, dialog) = if said.kind & PATH != 0 {
+        let (side, dialog, back) = if said.kind & PATH != 0 {
             if !is(None) {
                 return Err(403);
             }
-            (said.caller, false)
+            (said.caller, false, false)
         } else if is(Some((call_id, from.tag().unwrap_or_default()))) {
-            (said.callee, true)
+            (said.callee, true, false)
         } else if is(Some((call_id, to.tag().unwrap_or_default()))) {
-            (said.caller, true)
+            (said.caller, true, true)
         } else {
             return Err(403);
         };
         match side {
             // Its number may be that of a stranger's connection now.
             Side::Flow(flow) if flow.connection != 0 && said.start != self.start => Err(430),
+            Side::Anywhere if back => Ok(Grant::Back(said.callee)),
             side if dialog => Ok(Grant::Dialog(side)),
             side => Ok(Grant::Path(side)),
         }
@@ -137,6 +139,15 @@ impl Side {
         if takes_none || uri.is_outbound() || host_of(uri).ip() != Some(ip) { Self::Flow(flow) } else { Self::Host(ip) }
     }
 
+    /// The address that it sends from.
+    pub(super) fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Anywhere => None,
+            Self::Host(ip) => Some(ip),
+            Self::Flow(flow) => flow.remote.ip(),
+        }
+    }
+
     /// The side of who has sent a request by `source`.
     pub(super) fn of_caller(request: &Message<'_>, source: Flow) -> Self {
         if !request.is_direct() {
@@ -161,6 +172,8 @@ pub(super) enum Grant {
     None,
     /// To go on in the dialog that it was written for, to this side.
     Dialog(Side),
+    /// To go on in the dialog, from this side, to a caller of whom nothing is known.
+    Back(Side),
     /// To go over the flow of a Path.
     Path(Side),
 }
@@ -339,7 +352,8 @@ mod tests {
             let user = token.as_bytes();
             assert!(user.len() <= LONGEST);
             assert_eq!(read(&one, user, ("near", "far"), "call"), Ok(Grant::Dialog(callee)));
-            assert_eq!(read(&one, user, ("far", "NEAR"), "call"), Ok(Grant::Dialog(caller)));
+            let back = if caller == Side::Anywhere { Grant::Back(callee) } else { Grant::Dialog(caller) };
+            assert_eq!(read(&one, user, ("far", "NEAR"), "call"), Ok(back));
             for (tags, call_id) in [(("near", "far"), "other"), (("x", "far"), "call")] {
                 assert_eq!(read(&one, user, tags, call_id), Err(403));
             }

@@ -71,22 +71,30 @@ impl<O: Octets> Transactions<'_, O> {
     /// One with a `sips` URI goes by TLS or not at all (RFC 3261 §26.2.2): a plain flow is passed over for its next target.
     pub fn launch(&mut self, now: Instant, id: TransactionId, flow: Flow) {
         self.reap();
-        if flow.is_none() {
-            return;
+        let mut next = flow;
+        while let Some(flow) = self.launch_by(now, id, next) {
+            next = flow;
         }
-        let Some(entry) = self.entry_mut(id) else { return };
+    }
+
+    /// The same; gives the flow of the next target when a request must not go by this one.
+    fn launch_by(&mut self, now: Instant, id: TransactionId, flow: Flow) -> Option<Flow> {
+        if flow.is_none() {
+            return None;
+        }
+        let entry = self.entry_mut(id)?;
         let asked = entry.marks.take(Marks::ASKED);
         let Machine::Parked { kind, until } = entry.machine else {
             if asked && !flow.needs_connection() {
                 entry.flow = flow;
                 self.queue(now, id);
             }
-            return;
+            return None;
         };
         entry.flow = flow;
         let (message, mut sizing) = (entry.message, entry.sizing);
         if !flow.transport.is_secure() && demands_tls(self.octets.get(message)) {
-            return self.launch_next(now, id);
+            return self.next_flow(id);
         }
         // The size rule is for requests; a response that is sent once goes as its request came.
         let is_response = kind == Kind::Once && self.octets.get(message).starts_with(b"SIP/2.0 ");
@@ -95,13 +103,14 @@ impl<O: Octets> Transactions<'_, O> {
             sizing = Sizing::fit(self.octets, message, self.layer.datagram_limit());
         }
         let (timers, on_flow) = (self.layer.timers, key::flow(&self.layer.hash, &flow));
-        let Some(entry) = self.entry_mut(id) else { return };
+        let entry = self.entry_mut(id)?;
         entry.sizing = sizing;
         if is_limited && sizing.is_oversize() {
             entry.flow.transport = Transport::Tcp;
         }
         if entry.flow.needs_connection() {
-            return self.park(id, until);
+            self.park(id, until);
+            return None;
         }
         let reliable = flow.transport.is_reliable();
         entry.machine = match kind {
@@ -118,6 +127,7 @@ impl<O: Octets> Transactions<'_, O> {
         self.table.unlink_ready(id.0);
         self.table.link_key(id.0, OTHER, on_flow);
         self.apply(now, id, Step::send(Send::Request));
+        None
     }
 
     /// Puts a request among those whose flow has to be found.

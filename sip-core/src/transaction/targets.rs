@@ -133,13 +133,20 @@ impl<O: Octets> Transactions<'_, O> {
 
     /// A request that was not sent yet goes on to its next target, or is over.
     pub(super) fn launch_next(&mut self, now: Instant, id: TransactionId) {
+        if let Some(next) = self.next_flow(id) {
+            self.launch(now, id, next);
+        }
+    }
+
+    /// The flow of the next target of a request that was not sent yet; without one it is over.
+    pub(super) fn next_flow(&mut self, id: TransactionId) -> Option<Flow> {
         let next = self.next_target(id);
         if next.is_none() {
             self.fail(id);
-        } else if let Some(entry) = self.entry_mut(id) {
-            entry.sizing = Sizing::ZERO;
-            self.launch(now, id, next);
+            return None;
         }
+        self.entry_mut(id)?.sizing = Sizing::ZERO;
+        Some(next)
     }
 
     /// Whether a request of a client transaction could go to another target.

@@ -25,6 +25,7 @@
 use super::choose::Chosen;
 use super::reach::Reach;
 use crate::dns::{Answer, Code, Data, Domain, Kind, Name, Naptr};
+use crate::message::{v4, v6_inside};
 use crate::transport::{Address, Target, Transport};
 use core::net::IpAddr;
 
@@ -167,7 +168,8 @@ impl Lookup {
             self.transport = usual;
         }
         let default = port.unwrap_or(self.transport.default_port());
-        if let Some(address) = Address::literal(host, default) {
+        if let Some(ip) = literal(host) {
+            let address = Address::new(ip, default);
             return self.push(Target { address, transport: self.transport });
         }
         let Some(domain) = Domain::parse(host) else { return };
@@ -488,6 +490,12 @@ impl Default for Lookup {
     fn default() -> Self {
         Self::NONE
     }
+}
+
+/// The address that a host spells, an IPv6 one in brackets or not. The standard library's parser can panic as far as a linker knows.
+fn literal(host: &[u8]) -> Option<IpAddr> {
+    let inside = host.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(host);
+    v4(inside).map(IpAddr::V4).or_else(|| v6_inside(inside).map(IpAddr::V6))
 }
 
 /// The name at the end of the aliases that an answer has for `name`, and how many there are; `None` when there are more than

@@ -83,6 +83,7 @@ pub use events::{Event, SubscriptionState};
 pub use forward::{ForwardError, ForwardRequest, ForwardResponse};
 pub use header::{Header, HeaderName};
 pub use host::Host;
+pub(crate) use host::{v4, v6_inside};
 pub use kept::Kept;
 pub use list::{Headers, List, Named, Values};
 pub use malformed::Malformed;

@@ -344,3 +344,39 @@ fn a_caller_who_is_elsewhere_gets_no_relay_for_what_begins_something() {
     }
     assert_eq!(elsewhere.kinds(&domain), "INVITE BYE");
 }
+
+/// What is larger than a datagram should be goes as one over a flow of datagrams: whoever takes connections at the address of a NAT
+/// is somebody else.
+#[test]
+fn a_large_request_goes_over_the_flow_of_a_phone_behind_a_nat() {
+    for way in [Way::Outbound, Way::Datagrams] {
+        let mut domain = Domain::new(10);
+        let mut bob = Hidden::new(&mut domain, way);
+        bob.register(&mut domain);
+        let _somebody_else = Wire::listening(&mut domain, AT);
+        let mut carol = Wire::new("192.0.2.66:5060");
+        let mut leg = carol.leg("sip:bob@example.com");
+        leg.local = "<sip:carol@example.net>;tag=1".into();
+        let large = [sip_testkit::OFFER, "a=x:0123456789abcdef\r\n".repeat(80).as_bytes()].concat();
+        let contact = "Contact: <sip:carol@192.0.2.66>\r\n";
+        let invite = carol.request(&mut leg, "INVITE", contact, sip_testkit::OFFER);
+        carol.send(&mut domain, SERVER, &invite);
+        domain.pause();
+        let invite = bob.client.wire.hear(&domain).pop().expect("a call");
+        let recorded = invite.header("Record-Route");
+        let rows = format!("Record-Route: {recorded}\r\n{}", bob.contact());
+        bob.send(&mut domain, &invite.response(200, "far", &rows, sip_testkit::ANSWER));
+        let ok = carol.hear(&domain).pop().expect("an answer");
+        (leg.remote, leg.target) = (ok.header("To"), ok.contact());
+        let mut other = carol.leg("sip:bob@example.com");
+        other.local = "<sip:carol@example.net>;tag=2".into();
+        for (leg, route) in [(&mut leg, format!("Route: {recorded}\r\n")), (&mut other, String::new())] {
+            let invite = carol.request(leg, "INVITE", &format!("{route}{contact}"), &large);
+            carol.send(&mut domain, SERVER, &invite);
+            domain.pause();
+            let heard = bob.client.wire.hear(&domain).pop();
+            let is_datagram = |heard: Heard| heard.kind() == "INVITE" && heard.rows("v")[0].starts_with("SIP/2.0/UDP");
+            assert!(heard.is_some_and(is_datagram), "{way:?} {route}\n{}", domain.world.explain());
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::scan::{alike, elements};
 use crate::message::{ForwardRequest, Kept, Message, Method, NameAddr, Uri, Writer};
 use crate::transaction::{Branch, NewClient, NewOnce, TransactionId, first_via};
-use crate::transport::Flow;
+use crate::transport::{Flow, Transport};
 
 /// The most Route values that a target can have.
 const MAX_ROUTE: usize = 8;
@@ -115,7 +115,10 @@ impl Edit<'_> {
         let secure = routing.is_secure() || matches!(uri.scheme(), crate::message::Scheme::Sips);
         let mut hop = Hop::new(self.settings, self.source, first.as_ref(), &uri, secure);
         if let Some(target) = target.filter(|target| !target.flow.is_none()) {
-            hop = Hop { strict: hop.strict, ..Hop::by(target.flow) };
+            // Who is not where his Contact says takes no connection at the address of his datagrams.
+            let is_datagram = target.flow.transport == Transport::Udp;
+            let only = is_datagram && matches!(Side::of(target.flow, &uri), Side::Flow(_));
+            hop = Hop { strict: hop.strict, only, ..Hop::by(target.flow) };
         }
         let own_flow = if target.is_none() { routing.flow(request) } else { None };
         if let Some(flow) = own_flow {

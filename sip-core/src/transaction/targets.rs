@@ -67,10 +67,16 @@ impl<O: Octets> Transactions<'_, O> {
         }
     }
 
-    /// This request goes by its flow or not at all: no new connection takes the place of one that is lost.
+    /// This request goes by its flow or not at all: no new connection takes the place of one that is lost,
+    /// nor that of a datagram for which it is too large.
     pub fn set_flow_only(&mut self, id: TransactionId) {
         if let Some(entry) = self.entry_mut(id) {
             entry.marks.set(Marks::RESENT);
+            // It waits for a connection for its size alone, with compact names.
+            if entry.sizing.is_oversize() && matches!(entry.machine, Machine::Parked { .. }) {
+                entry.sizing.force();
+                entry.flow.transport = Transport::Udp;
+            }
         }
     }
 

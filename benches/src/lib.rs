@@ -3,6 +3,7 @@
 //! Each function does a piece of work once; what it saw goes into a number, so that the compiler can't leave it out.
 
 mod agent;
+mod answer;
 mod forward;
 mod lookup;
 mod parse;
@@ -11,6 +12,7 @@ mod register;
 mod write;
 
 pub use agent::{Callee, Options};
+pub use answer::Offer;
 pub use forward::Forwarding;
 pub use parse::{parse_lazy, parse_typed};
 pub use proxy::{Relay, Told};

@@ -7,7 +7,7 @@ use core::hint::black_box;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::ops::Range;
 use sip_core::message::{HeaderName, Message, Method, Writer, response_head};
-use sip_core::proxy::{Arrays, Config, Event, Proxy, Target};
+use sip_core::proxy::{Arrays, Ask, Config, Event, Proxy, Target, Why};
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow};
@@ -45,10 +45,13 @@ pub type Told = Proxy<Arrays<64, 8, 8, 65_535>>;
 
 impl Middle for Told {
     fn answer(&mut self, now: Instant, event: Event, message: &Message<'_>) {
-        if let Event::Request { request, .. } = event {
-            let targets = PHONES.map(Target::new);
-            self.forward(now, request, &targets, Some(message)).expect("a request to forward");
-        }
+        let Event::Request { request, why } = event else { return };
+        let done = if why == Why::Own {
+            self.forward(now, request, &PHONES.map(Target::new), Some(message))
+        } else {
+            self.proceed(now, request, Some(message))
+        };
+        done.expect("a request to forward");
     }
 
     fn is_at_rest(&self) -> bool {
@@ -259,8 +262,21 @@ impl Relay {
     /// When the INVITE does not parse or does not go through.
     #[must_use]
     pub fn new(invite: &[u8], fork: bool) -> Self {
+        Self::with_ask(invite, fork, Ask::Own)
+    }
+
+    /// The same of a proxy that asks about what passes too: each dialog has a token, which gives the right to pass.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    #[must_use]
+    pub fn with_tokens(invite: &[u8]) -> Self {
+        Self::with_ask(invite, false, Ask::OutOfDialog)
+    }
+
+    fn with_ask(invite: &[u8], fork: bool, ask: Ask) -> Self {
         let mut proxy = Proxy::new(Arrays::new());
-        let config = Config::new(&["192.0.2.5:5060"]).with_domains(&[DOMAIN]);
+        let config = Config::new(&["192.0.2.5:5060"]).with_domains(&[DOMAIN]).with_ask(ask);
         proxy.start(&config, [7; 16]).expect("a configuration that can be used");
         let (target, phones) = if fork { (BOB, 3) } else { (PHONES[0], 1) };
         Self::through(proxy, invite, target, phones)
@@ -373,8 +389,8 @@ impl<R: Middle> Relay<R> {
         hub.expect(&["ACK"]);
         hub.receive(caller, dialog.bye.number(count, 2));
         hub.expect(&["BYE"]);
-        let (bye, length) = hub.sent[0];
-        hub.receive(callee, dialog.bye_ok.to(&dialog.bye_out, &bye[..length]));
+        let ok = dialog.bye_ok.to(&dialog.bye_out, hub.sent(0));
+        hub.receive(callee, ok);
         hub.expect(&["SIP/2.0 200"]);
         let length = hub.sent(0).len();
         hub.rest();
@@ -433,8 +449,8 @@ mod tests {
 
     #[test]
     fn calls_go_through_again_and_again() {
-        for fork in [false, true] {
-            let mut relay = Relay::new(samples::INVITE, fork);
+        let proxies = [Relay::new(samples::INVITE, false), Relay::new(samples::INVITE, true)];
+        for mut relay in proxies.into_iter().chain([Relay::with_tokens(samples::INVITE)]) {
             for _ in 0..100 {
                 relay.run();
             }

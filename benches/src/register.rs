@@ -5,9 +5,9 @@ use core::net::{Ipv4Addr, SocketAddr};
 use sip_core::digest::{Algorithm, Answer, Secret, Terms, ha1_md5, ha1_sha256, write_authorization};
 use sip_core::guard::{Secrets, User};
 use sip_core::message::{Message, Method, Writer};
-use sip_core::registrar::Change;
+use sip_core::registrar::{self, Change};
 use sip_core::role::{Action, Received, Role};
-use sip_core::server::{Config, Event};
+use sip_core::server::{Config, Event, Server};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow};
 use sip_std_adapter::memory::{GuardMemory, HeapServer, ProxyMemory, RegistrarMemory};
@@ -24,7 +24,11 @@ const REALM: &[u8] = b"example.com";
 pub type Hub = HeapServer<[User<'static>; 1]>;
 
 /// Loads the bindings of others: that of bob under other names of three characters.
-pub(crate) fn load_others(server: &mut Hub, now: Instant, others: usize) {
+pub(crate) fn load_others<R: registrar::Memory>(
+    server: &mut Server<ProxyMemory, R, GuardMemory, [User<'static>; 1]>,
+    now: Instant,
+    others: usize,
+) {
     const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut record = vec![0; 1000];
     let mut w = Writer::new(&mut record);
@@ -174,6 +178,35 @@ pub(crate) fn request(number: u32, challenged: Option<&[u8]>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sip_core::memory::{Links, Octets};
+    use sip_core::registrar::{Binding, Memory};
+
+    /// Octets in use with the binding of the phone and those of so many others: entries with their links, and texts with what keeps them.
+    fn held(others: usize) -> usize {
+        let mut memory = Box::new(registrar::Arrays::<128, 65_536>::new());
+        let users = [User { name: b"bob", secrets: Secrets { password: None, md5: None, sha256: None } }];
+        let mut server =
+            Server::new(ProxyMemory::with_capacity(16, 4, 4), memory.as_mut(), GuardMemory::with_capacity(8, 8), users);
+        let config = Config::new(&["203.0.113.5:5060"], &["example.com"], b"a secret of this server");
+        let now = Instant::from_millis(1000);
+        server.start(now, &config.with_challenge_registrations(false), [7; 16]).expect("a configuration");
+        let bytes = request(0, None);
+        let phone = Flow::udp(Address::from(SocketAddr::from((Ipv4Addr::new(198, 51, 100, 17), 5062))));
+        let _ = server.receive(now, phone, &Message::parse(&bytes).expect("a REGISTER"));
+        load_others(&mut server, now, others);
+        assert_eq!(server.bindings().len(), others + 1);
+        drop(server);
+        let (table, octets) = memory.view();
+        table.len() * size_of::<(Links, Binding)>() + octets.used()
+    }
+
+    #[test]
+    fn a_binding_takes_no_more_memory_than_its_goal() {
+        // The texts of the configuration are in both.
+        let binding = (held(100) - held(0)) / 100;
+        println!("octets of a binding: {binding}, of which {} are its entry", size_of::<(Links, Binding)>());
+        assert!(binding <= 300, "{binding}");
+    }
 
     #[test]
     fn a_binding_is_refreshed_again_and_again() {

@@ -76,6 +76,9 @@ pub enum Argument {
     Supported,
     /// [`Config::accept`](crate::ua::Config::accept).
     Accept,
+    /// [`Config::session_expires`](crate::ua::Config::session_expires) or [`min_se`](crate::ua::Config::min_se).
+    #[cfg(feature = "session-timer")]
+    SessionTimer,
     /// All texts of the configuration together.
     ConfigLength,
     /// Where a call or a request goes.
@@ -147,6 +150,8 @@ impl Argument {
             Self::Methods => "methods: one line",
             Self::Supported => "supported: one line",
             Self::Accept => "accept: one line",
+            #[cfg(feature = "session-timer")]
+            Self::SessionTimer => "session_expires: zero, or at least min_se, which is at least 90",
             Self::ConfigLength => "the configuration: at most 65,535 octets in all",
             Self::Target => "target: a sip or sips URI with a host and without headers",
             Self::TargetTransport => "target: a transport that is known: udp, tcp, tls, ws or wss",

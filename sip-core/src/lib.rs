@@ -118,6 +118,8 @@
 //! | `multipart` | a body of several parts is a body of a type that nobody takes |
 //! | `ipv6` | an address of IPv6 is not understood |
 //! | `phrases` | a status has the reason phrase of its class |
+//! | `failover` | a request fails with the first target of its name, and is not sent to the next one (RFC 3263 §4.3) |
+//! | `deny` | a target that failed is tried first again by the next request (RFC 3263 §4.3) |
 //! | `fingerprint` | roles feed nothing to [`fingerprint`](role::Role::fingerprint), which is for tests |
 //! | `defmt` | no `defmt::Format` on the public types, and no log lines |
 //! | `narrow` | time and handles have 64 bits where pointers have; it is for tests of what runs where they have 32 |

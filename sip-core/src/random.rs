@@ -8,7 +8,8 @@ mod mac;
 #[cfg(not(target_pointer_width = "64"))]
 use chaskey::Chaskey as Permutation;
 use core::hash::Hasher;
-pub(crate) use mac::{MacKey, is_code};
+pub(crate) use mac::MacKey;
+pub use mac::same_code;
 #[cfg(target_pointer_width = "64")]
 use sip::Sip as Permutation;
 
@@ -247,7 +248,13 @@ impl KeyHasher {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn finish(mut self) -> Key {
         let (low, high) = self.0.finish();
-        Key(Bits::new(low, high))
+        Key(KeyBits::new(low, high))
+    }
+
+    /// All 128 bits, of which a key may be a part.
+    #[cfg(not(target_pointer_width = "64"))]
+    fn finish_whole(mut self) -> (u64, u64) {
+        self.0.finish()
     }
 
     /// Adds the length and the octets, eight at a time.
@@ -355,11 +362,41 @@ impl Hasher for ContentHasher {
 /// compare keys and keep no copy of branches and Call-IDs to compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Key(Bits);
+pub struct Key(KeyBits);
+
+#[cfg(target_pointer_width = "64")]
+type KeyBits = Bits;
+
+/// Half of a hash on 32 bits, in two registers: among the few entries of a device it tells one from another as well.
+#[cfg(not(target_pointer_width = "64"))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct KeyBits {
+    low: u32,
+    high: u32,
+}
+
+#[cfg(not(target_pointer_width = "64"))]
+impl KeyBits {
+    const fn new(low: u64, _high: u64) -> Self {
+        Self { low: low as u32, high: (low >> 32) as u32 }
+    }
+
+    const fn low(self) -> u64 {
+        (self.high as u64) << 32 | self.low as u64
+    }
+
+    const fn high(self) -> u64 {
+        self.low()
+    }
+}
 
 impl Key {
     /// No key; what a free entry holds.
-    pub const ZERO: Self = Self(Bits::new(0, 0));
+    pub const ZERO: Self = Self(KeyBits::new(0, 0));
+
+    /// A key that is as little any other's as zero, to stand for something else.
+    pub(crate) const LAST: Self = Self(KeyBits::new(u64::MAX, u64::MAX));
 
     /// The part of the key that picks a hash bucket.
     #[must_use]

@@ -24,7 +24,7 @@ impl Rule<'_> {
         let user = uri.user().unwrap_or_default();
         uri.is_sip()
             && (self.user.is_empty() || unescape_uri(user).eq(self.user.iter().copied()))
-            && (self.domain.is_empty() || self.domain.eq_ignore_ascii_case(uri.host().as_bytes()))
+            && (self.domain.is_empty() || self.domain.eq_ignore_ascii_case(uri.host_text()))
     }
 }
 

@@ -1,8 +1,10 @@
 //! The contract between a role and what drives it: bytes and time in, actions out.
 
 use crate::locate::Question;
+use crate::memory::{Handle, Octets};
 use crate::message::{Malformed, Message};
 use crate::time::Instant;
+use crate::transaction::{ReplyId, TransactionId, Transactions};
 use crate::transport::{Flow, FlowError, Target, Ticket, Transport};
 use core::hash::Hasher;
 
@@ -70,7 +72,7 @@ pub trait Role {
     fn poll_timeout(&self) -> Option<Instant>;
 
     /// Whether this connection is not to be closed to make room for a stranger's, however long it was silent: a registered
-    /// phone is reached by it.
+    /// phone is reached by it, or this one is; a call is up that goes by it; a request waits for its response.
     #[must_use]
     fn keeps(&self, flow: Flow) -> bool {
         let _ = flow;
@@ -205,6 +207,41 @@ impl SendId {
     pub const fn new(table: u8, index: u32, generation: u32) -> Self {
         Self { table, entry: (generation as u64) << 32 | index as u64 }
     }
+
+    pub(crate) const fn of_transaction(id: TransactionId) -> Self {
+        Self { table: TRANSACTION, entry: id.0.bits() }
+    }
+
+    pub(crate) const fn of_reply(id: ReplyId) -> Self {
+        Self { table: REPLY, entry: id.to_bits() }
+    }
+
+    /// Does with a send of the transaction layer what an adapter asks for; nothing with one of a role's own table.
+    pub(crate) fn put_back<O: Octets>(self, how: PutBack, transactions: &mut Transactions<'_, O>) {
+        let (transaction, reply) = (TransactionId(Handle::from_bits(self.entry)), ReplyId::from_bits(self.entry));
+        match (self.table, how) {
+            (TRANSACTION, PutBack::Defer) => transactions.defer(transaction),
+            (TRANSACTION, PutBack::Hold) => transactions.hold(transaction),
+            (TRANSACTION, PutBack::Resume) => transactions.resume(transaction),
+            (REPLY, PutBack::Defer | PutBack::Hold) => transactions.defer_reply(reply),
+            (REPLY, PutBack::Resume) => transactions.resume_reply(reply),
+            _ => {}
+        }
+    }
+}
+
+/// Tables of the transaction layer that a [`SendId`] can point into; those of a role's own have numbers from
+/// [`OWN_TABLE`] on.
+const TRANSACTION: u8 = 0;
+const REPLY: u8 = 1;
+pub(crate) const OWN_TABLE: u8 = 2;
+
+/// What becomes of a send: see [`Role::defer`], [`Role::hold`] and [`Role::resume`].
+#[derive(Clone, Copy)]
+pub(crate) enum PutBack {
+    Defer,
+    Hold,
+    Resume,
 }
 
 /// A role behind a reference, so that it can stay in a static while an adapter drives it.

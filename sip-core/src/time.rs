@@ -247,6 +247,7 @@ impl Duration {
 
     /// A span of `secs` seconds.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub const fn from_secs(secs: u64) -> Self {
         Self::from_millis(secs.saturating_mul(1000))
     }

@@ -121,7 +121,7 @@ impl<R: Role, S: UdpFullStack, T> Adapter<R, S, T> {
         }
     }
 
-    /// Lets the adapter carry TCP too, over `streams`: a [`Tcp`](crate::Tcp), or a `&mut` to one.
+    /// Lets the adapter carry TCP too, over `streams`: a [`Tcp`](crate::Tcp), a [`Listening`](crate::Listening), or a `&mut` to one.
     #[must_use]
     pub fn with_tcp<U: Streams<S>>(self, streams: U) -> Adapter<R, S, U> {
         Adapter { means: self.means, statistics: self.statistics, ..Adapter::assemble(self.role, self.socket, streams) }
@@ -143,6 +143,11 @@ impl<R: Role, S: UdpFullStack, T> Adapter<R, S, T> {
     /// The role, to ask something of it. What it has to send then goes out in the next [`poll`](Adapter::poll).
     pub const fn role_mut(&mut self) -> &mut R {
         &mut self.role
+    }
+
+    /// The connections, to be told something.
+    pub const fn streams_mut(&mut self) -> &mut T {
+        &mut self.streams
     }
 
     /// The connections.
@@ -204,7 +209,8 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
             let flow = core::mem::take(&mut self.blocked);
             self.role.flow_writable(now, flow);
         }
-        self.streams.service(&mut Io { stack, now, counted: &mut self.statistics });
+        let io = &mut Io { stack, now, counted: &mut self.statistics };
+        self.streams.service(io, &|flow| self.role.keeps(flow));
         let mut work = WORK;
         let mut timers = false;
         loop {
@@ -298,7 +304,7 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
             // Datagrams need no connection.
             Transport::Udp => self.role.flow_connected(now, ticket, Flow::udp(address)),
             Transport::Tcp if T::TCP => {
-                if let Some(ended) = self.streams.make_room(io, address) {
+                if let Some(ended) = self.streams.make_room(io, address, &|flow| self.role.keeps(flow)) {
                     self.role.flow_failed(now, ended, FlowError::Closed);
                 }
                 match self.streams.connect(io, ticket, address) {
@@ -360,6 +366,9 @@ impl<R: Role, S: UdpFullStack, T: Streams<S>> Adapter<R, S, T> {
             let retry = now + RETRY;
             next = Some(next.map_or(retry, |due| due.min(retry)));
         }
+        if let Some(due) = self.streams.next_timeout() {
+            next = Some(next.map_or(due, |next| next.min(due)));
+        }
         Turn::Idle(next)
     }
 
@@ -416,6 +425,8 @@ fn sort(counted: &mut Statistics, buffer: &[u8], length: usize, from: SocketAddr
     // A stack that serves both families with one socket may show an IPv4 peer as an IPv6 one (RFC 4291 §2.5.5.2).
     let flow = Flow::udp(SocketAddr::new(from.ip().to_canonical(), from.port()).into());
     match Payload::of(buffer.get(..length).unwrap_or(buffer)) {
+        // Of a family that this build does not know: nothing could be sent there.
+        _ if flow.remote.is_none() => bump(&mut counted.not_sip),
         Payload::NotSip => bump(&mut counted.not_sip),
         Payload::KeepAlive => bump(&mut counted.keep_alives),
         Payload::Message if length >= buffer.len() => {

@@ -1,4 +1,4 @@
-//! One connection of a client, its octets on their way, and who waits for it.
+//! One connection, its octets on their way, and who waits for it.
 //!
 //! ```text
 //!               dial                  the stack: connected
@@ -17,6 +17,8 @@
 //! | Connecting | asks the stack again; past its limit: Closed | refused | nothing |
 //! | Open | sends what had no room; past the limit without progress: Closed | sends, keeps what has no room | reads, cuts one message |
 //! | Lingering | the same; when all is sent and the role knows: Closed | the same | nothing |
+//!
+//! One that a peer has opened begins as Open.
 //!
 //! The socket is given back to the stack in one place, [`end`](Connection::end), once. What the role has yet to be told stays
 //! in the connection until it is asked for, and until then the place is not used again.
@@ -122,6 +124,25 @@ impl<K, const B: usize> Connection<K, B> {
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let idle = self.state == State::Open && self.waiting == 0 && self.start == self.end;
         idle.then_some(self.used)
+    }
+
+    /// When octets last went either way.
+    pub(crate) fn used(&self) -> Instant {
+        self.used
+    }
+
+    /// Whether the beginning of a message has arrived and no more of it.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.filled > 0
+    }
+
+    /// Takes a connection that a peer has opened.
+    pub(crate) fn adopt(&mut self, now: Instant, socket: K, flow: Flow) {
+        self.socket = Some(socket);
+        self.state = State::Open;
+        self.flow = flow;
+        (self.used, self.moved) = (now, now);
+        self.framer = Framer::new(B);
     }
 
     /// Whether it has to be gone on with.

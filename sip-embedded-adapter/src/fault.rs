@@ -34,6 +34,8 @@ pub enum StreamOperation {
     Open,
     /// To connect it, or to say how far that is.
     Connect,
+    /// To give the next connection that a peer has opened. An error other than "nothing there" is counted, and it is asked again.
+    Accept,
     /// To send octets.
     Send,
     /// To receive some.

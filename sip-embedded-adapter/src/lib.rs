@@ -35,13 +35,17 @@
 mod adapter;
 mod connection;
 mod fault;
+mod listen;
 mod log;
+mod names;
 mod streams;
 mod tcp;
 mod turn;
 
 pub use adapter::Adapter;
 pub use fault::{Fault, Operation, StreamFault, StreamOperation};
+pub use listen::{Accepts, Listening};
+pub use names::HostLookup;
 pub use streams::{NoTcp, Streams};
 pub use tcp::Tcp;
 pub use turn::{Query, Statistics, Turn};

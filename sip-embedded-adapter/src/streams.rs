@@ -5,7 +5,8 @@ use crate::turn::Statistics;
 use sip_core::time::Instant;
 use sip_core::transport::{Address, Flow, FlowError, Ticket};
 
-/// The connections of an [`Adapter`](crate::Adapter): [`NoTcp`], [`Tcp`](crate::Tcp), or a `&mut` to one. Sealed.
+/// The connections of an [`Adapter`](crate::Adapter): [`NoTcp`], [`Tcp`](crate::Tcp), [`Listening`](crate::Listening), or
+/// a `&mut` to one. Sealed.
 pub trait Streams<S>: Sealed<S> {}
 
 impl<S, T: Sealed<S>> Streams<S> for T {}
@@ -31,8 +32,8 @@ pub trait Sealed<S> {
     fn send(&mut self, io: &mut Io<'_, S>, flow: Flow, octets: &[u8]) -> Sent;
 
     /// Makes room for a connection to `remote`; the flow that had to end for it, or that has ended without the role's knowledge,
-    /// if there is no other room.
-    fn make_room(&mut self, io: &mut Io<'_, S>, remote: Address) -> Option<Flow>;
+    /// if there is no other room. `keeps` says which connections must not end for it.
+    fn make_room(&mut self, io: &mut Io<'_, S>, remote: Address, keeps: &dyn Fn(Flow) -> bool) -> Option<Flow>;
 
     /// Begins a connection to `remote`, or takes the one there is.
     fn connect(&mut self, io: &mut Io<'_, S>, ticket: Ticket, remote: Address) -> Dialled;
@@ -43,8 +44,9 @@ pub trait Sealed<S> {
     /// Ends every connection; the role learns it from [`next_input`](Sealed::next_input).
     fn close_all(&mut self, io: &mut Io<'_, S>);
 
-    /// Goes on with what is under way: connecting, and octets that had no room.
-    fn service(&mut self, io: &mut Io<'_, S>);
+    /// Goes on with what is under way: connecting, octets that had no room, connections of peers. `keeps` says which connections must
+    /// not end for others, nor because nothing came over them.
+    fn service(&mut self, io: &mut Io<'_, S>, keeps: &dyn Fn(Flow) -> bool);
 
     /// The next thing that the role has to be told.
     fn next_input(&mut self) -> Option<Input>;
@@ -54,6 +56,11 @@ pub trait Sealed<S> {
 
     /// Whether something is under way that [`service`](Sealed::service) has to go on with.
     fn is_busy(&self) -> bool;
+
+    /// When [`service`](Sealed::service) has something to do, if nothing else happens.
+    fn next_timeout(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// What became of a send.
@@ -113,7 +120,7 @@ impl<S> Sealed<S> for NoTcp {
         Sent::Failed(FlowError::Unsupported)
     }
 
-    fn make_room(&mut self, _: &mut Io<'_, S>, _: Address) -> Option<Flow> {
+    fn make_room(&mut self, _: &mut Io<'_, S>, _: Address, _: &dyn Fn(Flow) -> bool) -> Option<Flow> {
         None
     }
 
@@ -125,7 +132,7 @@ impl<S> Sealed<S> for NoTcp {
 
     fn close_all(&mut self, _: &mut Io<'_, S>) {}
 
-    fn service(&mut self, _: &mut Io<'_, S>) {}
+    fn service(&mut self, _: &mut Io<'_, S>, _: &dyn Fn(Flow) -> bool) {}
 
     fn next_input(&mut self) -> Option<Input> {
         None
@@ -148,8 +155,8 @@ impl<S, T: Sealed<S>> Sealed<S> for &mut T {
         (**self).send(io, flow, octets)
     }
 
-    fn make_room(&mut self, io: &mut Io<'_, S>, remote: Address) -> Option<Flow> {
-        (**self).make_room(io, remote)
+    fn make_room(&mut self, io: &mut Io<'_, S>, remote: Address, keeps: &dyn Fn(Flow) -> bool) -> Option<Flow> {
+        (**self).make_room(io, remote, keeps)
     }
 
     fn connect(&mut self, io: &mut Io<'_, S>, ticket: Ticket, remote: Address) -> Dialled {
@@ -164,8 +171,8 @@ impl<S, T: Sealed<S>> Sealed<S> for &mut T {
         (**self).close_all(io);
     }
 
-    fn service(&mut self, io: &mut Io<'_, S>) {
-        (**self).service(io);
+    fn service(&mut self, io: &mut Io<'_, S>, keeps: &dyn Fn(Flow) -> bool) {
+        (**self).service(io, keeps);
     }
 
     fn next_input(&mut self) -> Option<Input> {
@@ -178,5 +185,9 @@ impl<S, T: Sealed<S>> Sealed<S> for &mut T {
 
     fn is_busy(&self) -> bool {
         (**self).is_busy()
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        (**self).next_timeout()
     }
 }

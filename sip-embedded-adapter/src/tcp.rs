@@ -18,13 +18,14 @@ const SILENCE: Duration = Duration::from_secs(32);
 /// in and one on its way out.
 ///
 /// One that is open, or about to be, serves every request to its peer's address and port (RFC 3261 §18.1.1). When all are
-/// taken the one that was silent longest makes room, if nothing went over it for 32 s. Connections of peers are not accepted:
-/// requests reach this host over those it has opened itself, so a registrar has to be told their addresses, which a user
-/// agent learns from it.
+/// taken the one that was silent longest makes room, if nothing went over it for 32 s and the role does not
+/// [keep](sip_core::role::Role::keeps) it. Connections of peers are accepted by
+/// [`Listening`](crate::Listening) alone. Without it requests reach this host over those it has opened itself, so a registrar has to be
+/// told their addresses, which a user agent learns from it.
 ///
 /// `new` is a `const fn` and all zero as far as an absent socket of the stack (`None`) is, so that a static lies in .bss.
 pub struct Tcp<S: TcpClientStack, const N: usize, const B: usize> {
-    connections: [Connection<S::TcpSocket, B>; N],
+    pub(crate) connections: [Connection<S::TcpSocket, B>; N],
     means: Option<Means<S::Error>>,
     /// For how long the stack may connect; zero for [`PATIENCE`].
     patience: Duration,
@@ -71,7 +72,7 @@ impl<S: TcpClientStack, const N: usize, const B: usize> Tcp<S, N, B> {
         self.connections.iter().filter(|connection| connection.state() == State::Open).count()
     }
 
-    fn means(&self) -> Means<S::Error> {
+    pub(crate) fn means(&self) -> Means<S::Error> {
         self.means.unwrap_or(final_word::<S::Error>)
     }
 
@@ -91,7 +92,7 @@ impl<S: TcpClientStack, const N: usize, const B: usize> Tcp<S, N, B> {
     }
 
     /// A flow that no connection had before.
-    fn new_flow(&mut self, remote: Address) -> Flow {
+    pub(crate) fn new_flow(&mut self, remote: Address) -> Flow {
         self.count = self.count.checked_add(1).unwrap_or(1);
         Flow { remote, connection: self.count, transport: Transport::Tcp, ..Flow::NONE }
     }
@@ -118,7 +119,7 @@ impl<S: TcpClientStack, const N: usize, const B: usize> Sealed<S> for Tcp<S, N, 
         sent
     }
 
-    fn make_room(&mut self, io: &mut Io<'_, S>, remote: Address) -> Option<Flow> {
+    fn make_room(&mut self, io: &mut Io<'_, S>, remote: Address, keeps: &dyn Fn(Flow) -> bool) -> Option<Flow> {
         if self.to(remote).is_some() || self.connections.iter().any(Connection::is_free) {
             return None;
         }
@@ -133,7 +134,8 @@ impl<S: TcpClientStack, const N: usize, const B: usize> Sealed<S> for Tcp<S, N, 
             return Some(ended.flow());
         }
         let silent = |connection: &Connection<_, B>| connection.idle_since().filter(|since| io.now >= *since + SILENCE);
-        let candidates = self.connections.iter_mut().filter(|connection| silent(connection).is_some());
+        let gives_way = |connection: &&mut Connection<_, B>| silent(connection).is_some() && !keeps(connection.flow());
+        let candidates = self.connections.iter_mut().filter(gives_way);
         let oldest = candidates.min_by_key(|connection| silent(connection))?;
         oldest.end(io, FlowError::Closed);
         oldest.forget();
@@ -184,7 +186,7 @@ impl<S: TcpClientStack, const N: usize, const B: usize> Sealed<S> for Tcp<S, N, 
         }
     }
 
-    fn service(&mut self, io: &mut Io<'_, S>) {
+    fn service(&mut self, io: &mut Io<'_, S>, _: &dyn Fn(Flow) -> bool) {
         let (means, limit) = (self.means(), self.limit());
         for connection in &mut self.connections {
             connection.service(io, means, limit);

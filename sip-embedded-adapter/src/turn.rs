@@ -73,7 +73,8 @@ pub struct Statistics {
     pub strays: u32,
     /// Datagrams of nothing but line ends (RFC 5626 §3.5.1), and empty ones; on connections, line ends between messages.
     pub keep_alives: u32,
-    /// Datagrams whose first octet is 0 to 3: STUN (RFC 7983 §7) and the like.
+    /// Datagrams whose first octet is 0 to 3: STUN (RFC 7983 §7) and the like; those from an IPv6 address where the core has no
+    /// feature `ipv6`.
     pub not_sip: u32,
     /// Datagrams that filled the whole buffer, so that they may have lost their end, or that the stack itself dropped for
     /// their size.

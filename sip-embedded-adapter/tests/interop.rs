@@ -1,29 +1,31 @@
 //! A user agent on this adapter over the sockets of the host (std-embedded-nal), against SIPp and Kamailio.
 //!
 //! Covers calls in both directions over UDP, a call over TCP, and over TCP a registration with digest whose binding is the
-//! connection itself, so that a call through the registrar comes over it; the size rule (RFC 3261 §18.1.1) both ways. Not covered: other stacks; smoltcp's is the
-//! firmware's.
+//! connection itself, so that a call through the registrar comes over it; calls over connections that the caller opens; the size rule
+//! (RFC 3261 §18.1.1) both ways. Not covered: other stacks; smoltcp's is the firmware's.
 #![cfg(unix)]
 #![allow(clippy::std_instead_of_alloc, reason = "tests run on std")]
 
+mod host;
+
 use core::time::Duration;
+use host::Host as Stack;
 use sip_core::time::Instant;
 use sip_core::transport::Transport;
 use sip_core::ua::Arrays;
 use sip_core::ua::{Call, Cause, Config, Content, Event, Origin, Registration};
-use sip_embedded_adapter::{Adapter, Tcp, Turn};
+use sip_embedded_adapter::{Adapter, Listening, Streams, Tcp, Turn};
 use sip_lab::interop::{Peer, Rig, free_port};
 use sip_testkit::{ANSWER, OFFER, Phone};
 use std::thread;
-use std_embedded_nal::Stack;
 
 /// No test waits longer for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a sleep may last: that stack tells nobody when something arrives.
 const NAP: Duration = Duration::from_millis(2);
 
-struct Bench {
-    adapter: Adapter<Phone, Stack, Tcp<Stack, 2, 2048>>,
+struct Bench<C = Tcp<Stack, 2, 2048>> {
+    adapter: Adapter<Phone, Stack, C>,
     stack: Stack,
     began: std::time::Instant,
     port: u16,
@@ -32,18 +34,34 @@ struct Bench {
 impl Bench {
     /// A user agent at a free port; `None` where the host has no IPv6, which that stack's sockets need.
     fn new(transport: Transport) -> Option<Self> {
-        let (mut stack, port) = (Stack, free_port());
+        Self::with(transport, false, |_, _| Tcp::new())
+    }
+}
+
+/// A user agent that accepts connections.
+fn listening() -> Option<Bench<Listening<Stack, 3, 2048>>> {
+    Bench::with(Transport::Tcp, true, |stack, port| {
+        let mut streams = Listening::new(Tcp::new()).for_peers(2);
+        streams.listen(stack, port).expect("a free port");
+        streams
+    })
+}
+
+impl<C: Streams<Stack>> Bench<C> {
+    fn with(transport: Transport, accepts: bool, streams: impl FnOnce(&mut Stack, u16) -> C) -> Option<Self> {
+        let (mut stack, port) = (Stack::default(), free_port());
         let mut phone = Phone::new(Arrays::new());
         let sent_by = format!("127.0.0.1:{port}");
         let config = Config::new(&sent_by, "sip:bob@127.0.0.1")
             .with_contact_user("bob")
             .with_transport(transport)
-            .with_accepts_connections(false);
+            .with_accepts_connections(accepts);
         phone.start(&config, [5; 16]).expect("starts");
         phone.add_credentials("sip.test", "bob", "builder").expect("room");
         match Adapter::bind(phone, &mut stack, port) {
             Ok(adapter) => {
-                Some(Self { adapter: adapter.with_tcp(Tcp::new()), stack, began: std::time::Instant::now(), port })
+                let adapter = adapter.with_tcp(streams(&mut stack, port));
+                Some(Self { adapter, stack, began: std::time::Instant::now(), port })
             }
             Err(error) => {
                 println!("skipped: {error}");
@@ -156,6 +174,30 @@ fn sipp_calls_over_udp() {
     bench.linger();
     let counts = caller.passed();
     assert_eq!((counts.successful, counts.unexpected), (2, 0), "{counts:?}");
+}
+
+/// Over one connection for all calls, and over one for each.
+#[test]
+fn sipp_calls_over_connections_of_its_own() {
+    let Some(rig) = Rig::without_phone(&[Peer::Sipp]) else { return };
+    for (option, connections) in [("t1", 1), ("tn", 3)] {
+        let Some(mut bench) = listening() else { return };
+        let address = format!("127.0.0.1:{}", bench.port);
+        let caller =
+            rig.sipp("uac_call").with_messages().with(&["-t", option, "-max_socket", "50", "-d", "100", "-l", "1"]);
+        let caller = caller.caller(&address, "bob", 3);
+        for _ in 0..3 {
+            bench.answer();
+        }
+        bench.linger();
+        let counts = caller.passed();
+        assert_eq!((counts.successful, counts.unexpected, counts.sent_again), (3, 0, 0), "{option}: {counts:?}");
+        let (counted, accepts) = (bench.adapter.statistics(), bench.adapter.streams().accepts());
+        assert_eq!((accepts.accepted, accepts.refused), (connections, 0), "{option}: {accepts:?}");
+        // Responses and requests of this end went back over them.
+        assert_eq!((counted.connected, counted.datagrams_in, counted.datagrams_out), (0, 0, 0), "{counted:?}");
+        assert!(counted.messages_in >= 9 && counted.messages_out >= 6 && counted.broken == 0, "{counted:?}");
+    }
 }
 
 #[test]

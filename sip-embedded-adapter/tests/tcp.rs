@@ -189,6 +189,25 @@ fn a_silent_connection_makes_room_and_a_busy_one_does_not() {
 }
 
 #[test]
+fn a_silent_connection_that_the_role_keeps_makes_no_room() {
+    let mut bench = Bench::new(Knobs::EASY);
+    let first = bench.open(peer(1));
+    bench.pass(Duration::from_secs(1));
+    let second = bench.open(peer(2));
+    bench.pass(Duration::from_secs(40));
+    // The one that was silent for longest carries a binding, say: the other makes room.
+    bench.adapter.role_mut().kept = first;
+    bench.adapter.role_mut().connect(3, peer(3), Transport::Tcp);
+    let said = bench.said();
+    let [Said::Lost(lost, FlowError::Closed), Said::Connected(_, third)] = said[..] else { panic!("{said:?}") };
+    assert_eq!((lost, third.remote), (second, peer(3).into()));
+    // The new one was not silent, so there is no room.
+    bench.adapter.role_mut().connect(4, peer(4), Transport::Tcp);
+    assert_eq!(bench.said(), [Said::NoConnection(ticket(4), FlowError::Other)]);
+    bench.finish();
+}
+
+#[test]
 fn a_stack_without_sockets_is_no_connection() {
     let mut bench = Bench::new(Knobs::EASY);
     bench.stack.sockets = 0;

@@ -12,8 +12,10 @@
 use crate::commands::Commander;
 use crate::deadlines::Deadlines;
 use crate::dns::LookUp;
+use crate::gather::Gather;
 use crate::input::Input;
 use crate::network::{Answer, Network};
+use crate::stream::takes_name;
 use crate::tcp::{self, Tcp};
 use crate::turn::{Direction, Statistics, Turn};
 use crate::udp::Sent;
@@ -35,7 +37,7 @@ const WORK: u32 = 128;
 /// with thousands of them is woken less often.
 const SLACK: sip_core::time::Duration = sip_core::time::Duration::from_millis(4);
 /// One sleep at most, so that no system's limit on timeouts is met.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// One role over one UDP socket and, at the same port, connections over TCP; over several, if it [listens](Adapter::listen) at
 /// several addresses.
@@ -47,11 +49,19 @@ pub struct Adapter<R: Role> {
     pub(crate) network: Network,
     waker: Waker,
     deadlines: Deadlines,
-    gather: crate::gather::Gather,
+    gather: Gather,
     /// The last poll ended with a deadline of the application: what has come from the network is first now.
     network_first: bool,
     /// The last poll found nothing to do, and nobody touched the role since.
     idle: bool,
+}
+
+/// A sleep that is about to begin.
+pub(crate) struct Rest {
+    /// How long it may last; `None`: without limit.
+    pub(crate) left: Option<Duration>,
+    /// So much of it nobody looks, and what comes is taken together afterwards.
+    pub(crate) pause: Duration,
 }
 
 /// Where draining the role's actions stopped.
@@ -121,7 +131,7 @@ impl<R: Role> Adapter<R> {
             network,
             waker,
             deadlines: Deadlines::default(),
-            gather: crate::gather::Gather::default(),
+            gather: Gather::default(),
             network_first: false,
             idle: false,
         }
@@ -148,7 +158,7 @@ impl<R: Role> Adapter<R> {
     }
 
     /// The next wait is none: something has changed.
-    #[cfg(feature = "rustls")]
+    #[cfg(any(feature = "rustls", feature = "ws"))]
     pub(crate) fn touch(&mut self) {
         self.idle = false;
     }
@@ -341,19 +351,32 @@ impl<R: Role> Adapter<R> {
     /// # Errors
     /// Those of the operating system's poll.
     pub fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
-        if core::mem::take(&mut self.idle) && !self.network.woken && !self.waker.is_called() {
-            let left =
-                until.map(|until| Duration::from_millis(until.as_millis()).saturating_sub(self.network.elapsed()));
-            let pause = self.gather.pause(self.network.statistics.datagrams_in, left);
-            if !pause.is_zero() {
-                std::thread::sleep(pause);
+        if let Some(rest) = self.begin_rest(until) {
+            if !rest.pause.is_zero() {
+                std::thread::sleep(rest.pause);
             }
             let begun = self.network.elapsed();
-            self.network.collect(left.map(|left| left.saturating_sub(pause).min(LONGEST_SLEEP)))?;
-            self.gather.slept(self.network.elapsed().saturating_sub(begun));
+            self.network.collect(rest.left.map(|left| left.saturating_sub(rest.pause).min(LONGEST_SLEEP)))?;
+            self.end_rest(begun);
         }
-        self.network.woken = false;
         Ok(())
+    }
+
+    /// How long may be slept until the moment `until`; `None` where something is ready, or may be.
+    pub(crate) fn begin_rest(&mut self, until: Option<Instant>) -> Option<Rest> {
+        if !core::mem::take(&mut self.idle) || self.network.woken || self.waker.is_called() {
+            self.network.woken = false;
+            return None;
+        }
+        let left = until.map(|until| Duration::from_millis(until.as_millis()).saturating_sub(self.network.elapsed()));
+        let counted = &self.network.statistics;
+        Some(Rest { left, pause: self.gather.pause(counted.datagrams_in + counted.messages_in, left) })
+    }
+
+    /// The sleep that began at `begun`, its pause left out, is over, and what the system has noticed is collected.
+    pub(crate) fn end_rest(&mut self, begun: Duration) {
+        self.gather.slept(self.network.elapsed().saturating_sub(begun));
+        self.network.woken = false;
     }
 
     /// Polls and waits for ever, and hands what there is to act on to `f`, with the adapter: messages, events, deadlines,
@@ -405,7 +428,7 @@ impl<R: Role> Adapter<R> {
                 }
                 Action::Connect { ticket, target, listener, server_name } => {
                     // The role lends the name, and is asked which connections it keeps.
-                    let name = if target.transport.is_secure() { server_name.to_vec() } else { Vec::new() };
+                    let name = if takes_name(target.transport) { server_name.to_vec() } else { Vec::new() };
                     match self.network.connect(now, ticket, (target, listener, &name), |flow| self.role.keeps(flow)) {
                         Answer::Now(Ok(flow)) => self.role.flow_connected(now, ticket, flow),
                         Answer::Now(Err(error)) => self.role.connect_failed(now, ticket, error),

@@ -16,6 +16,9 @@
 //! While it lingers its peer can still read the answer to the message that was too large; what it sends is dropped. Closed at
 //! once with octets unread, the system would reset the connection and the answer could be lost on its way.
 //!
+//! Under TLS with early data a connection can carry a part of its messages before it is open ([`early`](Connection::early)): the role
+//! knows it then, and all else is as in its state.
+//!
 //! A dropped connection is no state: [`Tcp`](crate::tcp::Tcp) forgets it, which closes the socket, and tells the role.
 
 use crate::fault::flow_error;
@@ -34,12 +37,15 @@ use std::io::{self, ErrorKind};
 /// Octets asked for in one read.
 const READ: usize = 16 * 1024;
 /// The answer to a keep-alive (RFC 5626 §4.4.1).
-const PONG: &[u8] = b"\r\n";
+pub(crate) const PONG: &[u8] = b"\r\n";
+
+/// How the first record of a TLS handshake begins (RFC 8446 §5.1).
+const HELLO: &[u8] = &[22, 3];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Connecting,
-    /// A peer has connected and is to prove that it speaks TLS. The role knows nothing of it.
+    /// A peer has connected and is to prove that it speaks TLS, or WebSocket. The role knows nothing of it.
     Handshaking,
     Open,
     Lingering,
@@ -69,6 +75,8 @@ pub(crate) enum End {
     Lost(FlowError),
     /// What came is no SIP message, and no other can be told from it.
     Broken,
+    /// What came is the beginning of a TLS handshake.
+    Hello,
     /// A message whose head alone is larger than there is room for.
     TooLarge,
 }
@@ -108,6 +116,10 @@ pub(crate) struct Connection {
     pub(crate) dialled: bool,
     /// A whole message of the peer has come.
     pub(crate) spoke: bool,
+    /// It is not open, and carries what TLS lets through before its handshake is over (RFC 8446 §2.3). The role knows it.
+    pub(crate) early: bool,
+    /// The port at which the peer listens for what may go by this connection, too; to be learnt once it is open.
+    pub(crate) alias: Option<u16>,
     /// When the peer's last keep-alive came, or the role said that it keeps it.
     pub(crate) pinged: Instant,
     /// Since when a part of a message is there.
@@ -141,6 +153,8 @@ impl Connection {
             used: now,
             dialled: state == State::Connecting,
             spoke: false,
+            early: false,
+            alias: None,
             pinged: now,
             part: None,
             deadline: None,
@@ -164,6 +178,16 @@ impl Connection {
         matches!(self.state, State::Connecting | State::Handshaking)
     }
 
+    /// Whether the role knows it.
+    pub(crate) fn is_known(&self) -> bool {
+        self.state == State::Open || self.early
+    }
+
+    /// Whether a message may be there although it is not open: what was read with the one before is no less early.
+    pub(crate) fn has_early(&self) -> bool {
+        self.stream.has_early() || self.early && !self.input.is_empty()
+    }
+
     /// Whether it carries messages now; an error when it never will.
     pub(crate) fn open(&mut self) -> Result<bool, FlowError> {
         self.stream.open()
@@ -171,7 +195,8 @@ impl Connection {
 
     /// Takes a message: all of it, or none while earlier octets or more important messages wait.
     pub(crate) fn send(&mut self, now: Instant, id: SendId, bytes: &[u8]) -> Sent {
-        match self.waiting.admit(now, id, bytes, self.is_blocked()) {
+        let blocked = self.is_blocked() || self.early && !self.stream.takes_early(bytes);
+        match self.waiting.admit(now, id, bytes, blocked) {
             Admission::Held(_) => return Sent::Held,
             Admission::Congested => return Sent::Failed(FlowError::Congested),
             Admission::Send => {}
@@ -197,12 +222,16 @@ impl Connection {
 
     /// Cuts the next message out of what has arrived and puts it into `buffer`; reads once when there is none.
     pub(crate) fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Arrival {
+        #[cfg(feature = "ws")]
+        if matches!(self.stream, Stream::Ws(_)) {
+            return self.receive_whole(now, buffer);
+        }
         if self.state == State::Lingering {
             self.input = Vec::new();
         }
         let mut framing = self.frame();
         if framing == Framing::Incomplete {
-            match self.read() {
+            match self.read(buffer) {
                 Ok(0) => return Arrival::End(End::Lost(FlowError::Closed)),
                 Ok(_) => framing = self.frame(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Arrival::Nothing,
@@ -212,6 +241,9 @@ impl Connection {
         }
         if self.state == State::Lingering {
             return Arrival::Part;
+        }
+        if !self.spoke && self.input.starts_with(HELLO) {
+            return Arrival::End(End::Hello);
         }
         match framing {
             Framing::Incomplete => {
@@ -272,14 +304,14 @@ impl Connection {
         }
     }
 
-    /// Reads once; how many octets came, zero at the end of the stream.
-    fn read(&mut self) -> io::Result<usize> {
-        let filled = self.input.len();
+    /// Reads once, by way of `buffer`, so that a connection has no more octets than came; how many these were, zero at the end of the
+    /// stream.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // The framer refuses a full buffer, so there is room.
-        let room = MAX_MESSAGE.saturating_sub(filled).min(READ);
-        self.input.resize(filled + room, 0);
-        let read = self.stream.read(self.input.get_mut(filled..).unwrap_or_default());
-        self.input.truncate(filled + read.as_ref().map_or(0, |read| *read));
-        read
+        let room = MAX_MESSAGE.saturating_sub(self.input.len()).min(READ).min(buffer.len());
+        let room = buffer.get_mut(..room).unwrap_or_default();
+        let read = self.stream.read(room)?;
+        self.input.extend_from_slice(room.get(..read).unwrap_or_default());
+        Ok(read)
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Echo {
     sends: u32,
     pub(crate) timer: Option<Instant>,
     pub(crate) malformed: u32,
+    /// The connection that must not make room for others.
+    pub(crate) kept: Flow,
     pub(crate) targets: Vec<Target>,
 }
 
@@ -192,6 +194,10 @@ impl Role for Echo {
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.timer
+    }
+
+    fn keeps(&self, flow: Flow) -> bool {
+        flow == self.kept
     }
 
     fn fingerprint<H: Hasher>(&self, _now: Instant, _hasher: &mut H) {}

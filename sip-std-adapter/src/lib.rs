@@ -61,15 +61,16 @@
 //! [`to_bits`](sip_core::ua::Call::to_bits) makes a token for a deadline of it.
 //!
 //! # What it carries
-//! UDP, TCP, and TLS where [`tls`] is compiled in, over IPv4 or IPv6 as the bound address says. Link-local IPv6 peers are not reachable,
+//! UDP, TCP, TLS where [`tls`] is compiled in, and WebSockets where [`ws`] is, over IPv4 or IPv6 as the bound address says. Link-local IPv6 peers are not reachable,
 //! because an address of the core has no zone.
 //!
 //! # Names
 //! A name without a port is looked up as RFC 3263 says: NAPTR for the transport, SRV for hosts, ports and their order, A and AAAA for
-//! addresses. The adapter asks the name servers of `/etc/resolv.conf` itself, or those of [`dns_servers`](Adapter::dns_servers),
-//! through its own poll: each query from a new port with a random id, over TCP when the answer is too long for a datagram; answers are
-//! kept as long as they may be. Names in `/etc/hosts` are taken from there. What else the system knows (search domains, mDNS) its
-//! own resolver is asked for, by threads: names with a port, without a dot, or in `.local`.
+//! addresses; one with a port has addresses only. The adapter asks the name servers of `/etc/resolv.conf` itself, or those of
+//! [`dns_servers`](Adapter::dns_servers), through its own poll: each query from a new port with a random id, over TCP when the answer is
+//! too long for a datagram; answers are kept as long as they may be. Names in `/etc/hosts` are taken from there. What else the system
+//! knows (search domains, mDNS) its own resolver is asked for, by threads: names without a dot or in `.local`, and all where
+//! no name server is known.
 //!
 //! # Connections
 //! A connection that is open, or about to be, serves every request to its peer's address and port, whoever opened it
@@ -92,7 +93,7 @@
 //! # The local address
 //! [`local_addr`](Adapter::local_addr) is what a role's Via and Contact should say. An adapter bound to the wildcard
 //! (`0.0.0.0`, `[::]`) doesn't know which of the host's addresses a peer sees: [`start`](Adapter::start) takes the one that leads to
-//! the world, and [`local_ip`] finds the one that leads to a peer. On Linux and Android each peer gets its datagrams from the
+//! the world, [`local_ip`] finds the one that leads to a peer, and [`local_ips`] lists them all. On Linux and Android each peer gets its datagrams from the
 //! address at which it asked last; on other systems the system chooses, so bind to one address where that matters.
 #![allow(clippy::std_instead_of_alloc, reason = "sockets and threads need std anyway")]
 
@@ -103,14 +104,25 @@ mod commands;
 mod connection;
 mod deadlines;
 mod dns;
+#[cfg(all(test, any(feature = "rustls", feature = "ws")))]
+mod driven;
 #[cfg(test)]
+#[cfg_attr(
+    not(any(feature = "rustls", feature = "ws")),
+    allow(dead_code, reason = "some of it is for connections that have a name")
+)]
 mod echo;
 mod fault;
 mod gather;
+mod handshakes;
 mod input;
+mod interfaces;
+mod lingering;
 pub mod memory;
+mod names;
 mod network;
 mod options;
+mod owned;
 mod patience;
 mod relief;
 mod reports;
@@ -121,14 +133,20 @@ mod stream;
 mod tcp;
 #[cfg(feature = "rustls")]
 pub mod tls;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod turn;
 mod udp;
 mod user_agent;
 mod waiting;
 mod waker;
+#[cfg(feature = "ws")]
+pub mod ws;
 
 pub use adapter::Adapter;
 pub use commands::Commander;
+pub use interfaces::local_ips;
+pub use owned::{OwnedMessage, OwnedTurn};
 pub use turn::{Direction, Statistics, Turn};
 pub use user_agent::local_ip;
 pub use waker::Waker;

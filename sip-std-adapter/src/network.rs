@@ -4,6 +4,7 @@ use crate::dns::{self, LookUp};
 use crate::input::Input;
 use crate::resolve::{Asked, Resolver};
 use crate::sockets::Sockets;
+use crate::stream::takes_name;
 use crate::tcp::{self, Dialled, Tcp, Wanted};
 use crate::turn::{Direction, Statistics, Tap};
 use crate::udp::{Arrived, Sent, Udp};
@@ -23,6 +24,9 @@ use std::time;
 const REPORTS: usize = 32;
 /// How many polls there are at most between two looks at what the connections have.
 const LOOK: u32 = 16;
+/// How many full lists of what the system has noticed are taken one after the other.
+#[cfg(feature = "tokio")]
+const COLLECTS: u32 = 4;
 /// How often a free port is looked for that datagrams and connections can share.
 const PORTS: u32 = 32;
 
@@ -131,6 +135,27 @@ impl Network {
         Ok(number)
     }
 
+    /// Listens for WebSockets at one more address; gives the listener's number.
+    #[cfg(feature = "ws")]
+    pub(crate) fn listen_ws(&mut self, address: SocketAddr, server: crate::ws::WsServer) -> io::Result<u8> {
+        let number = self.next_number()?;
+        let transport = server.transport();
+        let tcp = self.tcp.get_or_insert_default();
+        (tcp.shared, tcp.dscp) = (self.shared, self.dscp);
+        let local = tcp.listen((number, transport), address, self.poll.registry())?;
+        #[cfg(feature = "rustls")]
+        tcp.streams.servers.extend(server.tls.clone().map(|tls| (number, tls)));
+        tcp.streams.ws_servers.insert(number, server);
+        self.resolver.reaches(local, &[transport]);
+        self.sockets.add_without(local);
+        Ok(number)
+    }
+
+    #[cfg(feature = "ws")]
+    pub(crate) fn set_client_ws(&mut self, client: crate::ws::WsClient) {
+        self.tcp.get_or_insert_default().streams.ws_client = client;
+    }
+
     #[cfg(feature = "rustls")]
     pub(crate) fn set_client_tls(&mut self, client: crate::tls::ClientTls) {
         self.resolver.reaches_tls();
@@ -164,7 +189,7 @@ impl Network {
     pub(crate) fn send(&mut self, now: Instant, id: SendId, flow: Flow, bytes: &[u8]) -> Sent {
         let sent = match (flow.transport, &mut self.tcp) {
             (Transport::Udp, _) => self.sockets.send(flow, bytes),
-            (Transport::Tcp | Transport::Tls, Some(tcp)) => {
+            (Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss, Some(tcp)) => {
                 tcp.send(now, (id, flow, bytes), &mut self.inputs, &mut self.statistics)
             }
             _ => Sent::Failed(FlowError::Closed),
@@ -336,7 +361,9 @@ impl Network {
 
     /// Receives from the sockets.
     fn receive_datagram(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<tcp::Arrived> {
-        let (listener, length, from) = match self.sockets.receive(buffer)? {
+        // With connections the system is asked every few polls what there is. Without, whoever polls may never have it asked.
+        let all = self.tcp.is_none();
+        let (listener, length, from) = match self.sockets.receive(buffer, all)? {
             (listener, Arrived::Datagram { length, from }) => (listener, length, from),
             (_, Arrived::Truncated) => {
                 self.statistics.datagrams_in += 1;
@@ -362,6 +389,25 @@ impl Network {
         Ok(tcp::Arrived::Other)
     }
 
+    /// Takes what the operating system has noticed by now; gives whether there may be more, of which nobody is told again. What is
+    /// noticed meanwhile, of handshakes that go on and on, does not keep it here.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn collect_all(&mut self) -> io::Result<bool> {
+        for _ in 0..COLLECTS {
+            self.collect(Some(Duration::ZERO))?;
+            if self.events.iter().count() < self.events.capacity() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A descriptor that the system makes readable when it has noticed something.
+    #[cfg(all(unix, feature = "tokio"))]
+    pub(crate) fn descriptor(&self) -> io::Result<std::os::fd::OwnedFd> {
+        std::os::fd::AsFd::as_fd(self.poll.registry()).try_clone_to_owned()
+    }
+
     /// Takes what the operating system has noticed, within `timeout`.
     pub(crate) fn collect(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout) {
@@ -384,11 +430,12 @@ impl Network {
     }
 }
 
-/// The name that the peer of a connection has to prove: the one that was asked for, or else its address. None without TLS.
+/// The name that the peer of a connection has to prove, or is asked by: the one that was asked for, or else its address. None where
+/// neither TLS nor HTTP has a place for it.
 fn peer_name(target: Target, asked: &[u8]) -> String {
     let asked = str::from_utf8(asked).unwrap_or_default().trim_end_matches('.');
     match target.address.ip() {
-        _ if !target.transport.is_secure() => String::new(),
+        _ if !takes_name(target.transport) => String::new(),
         Some(ip) if asked.is_empty() => ip.to_string(),
         _ => asked.to_owned(),
     }

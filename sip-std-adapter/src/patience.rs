@@ -6,7 +6,7 @@
 //! | was opened by a peer who has sent no whole message | [`FIRST`] |
 //! | has sent a part of a message | [`PART`], for the whole |
 //! | takes none of the octets that wait for it | [`STALL`] |
-//! | has sent a message over the limit | [`LINGER`] |
+//! | has sent a message over the limit, or has ended by our last word ([`lingering`](crate::lingering)) | [`LINGER`] |
 //! | was opened by a peer and carries nothing, no keep-alive either | [`IDLE`], unless the role [keeps](sip_core::role::Role::keeps) it |
 //!
 //! So each that a stranger holds is given back in bounded time, however slowly octets come over it. A moment that moves on with each
@@ -67,7 +67,8 @@ impl Tcp {
     /// When [`expire`](Self::expire) has something to do.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         let look = self.looks.first().map(|(at, _)| *at);
-        self.listeners.iter().filter_map(|listener| listener.accept).chain(look).min()
+        let accept = self.listeners.iter().filter_map(|listener| listener.accept);
+        accept.chain(look).chain(self.lingering.next_timeout()).min()
     }
 
     /// Gives up the connections whose time is up.
@@ -79,6 +80,7 @@ impl Tcp {
         inputs: &mut VecDeque<Input>,
         counted: &mut Statistics,
     ) {
+        self.lingering.expire(now);
         while let Some((at, number)) = self.looks.first().copied()
             && at <= now
         {

@@ -276,3 +276,43 @@ fn a_peer_under_tls_that_takes_what_waits_while_it_sends_is_not_given_up() {
     rig.expire(at(2) + STALL);
     assert_eq!(rig.tcp.count(), 1);
 }
+
+#[test]
+#[cfg(feature = "ws")]
+fn a_websocket_has_the_same_time_for_its_handshake_and_for_each_message() {
+    let mut rig = Rig::new();
+    let at_websockets =
+        rig.tcp.listen((1, Transport::Ws), "127.0.0.1:0".parse().unwrap(), rig.poll.registry()).unwrap();
+    rig.tcp.streams.ws_servers.insert(1, crate::ws::WsServer::plain());
+    let handshake = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\n\r\n";
+    let mut slow = std::net::TcpStream::connect(at_websockets).unwrap();
+    let (begin, rest) = handshake.split_at(40);
+    slow.write_all(begin).unwrap();
+    rig.until(at(1), |rig| rig.tcp.count() == 1);
+    assert_eq!(rig.take(at(8)), 0);
+    rig.expire(at(1) + PATIENCE - Duration::from_millis(1));
+    assert_eq!(rig.tcp.count(), 1);
+    rig.expire(at(1) + PATIENCE);
+    // The role never knew of it.
+    assert_eq!((rig.tcp.count(), rig.counted.handshakes_failed, rig.inputs.len()), (0, 1, 0));
+
+    let mut peer = std::net::TcpStream::connect(at_websockets).unwrap();
+    peer.write_all(&[begin, rest].concat()).unwrap();
+    rig.until(at(20), |rig| rig.tcp.connections.values().any(|one| one.state == State::Open));
+    let length = u8::try_from(request(1).len()).unwrap();
+    let frame = [&[0x81, 0xfe, 0, length, 0, 0, 0, 0][..], &request(1)].concat();
+    // A Ping between gives a message that has begun no more time, and the whole message does.
+    for (now, octets) in [(21, &frame[..1]), (22, &frame[1..9]), (23, &frame[9..30])] {
+        peer.write_all(octets).unwrap();
+        assert_eq!(rig.take(at(now)), 0);
+    }
+    peer.write_all(&[&frame[30..], &[0x01, 0x81, 0, 0, 0, 0, b'I', 0x89, 0x80, 0, 0, 0, 0]].concat()).unwrap();
+    assert_eq!(rig.take(at(50)), 1);
+    peer.write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
+    assert_eq!(rig.take(at(60)), 0);
+    rig.expire(at(50) + PART - Duration::from_millis(1));
+    assert_eq!((rig.tcp.count(), rig.inputs.len()), (1, 0));
+    rig.expire(at(50) + PART);
+    assert!(matches!(rig.inputs.pop_front(), Some(Input::Failed(_, FlowError::Closed))));
+}

@@ -4,12 +4,12 @@
 //! |---|---|
 //! | an address | nobody |
 //! | in `/etc/hosts` | that file |
-//! | with a dot and without a port | the name servers of `/etc/resolv.conf`, by the core's machine: NAPTR, SRV, A, AAAA (RFC 3263) |
+//! | with a dot | the name servers of `/etc/resolv.conf`, by the core's machine (RFC 3263): with a port A and AAAA, else NAPTR and SRV first |
 //! | any, after [`Adapter::dns_servers`](crate::Adapter::dns_servers) | those servers |
-//! | with a port, without a dot, in `.local`; or no name server is known | the system's resolver |
+//! | without a dot, in `.local` or `.localhost`; or no name server is known | the system's resolver |
 //!
-//! A name with a port has addresses only, and those the system's resolver knows best: search domains, mDNS, what else the system
-//! is configured for. It blocks, so threads call it; they start with the first such name.
+//! The system's resolver knows search domains and mDNS, and what else the system is configured for. It blocks, so threads call it; they
+//! start with the first such name, and a name with a dot never waits for one of them.
 
 use crate::dns::{Dns, Found, LookUp, System};
 use core::net::SocketAddr;
@@ -30,6 +30,8 @@ const THREADS: usize = 4;
 const LIMIT: usize = 256;
 /// What can be there, the usual one first.
 const USUAL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
+/// What is there where it is named, and not else.
+const WEB: [Transport; 2] = [Transport::Ws, Transport::Wss];
 /// Targets in one answer at most.
 const TARGETS: usize = 16;
 
@@ -104,13 +106,16 @@ impl Resolver {
     }
 
     fn reach(&self) -> Reach {
-        let begins = self.listens.carries(Transport::Tcp) || self.listens.carries(Transport::Tls);
+        let begins = |from: &[Transport]| from.iter().any(|transport| self.listens.carries(*transport));
+        let plain = begins(&[Transport::Tcp, Transport::Ws]);
         let usable = |transport: &Transport| match transport {
             // It begins at any listener for connections, and needs who can open it: to accept it is not enough.
-            Transport::Tls => self.tls && begins,
+            Transport::Tls => self.tls && (plain || begins(&[Transport::Tls, Transport::Wss])),
+            Transport::Wss => cfg!(feature = "ws") && self.tls && (plain || begins(&[Transport::Tls, Transport::Wss])),
+            Transport::Ws => cfg!(feature = "ws") && plain,
             other => self.listens.carries(*other),
         };
-        let reach = USUAL.into_iter().filter(usable).fold(Reach::NONE, Reach::with);
+        let reach = USUAL.into_iter().chain(WEB).filter(usable).fold(Reach::NONE, Reach::with);
         let reach = if self.v4 { reach.with_v4() } else { reach };
         if self.v6 { reach.with_v6() } else { reach }
     }
@@ -140,7 +145,7 @@ impl Resolver {
             let found: Vec<_> = ips.iter().map(|ip| SocketAddr::new(*ip, number)).collect();
             return Asked::Answered(self.usable(usual, &found));
         }
-        if self.is_for_servers(name, port) {
+        if self.is_for_servers(name) {
             let reach = self.reach();
             let started = self.dns.as_mut().map(|dns| dns.start(now, reach, wanted, registry));
             return if matches!(started, Some(Ok(()))) { Asked::Waiting } else { Asked::Refused };
@@ -149,10 +154,11 @@ impl Resolver {
     }
 
     /// Whether the name servers are asked for a name themselves. They are looked for first.
-    fn is_for_servers(&mut self, name: &str, port: Option<u16>) -> bool {
+    fn is_for_servers(&mut self, name: &str) -> bool {
         let inner = name.strip_suffix('.').unwrap_or(name);
-        let local = last_label(name).eq_ignore_ascii_case("local");
-        if self.servers.is_none() && (port.is_some() || local || !inner.contains('.')) {
+        let last = last_label(name);
+        let local = ["local", "localhost"].iter().any(|special| last.eq_ignore_ascii_case(special));
+        if self.servers.is_none() && (local || !inner.contains('.')) {
             return false;
         }
         let fresh = if self.servers.is_none() { self.system.new_servers() } else { None };
@@ -259,4 +265,65 @@ fn start(waker: &Arc<Waker>) -> Option<(Sender<Question>, Receiver<Answer>)> {
         started += usize::from(thread.spawn(work).is_ok());
     }
     (started > 0).then_some((questions, answered))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::{Poll, Token};
+    use std::fs;
+
+    /// A resolver of a host whose files say this, with a socket for datagrams.
+    fn resolver(name: &str, servers: &str, hosts: &str) -> (Resolver, Poll) {
+        let path = |of: &str| std::env::temp_dir().join(format!("sip-resolve-{name}-{of}-{}", std::process::id()));
+        let (servers_at, hosts_at) = (path("servers"), path("hosts"));
+        fs::write(&servers_at, servers).unwrap();
+        fs::write(&hosts_at, hosts).unwrap();
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let mut resolver = Resolver::new(waker);
+        resolver.system = System::of(servers_at.to_str().unwrap(), hosts_at.to_str().unwrap());
+        // Both are read now.
+        let _ = resolver.system.addresses("");
+        let known = resolver.is_for_servers("a.test");
+        assert_eq!(known, !servers.is_empty());
+        let _ = (fs::remove_file(servers_at), fs::remove_file(hosts_at));
+        resolver.reaches("127.0.0.1:5060".parse().unwrap(), &[Transport::Udp]);
+        (resolver, poll)
+    }
+
+    fn ask(resolver: &mut Resolver, poll: &Poll, host: &str, port: Option<u16>) -> Asked {
+        let (ticket, host, transport) = (Ticket::new(7), host.as_bytes(), Transport::Udp);
+        let wanted = LookUp { ticket, host, port, transport, secure: false };
+        resolver.ask(Instant::ZERO, wanted, poll.registry())
+    }
+
+    #[test]
+    fn a_name_with_a_port_is_asked_of_the_name_servers_and_waits_for_no_thread() {
+        let (mut resolver, poll) = resolver("port", "nameserver 127.0.0.254\n", "127.0.0.9 pbx.here.test\n");
+        for (host, port) in [("pbx.test", Some(5070)), ("PBX.test.", Some(5060)), ("pbx.test", None)] {
+            assert_eq!(ask(&mut resolver, &poll, host, port), Asked::Waiting, "{host}");
+        }
+        assert!(resolver.threads.is_none() && resolver.under_way == 0);
+        // More than the threads take: they have nothing to do with it.
+        for number in 0..200 {
+            assert_eq!(ask(&mut resolver, &poll, &format!("pbx-{number}.test"), Some(5070)), Asked::Waiting);
+        }
+        assert!(resolver.threads.is_none());
+        let address = "127.0.0.9:5071".parse::<SocketAddr>().unwrap().into();
+        let found = vec![Target { address, transport: Transport::Udp }];
+        assert_eq!(ask(&mut resolver, &poll, "pbx.here.test", Some(5071)), Asked::Answered(found));
+    }
+
+    #[test]
+    fn the_system_is_asked_for_names_that_no_name_server_has() {
+        let (mut resolver, poll) = resolver("local", "nameserver 127.0.0.254\n", "");
+        for (count, host) in ["sip-resolve-test", "sip-resolve-test.local", "a.LOCALHOST."].into_iter().enumerate() {
+            assert_eq!(ask(&mut resolver, &poll, host, Some(5070)), Asked::Waiting);
+            assert_eq!(resolver.under_way, count + 1, "{host}");
+        }
+        let (mut alone, poll) = self::resolver("none", "", "");
+        assert_eq!(ask(&mut alone, &poll, "pbx.test", Some(5070)), Asked::Waiting);
+        assert_eq!(alone.under_way, 1);
+    }
 }

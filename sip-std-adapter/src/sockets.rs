@@ -22,6 +22,8 @@ struct Socket {
     udp: Option<Udp>,
     local: SocketAddr,
     token: Token,
+    /// There may be something to be read: the system has said so, and it was not read to its end since.
+    ready: bool,
     /// Sends were put back until there is room; the flow of one, which [carries](Flow::carries) the others.
     blocked: Option<Flow>,
 }
@@ -31,14 +33,14 @@ impl Sockets {
     pub(crate) fn add(&mut self, mut udp: Udp, token: Token, registry: &Registry) -> io::Result<()> {
         registry.register(&mut udp.socket, token, Interest::READABLE)?;
         let local = udp.local;
-        self.all.push(Socket { udp: Some(udp), local, token, blocked: None });
+        self.all.push(Socket { udp: Some(udp), local, token, ready: true, blocked: None });
         Ok(())
     }
 
     /// Adds a listener without datagrams.
-    #[cfg(feature = "rustls")]
+    #[cfg(any(feature = "rustls", feature = "ws"))]
     pub(crate) fn add_without(&mut self, local: SocketAddr) {
-        self.all.push(Socket { udp: None, local, token: Token(usize::MAX), blocked: None });
+        self.all.push(Socket { udp: None, local, token: Token(usize::MAX), ready: false, blocked: None });
     }
 
     /// Marks what all of them send.
@@ -82,18 +84,19 @@ impl Sockets {
         }
     }
 
-    /// Receives at most one datagram, from the sockets by turns; gives whose it is.
+    /// Receives at most one datagram, from the sockets by turns; gives whose it is. Those of which the system has said nothing are left
+    /// alone unless `all` are wanted.
     ///
     /// # Errors
     /// A socket is dead.
-    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<(u8, Arrived)> {
+    pub(crate) fn receive(&mut self, buffer: &mut [u8], all: bool) -> io::Result<(u8, Arrived)> {
         for _ in 0..self.all.len() {
             let index = self.next;
             self.next = if index + 1 < self.all.len() { index + 1 } else { 0 };
             let Some(socket) = self.all.get_mut(index) else { break };
-            let Some(udp) = &mut socket.udp else { continue };
+            let Some(udp) = socket.udp.as_mut().filter(|_| all || socket.ready) else { continue };
             match udp.receive(buffer)? {
-                Arrived::Nothing => {}
+                Arrived::Nothing => socket.ready = false,
                 arrived => return Ok((u8::try_from(index).unwrap_or(u8::MAX), arrived)),
             }
         }
@@ -122,6 +125,7 @@ impl Sockets {
     /// Takes note of what the operating system has noticed about one of them.
     pub(crate) fn notice(&mut self, event: &Event, registry: &Registry, inputs: &mut VecDeque<Input>) {
         let Some(socket) = self.all.iter_mut().find(|socket| socket.token == event.token()) else { return };
+        socket.ready = true;
         if let Some(udp) = &mut socket.udp {
             udp.reports_waiting |= event.is_error();
         }

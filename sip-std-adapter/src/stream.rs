@@ -1,16 +1,21 @@
-//! The octets of a connection on their way to and from the system, whatever lies between: nothing, or TLS.
+//! The octets of a connection on their way to and from the system, whatever lies between: nothing, TLS, or a WebSocket over either.
 //!
 //! A stream takes what it is given whole, keeps what the system has no room for, and says that it [is blocked](Stream::is_blocked)
 //! until that is gone. Who has more to send meanwhile keeps it.
 
 use crate::fault::flow_error;
+#[cfg(feature = "ws")]
+use crate::ws::{WsClient, WsServer, WsSession};
+use core::net::SocketAddr;
 use mio::net::TcpStream;
 use sip_core::transport::{Flow, FlowError, Transport};
+#[cfg(any(feature = "rustls", feature = "ws"))]
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
 #[cfg(feature = "rustls")]
 use {
     crate::tls::{ClientTls, ServerTls, Session, TlsReason, TlsRefusal},
-    std::collections::{BTreeMap, VecDeque},
+    std::collections::VecDeque,
 };
 
 /// Refusals of TLS that are kept for the application; of more, the oldest go.
@@ -24,6 +29,9 @@ pub(crate) enum Stream {
     /// Under TLS.
     #[cfg(feature = "rustls")]
     Tls(Box<Session>),
+    /// As the messages of a WebSocket.
+    #[cfg(feature = "ws")]
+    Ws(Box<WsSession>),
 }
 
 /// What streams are made with.
@@ -36,6 +44,11 @@ pub(crate) struct Streams {
     pub(crate) servers: BTreeMap<u8, ServerTls>,
     #[cfg(feature = "rustls")]
     pub(crate) refusals: VecDeque<TlsRefusal>,
+    #[cfg(feature = "ws")]
+    pub(crate) ws_client: WsClient,
+    /// By the listener's number.
+    #[cfg(feature = "ws")]
+    pub(crate) ws_servers: BTreeMap<u8, WsServer>,
 }
 
 impl Streams {
@@ -43,33 +56,94 @@ impl Streams {
     pub(crate) fn can_dial(&self, transport: Transport) -> bool {
         match transport {
             Transport::Tcp => true,
+            #[cfg(feature = "ws")]
+            Transport::Ws => true,
             #[cfg(feature = "rustls")]
             Transport::Tls => self.client.is_some(),
+            #[cfg(all(feature = "rustls", feature = "ws"))]
+            Transport::Wss => self.client.is_some(),
             _ => false,
         }
     }
 
-    /// A stream that is opened from here, to a peer of this name.
-    pub(crate) fn dial(&self, socket: TcpStream, transport: Transport, name: &str) -> Result<Stream, FlowError> {
-        #[cfg(feature = "rustls")]
-        if let (Transport::Tls, Some(client)) = (transport, &self.client) {
-            return Ok(Stream::Tls(Box::new(Session::dial(socket, client, name)?)));
+    /// A stream that is opened from here to an address, and to a peer of this name.
+    pub(crate) fn dial(
+        &self,
+        socket: TcpStream,
+        (transport, peer): (Transport, SocketAddr),
+        name: &str,
+    ) -> Result<Stream, FlowError> {
+        let stream = match transport {
+            Transport::Tcp | Transport::Ws => Stream::plain(socket),
+            #[cfg(feature = "rustls")]
+            Transport::Tls | Transport::Wss => {
+                let client = self.client.as_ref().ok_or(FlowError::Unsupported)?;
+                Stream::Tls(Box::new(Session::dial(socket, client, name)?))
+            }
+            _ => {
+                let _ = (name, peer);
+                return Err(FlowError::Unsupported);
+            }
+        };
+        match is_websocket(transport) {
+            false => Ok(stream),
+            #[cfg(feature = "ws")]
+            true => {
+                let whom = (name, peer, transport.default_port());
+                Ok(Stream::Ws(Box::new(WsSession::dial(stream, &self.ws_client, whom)?)))
+            }
+            #[cfg(not(feature = "ws"))]
+            true => Err(FlowError::Unsupported),
         }
-        let _ = name;
-        if transport == Transport::Tcp { Ok(Stream::plain(socket)) } else { Err(FlowError::Unsupported) }
     }
 
     /// A stream that a peer has opened.
     pub(crate) fn accept(&self, socket: TcpStream, flow: Flow) -> Result<Stream, FlowError> {
-        #[cfg(feature = "rustls")]
-        if let (Transport::Tls, Some(server)) = (flow.transport, self.servers.get(&flow.listener)) {
-            return Ok(Stream::Tls(Box::new(Session::accept(socket, server)?)));
+        let stream = match flow.transport {
+            Transport::Tcp | Transport::Ws => Stream::plain(socket),
+            #[cfg(feature = "rustls")]
+            Transport::Tls | Transport::Wss => {
+                let server = self.servers.get(&flow.listener).ok_or(FlowError::Unsupported)?;
+                Stream::Tls(Box::new(Session::accept(socket, server)?))
+            }
+            _ => return Err(FlowError::Unsupported),
+        };
+        match is_websocket(flow.transport) {
+            false => Ok(stream),
+            #[cfg(feature = "ws")]
+            true => {
+                let server = self.ws_servers.get(&flow.listener).ok_or(FlowError::Unsupported)?;
+                Ok(Stream::Ws(Box::new(WsSession::accept(stream, server))))
+            }
+            #[cfg(not(feature = "ws"))]
+            true => Err(FlowError::Unsupported),
         }
-        if flow.transport == Transport::Tcp { Ok(Stream::plain(socket)) } else { Err(FlowError::Unsupported) }
+    }
+
+    /// Keeps for the application that a peer speaks TLS where it should not.
+    pub(crate) fn note_hello(&mut self, flow: Flow) {
+        #[cfg(feature = "rustls")]
+        if let Some(peer) = flow.remote.socket_addr() {
+            self.keep(TlsRefusal { peer, name: String::new(), reason: TlsReason::NotPlain });
+        }
+        #[cfg(not(feature = "rustls"))]
+        let _ = flow;
+    }
+
+    #[cfg(feature = "rustls")]
+    fn keep(&mut self, refusal: TlsRefusal) {
+        if self.refusals.len() >= REFUSALS {
+            self.refusals.pop_front();
+        }
+        self.refusals.push_back(refusal);
     }
 
     /// Keeps for the application why a stream did not open, where TLS was the reason.
     pub(crate) fn note(&mut self, stream: &mut Stream, flow: Flow, name: &str, error: FlowError) {
+        #[cfg(feature = "ws")]
+        if let Stream::Ws(session) = stream {
+            return self.note(session.below(), flow, name, error);
+        }
         #[cfg(feature = "rustls")]
         if let Stream::Tls(session) = stream
             && let Some(peer) = flow.remote.socket_addr()
@@ -77,14 +151,21 @@ impl Streams {
             let unfinished = session.is_connected() && error == FlowError::Unreachable;
             let reason = session.take_reason().or(unfinished.then_some(TlsReason::Unfinished));
             let Some(reason) = reason else { return };
-            if self.refusals.len() >= REFUSALS {
-                self.refusals.pop_front();
-            }
-            self.refusals.push_back(TlsRefusal { peer, name: name.to_owned(), reason });
+            self.keep(TlsRefusal { peer, name: name.to_owned(), reason });
         }
         #[cfg(not(feature = "rustls"))]
         let _ = (stream, flow, name, error);
     }
+}
+
+/// Whether messages go by it as those of a WebSocket.
+const fn is_websocket(transport: Transport) -> bool {
+    matches!(transport, Transport::Ws | Transport::Wss)
+}
+
+/// Whether the peer is told, or has to prove, under which name it was asked for.
+pub(crate) const fn takes_name(transport: Transport) -> bool {
+    transport.is_secure() || is_websocket(transport)
 }
 
 /// Octets as they are.
@@ -107,6 +188,8 @@ impl Stream {
             Self::Plain(plain) => &mut plain.socket,
             #[cfg(feature = "rustls")]
             Self::Tls(session) => session.socket(),
+            #[cfg(feature = "ws")]
+            Self::Ws(session) => session.socket(),
         }
     }
 
@@ -116,7 +199,43 @@ impl Stream {
             Self::Plain(_) => Vec::new(),
             #[cfg(feature = "rustls")]
             Self::Tls(session) => session.identities(),
+            #[cfg(feature = "ws")]
+            Self::Ws(session) => session.identities(),
         }
+    }
+
+    /// Whether some messages can be sent although it is not open.
+    pub(crate) fn speaks_early(&self) -> bool {
+        match self {
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.speaks_early(),
+            _ => false,
+        }
+    }
+
+    /// Whether there is something to be read although it is not open.
+    pub(crate) fn has_early(&self) -> bool {
+        match self {
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.has_early(),
+            _ => false,
+        }
+    }
+
+    /// Whether a message may be sent although it is not open.
+    pub(crate) fn takes_early(&mut self, message: &[u8]) -> bool {
+        let _ = message;
+        match self {
+            #[cfg(feature = "rustls")]
+            Self::Tls(session) => session.takes(message),
+            _ => false,
+        }
+    }
+
+    /// Whether it goes on with a session that was there before.
+    #[cfg(all(test, feature = "rustls"))]
+    pub(crate) fn is_resumed(&self) -> bool {
+        matches!(self, Self::Tls(session) if session.is_resumed())
     }
 
     /// Whether it waits for the peer's part of a handshake.
@@ -131,6 +250,8 @@ impl Stream {
             Self::Plain(_) => {}
             #[cfg(feature = "rustls")]
             Self::Tls(session) => session.close(),
+            #[cfg(feature = "ws")]
+            Self::Ws(session) => session.close(),
         }
     }
 
@@ -140,6 +261,8 @@ impl Stream {
             Self::Plain(plain) => is_connected(&plain.socket).map_err(|error| flow_error(&error)),
             #[cfg(feature = "rustls")]
             Self::Tls(session) => session.open(),
+            #[cfg(feature = "ws")]
+            Self::Ws(session) => session.open(),
         }
     }
 
@@ -149,6 +272,8 @@ impl Stream {
             Self::Plain(plain) => plain.send(bytes),
             #[cfg(feature = "rustls")]
             Self::Tls(session) => session.send(bytes),
+            #[cfg(feature = "ws")]
+            Self::Ws(session) => session.send(bytes),
         }
     }
 
@@ -158,6 +283,8 @@ impl Stream {
             Self::Plain(plain) => !plain.output.is_empty(),
             #[cfg(feature = "rustls")]
             Self::Tls(session) => session.is_blocked(),
+            #[cfg(feature = "ws")]
+            Self::Ws(session) => session.is_blocked(),
         }
     }
 
@@ -167,6 +294,8 @@ impl Stream {
             Self::Plain(plain) => plain.flush(),
             #[cfg(feature = "rustls")]
             Self::Tls(session) => session.flush(),
+            #[cfg(feature = "ws")]
+            Self::Ws(session) => session.flush(),
         }
     }
 
@@ -176,6 +305,8 @@ impl Stream {
             Self::Plain(_) => false,
             #[cfg(feature = "rustls")]
             Self::Tls(session) => session.take_moved(),
+            #[cfg(feature = "ws")]
+            Self::Ws(session) => session.take_moved(),
         }
     }
 
@@ -185,6 +316,9 @@ impl Stream {
             Self::Plain(plain) => plain.socket.read(room),
             #[cfg(feature = "rustls")]
             Self::Tls(session) => session.read(room),
+            // Its messages arrive whole, by another door.
+            #[cfg(feature = "ws")]
+            Self::Ws(_) => Err(ErrorKind::Unsupported.into()),
         }
     }
 }

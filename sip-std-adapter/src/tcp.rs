@@ -3,7 +3,9 @@
 use crate::accept::{Listener, source};
 use crate::connection::{Arrival, Connection, End, Peer, State};
 use crate::fault::flow_error;
+use crate::handshakes::Handshakes;
 use crate::input::Input;
+use crate::lingering::Lingering;
 use crate::network::CONNECTIONS;
 use crate::patience::{IDLE, LINGER, PATIENCE};
 use crate::relief::Relief;
@@ -16,7 +18,6 @@ use mio::{Interest, Registry, Token};
 use sip_core::role::SendId;
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Flow, FlowError, Ticket, Transport};
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 
@@ -29,8 +30,6 @@ const SHARE: usize = 4;
 const OPENING_TO_ONE: usize = 16;
 /// Connections that peers opened and whose handshakes are not over, at most, of all that there may be: one in so many.
 const HANDSHAKES: usize = 4;
-/// Names that one certificate proves, of which a connection is known by.
-const NAMES: usize = 8;
 
 /// A wish for a connection: who waits for it, where it leads, and whom the peer has to prove to be.
 #[derive(Clone, Copy)]
@@ -69,8 +68,10 @@ pub(crate) struct Tcp {
     /// The connection to each peer, open or about to be, that a request can take (RFC 3261 §18.1.1).
     pub(crate) peers: HashMap<Peer, u32>,
     pub(crate) streams: Streams,
-    /// Those that peers opened and whose handshakes are not over, the oldest first.
-    handshakes: BTreeSet<u32>,
+    /// Those that peers opened and whose handshakes are not over.
+    handshakes: Handshakes,
+    /// The sockets of those that are gone, until what was said last is there.
+    pub(crate) lingering: Lingering,
     /// Those that may have octets to be read.
     readable: VecDeque<u32>,
     /// The moments at which a connection is looked at: its time may be up.
@@ -101,7 +102,8 @@ impl Default for Tcp {
             connections: HashMap::new(),
             peers: HashMap::new(),
             streams: Streams::default(),
-            handshakes: BTreeSet::new(),
+            handshakes: Handshakes::default(),
+            lingering: Lingering::default(),
             readable: VecDeque::new(),
             looks: BTreeSet::new(),
             sources: HashMap::new(),
@@ -129,12 +131,6 @@ impl Tcp {
         let local = listener.local;
         self.listeners.push(listener);
         Ok(local)
-    }
-
-    /// Whom the peer of a connection has proved to be.
-    pub(crate) fn identities(&self, flow: Flow) -> Vec<String> {
-        let connection = self.connections.get(&flow.connection).filter(|found| found.flow == flow);
-        connection.map(|connection| connection.stream.identities()).unwrap_or_default()
     }
 
     /// Marks what the connections carry from now on.
@@ -179,7 +175,7 @@ impl Tcp {
         let there = self.peers.get(&Peer::of(flow, name)).and_then(|number| self.connections.get_mut(number));
         let by_it = |one: &&mut Connection| flow.listener == 0 || one.flow.listener == flow.listener;
         if let Some(connection) = there.filter(by_it) {
-            if connection.state == State::Open {
+            if connection.is_known() {
                 return Dialled::Open(connection.flow);
             }
             connection.tickets.push(ticket);
@@ -224,11 +220,15 @@ impl Tcp {
         // One of the same kind, so that what the role says of itself there is what the connection is. Plain text leaves from nowhere
         // else: where all listen under TLS there is no way out for it.
         let alike = self.listeners.iter().filter(fits).find(|one| one.transport == wanted.transport);
-        let any = || self.listeners.iter().find(fits).filter(|_| wanted.transport.is_secure());
+        let serves = |one: &&Listener| match wanted.transport {
+            Transport::Ws => one.transport == Transport::Tcp,
+            other => other.is_secure(),
+        };
+        let any = || self.listeners.iter().filter(fits).find(serves);
         let listener = alike.or_else(any).ok_or(FlowError::Unreachable)?;
         let number = listener.number;
         let socket = listener.open(to).map_err(|error| flow_error(&error))?;
-        let stream = self.streams.dial(socket, wanted.transport, name)?;
+        let stream = self.streams.dial(socket, (wanted.transport, to), name)?;
         let flow = Flow { remote, transport: wanted.transport, listener: number, ..Flow::NONE };
         let connection =
             self.add(now, registry, stream, flow, State::Connecting).map_err(|error| flow_error(&error))?;
@@ -240,23 +240,6 @@ impl Tcp {
         self.connections.get_mut(&number).ok_or(FlowError::Other)
     }
 
-    /// Lets who asks for `peer` have this connection, unless there is another.
-    fn know(&mut self, number: u32, peer: Peer) {
-        let Some(connection) = self.connections.get_mut(&number) else { return };
-        if let Entry::Vacant(place) = self.peers.entry(peer.clone()) {
-            place.insert(number);
-            connection.peers.push(peer);
-        }
-    }
-
-    /// Lets nobody have this connection any more.
-    pub(crate) fn unknow(&mut self, number: u32) {
-        let Some(connection) = self.connections.get_mut(&number) else { return };
-        for peer in connection.peers.drain(..) {
-            self.peers.remove(&peer);
-        }
-    }
-
     /// Takes a connection that a peer has opened.
     pub(crate) fn accepted(
         &mut self,
@@ -266,7 +249,7 @@ impl Tcp {
         inputs: &mut VecDeque<Input>,
         counted: &mut Statistics,
     ) {
-        let state = if flow.transport.is_secure() { State::Handshaking } else { State::Open };
+        let state = if flow.transport == Transport::Tcp { State::Open } else { State::Handshaking };
         // One that is closed already is as if it had not come.
         let Ok(connection) = self.add(now, registry, stream, flow, state) else { return };
         let number = connection.flow.connection;
@@ -278,13 +261,10 @@ impl Tcp {
             self.know(number, Peer::of(flow, ""));
             self.look_in_time(number);
         } else {
-            self.handshakes.insert(number);
+            self.handshakes.insert(flow.remote, number);
             self.set_deadline(number, Some(now + PATIENCE));
-            // The oldest gives way: who means it is done by then.
-            while self.handshakes.len() > (self.most / HANDSHAKES).max(1)
-                && let Some(oldest) = self.handshakes.first().copied()
-            {
-                self.end(oldest, FlowError::Unreachable, inputs, counted);
+            if let Some(surplus) = self.handshakes.surplus((self.most / HANDSHAKES).max(1)) {
+                self.end(surplus, FlowError::Unreachable, inputs, counted);
             }
         }
         self.queue(number);
@@ -322,7 +302,7 @@ impl Tcp {
         let Some(connection) = self.connections.get_mut(&flow.connection).filter(|found| found.flow == flow) else {
             return Sent::Failed(FlowError::Closed);
         };
-        if connection.is_opening() {
+        if !connection.is_known() && connection.is_opening() {
             return Sent::Failed(FlowError::Closed);
         }
         if connection.is_blocked()
@@ -347,7 +327,8 @@ impl Tcp {
                 self.expect_progress(flow.connection, now);
             }
             Sent::Failed(FlowError::Congested) => counted.congested += 1,
-            Sent::Failed(_) => _ = self.remove(flow.connection, inputs, counted),
+            // It carries nothing any more: no last word either.
+            Sent::Failed(_) => drop(self.remove(flow.connection, inputs, counted)),
             Sent::Held => self.look_in_time(flow.connection),
             Sent::Blocked | Sent::Lost => {}
         }
@@ -356,8 +337,10 @@ impl Tcp {
 
     /// Closes a connection because the role says so.
     pub(crate) fn close(&mut self, flow: Flow, inputs: &mut VecDeque<Input>, counted: &mut Statistics) {
-        if self.connections.get(&flow.connection).is_some_and(|connection| connection.flow == flow) {
-            self.remove(flow.connection, inputs, counted);
+        if self.connections.get(&flow.connection).is_some_and(|connection| connection.flow == flow)
+            && let Some(connection) = self.remove(flow.connection, inputs, counted)
+        {
+            self.lingering.add(flow.connection, connection.stream);
         }
     }
 
@@ -366,6 +349,8 @@ impl Tcp {
         let by_second = self.relief_of(flow.connection).is_some();
         let connection = self.connections.get_mut(&flow.connection).filter(|found| found.flow == flow)?;
         match connection.is_blocked() {
+            // What waits there waits for the end of the handshake, however much room there is.
+            false if connection.early => None,
             false => connection.waiting.next(),
             true if by_second => connection.waiting.next_urgent(),
             true => None,
@@ -388,7 +373,7 @@ impl Tcp {
         else {
             return;
         };
-        let Some(connection) = self.connections.get_mut(&number) else { return };
+        let Some(connection) = self.connections.get_mut(&number) else { return self.lingering.notice(number) };
         if connection.is_opening() {
             return self.advance(number, now, inputs, counted);
         }
@@ -404,27 +389,35 @@ impl Tcp {
     fn advance(&mut self, number: u32, now: Instant, inputs: &mut VecDeque<Input>, counted: &mut Statistics) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         match connection.open() {
-            Ok(false) => {}
+            Ok(false) => {
+                if connection.stream.speaks_early() {
+                    connection.early = true;
+                    let flow = connection.flow;
+                    inputs.extend(connection.tickets.drain(..).map(|ticket| Input::Connected(ticket, flow)));
+                }
+            }
             Err(error) => self.end(number, error, inputs, counted),
             Ok(true) => {
                 let (flow, was) = (connection.flow, core::mem::replace(&mut connection.state, State::Open));
                 connection.used = now;
+                let early = core::mem::take(&mut connection.early);
                 inputs.extend(connection.tickets.drain(..).map(|ticket| Input::Connected(ticket, flow)));
                 if was == State::Connecting {
                     counted.connections_opened += 1;
                     self.opening.retain(|one| *one != number);
                 } else {
-                    // Who has proved a name may be asked by it over the same connection (RFC 5923 §8); who has not, by nobody.
-                    for name in connection.stream.identities().iter().take(NAMES) {
-                        self.know(number, Peer::of(flow, name));
-                    }
+                    self.know_accepted(number);
+                    self.know_alias(number);
                 }
-                self.handshakes.remove(&number);
+                self.handshakes.remove(flow.remote, number);
                 self.set_deadline(number, None);
                 // What came with the end of the handshake was read with it: the system tells of it no more.
                 self.queue(number);
                 self.expect_progress(number, now);
                 self.relief_has_room(number, inputs);
+                if early {
+                    self.moved(number, now, true, inputs);
+                }
             }
         }
     }
@@ -442,7 +435,7 @@ impl Tcp {
 
     /// Takes note of how far a connection that was blocked has got; `progress` says whether its peer took any octets.
     fn moved(&mut self, number: u32, now: Instant, progress: bool, inputs: &mut VecDeque<Input>) {
-        let Some(connection) = self.connections.get_mut(&number) else { return };
+        let Some(connection) = self.connections.get_mut(&number).filter(|connection| !connection.early) else { return };
         let blocked = connection.is_blocked();
         if !blocked && !connection.waiting.is_empty() {
             inputs.push_back(Input::Writable(connection.flow));
@@ -480,9 +473,13 @@ impl Tcp {
             connection.queued = false;
             if connection.is_opening() {
                 self.advance(number, now, inputs, counted);
-                continue;
+                // What has opened meanwhile is queued once more.
+                let early = self.connections.get_mut(&number).filter(|one| one.is_opening() && one.has_early());
+                let Some(connection) = early else { continue };
+                connection.early = true;
             }
-            let flow = connection.flow;
+            let Some(connection) = self.connections.get_mut(&number) else { continue };
+            let (flow, is_first) = (connection.flow, !connection.spoke && !connection.dialled);
             let arrival = connection.receive(now, buffer);
             if connection.stream.take_moved() {
                 self.moved(number, now, true, inputs);
@@ -490,7 +487,12 @@ impl Tcp {
             self.expect_progress(number, now);
             match arrival {
                 Arrival::Nothing => continue,
-                Arrival::Message(_) => counted.messages_in += 1,
+                Arrival::Message(length) => {
+                    counted.messages_in += 1;
+                    if is_first && flow.transport == Transport::Tls {
+                        self.alias(number, buffer.get(..length).unwrap_or_default());
+                    }
+                }
                 Arrival::Oversized(_) => {
                     counted.oversized += 1;
                     self.linger(number, now);
@@ -501,17 +503,7 @@ impl Tcp {
                 Arrival::KeepAlive => counted.keep_alives += 1,
                 Arrival::Part => {}
                 Arrival::End(end) => {
-                    let error = match end {
-                        End::Lost(error) => error,
-                        End::Broken => {
-                            counted.broken += 1;
-                            FlowError::Closed
-                        }
-                        End::TooLarge => {
-                            counted.oversized += 1;
-                            FlowError::Closed
-                        }
-                    };
+                    let error = self.why(end, flow, counted);
                     self.end(number, error, inputs, counted);
                     return Arrived::Other;
                 }
@@ -524,6 +516,20 @@ impl Tcp {
             };
         }
         Arrived::Nothing
+    }
+
+    /// Counts why a connection ends; what the role is told.
+    fn why(&mut self, end: End, flow: Flow, counted: &mut Statistics) -> FlowError {
+        match end {
+            End::Lost(error) => return error,
+            End::Broken => counted.broken += 1,
+            End::Hello => {
+                counted.broken += 1;
+                self.streams.note_hello(flow);
+            }
+            End::TooLarge => counted.oversized += 1,
+        }
+        FlowError::Closed
     }
 
     /// Lets a connection go on without the role, and for a moment only.
@@ -541,20 +547,21 @@ impl Tcp {
         counted: &mut Statistics,
     ) {
         // First, so that what waits is offered to a flow that is known to be gone.
-        let open = self.connections.get(&number).filter(|connection| connection.state == State::Open);
+        let open = self.connections.get(&number).filter(|connection| connection.is_known());
         inputs.extend(open.map(|connection| Input::Failed(connection.flow, error)));
         let Some(mut connection) = self.remove(number, inputs, counted) else { return };
         if connection.is_opening() {
             self.streams.note(&mut connection.stream, connection.flow, &connection.name, error);
         }
         inputs.extend(connection.tickets.into_iter().map(|ticket| Input::NotConnected(ticket, error)));
+        self.lingering.add(number, connection.stream);
     }
 
     /// Forgets a connection; its socket closes when what is returned is dropped.
     fn remove(&mut self, number: u32, inputs: &mut VecDeque<Input>, counted: &mut Statistics) -> Option<Connection> {
         self.unknow(number);
-        self.handshakes.remove(&number);
         let mut connection = self.connections.remove(&number)?;
+        self.handshakes.remove(connection.flow.remote, number);
         if let Some(look) = connection.look {
             self.looks.remove(&(look, number));
         }

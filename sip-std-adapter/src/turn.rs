@@ -98,7 +98,7 @@ pub struct Statistics {
     pub receive_errors: u64,
     /// Names not looked up, because too many look-ups were under way.
     pub lookups_refused: u64,
-    /// Names of which it is not known who they are: no name server answered, or none in full.
+    /// Look-ups that failed: no name server answered, or none in full. The name may exist.
     pub lookups_failed: u64,
     /// Messages received over connections.
     pub messages_in: u64,
@@ -110,7 +110,7 @@ pub struct Statistics {
     pub connections_accepted: u64,
     /// Connections that peers opened and that were closed at once, because there were too many.
     pub connections_refused: u64,
-    /// Connections that peers opened and whose TLS handshake failed, was not finished in time or gave way to others.
+    /// Connections that peers opened and whose handshake (TLS, WebSocket) failed, was not finished in time or gave way to others.
     pub handshakes_failed: u64,
     /// Connections that peers opened and that were closed at once, because their source had too many already.
     pub sources_limited: u64,

@@ -2,9 +2,11 @@
 //!
 //! The octets stay with the role; here is only the order in which they go, and how many there may be. Nothing that waits is
 //! dropped while the connection lives: what finds too much before it is refused at once ([`Admission::Congested`]), the less
-//! important the earlier. A name may outlive its send, which the role gives up without a word here: where there is no room, those that
-//! have waited for longer than a transaction lives are [taken out](Waiting::take_old), and the role is asked about them. So a peer that reads slowly costs the role a bounded number of transactions, and the responses and
-//! BYEs to it still have room when its new calls have none.
+//! important the earlier. So a peer that reads slowly costs the role a bounded number of transactions, and the responses and BYEs to
+//! it still have room when its new calls have none.
+//!
+//! A name may outlive its send, which the role gives up without a word here: where there is no room, those that have waited for longer
+//! than a transaction lives are [taken out](Waiting::take_old), and the role is asked about them.
 
 use sip_core::message::Priority;
 use sip_core::role::SendId;

@@ -28,6 +28,11 @@ MEDIA = {
     pj.PJSUA_CALL_MEDIA_REMOTE_HOLD: "remote-hold",
     pj.PJSUA_CALL_MEDIA_ERROR: "error",
 }
+TRANSPORTS = {
+    "udp": pj.PJSIP_TRANSPORT_UDP,
+    "tcp": pj.PJSIP_TRANSPORT_TCP,
+    "tls": pj.PJSIP_TRANSPORT_TLS,
+}
 TIMERS = {
     "off": pj.PJSUA_SIP_TIMER_INACTIVE,
     "optional": pj.PJSUA_SIP_TIMER_OPTIONAL,
@@ -213,8 +218,13 @@ class Peer:
         transport = pj.TransportConfig()
         transport.port = args.port
         transport.boundAddress = "127.0.0.1"
-        kind = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP}[args.transport]
-        transport_id = self.endpoint.transportCreate(kind, transport)
+        if args.transport == "tls":
+            transport.tlsConfig.CaListFile = args.ca
+            transport.tlsConfig.certFile = args.cert
+            transport.tlsConfig.privKeyFile = args.key
+            # Whoever it calls has to show a certificate that the CA vouches for.
+            transport.tlsConfig.verifyServer = True
+        transport_id = self.endpoint.transportCreate(TRANSPORTS[args.transport], transport)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNullDev()
         # A long codec list makes the INVITE exceed 1,300 bytes, and PJSIP then
@@ -229,7 +239,7 @@ class Peer:
         if args.registrar:
             host = args.registrar.split(":", 1)[1].split(";")[0]
         else:
-            host = f"127.0.0.1:{port}"
+            host = f"127.0.0.1:{port}" + (";transport=tls" if args.transport == "tls" else "")
         account.idUri = args.id or f"sip:{args.user}@{host}"
         account.regConfig.registrarUri = args.registrar or ""
         account.regConfig.registerOnAdd = bool(args.registrar)
@@ -328,7 +338,10 @@ def arguments():
     add("--mode", choices=("answer", "call", "register"), required=True)
     add("uri", nargs="?", help="whom to call")
     add("--port", type=int, default=0, help="port on 127.0.0.1, 0 for a free one")
-    add("--transport", choices=("udp", "tcp"), default="udp")
+    add("--transport", choices=sorted(TRANSPORTS), default="udp")
+    add("--ca", metavar="FILE", default="", help="whom to trust under TLS")
+    add("--cert", metavar="FILE", default="", help="own certificate under TLS")
+    add("--key", metavar="FILE", default="", help="its key")
     add("--user", default="pjsua")
     add("--password", default="")
     add("--id", help="own address, if it isn't the user at the registrar or the port")

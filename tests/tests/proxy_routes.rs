@@ -242,6 +242,21 @@ fn nothing_for_a_sips_uri_goes_in_plain_text() {
             assert_eq!(scene.refused("OPTIONS", target, rows, &[]), "500", "{target} {rows}");
         }
     }
+    // A strict router, whose URI takes the place of the Request-URI, is none; neither is what a `sips` Route leads to.
+    scene.office.world.add_host("strict.example", target(Transport::Tcp));
+    for (target, route) in [
+        ("sips:far@192.0.2.10", "sip:strict.example"),
+        ("sips:far@192.0.2.10", "sip:far.example"),
+        ("sips:far@192.0.2.10", "sip:192.0.2.10"),
+        ("sip:far@192.0.2.10", "sips:far.example;lr"),
+        ("sip:far@192.0.2.10", "sips:strict.example"),
+    ] {
+        for method in ["OPTIONS", "ACK"] {
+            let rows = format!("Route: <sip:192.0.2.5;lr>, <{route}>\r\n");
+            let status = if method == "ACK" { "" } else { "500" };
+            assert_eq!(scene.refused(method, target, &rows, &[]), status, "{target} {route}");
+        }
+    }
     // A flow that is given is no way round.
     scene.office.bind("bob", "sips:bob@192.0.2.10", 1000);
     scene.office.world.user_mut().bindings[0].flow = sip_core::transport::Flow::udp(address("192.0.2.10:5060"));

@@ -10,7 +10,9 @@ use sip_core::message::Message;
 use sip_core::proxy::Target;
 use sip_core::redirect::Rule;
 use sip_core::registrar::Change;
+use sip_core::role::Role;
 use sip_core::server::{Event, Relay, Why};
+use sip_core::transport::{Flow, Transport};
 use sip_core::ua::{self, Cause};
 use sip_testkit::{Heard, Wire};
 
@@ -184,8 +186,7 @@ fn the_server_itself_answers_options_and_nothing_else() {
 fn a_phone_on_a_connection_is_called_by_it_and_leaves_with_it() {
     let mut domain = Domain::new(9);
     let alice = domain.phone("alice", "192.0.2.1:5060", "wonderland");
-    let bob = domain
-        .add("bob", "192.0.2.2:5060", "zanzibar", |config| config.transport = sip_core::transport::Transport::Tcp);
+    let bob = domain.add("bob", "192.0.2.2:5060", "zanzibar", |config| config.transport = Transport::Tcp);
     domain.register(bob, "bob");
     assert_eq!(domain.contacts("bob").len(), 1, "{}", domain.world.explain());
     let call = domain.call(alice, "sip:bob@example.com");
@@ -197,6 +198,40 @@ fn a_phone_on_a_connection_is_called_by_it_and_leaves_with_it() {
     assert!(domain.contacts("bob").is_empty());
     domain.call(alice, "sip:bob@example.com");
     assert_eq!(domain.ended(alice).last(), Some(&(Cause::Rejected, 480)), "at once");
+}
+
+/// A connection that a user agent needs makes no room for a stranger's: it is registered by it, its call rings or is up on it.
+#[test]
+fn a_user_agent_keeps_the_connection_of_its_registration_and_of_its_calls() {
+    let mut domain = Domain::new(10);
+    let tcp = |config: &mut ua::Config<'_>| config.transport = Transport::Tcp;
+    let bob = domain.add("bob", "192.0.2.2:5060", "zanzibar", tcp);
+    let alice = domain.add("alice", "192.0.2.1:5060", "wonderland", tcp);
+    for phone in [alice, bob] {
+        domain.world.listen(phone, true);
+    }
+    // Whether one is kept of those that there may be with this peer.
+    let kept = |domain: &mut Domain, node| {
+        let flow =
+            |connection| Flow { remote: domain::address(HUB), connection, transport: Transport::Tcp, ..Flow::NONE };
+        domain.act(node, |phone, _| (0..20).any(|number| phone.keeps(flow(number))))
+    };
+    assert!(!kept(&mut domain, bob) && !kept(&mut domain, alice));
+    let registered =
+        domain.act(bob, |phone, now| phone.register(now, "sip:192.0.2.5", "sip:bob@example.com", 3600)).unwrap();
+    domain.wait(60_000);
+    assert!(kept(&mut domain, bob), "{}", domain.world.explain());
+    let call = domain.call(alice, "sip:bob@example.com");
+    domain.wait(60_000);
+    assert!(kept(&mut domain, alice), "while it rings");
+    domain.answer(bob);
+    domain.act(bob, |phone, now| phone.unregister(now, registered)).unwrap();
+    domain.wait(60_000);
+    assert!(kept(&mut domain, alice), "while it is up\n{}", domain.world.explain());
+    domain.act(alice, |phone, now| phone.hang_up(now, call)).unwrap();
+    domain.wait(60_000);
+    assert!(!kept(&mut domain, bob) && !kept(&mut domain, alice), "{}", domain.world.explain());
+    domain.settle();
 }
 
 #[test]

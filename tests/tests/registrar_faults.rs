@@ -238,6 +238,11 @@ fn what_is_sent_to_break_a_registrar_is_answered() {
     }
     let ok = bob.register(&mut domain, "Contact: <sip:bob@192.0.2.9>;expires=4294967296;q=1.5\r\n");
     assert_eq!((ok.kind().as_str(), ok.header("Contact").as_str()), ("200", "<sip:bob@192.0.2.9>;expires=86400"));
+    let ok = bob.register(&mut domain, "Contact: <sip:bob@192.0.2.9>;q=0.5\r\nExpires: 4294967296\r\n");
+    assert_eq!(
+        (ok.kind().as_str(), ok.header("Contact").as_str()),
+        ("200", "<sip:bob@192.0.2.9>;expires=86400;q=0.500")
+    );
     let ok = bob.register(&mut domain, "Contact: *\r\nExpires: 0\r\n");
     assert_eq!((ok.kind().as_str(), ok.header("Contact").as_str()), ("200", ""));
     assert!(domain.contacts("bob").is_empty());

@@ -307,6 +307,62 @@ fn a_strangers_bye_reaches_a_phone_that_has_answered_from_elsewhere() {
     assert_eq!(carol.kinds(&domain), "200");
 }
 
+/// A phone behind another proxy, by whose Path it is called: a caller of another domain goes on in his dialog as far as his requests go to
+/// that proxy, and is not asked who he is, which he could not say.
+#[test]
+fn a_strangers_requests_in_a_dialog_reach_a_phone_behind_a_path() {
+    for host in ["192.0.2.30", "edge.example"] {
+        let mut domain = Domain::new(11);
+        let edge = sip_core::transport::Target {
+            address: domain::address("192.0.2.30:5060"),
+            transport: sip_core::transport::Transport::Udp,
+        };
+        domain.world.add_host("edge.example", edge);
+        let (mut bob, mut edge) = (Client::new("192.0.2.30:5060", "bob"), Wire::new("192.0.2.30:5060"));
+        let path = format!("Contact: <sip:bob@10.0.0.7>\r\nSupported: path\r\nPath: <sip:{host};lr>\r\n");
+        assert_eq!(bob.register(&mut domain, &path).kind(), "200");
+        edge.hear(&domain);
+        let mut carol = Wire::new("192.0.2.66:5060");
+        let mut leg = carol.leg("sip:bob@example.com");
+        leg.local = "<sip:carol@example.net>;tag=1".into();
+        assert_eq!(stray(&mut domain, &mut carol, &mut leg, "INVITE", ""), "");
+        let invite = edge.hear(&domain).pop().expect("a call");
+        let recorded = format!("<sip:token@{host};lr>, {}", invite.header("Record-Route"));
+        let rows = format!("Record-Route: {recorded}\r\nContact: <sip:bob@10.0.0.7>\r\n");
+        edge.send(&mut domain, SERVER, &invite.response(200, "far", &rows, sip_testkit::ANSWER));
+        domain.pause();
+        let ok = carol.hear(&domain).pop().expect("an answer");
+        (leg.remote, leg.target) = (ok.header("To"), ok.contact());
+        let own = format!("Route: {}\r\n", invite.header("Record-Route"));
+        let route = format!("{own}Route: <sip:token@{host};lr>\r\n");
+        let ack = carol.request_as(&leg, "ACK", "z9hG4bKack", &route, b"");
+        carol.send(&mut domain, SERVER, &ack);
+        domain.pause();
+        edge.expect(&domain, "ACK");
+        // What belongs to no dialog is no part of this one.
+        assert_eq!(stray(&mut domain, &mut carol, &mut leg.clone(), "MESSAGE", &route), "407", "{host}");
+        leg.seq += 1;
+        for method in ["INVITE", "UPDATE", "INFO", "REFER", "BYE"] {
+            assert_eq!(stray(&mut domain, &mut carol, &mut leg.clone(), method, &route), "", "{method} {host}");
+            let heard = edge.expect(&domain, method);
+            edge.respond(&mut domain, SERVER, &heard, 200, "");
+            domain.pause();
+            assert_eq!(carol.kinds(&domain), "200", "{method} {host}");
+            leg.seq += 1;
+        }
+        // Not by another way, and not in another dialog.
+        let astray = format!("{own}Route: <sip:192.0.2.77;lr>\r\n");
+        for method in ["INVITE", "REFER", "MESSAGE"] {
+            assert_eq!(stray(&mut domain, &mut carol, &mut leg.clone(), method, &astray), "407", "{method}");
+            assert_eq!(stray(&mut domain, &mut carol, &mut leg.clone(), method, &own), "407", "{method}");
+            leg.seq += 1;
+        }
+        leg.call_id.push('x');
+        assert_eq!(stray(&mut domain, &mut carol, &mut leg, "INVITE", &route), "403");
+        assert!(domain.heard(HUB, "192.0.2.77:5060").is_empty());
+    }
+}
+
 /// A caller whose Contact is not where he is: what he sends in his own dialog, as if he were called, begins nothing elsewhere. The phone
 /// that he has called reaches him.
 #[test]

@@ -1,17 +1,17 @@
 //! Repeats one piece of work and prints what one repetition takes, to be run side by side with other stacks, or under
 //! callgrind (`.ci/instructions`).
 //!
-//! `measure parse-lazy|parse-typed|write|forward|options|call|refresh|relay|fork|lookup FILE ITERATIONS` prints `sip MODE FILE ITERATIONS NS_PER_ITERATION`.
+//! `measure parse-lazy|parse-typed|write|forward|answer|options|call|refresh|relay|relay-asked|fork|lookup FILE ITERATIONS` prints `sip MODE FILE ITERATIONS NS_PER_ITERATION`.
 
-use sip_benches::{Callee, Forwarding, Options, Parts, Refresh, Relay, parse_lazy, parse_typed};
+use sip_benches::{Callee, Forwarding, Offer, Options, Parts, Refresh, Relay, parse_lazy, parse_typed};
 use std::process::ExitCode;
 use std::time::Instant;
 
-const USAGE: &str = "usage: measure parse-lazy|parse-typed|write|forward|options|call|refresh|relay|fork|lookup FILE ITERATIONS
+const USAGE: &str = "usage: measure parse-lazy|parse-typed|write|forward|answer|options|call|refresh|relay|relay-asked|fork|lookup FILE ITERATIONS
 
 FILE holds one message as it travels: any for parse-lazy, parse-typed and write,
-a request or a response of two hops for forward, an OPTIONS request for options, an INVITE for call, relay (through a stateful proxy
-to one phone) and fork (to three, of which one answers), and lookup (to one of BINDINGS who are registered, past room for CONTEXTS
+a request or a response of two hops for forward, one with an offer for answer, an OPTIONS request for options, an INVITE for call, relay (through a stateful proxy
+to one phone), relay-asked (through one that asks about what passes, and so writes tokens) and fork (to three, of which one answers), and lookup (to one of BINDINGS who are registered, past room for CONTEXTS
 requests: lookup-BINDINGS-CONTEXTS); refresh, which is a REGISTER with SHA-256 at a server among BINDINGS (refresh-BINDINGS), has its own
 messages, at most 1,200 of them.";
 
@@ -42,6 +42,10 @@ fn main() -> ExitCode {
             let mut room = vec![0; 65_535];
             repeat(count, || message.write(&mut room))
         }
+        "answer" => {
+            let mut offer = Offer::of(&bytes);
+            repeat(count, || offer.answer())
+        }
         "options" => {
             let mut options = Options::new(&bytes);
             repeat(count, || options.run())
@@ -56,6 +60,10 @@ fn main() -> ExitCode {
         }
         "relay" | "fork" => {
             let mut relay = Relay::new(&bytes, mode == "fork");
+            repeat(count, || relay.run())
+        }
+        "relay-asked" => {
+            let mut relay = Relay::with_tokens(&bytes);
             repeat(count, || relay.run())
         }
         "lookup" => {

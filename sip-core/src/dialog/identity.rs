@@ -3,7 +3,7 @@
 use crate::error::{Argument, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::scan::find;
-use crate::message::{HeaderName, Message, Method, NameAddr, Uri, Writer, unfold};
+use crate::message::{HeaderName, Message, Method, NameAddr, Uri, Writer, is_sips, unfold};
 use crate::random::Token;
 use crate::transport::Transport;
 
@@ -50,7 +50,7 @@ impl Identity {
         // 64 for a tag, and for what a block takes beside its octets.
         message.headers().fold(64, |sum: usize, row| match row.name {
             HeaderName::CallId | HeaderName::From | HeaderName::To | HeaderName::Contact | HeaderName::RecordRoute => {
-                sum.saturating_add(row.value.len()).saturating_add(2)
+                sum.wrapping_add(row.value.len()).wrapping_add(2)
             }
             _ => sum,
         })
@@ -81,7 +81,7 @@ impl Identity {
         }
         let tag = if to.tag().is_none() { local_tag } else { b"" };
         let mut ends = [0; 6];
-        let block = octets.write(Self::room(message).saturating_add(1), true, |_, writer| {
+        let block = octets.write(Self::room(message).wrapping_add(1), true, |_, writer| {
             let mut places = ends.iter_mut();
             let mut end = |writer: &Writer<'_>| {
                 if let Some(place) = places.next() {
@@ -127,9 +127,9 @@ impl Identity {
         octets: &mut O,
     ) -> Result<(), Error> {
         let old = *self;
-        let want = octets.get(old.block).len().saturating_add(target.map_or(octets.get(block).len(), <[u8]>::len));
+        let want = octets.get(old.block).len().wrapping_add(target.map_or(octets.get(block).len(), <[u8]>::len));
         let mut ends = old.ends;
-        let new = octets.write(want.saturating_add(1), false, |kept, writer| {
+        let new = octets.write(want.wrapping_add(1), false, |kept, writer| {
             let mut pieces = old.pieces(KeptBlocks::get(kept, old.block));
             let mut plain = None;
             if let Some(place) = pieces.get_mut(3) {
@@ -213,13 +213,13 @@ impl<'k> IdentityTexts<'k> {
         if strict.is_some() {
             // A strict router finds itself in the Request-URI and the target at the end of the Route rows.
             writer.value_start(HeaderName::Route);
-            if let Some((_, rest)) = self.routes.split_at_checked(self.first_route.len().saturating_add(2)) {
+            if let Some((_, rest)) = self.routes.split_at_checked(self.first_route.len().wrapping_add(2)) {
                 writer.text(rest);
                 writer.text(b", ");
             }
-            writer.text(b"<");
+            writer.octet(b'<');
             writer.text(self.target);
-            writer.text(b">");
+            writer.octet(b'>');
             writer.end();
         } else if !self.routes.is_empty() {
             writer.header(HeaderName::Route, self.routes);
@@ -235,10 +235,6 @@ impl<'k> IdentityTexts<'k> {
 /// The URI of the first Contact, when it is one that requests can be sent to.
 fn contact_uri<'a>(message: &Message<'a>, parsed: &mut Option<Uri<'a>>) -> Option<&'a [u8]> {
     without_headers(&message.contacts().next()?.ok()?, parsed)
-}
-
-fn is_sips(uri: &[u8]) -> bool {
-    uri.first_chunk::<5>().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
 }
 
 /// What stands behind the scheme of a `sip` URI.
@@ -295,7 +291,7 @@ fn route_set<'a>(
         for place in routes.iter_mut().skip(if message.is_request() { count } else { 0 }) {
             core::mem::swap(place, &mut moved);
         }
-        count = count.saturating_add(1).min(MAX_ROUTES);
+        count = count.wrapping_add(1).min(MAX_ROUTES);
     }
     Ok(count)
 }
@@ -310,7 +306,7 @@ fn without_headers<'a>(address: &NameAddr<'a>, parsed: &mut Option<Uri<'a>>) -> 
     }
     let end = match uri.headers().len() {
         0 => uri.raw().len(),
-        length => uri.raw().len().saturating_sub(length).saturating_sub(1),
+        length => uri.raw().len().wrapping_sub(length).wrapping_sub(1),
     };
     uri.raw().get(..end)
 }

@@ -42,9 +42,24 @@ impl Usage for () {
 /// One dialog: what RFC 3261 §12 says of it, which only this room changes, and beside it what its usages keep with it, of which
 /// this room knows nothing. [`made_by`](Dialog::made_by) makes one; the user agent keeps a table of them.
 #[derive(Clone, Copy, Debug)]
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub struct Dialog<U = ()> {
-    key: Key,
     state: State,
+    /// Whether the peer made the dialog.
+    is_callee: bool,
+    /// What tells the last request received from others of its CSeq; zero before the first request.
+    remote_request: u16,
+    /// How many usages have the dialog.
+    usages: u8,
+    /// CSeq of the last request sent.
+    local_seq: u32,
+    /// CSeq of the last request received.
+    remote_seq: u32,
+    /// What they keep with it.
+    pub(crate) usage: U,
+    /// Digest sessions whose credentials go into the requests of every usage.
+    pub(crate) sessions: [u32; 2],
     /// Where the dialog's texts are.
     identity: Identity,
     /// Where requests go: the first route, or the remote target. None while its name is being resolved. A stream has no
@@ -52,20 +67,7 @@ pub struct Dialog<U = ()> {
     way: Flow,
     /// Where the peer's last message came from; the way out when the target's name has no address.
     source: Flow,
-    /// CSeq of the last request sent.
-    local_seq: u32,
-    /// CSeq of the last request received.
-    remote_seq: u32,
-    /// What tells the last request received from others of its CSeq; zero before the first request.
-    remote_request: u16,
-    /// Whether the peer made the dialog.
-    is_callee: bool,
-    /// How many usages have the dialog.
-    usages: u8,
-    /// What they keep with it.
-    pub(crate) usage: U,
-    /// Digest sessions whose credentials go into the requests of every usage.
-    pub(crate) sessions: [u32; 2],
+    key: Key,
 }
 
 /// What a dialog is made of.
@@ -145,12 +147,13 @@ impl<U: Usage> Dialog<U> {
         let (message, seq) = (by.message, by.message.cseq().number);
         // A response says nothing of the peer's numbers, a request nothing of ours.
         self.key = if message.is_request() {
-            self.is_callee |= message.method() == Method::Invite;
+            self.is_callee |= matches!(message.method(), Method::Invite);
             (self.remote_seq, self.remote_request) = (seq, by.new.number());
             let to_tag = message.to_tag().unwrap_or(by.local_tag);
             key(by.hash, message.call_id(), to_tag, message.from_tag().unwrap_or_default())
         } else {
-            self.local_seq = seq;
+            // Requests of ours may have gone out in an early dialog since.
+            self.local_seq = self.local_seq.max(seq);
             key_of(message, by.hash)
         };
     }
@@ -159,6 +162,7 @@ impl<U: Usage> Dialog<U> {
     pub(crate) fn unbind<O: Octets>(&mut self, octets: &mut O) {
         self.release(octets);
         self.identity = Identity::ZERO;
+        self.local_seq = 0;
         self.state = State::Early;
     }
 

@@ -110,7 +110,7 @@ pub fn write_authorization(w: &mut Writer<'_>, terms: &Terms<'_>, answer: &Answe
         terms.qop.map(Qop::as_bytes),
         terms.qop.map(|_| &nc[..]),
     ];
-    for (name, value) in NAMES.iter().zip(values) {
+    for (name, value) in NAMES.iter().zip(&values) {
         if let Some(value) = value {
             w.raw(name);
             w.text(value);

@@ -1,9 +1,9 @@
 //! The response of a digest (RFC 7616 §3.4.1): the same for who answers a challenge and who checks the answer.
 
-use super::md5::Md5;
+use super::blocks::Hash;
 use super::{Algorithm, Qop};
 use crate::message::hex_digit;
-#[cfg(any(feature = "sha256", feature = "sha512"))]
+#[cfg(feature = "sha512")]
 use sha2::Digest;
 
 /// A hash in lower-case hexadecimal digits: 32 of them for MD5, 64 for the others.
@@ -47,27 +47,22 @@ impl Hex {
 /// The hash of the parts that there are with colons between them.
 #[inline(never)]
 fn hash(base: Algorithm, parts: &[Option<&[u8]>]) -> Hex {
-    match base {
-        Algorithm::Md5 => {
-            let mut hasher = Md5::new();
-            join(parts, &mut |part| hasher.update(part));
-            Hex::new(&hasher.finish())
-        }
+    let mut hasher = match base {
+        Algorithm::Md5 => Hash::md5(),
+        #[cfg(feature = "sha256")]
+        Algorithm::Sha256 => Hash::sha256(),
         #[cfg(feature = "sha512")]
         Algorithm::Sha512_256 => {
             let mut hasher = sha2::Sha512_256::new();
             join(parts, &mut |part| hasher.update(part));
-            Hex::new(&hasher.finalize())
-        }
-        #[cfg(feature = "sha256")]
-        Algorithm::Sha256 => {
-            let mut hasher = sha2::Sha256::new();
-            join(parts, &mut |part| hasher.update(part));
-            Hex::new(&hasher.finalize())
+            return Hex::new(&hasher.finalize());
         }
         // Nobody asks for one that is not supported.
-        _ => Hex::new(&[]),
-    }
+        _ => return Hex::new(&[]),
+    };
+    join(parts, &mut |part| hasher.update(part));
+    let (hash, length) = hasher.finish();
+    Hex::new(hash.get(..length).unwrap_or_default())
 }
 
 pub(super) fn join(parts: &[Option<&[u8]>], update: &mut dyn FnMut(&[u8])) {

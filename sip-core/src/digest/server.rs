@@ -1,23 +1,22 @@
 //! What a server keeps and computes: HA1s in place of passwords, and message authentication codes under a secret of its own.
 
-use super::md5::Md5;
+use super::blocks::Hash;
 use super::response::join;
-use sha2::{Digest, Sha256};
 
 /// The MD5 of `username:realm:password`, which a server keeps in place of the password (RFC 7616 §3.4.2, §5.10).
 #[must_use]
 pub fn ha1_md5(username: &[u8], realm: &[u8], password: &[u8]) -> [u8; 16] {
-    let mut hasher = Md5::new();
+    let mut hasher = Hash::md5();
     join(&[Some(username), Some(realm), Some(password)], &mut |part| hasher.update(part));
-    hasher.finish()
+    hasher.finish().0.first_chunk().copied().unwrap_or_default()
 }
 
 /// The SHA-256 of `username:realm:password`, which a server keeps in place of the password (RFC 8760).
 #[must_use]
 pub fn ha1_sha256(username: &[u8], realm: &[u8], password: &[u8]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
+    let mut hasher = Hash::sha256();
     join(&[Some(username), Some(realm), Some(password)], &mut |part| hasher.update(part));
-    hasher.finalize().into()
+    hasher.finish().0
 }
 
 /// HMAC-SHA-256 (RFC 2104) of the parts, one behind the other. Parts that can run into each other need their length
@@ -29,37 +28,31 @@ pub fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
         for (octet, key) in block.iter_mut().zip(key) {
             *octet ^= key;
         }
-        let mut hasher = Sha256::new();
-        hasher.update(block);
+        let mut hasher = Hash::sha256();
+        hasher.update(&block);
         hasher
     };
     let mut inner = padded(0x36);
     for part in parts {
         inner.update(part);
     }
-    let inner = inner.finalize();
     let mut outer = padded(0x5c);
-    outer.update(inner);
-    outer.finalize().into()
+    outer.update(&inner.finish().0);
+    outer.finish().0
 }
 
 /// The key of [`hmac_sha256`] that a secret of any length gives for one purpose: two purposes share no key.
 #[must_use]
 pub fn mac_key(secret: &[u8], purpose: &[u8]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
+    let mut hasher = Hash::sha256();
     hasher.update(secret);
-    hmac_sha256(&hasher.finalize().into(), &[purpose])
-}
-
-/// Whether two codes of one length are the same; takes as long for different ones.
-#[must_use]
-pub fn same_code(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |all, (one, other)| all | (one ^ other)) == 0
+    hmac_sha256(&hasher.finish().0, &[purpose])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::same_code;
 
     fn octets<const N: usize>(hex: &str) -> [u8; N] {
         let mut octets = [0; N];

@@ -1,8 +1,8 @@
 //! The answer to one query (RFC 1035 §4.1), and its records.
 
 use super::name::Name;
-use super::reader::Reader;
-use super::record::{IN, Kind, Record};
+use super::reader::{Reader, Walked};
+use super::record::{Data, IN, Kind, Record};
 
 /// Set in an answer.
 const QR: u16 = 1 << 15;
@@ -11,7 +11,7 @@ const OPCODE: u16 = 0b1111 << 11;
 /// Truncated.
 const TC: u16 = 1 << 9;
 /// The octets before the question.
-const HEAD: usize = 12;
+pub(super) const HEAD: usize = 12;
 
 /// An answer, whose structure was checked.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,7 @@ pub struct Answer<'a> {
     counts: [u16; 3],
     /// Where the sections begin.
     starts: [usize; 3],
+    aliases: bool,
 }
 
 /// What a server says of a query (RFC 1035 §4.1.1).
@@ -61,13 +62,13 @@ impl<'a> Answer<'a> {
         if own_id != id || flags & (QR | OPCODE) != QR {
             return Err(Mismatch::Foreign);
         }
-        let mut answer = Self { message, flags, counts, starts: [HEAD; 3] };
+        let mut answer = Self { message, flags, counts, starts: [HEAD; 3], aliases: false };
         // What a server does not understand it may not repeat.
         if questions == 0 && matches!(answer.code(), Code::FormatError | Code::Failure) {
             answer.counts = [0; 3];
             return Ok(answer);
         }
-        let mut reader = Reader { message, at: HEAD };
+        let mut reader = Reader { message, at: HEAD, walked: Walked::None };
         let asked = questions == 1
             && Name::read(&mut reader).is_some_and(|asked| asked == name)
             && reader.u16() == Some(kind.number())
@@ -79,10 +80,12 @@ impl<'a> Answer<'a> {
             answer.counts = [0; 3];
             return Ok(answer);
         }
+        reader.walked = Walked::Question;
         for (start, count) in answer.starts.iter_mut().zip(counts) {
             *start = reader.at;
             for _ in 0..count {
-                Record::read(&mut reader).ok_or(Mismatch::Broken)?;
+                let record = Record::read(&mut reader).ok_or(Mismatch::Broken)?;
+                answer.aliases |= matches!(record.data, Data::Cname(_));
             }
         }
         Ok(answer)
@@ -91,6 +94,17 @@ impl<'a> Answer<'a> {
     /// Its octets.
     pub(super) const fn message(&self) -> &'a [u8] {
         self.message
+    }
+
+    /// Whether any record says that a name is another one for something.
+    pub(crate) const fn has_aliases(&self) -> bool {
+        self.aliases
+    }
+
+    /// The name that was asked for, as it stands in the answer.
+    #[must_use]
+    pub const fn question(&self) -> Name<'a> {
+        Name::at(self.message, HEAD)
     }
 
     /// The id of a message, to find the query that it may answer.
@@ -137,7 +151,7 @@ impl<'a> Answer<'a> {
     fn section(&self, section: usize) -> Records<'a> {
         let at = self.starts.get(section).copied().unwrap_or_default();
         let left = self.counts.get(section).copied().unwrap_or_default();
-        Records { reader: Reader { message: self.message, at }, left }
+        Records { reader: Reader { message: self.message, at, walked: Walked::All }, left }
     }
 }
 

@@ -84,8 +84,13 @@ impl<C: AsRef<[u8]> + AsMut<[u8]>> Cache<C> {
         let head = hash.to_be_bytes().into_iter().chain(until.to_be_bytes()).chain(length.to_be_bytes());
         let end = self.used.saturating_add(need);
         let Some(place) = self.octets.as_mut().get_mut(self.used..end) else { return };
-        for (place, octet) in place.iter_mut().zip(head.chain(message.iter().copied())) {
+        let Some((place_of_head, rest)) = place.split_at_mut_checked(HEAD) else { return };
+        for (place, octet) in place_of_head.iter_mut().zip(head) {
             *place = octet;
+        }
+        // By itself, so that it is copied at once.
+        for (place, octet) in rest.iter_mut().zip(message) {
+            *place = *octet;
         }
         self.used = end;
     }

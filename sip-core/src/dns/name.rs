@@ -1,6 +1,7 @@
 //! Domain names (RFC 1035 §3.1, §4.1.4): those that lie in a message, and one that is kept.
 
-use super::reader::Reader;
+use super::answer::HEAD;
+use super::reader::{Reader, Walked};
 use core::fmt;
 
 /// The octets of the longest name, with the length of each label and the root (RFC 1035 §2.3.4).
@@ -24,9 +25,18 @@ impl<'a> Name<'a> {
     /// The root, whose name has no label.
     pub const ROOT: Self = Self { message: &[0], at: 0 };
 
+    /// The one that stands at this place.
+    pub(super) const fn at(message: &'a [u8], at: usize) -> Self {
+        Self { message, at }
+    }
+
     /// Reads the name behind which the reader then stands.
     pub(super) fn read(reader: &mut Reader<'a>) -> Option<Self> {
         let name = Self { message: reader.message, at: reader.at };
+        if reader.walked == Walked::All || reader.walked == Walked::Question && name.pointer() == Some(HEAD) {
+            reader.at = name.behind()?;
+            return Some(name);
+        }
         let mut labels = name.labels();
         let mut length = 1_usize;
         for label in labels.by_ref() {
@@ -34,6 +44,27 @@ impl<'a> Name<'a> {
         }
         reader.at = labels.behind.filter(|_| labels.ended)?;
         Some(name)
+    }
+
+    /// Where the pointer leads that it is, if it is one.
+    fn pointer(self) -> Option<usize> {
+        let [high, low]: [u8; 2] = self.message.get(self.at..)?.first_chunk().copied()?;
+        (high & POINTER == POINTER).then(|| usize::from(u16::from_be_bytes([high & !POINTER, low])))
+    }
+
+    /// Where the message goes on behind it.
+    fn behind(self) -> Option<usize> {
+        let mut at = self.at;
+        loop {
+            let length = *self.message.get(at)?;
+            if length & POINTER == POINTER {
+                return at.checked_add(2);
+            }
+            at = at.checked_add(usize::from(length))?.checked_add(1)?;
+            if length == 0 {
+                return Some(at);
+            }
+        }
     }
 
     /// The labels, the most special first, without the root.
@@ -44,7 +75,7 @@ impl<'a> Name<'a> {
 
     /// The name that was [kept](Self::keep) at this place.
     pub(crate) fn kept(octets: &'a [u8], at: usize) -> Option<Self> {
-        Self::read(&mut Reader { message: octets, at })
+        Self::read(&mut Reader { message: octets, at, walked: Walked::None })
     }
 
     /// Writes the labels and the root to the beginning of `place`, and gives how many octets they take; `None` when it is too
@@ -72,6 +103,11 @@ impl<'a> Name<'a> {
 /// Names are equal without regard to the case of letters (RFC 4343).
 impl PartialEq for Name<'_> {
     fn eq(&self, other: &Self) -> bool {
+        // Most often it is the question's, and both point there.
+        let place = |name: &Self| (name.message.as_ptr(), name.pointer().unwrap_or(name.at));
+        if place(self) == place(other) {
+            return true;
+        }
         let (mut left, mut right) = (self.labels(), other.labels());
         loop {
             match (left.next(), right.next()) {
@@ -131,7 +167,7 @@ impl<'a> Iterator for Labels<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         loop {
-            let mut reader = Reader { message: self.message, at: self.at };
+            let mut reader = Reader { message: self.message, at: self.at, walked: Walked::None };
             let length = reader.u8()?;
             if length & POINTER == POINTER {
                 let (high, low) = (usize::from(length & !POINTER) << 8, usize::from(reader.u8()?));

@@ -5,6 +5,16 @@
 pub(super) struct Reader<'a> {
     pub(super) message: &'a [u8],
     pub(super) at: usize,
+    pub(super) walked: Walked,
+}
+
+/// Which names were walked through to their end before, and need not be again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Walked {
+    None,
+    /// That of the question, to which most records point.
+    Question,
+    All,
 }
 
 impl<'a> Reader<'a> {

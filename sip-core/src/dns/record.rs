@@ -109,7 +109,7 @@ impl<'a> Record<'a> {
         // The names in the record may point before it: it is read in the message, up to its end.
         let message = reader.message.get(..reader.at)?;
         let data = if class == IN {
-            let mut inner = Reader { message, at: start };
+            let mut inner = Reader { message, at: start, ..*reader };
             let data = Data::read(&mut inner, kind)?;
             if !matches!(data, Data::Other(_)) && inner.at != reader.at {
                 return None;

@@ -208,6 +208,29 @@ fn pointers_lead_backwards_only() {
 }
 
 #[test]
+fn a_name_that_points_to_the_question_is_that_of_the_question() {
+    let with = |owner: &[u8]| {
+        let mut reply = Reply::of(ID, "a.example", Kind::A).a("b.example", [192, 0, 2, 1]);
+        reply.bytes.extend(owner);
+        reply.bytes.extend([0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 2]);
+        reply.bytes[7] = 2;
+        reply.bytes
+    };
+    // As a pointer, and as a label before a pointer into it.
+    for owner in [&[0xc0, 12][..], &[1, b'A', 0xc0, 14]] {
+        let bytes = with(owner);
+        let answer = parse(&bytes, "a.example", Kind::A).unwrap();
+        let own: Vec<bool> = answer.answers().map(|record| record.name == answer.question()).collect();
+        assert_eq!(own, [false, true], "{owner:?}");
+        assert_eq!(answer.answers().last().unwrap().name.to_string().to_lowercase(), "a.example");
+    }
+    // Elsewhere in it there is no name.
+    for inside in [13, 15] {
+        assert_eq!(parse(&with(&[0xc0, inside]), "a.example", Kind::A).unwrap_err(), Mismatch::Broken);
+    }
+}
+
+#[test]
 fn a_name_has_so_many_pointers_and_no_more() {
     // Each name is one label and a pointer to the one before.
     let mut bytes = Reply::of(ID, "a", Kind::A).bytes;

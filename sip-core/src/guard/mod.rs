@@ -116,8 +116,8 @@
 //!
 //! # Time
 //! A nonce bears seconds since 1970, which [`Config::epoch`] tells from the role's own moments. So a restart knows which nonces were
-//! issued before it, even when the clock has been set back, as a nonce bears a number of the start as well: they are stale, but for those of which a record of a registration says up to which count they were used
-//! ([`Guard::restore`]). Without a clock, `epoch` is zero, and the secret has to be a new one at each start.
+//! issued before it, even when the clock has been set back, as a nonce bears a number of the start as well. They are stale, but for those of
+//! which a record of a registration says up to which count they were used ([`Guard::restore`]). Without a clock, `epoch` is zero, and the secret has to be a new one at each start.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod lockout;
@@ -129,7 +129,7 @@ pub use crate::digest::NonceOrder;
 use crate::digest::{Algorithm, mac_key};
 use crate::memory::{Links, Store, Table};
 use crate::message::{Header, HeaderName, Writer};
-use crate::random::{HashKey, Random, Seed};
+use crate::random::{HashKey, MacKey, Random, Seed};
 use crate::time::{Duration, Instant};
 use crate::transport::Address;
 pub use lockout::{Bucket, Limit};
@@ -241,7 +241,7 @@ struct Limits {
 /// What a digest server has besides its tables. All zero before its start.
 #[derive(Clone, Copy, Debug)]
 pub struct Guard {
-    key: nonce::Key,
+    key: MacKey,
     hash: HashKey,
     window: Window,
     ha2: verify::LastHa2,
@@ -262,7 +262,7 @@ pub struct Guard {
 impl Guard {
     /// A guard before its start; all zero.
     pub const ZERO: Self = Self {
-        key: [0; 16],
+        key: MacKey::ZERO,
         hash: HashKey::ZERO,
         window: Window::ZERO,
         ha2: verify::LastHa2::ZERO,
@@ -282,8 +282,7 @@ impl Guard {
     /// Sets it up. To be called once, first. Nonces that were issued before are stale.
     pub fn start(&mut self, now: Instant, config: &Config<'_>, seed: Seed) {
         let mut random = Random::new(seed);
-        let [key @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = mac_key(config.secret, b"nonce");
-        self.key = key;
+        self.key = MacKey::of(&mac_key(config.secret, b"nonce"));
         self.hash = random.hash_key();
         self.window.hash = random.hash_key();
         self.epoch = config.epoch;

@@ -3,9 +3,9 @@
 
 use crate::digest::same_code;
 use crate::message::base64url::{digit, value};
+use crate::random::MacKey;
 use crate::transport::Address;
 use core::net::IpAddr;
-use sha2::{Digest, Sha256};
 
 /// Issue time, counter and code, 32, 32 and 64 bits.
 type Number = u128;
@@ -15,9 +15,6 @@ pub(super) const LENGTH: usize = 22;
 
 /// A nonce as it is written: base64url without padding.
 pub(super) type Text = [u8; LENGTH];
-
-/// The key of the codes.
-pub(super) type Key = [u8; 16];
 
 /// What the code of a nonce covers but for its number: so one of a proxy is none for its registrar, one of a realm none for another,
 /// and one that was issued to a host none for another host.
@@ -52,32 +49,24 @@ impl Host {
 }
 
 /// Writes the nonce of this number.
-pub(super) fn write(key: &Key, scope: Scope<'_>, (issued, counter): (u32, u32)) -> Text {
+pub(super) fn write(key: &MacKey, scope: Scope<'_>, (issued, counter): (u32, u32)) -> Text {
     let code = code(key, scope, (issued, counter));
     encode(u128::from(issued) << 96 | u128::from(counter) << 64 | u128::from(u64::from_be_bytes(code)))
 }
 
 /// The number of a nonce; `None` when it was not issued here within this scope.
-pub(super) fn read(key: &Key, scope: Scope<'_>, text: &[u8]) -> Option<(u32, u32)> {
+pub(super) fn read(key: &MacKey, scope: Scope<'_>, text: &[u8]) -> Option<(u32, u32)> {
     let bits = decode(text.try_into().ok()?)?;
     let number = ((bits >> 96) as u32, (bits >> 64) as u32);
     same_code(&code(key, scope, number), &(bits as u64).to_be_bytes()).then_some(number)
 }
 
-/// The code that shows by whom a nonce was issued: a quarter of the SHA-256 of the key and of what it covers. As three quarters
-/// are kept back, nothing can be appended to it, which is what HMAC takes twice the work for; and only the realm has a length of its
-/// own, which is not a stranger's to choose. With a realm of 22 octets at most it is one block.
-fn code(key: &Key, scope: Scope<'_>, (issued, counter): (u32, u32)) -> [u8; 8] {
-    let mut hasher = Sha256::new();
-    hasher.update(key);
-    hasher.update(issued.to_be_bytes());
-    hasher.update(counter.to_be_bytes());
-    hasher.update([u8::from(scope.proxy) << 4 | scope.host.length]);
-    hasher.update(scope.host.as_bytes());
-    hasher.update(scope.realm);
-    let hash: [u8; 32] = hasher.finalize().into();
-    let [a, b, c, d, e, f, g, h, ..] = hash;
-    [a, b, c, d, e, f, g, h]
+/// The code that shows by whom a nonce was issued: half of the message authentication code of what it covers.
+fn code(key: &MacKey, scope: Scope<'_>, (issued, counter): (u32, u32)) -> [u8; 8] {
+    let number = u64::from(issued) << 32 | u64::from(counter);
+    let code = key.begin().part(&number.to_be_bytes()).part(&[u8::from(scope.proxy)]);
+    let [code @ .., _, _, _, _, _, _, _, _] = code.part(scope.host.as_bytes()).part(scope.realm).finish();
+    code
 }
 
 fn encode(bits: Number) -> Text {
@@ -104,7 +93,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KEY: Key = [7; 16];
+    fn key() -> MacKey {
+        MacKey::of(b"a secret of this server")
+    }
 
     fn scope<'r>(realm: &'r [u8], proxy: bool, host: &str) -> Scope<'r> {
         Scope { realm, proxy, host: Host::of(Address::literal(host.as_bytes(), 5060).unwrap()) }
@@ -113,19 +104,19 @@ mod tests {
     #[test]
     fn a_nonce_says_when_it_was_issued_and_is_no_one_elses() {
         let own = scope(b"example.com", false, "192.0.2.1");
-        let text = write(&KEY, own, (1_700_000_000, 5));
+        let text = write(&key(), own, (1_700_000_000, 5));
         assert!(text.iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_')));
-        assert_eq!(read(&KEY, own, &text), Some((1_700_000_000, 5)));
-        assert_eq!(read(&KEY, scope(b"example.com", true, "192.0.2.1"), &text), None);
-        assert_eq!(read(&KEY, scope(b"example.org", false, "192.0.2.1"), &text), None);
-        assert_eq!(read(&KEY, scope(b"example.com", false, "192.0.2.2"), &text), None);
-        assert_eq!(read(&[8; 16], own, &text), None);
-        assert_eq!(read(&KEY, own, &text[..21]), None);
+        assert_eq!(read(&key(), own, &text), Some((1_700_000_000, 5)));
+        assert_eq!(read(&key(), scope(b"example.com", true, "192.0.2.1"), &text), None);
+        assert_eq!(read(&key(), scope(b"example.org", false, "192.0.2.1"), &text), None);
+        assert_eq!(read(&key(), scope(b"example.com", false, "192.0.2.2"), &text), None);
+        assert_eq!(read(&MacKey::of(b"a secret of that server"), own, &text), None);
+        assert_eq!(read(&key(), own, &text[..21]), None);
         for place in 0..LENGTH {
             for octet in [b'A', b'B', b'=', b'+', 0, 255] {
                 let mut forged = text;
                 forged[place] = octet;
-                let taken = read(&KEY, own, &forged).is_some();
+                let taken = read(&key(), own, &forged).is_some();
                 assert_eq!(taken, forged == text, "{place} {octet}");
             }
         }
@@ -133,9 +124,9 @@ mod tests {
 
     #[test]
     fn the_addresses_of_a_network_of_ipv6_are_one_host() {
-        let text = write(&KEY, scope(b"r", false, "2001:db8::1"), (1, 5));
-        assert_eq!(read(&KEY, scope(b"r", false, "2001:db8::ffff:2"), &text), Some((1, 5)));
-        assert_eq!(read(&KEY, scope(b"r", false, "2001:db8:0:1::1"), &text), None);
+        let text = write(&key(), scope(b"r", false, "2001:db8::1"), (1, 5));
+        assert_eq!(read(&key(), scope(b"r", false, "2001:db8::ffff:2"), &text), Some((1, 5)));
+        assert_eq!(read(&key(), scope(b"r", false, "2001:db8:0:1::1"), &text), None);
     }
 
     proptest! {

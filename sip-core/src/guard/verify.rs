@@ -137,6 +137,22 @@ impl Guard {
             self.has_passwords = secrets.password.is_some() && secrets.md5.is_none() && secrets.sha256.is_none();
         }
         let (known, secret) = secret_for(claim.algorithm, secrets, self.has_passwords);
+        let right = self.is_right(request, claim, cnonce, secret);
+        if !(known & right) {
+            lockout::count(nonces.buckets, now, from, limits.source);
+            lockout::count(nonces.buckets, now, user, limits.user);
+            return if known { Verdict::Wrong } else { Verdict::Unknown };
+        }
+        let order = NonceOrder { issued, counter, count };
+        if self.window.take(&mut nonces.table, order, oldest, owner) {
+            Verdict::Good(order)
+        } else {
+            Verdict::Challenge { stale: true }
+        }
+    }
+
+    /// Whether the response of a claim is the one that this secret gives.
+    fn is_right(&mut self, request: &Message<'_>, claim: &Credentials<'_>, cnonce: &[u8], secret: Secret<'_>) -> bool {
         let inputs = Inputs {
             algorithm: claim.algorithm,
             username: claim.username,
@@ -150,19 +166,7 @@ impl Guard {
             body: None,
         };
         let ha2 = (claim.algorithm == Algorithm::Sha256).then(|| self.ha2.of(self.hash, inputs.method, inputs.uri));
-        let computed = response_with(&inputs, ha2);
-        let right = computed.is_some_and(|computed| computed.matches(claim.response));
-        if !(known & right) {
-            lockout::count(nonces.buckets, now, from, limits.source);
-            lockout::count(nonces.buckets, now, user, limits.user);
-            return if known { Verdict::Wrong } else { Verdict::Unknown };
-        }
-        let order = NonceOrder { issued, counter, count };
-        if self.window.take(&mut nonces.table, order, oldest, owner) {
-            Verdict::Good(order)
-        } else {
-            Verdict::Challenge { stale: true }
-        }
+        response_with(&inputs, ha2).is_some_and(|computed| computed.matches(claim.response))
     }
 }
 

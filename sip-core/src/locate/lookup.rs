@@ -115,18 +115,20 @@ const fn service_of(transport: Transport) -> Option<(&'static [u8], &'static [u8
         Transport::Udp => Some((b"_sip", b"_udp")),
         Transport::Tcp => Some((b"_sip", b"_tcp")),
         Transport::Tls => Some((b"_sips", b"_tcp")),
-        // What a browser asks for has no service records (RFC 7118 §6).
+        // What a browser asks for has no service records of its own; a NAPTR record may lead to some (RFC 7118 §6).
         Transport::None | Transport::Unknown | Transport::Ws | Transport::Wss => None,
     }
 }
 
-/// The transport of a NAPTR record that leads to an SRV name; none of another (RFC 3263 §4.1).
+/// The transport of a NAPTR record that leads to an SRV name; none of another (RFC 3263 §4.1, RFC 7118 §6).
 fn transport_of(naptr: &Naptr<'_>) -> Transport {
     let is = |service: &[u8]| naptr.service.eq_ignore_ascii_case(service);
     match naptr.flags.eq_ignore_ascii_case(b"s") && naptr.regexp.is_empty() {
         true if is(b"SIP+D2U") => Transport::Udp,
         true if is(b"SIP+D2T") => Transport::Tcp,
         true if is(b"SIPS+D2T") => Transport::Tls,
+        true if is(b"SIP+D2W") => Transport::Ws,
+        true if is(b"SIPS+D2W") => Transport::Wss,
         _ => Transport::None,
     }
 }
@@ -221,8 +223,7 @@ impl Lookup {
         if answer.is_truncated() || self.answers > ANSWERS || refused && self.state != State::Naptr {
             return self.leave_open();
         }
-        let asked = self.name;
-        let Some((last, aliases)) = follow(asked.name(), answer, ALIASES.saturating_sub(self.aliases)) else {
+        let Some((last, aliases)) = follow(answer, ALIASES.saturating_sub(self.aliases)) else {
             return self.leave_open();
         };
         let found = match self.state {
@@ -385,16 +386,21 @@ impl Lookup {
         }
         let transport = self.hops.get(usize::from(self.hop)).map_or(Transport::None, |hop| hop.transport);
         let mut texts = 0;
-        let mut hops = [Hop::NONE; HOPS];
-        let mut places = hops.iter_mut();
+        let (mut hops, mut names) = ([Hop::NONE; HOPS], [Name::ROOT; HOPS]);
+        let mut places = hops.iter_mut().zip(&mut names);
         for srv in chosen.hosts() {
             let Some(at) = self.keep(srv.target, &mut texts) else { continue };
-            let Some(hop) = places.next() else { break };
+            let Some((hop, name)) = places.next() else { break };
             *hop = Hop { transport, port: srv.port, at, ..Hop::NONE };
-            let addresses = answer.additional().filter(|record| record.name == srv.target);
-            let addresses = addresses.filter_map(|record| address(record.data, srv.port));
-            for (place, address) in hop.glue.iter_mut().zip(addresses) {
-                *place = address;
+            *name = srv.target;
+        }
+        for record in answer.additional() {
+            for (hop, _) in hops.iter_mut().zip(&names).filter(|(_, name)| **name == record.name) {
+                if let Some(address) = address(record.data, hop.port)
+                    && let Some(place) = hop.glue.iter_mut().find(|place| place.is_none())
+                {
+                    *place = address;
+                }
             }
         }
         let found = hops.first().is_some_and(|hop| hop.transport != Transport::None);
@@ -498,10 +504,13 @@ fn literal(host: &[u8]) -> Option<IpAddr> {
     v4(inside).map(IpAddr::V4).or_else(|| v6_inside(inside).map(IpAddr::V6))
 }
 
-/// The name at the end of the aliases that an answer has for `name`, and how many there are; `None` when there are more than
-/// `most`.
-fn follow<'a>(name: Name<'a>, answer: &Answer<'a>, most: u8) -> Option<(Name<'a>, u8)> {
-    let (mut last, mut count) = (name, 0_u8);
+/// The name at the end of the aliases that an answer has for what was asked for, and how many there are; `None` when there are more
+/// than `most`.
+fn follow<'a>(answer: &Answer<'a>, most: u8) -> Option<(Name<'a>, u8)> {
+    let (mut last, mut count) = (answer.question(), 0_u8);
+    if !answer.has_aliases() {
+        return Some((last, count));
+    }
     loop {
         let alias = answer.answers().find_map(|record| match record.data {
             Data::Cname(to) if record.name == last => Some(to),
@@ -523,7 +532,7 @@ const fn next_family(family: State, hop: u8) -> (State, u8) {
 fn address(data: Data<'_>, port: u16) -> Option<Address> {
     match data {
         Data::A(ip) => Some(Address::v4(ip, port)),
-        Data::Aaaa(ip) => Some(Address::v6(ip, port)),
+        Data::Aaaa(ip) if cfg!(feature = "ipv6") => Some(Address::v6(ip, port)),
         _ => None,
     }
 }

@@ -145,6 +145,28 @@ fn the_first_service_that_is_reached_decides_on_the_transport() {
 }
 
 #[test]
+fn websockets_are_services_where_they_are_reached() {
+    let web =
+        |name: &str, kind, reply: Reply| match kind {
+            Kind::Naptr => Some(
+                reply
+                    .naptr(name, [1, 0], "SIP+D2W", "ws.example")
+                    .naptr(name, [2, 0], "SIPS+D2W", "wss.example")
+                    .naptr(name, [3, 0], "SIP+D2U", "udp.example"),
+            ),
+            // The host of secure ones has no port of its own in any record.
+            Kind::Srv if name == "wss.example" => Some(reply),
+            _ => services(name, kind, reply),
+        };
+    let of = |reach: Reach, secure| run_of(reach.with_v4(), ("a.example", None), Transport::None, secure, &web).targets;
+    let (udp, ws) = (Reach::NONE.with(Transport::Udp), Reach::NONE.with(Transport::Udp).with(Transport::Ws));
+    assert_eq!(of(udp, false), ["UDP 192.0.2.1:5070"]);
+    assert_eq!(of(ws, false), ["WS 192.0.2.1:5070"]);
+    // What has to be secure goes by the one that is, at its own port.
+    assert_eq!(of(ws.with(Transport::Tls).with(Transport::Wss), true), ["WSS 192.0.2.1:443"]);
+}
+
+#[test]
 fn the_next_service_follows_one_without_hosts_but_never_in_the_open_behind_tls() {
     let zone = |without: &'static str| {
         move |name: &str, kind, reply| if name == without { Some(reply) } else { services(name, kind, reply) }

@@ -21,9 +21,10 @@ pub use resolver::{Full, Query, Resolved, Resolver, SERVERS, Slot};
 
 use crate::memory::Octets;
 use crate::message::scan::alike;
-use crate::message::{HeaderName, Host, Kept, NameAddr, Scheme, Uri, Via};
+use crate::message::{HeaderName, Host, Kept, NameAddr, Uri, Via};
 use crate::transaction::{TransactionId, TransactionsRef};
 use crate::transport::{Address, Flow, Target, Transport};
+use core::net::IpAddr;
 
 /// The transport that a URI asks for; `preferred` when it asks for none (RFC 3263 §4.1). One that is not known is
 /// [`Transport::Unknown`], and never taken for another.
@@ -32,28 +33,47 @@ pub fn transport_of(uri: &Uri<'_>, preferred: Transport) -> Transport {
     let named = uri.transport().map_or(preferred, named);
     match named {
         // `tcp` and no name mean TLS over TCP (RFC 3261 §26.2.2), and nothing secure goes by datagrams (RFC 5630 §3.1.3).
-        Transport::None | Transport::Udp | Transport::Tcp if matches!(uri.scheme(), Scheme::Sips) => Transport::Tls,
-        Transport::Ws if matches!(uri.scheme(), Scheme::Sips) => Transport::Wss,
+        Transport::None | Transport::Udp | Transport::Tcp if uri.is_sips() => Transport::Tls,
+        Transport::Ws if uri.is_sips() => Transport::Wss,
         named => named,
     }
 }
 
-fn named(name: &[u8]) -> Transport {
-    let known = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
-    known.into_iter().find(|one| alike(name, one.name().as_bytes())).unwrap_or(Transport::Unknown)
+/// The transport of this name in a URI.
+pub(crate) fn named(name: &[u8]) -> Transport {
+    // Without streams there is no way by any other.
+    let known: &[Transport] = if cfg!(feature = "streams") {
+        &[Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss]
+    } else {
+        &[Transport::Udp]
+    };
+    known.iter().find(|one| alike(name, one.name().as_bytes())).copied().unwrap_or(Transport::Unknown)
 }
 
 /// The host that a request to `uri` goes to (RFC 3263 §4).
 #[must_use]
 pub fn host_of<'a>(uri: &Uri<'a>) -> Host<'a> {
-    uri.maddr().and_then(|maddr| Host::parse(maddr).ok()).unwrap_or(uri.host())
+    uri.maddr().and_then(|maddr| Host::parse(maddr).ok()).unwrap_or_else(|| uri.host())
+}
+
+/// The address of the host that a request to `uri` goes to; `None` when that is a name.
+pub(crate) fn ip_of(uri: &Uri<'_>) -> Option<IpAddr> {
+    ip_at(uri, uri.maddr())
+}
+
+/// The same of a URI whose `maddr` is known.
+pub(crate) fn ip_at(uri: &Uri<'_>, maddr: Option<&[u8]>) -> Option<IpAddr> {
+    match maddr.and_then(|maddr| Host::parse(maddr).ok()) {
+        Some(maddr) => maddr.ip(),
+        None => uri.ip(),
+    }
 }
 
 /// The flow to the host of `uri`; none when that is a name.
 #[must_use]
 pub fn flow_to(uri: &Uri<'_>, preferred: Transport) -> Flow {
     let transport = transport_of(uri, preferred);
-    host_of(uri).ip().map_or(Flow::NONE, |ip| {
+    ip_of(uri).map_or(Flow::NONE, |ip| {
         let address = Address::new(ip, uri.port().unwrap_or(transport.default_port()));
         Flow::to(Target { address, transport })
     })
@@ -103,12 +123,13 @@ pub enum Question<'a> {
 impl<'a> Question<'a> {
     /// What is missing to reach `uri`: a connection when a target is known, else the targets.
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn of(uri: &Uri<'a>, known: Flow) -> Self {
         let host = host_of(uri).as_bytes();
         if !known.is_none() {
             return Self::Connect { target: known.target(), listener: known.listener, server_name: host };
         }
-        let secure = matches!(uri.scheme(), Scheme::Sips);
+        let secure = uri.is_sips();
         let transport = transport_of(uri, Transport::None);
         Self::Resolve { host, port: uri.port(), transport, secure }
     }
@@ -133,11 +154,20 @@ pub fn question_by<'a, O: Octets>(
     let message = Kept::new(bytes);
     let server_name = if bytes.starts_with(b"SIP/2.0 ") {
         // To the host of sent-by (RFC 3261 §18.2.2).
-        Via::parse(message.first(HeaderName::Via)).map_or(&b""[..], |via| via.host().as_bytes())
+        Via::parse(message.first(HeaderName::Via)).map_or(&b""[..], |via| via.host_text())
     } else {
         let given = Uri::parse(next_hop).ok();
         match given.or_else(|| self::next_hop(&message, transactions.is_strict(id))) {
-            Some(uri) => return Some(Question::of(&uri, known)),
+            Some(uri) => {
+                let mut question = Question::of(&uri, known);
+                if cfg!(feature = "streams")
+                    && let Question::Resolve { secure, .. } = &mut question
+                {
+                    // Also by a next hop whose own URI does not say so (RFC 3261 §26.2.2).
+                    *secure |= transactions.demands_tls(id);
+                }
+                return Some(question);
+            }
             None if known.is_none() => return None,
             // Where the peer was last: that has no name.
             None => b"",

@@ -115,14 +115,15 @@ impl Index<'_> {
             if index >= self.links.len() {
                 return None;
             }
-            self.head.fresh = self.head.fresh.saturating_add(1);
+            // No number of entries wraps: a table has fewer than 2³¹.
+            self.head.fresh = self.head.fresh.wrapping_add(1);
             Link::entry(index)
         } else {
             self.head.free
         };
         let links = self.links.get_mut(link.to_entry()?)?;
         self.head.free = core::mem::take(&mut links.next);
-        self.head.used = self.head.used.saturating_add(1);
+        self.head.used = self.head.used.wrapping_add(1);
         links.tenure = links.tenure.begun();
         handle_of(self.links, link)
     }
@@ -138,7 +139,7 @@ impl Index<'_> {
         let links = self.links.get_mut(index)?;
         links.tenure = links.tenure.ended();
         links.next = core::mem::replace(&mut self.head.free, Link::entry(index));
-        self.head.used = self.head.used.saturating_sub(1);
+        self.head.used = self.head.used.wrapping_sub(1);
         Some(index)
     }
 
@@ -174,7 +175,7 @@ impl Index<'_> {
         }
         let place = self.links.get(index).and_then(|links| links.place.to_entry()).unwrap_or_else(|| {
             let last = self.head.timers;
-            self.head.timers = last.saturating_add(1);
+            self.head.timers = last.wrapping_add(1);
             last as usize
         });
         self.settle(place, Link::entry(index), deadline);
@@ -233,7 +234,7 @@ impl Index<'_> {
     fn stop_timer(&mut self, index: usize) {
         let Some(links) = self.links.get_mut(index) else { return };
         let Some(place) = core::mem::take(&mut links.place).to_entry() else { return };
-        self.head.timers = self.head.timers.saturating_sub(1);
+        self.head.timers = self.head.timers.wrapping_sub(1);
         let last = self.head.timers as usize;
         let Some(links) = self.links.get_mut(last) else { return };
         let (slot, deadline) = (core::mem::take(&mut links.slot), core::mem::take(&mut links.deadline));
@@ -254,7 +255,7 @@ impl Index<'_> {
         if let Some(links) = self.links.get_mut(index) {
             links.prev = prev;
             links.next = next;
-            links.ready = u8::try_from(list.saturating_add(1)).unwrap_or(0);
+            links.ready = list.wrapping_add(1) as u8;
         }
     }
 
@@ -301,8 +302,8 @@ impl Index<'_> {
         loop {
             #[cfg(test)]
             steps::count();
-            let left = place.saturating_mul(2).saturating_add(1);
-            let right = left.saturating_add(1);
+            let left = place.wrapping_mul(2).wrapping_add(1);
+            let right = left.wrapping_add(1);
             if left >= timers {
                 break;
             }
@@ -322,6 +323,7 @@ impl Index<'_> {
         self.put(place, slot, deadline);
     }
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn put(&mut self, place: usize, slot: Link, deadline: Instant) {
         if let Some(links) = self.links.get_mut(place) {
             links.slot = slot;

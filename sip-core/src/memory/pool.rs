@@ -22,8 +22,8 @@ const LONGEST: usize = 65_535;
 
 /// A compacting store of `N` octets, of which at most 2³¹ - 1 are used. All zero when new, so it lies in .bss.
 #[derive(Clone, Debug)]
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub struct Pool<const N: usize> {
-    octets: [u8; N],
     /// The end of the blocks.
     tail: usize,
     /// The octets of the table, the free slots included.
@@ -38,6 +38,7 @@ pub struct Pool<const N: usize> {
     reserved: usize,
     /// The header of the last block plus one, when known: a last block that was given back leaves no gap.
     last: usize,
+    octets: [u8; N],
 }
 
 impl<const N: usize> Pool<N> {
@@ -51,7 +52,8 @@ impl<const N: usize> Pool<N> {
 
     /// Where the table begins.
     fn table(&self) -> usize {
-        Self::SIZE.saturating_sub(self.table)
+        // The table has no more octets than the pool.
+        Self::SIZE.wrapping_sub(self.table)
     }
 
     /// What one more block takes from the table.
@@ -130,7 +132,7 @@ impl<const N: usize> Pool<N> {
         }
         self.tail = to;
         while self.table > 0 && read(&self.octets, self.table()).is_some_and(|(place, _)| place & FREE != 0) {
-            self.table = self.table.saturating_sub(SLOT);
+            self.table = self.table.wrapping_sub(SLOT);
         }
         self.free_slot = 0;
         for number in (1..=(self.table / SLOT) as u32).rev() {
@@ -142,9 +144,10 @@ impl<const N: usize> Pool<N> {
     }
 
     /// Octets that can be written behind the header to come and before the slot to come.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn room(&self) -> usize {
-        let gap = self.table().saturating_sub(self.tail);
-        gap.saturating_sub(HEADER).saturating_sub(self.slot_cost()).min(LONGEST)
+        let gap = self.table().wrapping_sub(self.tail);
+        gap.saturating_sub(HEADER.wrapping_add(self.slot_cost())).min(LONGEST)
     }
 }
 
@@ -190,11 +193,11 @@ impl<const N: usize> Octets for Pool<N> {
         if self.room() < want.min(LONGEST) {
             self.compact();
         }
-        let (room, gap) = (self.room(), self.table().saturating_sub(self.tail));
+        let (room, gap) = (self.room(), self.table().wrapping_sub(self.tail));
         let used = self.octets.get_mut(..Self::SIZE).unwrap_or_default();
         let (front, rest) = used.split_at_mut_checked(self.tail).unwrap_or_default();
         let (gap, table) = rest.split_at_mut_checked(gap).unwrap_or_default();
-        let room = gap.get_mut(HEADER..HEADER.saturating_add(room)).unwrap_or_default();
+        let room = gap.get_mut(HEADER..HEADER.wrapping_add(room)).unwrap_or_default();
         (PoolBlocks { front, table }, room)
     }
 
@@ -220,20 +223,20 @@ impl<const N: usize> Octets for Pool<N> {
         let Some((start, old)) = self.place(block) else { return };
         if let Some(cut) = old.checked_sub(len) {
             self.set_slot(block.number(), start as u32, len as u16);
-            self.live = self.live.saturating_sub(cut);
+            self.live = self.live.wrapping_sub(cut);
         }
     }
 
     fn release(&mut self, block: Block) {
         let Some((start, len)) = self.place(block) else { return };
-        let header = start.saturating_sub(HEADER);
+        let header = start.wrapping_sub(HEADER);
         if let Some((_, held)) = read(&self.octets, header) {
             write(&mut self.octets, header, 0, held);
         }
         self.set_slot(block.number(), FREE | self.free_slot, 0);
         self.free_slot = block.number();
-        self.live = self.live.saturating_sub(len.saturating_add(HEADER));
-        self.blocks = self.blocks.saturating_sub(1);
+        self.live = self.live.wrapping_sub(len.wrapping_add(HEADER));
+        self.blocks = self.blocks.wrapping_sub(1);
         if self.blocks == 0 {
             self.table = 0;
             self.free_slot = 0;
@@ -249,17 +252,18 @@ impl<const N: usize> Octets for Pool<N> {
         Ok(())
     }
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn unreserve(&mut self, octets: usize) {
         self.reserved = self.reserved.saturating_sub(octets);
     }
 
     fn used(&self) -> usize {
-        self.live.saturating_add((self.blocks as usize).saturating_mul(SLOT))
+        self.live.wrapping_add((self.blocks as usize).wrapping_mul(SLOT))
     }
 
     fn free(&self) -> usize {
         // A free slot between others stays in the table: the next block has it for nothing, no octets can lie there.
-        self.table().saturating_sub(self.live)
+        self.table().wrapping_sub(self.live)
     }
 }
 

@@ -57,7 +57,7 @@ impl<'a, E: Entry> TableRef<'a, E> {
     /// Entries that can still be inserted.
     #[must_use]
     pub fn free(self) -> usize {
-        self.index.links.len().saturating_sub(self.len())
+        self.index.links.len().wrapping_sub(self.len())
     }
 
     /// The earliest moment of all timers.

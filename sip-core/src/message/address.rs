@@ -4,13 +4,14 @@ use super::ParseError;
 use super::list::Element;
 use super::params::{Params, Places, element_end, read_params};
 use super::scan::{
-    ALPHA, BARE_URI, DISPLAY, SCHEME, Span, URI, alike, decimal_u32, is, peek, run, skip_lws, slice, trim_end, unquote,
+    ALPHA, BARE_URI, DISPLAY, SCHEME, Span, URI, WIDE, alike, decimal_u32, is, peek, run, skip_lws, slice, stands,
+    trim_end, unquote,
 };
 use super::uri::{Parts, Uri};
 use super::walk::Walk;
 
 /// An address with its display name and header parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NameAddr<'a> {
     raw: &'a [u8],
@@ -24,6 +25,15 @@ pub struct NameAddr<'a> {
     parts: Parts,
     places: Places,
 }
+
+/// The octets say all; of what was found in them more may be known of one than of the other.
+impl PartialEq for NameAddr<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for NameAddr<'_> {}
 
 impl<'a> NameAddr<'a> {
     /// Whether a Route value leads to a SIP URI.
@@ -73,7 +83,7 @@ impl<'a> NameAddr<'a> {
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn uri(&self) -> Result<Uri<'a>, ParseError> {
-        if self.parts.are_known() { Ok(Uri::of(self.raw_uri(), self.parts)) } else { Err(ParseError::Uri) }
+        Uri::found(self.raw_uri(), self.parts)
     }
 
     /// The header parameters. Those of a URI without brackets are the header's (RFC 3261 §20.10).
@@ -153,6 +163,20 @@ impl<'a> Element<'a> for NameAddr<'a> {
     const ERROR: ParseError = ParseError::Address;
 
     fn fill(&mut self, bytes: &'a [u8], at: usize) -> Option<usize> {
+        self.read::<false>(bytes, at)
+    }
+}
+
+impl<'a> NameAddr<'a> {
+    /// As [`fill`](Element::fill), of From or To, of whose URI most ask for nothing: it is read when somebody does.
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    pub(super) fn fill_unread(&mut self, bytes: &'a [u8], at: usize) -> Option<usize> {
+        self.read::<WIDE>(bytes, at)
+    }
+
+    /// Reads the address that begins at `at`, and with `UNREAD` leaves what is in a SIP URI for later.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn read<const UNREAD: bool>(&mut self, bytes: &'a [u8], at: usize) -> Option<usize> {
         let start = skip_lws(bytes, at);
         let walk = &mut Walk::new(bytes, start);
         let mut display = start;
@@ -173,7 +197,14 @@ impl<'a> Element<'a> for NameAddr<'a> {
         }
         if peek(bytes, from) == b'<' {
             from = from.wrapping_add(1);
-            to = match self.parts.fill(walk, from) {
+            let filled = if UNREAD && stands(bytes, from, b"sip:") {
+                self.parts = Parts::UNREAD;
+                let (rest, to) = (from.wrapping_add(4), walk.run(from.wrapping_add(4), URI));
+                (to != rest && to <= usize::from(u16::MAX)).then_some(to)
+            } else {
+                self.parts.fill(walk, from)
+            };
+            to = match filled {
                 Some(to) if peek(bytes, to) == b'>' => to,
                 _ => self.fill_opaque(bytes, from)?,
             };
@@ -303,6 +334,44 @@ mod tests {
             "a b:c",
         ] {
             assert_eq!(NameAddr::parse(text.as_bytes()), Err(ParseError::Address), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_late_is_what_would_have_been_read() {
+        for text in [
+            "<sip:a@b>;tag=1",
+            "\"A\" <sip:a:pw@192.0.2.1:5070;x=y;lr?z=1>;tag=2",
+            "<sip:[2001:db8::1]>",
+            "<sips:a@b>",
+            "<SIP:a@b>",
+            "<tel:+358;x=y>",
+            "sip:a@b;tag=3",
+            // No SIP URIs, which is for who asks to learn.
+            "<sip:a@>",
+            "<sip:a@b:99999>",
+            "<sip:%zz@b>",
+            "<sip:@b>",
+            "<sip:a@b;>",
+            "<sip:[::g]>",
+            "<sip:a,b@c d>",
+            "<sip:a@b\">",
+            "<sip:>",
+            "<sip:a@b",
+            "<sip:a@b>, <sip:c@d>",
+            "<sip:a@b>x",
+        ] {
+            let (mut early, mut late) = (NameAddr::EMPTY, NameAddr::EMPTY);
+            let end = early.fill(text.as_bytes(), 0);
+            assert_eq!(late.fill_unread(text.as_bytes(), 0), end, "{text}");
+            if end.is_some() {
+                assert_eq!(
+                    (late.uri(), late.raw_uri(), late.tag()),
+                    (early.uri(), early.raw_uri(), early.tag()),
+                    "{text}"
+                );
+                assert_eq!((late, late.raw_params()), (early, early.raw_params()), "{text}");
+            }
         }
     }
 

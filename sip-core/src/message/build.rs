@@ -21,14 +21,41 @@ use core::net::IpAddr;
 /// that has no tag. Status line and end are the caller's.
 pub fn response_head(w: &mut Writer<'_>, request: &Message<'_>, source: Address, to_tag: Option<&[u8]>) {
     via_rows(w, request.header_rows(HeaderName::Via), source, Some(request.via()));
+    if !WIDE || !w.has_long_names() || !copy_identity(w, request, to_tag) {
+        write_identity(w, request, to_tag);
+    }
+    for row in request.header_rows(HeaderName::RecordRoute) {
+        w.header_raw(HeaderName::RecordRoute, row);
+    }
+}
+
+/// Writes From, To, Call-ID and CSeq in one piece, where they stand so in the request; whether they do.
+fn copy_identity(w: &mut Writer<'_>, request: &Message<'_>, to_tag: Option<&[u8]>) -> bool {
+    let Some((from, to, end)) = request.identity_rows() else { return false };
+    let (bytes, (_, value)) = (request.bytes(), request.parties());
+    match to_tag.filter(|_| value.tag().is_none()) {
+        Some(tag) => {
+            if value.raw_for_tag().len() != to.end().wrapping_sub(to.value()) {
+                return false;
+            }
+            w.raw(slice(bytes, from, to.end()));
+            w.raw(b";tag=");
+            w.text(tag);
+            w.raw(slice(bytes, to.end(), end));
+        }
+        None => w.raw(slice(bytes, from, end)),
+    }
+    w.end();
+    true
+}
+
+/// Writes From, To, Call-ID and CSeq.
+fn write_identity(w: &mut Writer<'_>, request: &Message<'_>, to_tag: Option<&[u8]>) {
     let (from, to) = request.parties();
     w.header_raw(HeaderName::From, from.raw());
     to_row(w, to, to_tag);
     w.header_raw(HeaderName::CallId, request.call_id());
     w.cseq(request.cseq().number, request.method());
-    for row in request.header_rows(HeaderName::RecordRoute) {
-        w.header_raw(HeaderName::RecordRoute, row);
-    }
 }
 
 /// Writes what a 400 takes from a request that could not be parsed, as far as it can be read.
@@ -36,18 +63,14 @@ pub fn response_head(w: &mut Writer<'_>, request: &Message<'_>, source: Address,
 /// Status line and end are the caller's. `to_tag` is added to a To that can be read and has no tag.
 pub fn malformed_head(w: &mut Writer<'_>, failure: &Malformed<'_>, source: Address, to_tag: Option<&[u8]>) {
     via_rows(w, failure.vias(), source, failure.top_via().as_ref());
-    if let Some(from) = failure.from() {
-        w.header_raw(HeaderName::From, from);
-    }
-    if let Some(to) = failure.to() {
-        match NameAddr::parse(to) {
-            Ok(address) => to_row(w, &address, to_tag),
-            Err(_) => w.header_raw(HeaderName::To, to),
-        }
-    }
-    for name in [HeaderName::CallId, HeaderName::CSeq] {
-        if let Some(value) = failure.header(name) {
-            w.header_raw(name, value);
+    for id in &[HeaderName::From.id(), HeaderName::To.id(), HeaderName::CallId.id(), HeaderName::CSeq.id()] {
+        let Some(value) = failure.known_rows(*id).next() else { continue };
+        if *id == HeaderName::To.id()
+            && let Ok(address) = NameAddr::parse(value)
+        {
+            to_row(w, &address, to_tag);
+        } else {
+            w.known_raw(*id, value);
         }
     }
 }
@@ -93,7 +116,7 @@ pub(super) fn sourced_via(w: &mut Writer<'_>, via: &Via<'_>, source: Address) {
         let rport = via.rport() == Some(None) && param.is(raw, b"rport");
         if rport || param.is(raw, b"received") {
             w.raw(slice(raw, copied, param.name_end));
-            w.raw(b"=");
+            w.octet(b'=');
             if rport {
                 w.number(u64::from(source.port()));
             } else {
@@ -117,60 +140,83 @@ pub fn write_ip(w: &mut Writer<'_>, ip: IpAddr) {
         IpAddr::V4(ip) => write_v4(w, ip.octets()),
         IpAddr::V6(_) if !cfg!(feature = "ipv6") => {}
         IpAddr::V6(ip) => {
-            if let ([0, 0, 0, 0, 0, 0xFFFF, _, _], [.., a, b, c, d]) = (ip.segments(), ip.octets()) {
-                w.raw(b"::ffff:");
-                write_v4(w, [a, b, c, d]);
-            } else {
-                write_v6(w, &ip.segments());
+            let octets = ip.octets();
+            match octets.split_last_chunk() {
+                Some((head, last)) if head == MAPPED => {
+                    w.raw(b"::ffff:");
+                    write_v4(w, *last);
+                }
+                _ => write_v6(w, &octets),
             }
         }
     }
 }
+
+/// What an IPv4 address in the form of IPv6 begins with (RFC 4291 §2.5.5.2).
+const MAPPED: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF];
 
 fn write_v4(w: &mut Writer<'_>, octets: [u8; 4]) {
     if !WIDE {
-        for (place, octet) in octets.into_iter().enumerate() {
+        for (place, octet) in octets.iter().enumerate() {
             if place > 0 {
-                w.raw(b".");
+                w.octet(b'.');
             }
-            w.number(octet.into());
+            w.number(u64::from(*octet));
         }
         return;
     }
-    let mut text = [0; 15];
-    let mut free = text.iter_mut();
-    let mut put = |character| {
-        if let Some(place) = free.next() {
-            *place = character;
+    // Each number goes where the one before ends, with a dot behind it; what is behind that is overwritten, or left out.
+    let mut text = [0; 18];
+    let mut at: usize = 0;
+    for octet in octets {
+        let (digits, length) = spelled(octet);
+        if let Some(place) = text.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+            *place = digits;
         }
-    };
-    for (place, octet) in octets.into_iter().enumerate() {
-        if place > 0 {
-            put(b'.');
-        }
-        if octet >= 100 {
-            put(b'0' | (octet / 100));
-        }
-        if octet >= 10 {
-            put(b'0' | (octet / 10 % 10));
-        }
-        put(b'0' | (octet % 10));
+        at = at.wrapping_add(length);
     }
-    let left = free.len();
-    w.raw(slice(&text, 0, text.len().wrapping_sub(left)));
+    w.raw(slice(&text, 0, at.wrapping_sub(1)));
+}
+
+/// The decimal digits of an octet with a dot behind them, and how many octets that are.
+#[inline]
+fn spelled(octet: u8) -> ([u8; 4], usize) {
+    let digits = SPELLED.get(usize::from(octet)).copied().unwrap_or_default();
+    (digits, 2_usize.wrapping_add(usize::from(octet >= 10)).wrapping_add(usize::from(octet >= 100)))
+}
+
+/// The digits of each octet and a dot behind them.
+static SPELLED: [[u8; 4]; 256] = spell_octets();
+
+const fn spell_octets() -> [[u8; 4]; 256] {
+    let mut all = [[0; 4]; 256];
+    let mut rest: &mut [[u8; 4]] = &mut all;
+    let mut octet: u8 = 0;
+    while let [place, tail @ ..] = rest {
+        let (hundreds, tens, ones) = (b'0' | (octet / 100), b'0' | (octet / 10 % 10), b'0' | (octet % 10));
+        *place = match octet {
+            100.. => [hundreds, tens, ones, b'.'],
+            10.. => [tens, ones, b'.', 0],
+            _ => [ones, b'.', 0, 0],
+        };
+        octet = octet.wrapping_add(1);
+        rest = tail;
+    }
+    all
 }
 
 /// Two colons stand for the longest run of two zero groups or more, the first one of equals (RFC 5952 §4.2).
-fn write_v6(w: &mut Writer<'_>, groups: &[u16; 8]) {
+fn write_v6(w: &mut Writer<'_>, octets: &[u8; 16]) {
+    let groups = || octets.as_chunks().0.iter().map(|group| u16::from_be_bytes(*group)).zip(0_usize..);
     let (mut from, mut length, mut run): (usize, usize, usize) = (0, 1, 0);
-    for (place, group) in groups.iter().enumerate() {
-        run = if *group == 0 { run.saturating_add(1) } else { 0 };
+    for (group, place) in groups() {
+        run = if group == 0 { run.wrapping_add(1) } else { 0 };
         if run > length {
-            (from, length) = (place.saturating_add(1).saturating_sub(run), run);
+            (from, length) = (place.wrapping_add(1).wrapping_sub(run), run);
         }
     }
-    let (gap, to) = (length > 1, from.saturating_add(length));
-    for (place, group) in groups.iter().enumerate() {
+    let (gap, to) = (length > 1, from.wrapping_add(length));
+    for (group, place) in groups() {
         if gap && place >= from && place < to {
             if place == from {
                 w.raw(b"::");
@@ -178,57 +224,68 @@ fn write_v6(w: &mut Writer<'_>, groups: &[u16; 8]) {
             continue;
         }
         if place > 0 && !(gap && place == to) {
-            w.raw(b":");
+            w.octet(b':');
         }
-        let mut begun = false;
-        for shift in [12, 8, 4, 0] {
-            let digit = group >> shift & 15;
-            begun |= digit != 0 || shift == 0;
-            if begun {
-                w.raw(&[hex_digit(digit as u8)]);
+        for shift in &[12_u8, 8, 4, 0] {
+            let digits = group >> *shift;
+            if digits != 0 || *shift == 0 {
+                w.octet(hex_digit((digits & 15) as u8));
             }
         }
     }
 }
 
+/// The row that ACK and CANCEL have behind their Via.
+const MAX_FORWARDS: &[u8] = b"Max-Forwards: 70\r\n";
+
 /// Writes what ACK and CANCEL share: the request line, the topmost Via of the INVITE alone, what tells of which request it is,
 /// and the rows with these ids. The To is that of the INVITE unless another is given.
 fn follow(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>, to: Option<&[u8]>, ids: &[u8]) {
-    const LAST: u8 = HeaderName::CSeq.id();
-    // The rows are read once: what every message has has the lowest numbers, and comes before the rest.
-    let mut values = [&b""[..]; LAST as usize];
-    let mut others = !WIDE;
+    w.request_line(method, invite.request_uri());
     if WIDE {
-        let rows = invite.headers().rows;
-        let bytes = rows.bytes;
-        for row in rows {
-            match values.get_mut(usize::from(row.id()).wrapping_sub(1)) {
-                Some(value) if value.is_empty() => *value = row.value_in(bytes),
-                Some(_) => {}
-                None => others |= ids.contains(&row.id()),
-            }
+        if !follow_wide(w, method, invite, to, ids) {
+            return;
         }
     } else {
-        // One by one takes longer, and less flash.
-        values = [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
-            .map(|name| invite.header(name));
-    }
-    let [via, from, own_to, call_id, cseq] = values;
-    w.request_line(method, invite.request_uri());
-    w.header_raw(HeaderName::Via, element(via).0);
-    w.raw(b"Max-Forwards: 70\r\n");
-    w.header_raw(HeaderName::From, from);
-    w.header_raw(HeaderName::To, to.unwrap_or(own_to));
-    w.header_raw(HeaderName::CallId, call_id);
-    w.cseq(CSeq::parse(cseq).map_or(0, |cseq| cseq.number), method);
-    if !others {
-        return;
+        // One by one takes longer, and less flash. From, To and Call-ID have numbers in a row.
+        w.header_raw(HeaderName::Via, invite.first(HeaderName::Via));
+        w.raw(MAX_FORWARDS);
+        for id in HeaderName::From.id()..HeaderName::CSeq.id() {
+            let given = to.filter(|_| id == HeaderName::To.id());
+            w.known_raw(id, given.unwrap_or(invite.known(id)));
+        }
+        w.cseq(invite.cseq(), method);
     }
     for id in ids {
         for row in invite.known_rows(*id) {
             w.known_raw(*id, row);
         }
     }
+}
+
+/// Writes the rows of [`follow`] up to CSeq, reading those of the INVITE once; whether it has any with these ids.
+fn follow_wide(w: &mut Writer<'_>, method: Method<'_>, invite: &Kept<'_>, to: Option<&[u8]>, ids: &[u8]) -> bool {
+    const LAST: u8 = HeaderName::CSeq.id();
+    // What every message has has the lowest numbers, and comes before the rest.
+    let mut values = [&b""[..]; LAST as usize];
+    let mut others = false;
+    let rows = invite.headers().rows;
+    let bytes = rows.bytes;
+    for row in rows {
+        match values.get_mut(usize::from(row.id()).wrapping_sub(1)) {
+            Some(value) if value.is_empty() => *value = row.value_in(bytes),
+            Some(_) => {}
+            None => others |= ids.contains(&row.id()),
+        }
+    }
+    let [via, from, own_to, call_id, cseq] = values;
+    w.header_raw(HeaderName::Via, element(via).0);
+    w.raw(MAX_FORWARDS);
+    w.header_raw(HeaderName::From, from);
+    w.header_raw(HeaderName::To, to.unwrap_or(own_to));
+    w.header_raw(HeaderName::CallId, call_id);
+    w.cseq(CSeq::parse(cseq).map_or(0, |cseq| cseq.number), method);
+    others
 }
 
 /// Writes the ACK for a final response that is no 2xx, all of it (RFC 3261 §17.1.1.3).

@@ -21,7 +21,7 @@ pub fn compact(message: &mut [u8]) -> usize {
             to = to.wrapping_add(1);
             kept = from.wrapping_add(long);
         }
-        from = from.saturating_add(length);
+        from = from.wrapping_add(length);
         to = keep(message, kept, from, to);
     }
     let end = message.len();
@@ -36,9 +36,10 @@ fn short_name(row: &[u8]) -> Option<(u8, usize)> {
 }
 
 /// Moves `from..end` down to `to`; where that then ends.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 fn keep(octets: &mut [u8], from: usize, end: usize, to: usize) -> usize {
     move_down(octets, from, end, to);
-    to.saturating_add(end.saturating_sub(from))
+    to.wrapping_add(end.saturating_sub(from))
 }
 
 #[cfg(test)]

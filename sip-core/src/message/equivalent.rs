@@ -8,21 +8,13 @@ impl Uri<'_> {
     /// Whether two URIs are equivalent (RFC 3261 §19.1.4). Schemes other than SIP and SIPS are compared by octets.
     #[must_use]
     pub fn equivalent(&self, other: &Uri<'_>) -> bool {
-        if !self.is_sip() || !other.is_sip() {
-            return self.raw() == other.raw();
-        }
-        self.scheme() == other.scheme()
-            && same_optional(self.user(), other.user())
-            && same_optional(self.password(), other.password())
-            && self.host().same(other.host())
-            && self.port() == other.port()
-            && (self.raw_params() == other.raw_params() || match_both(&self.params(), &other.params(), true))
-            && (self.headers() == other.headers()
-                || match_both(&self.header_components(), &other.header_components(), false))
+        self.same_address(other)
+            && (!self.is_sip()
+                || same_optional(self.password(), other.password())
+                    && same_lists(&self.params(), &other.params(), true)
+                    && same_lists(&self.header_components(), &other.header_components(), false))
     }
-}
 
-impl Uri<'_> {
     /// Whether two URIs name the same user at the same host and port, whatever their parameters say; compared as by
     /// [`equivalent`](Self::equivalent).
     #[must_use]
@@ -30,7 +22,7 @@ impl Uri<'_> {
         if !self.is_sip() || !other.is_sip() {
             return self.raw() == other.raw();
         }
-        self.scheme() == other.scheme()
+        self.same_scheme(other)
             && same_optional(self.user(), other.user())
             && self.host().same(other.host())
             && self.port() == other.port()
@@ -43,9 +35,10 @@ impl Uri<'_> {
 const COMPARED: usize = 64;
 
 /// Whether the parameters of two URIs, or their headers, agree (RFC 3261 §19.1.4).
-fn match_both(one: &UriParams<'_>, other: &UriParams<'_>, params: bool) -> bool {
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+fn same_lists(one: &UriParams<'_>, other: &UriParams<'_>, params: bool) -> bool {
     let few = |list: &UriParams<'_>| list.clone().nth(COMPARED).is_none();
-    few(one) && few(other) && contains(one, other, params) && contains(other, one, params)
+    one.rest() == other.rest() || few(one) && few(other) && contains(one, other, params) && contains(other, one, params)
 }
 
 /// Whether each of `wanted` is in `list` with the same value; the order does not count. A parameter may be missing when it does
@@ -65,6 +58,7 @@ fn contains(list: &UriParams<'_>, wanted: &UriParams<'_>, params: bool) -> bool 
 /// Parameters that are in both URIs or in neither.
 const COUNTING: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
 
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 fn same_optional(one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => same(one, other, false),

@@ -115,14 +115,14 @@ impl ParseError {
     /// What is wrong, in a few words.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        let (mut lengths, mut reasons) = (LENGTHS, REASONS);
-        while let [(error, length), more @ ..] = lengths
+        let (mut lengths, mut reasons, mut before) = (LENGTHS, REASONS, self as u8);
+        while let [length, more @ ..] = lengths
             && let Some((reason, behind)) = reasons.split_at_checked(*length as usize)
         {
-            if *error as u8 == self as u8 {
+            if before == 0 {
                 return reason;
             }
-            (lengths, reasons) = (more, behind);
+            (lengths, reasons, before) = (more, behind, before.wrapping_sub(1));
         }
         ""
     }
@@ -133,8 +133,18 @@ macro_rules! reasons {
         /// One behind the other.
         const REASONS: &str = concat!($($reason),*);
 
-        /// Each error and the length of its reason.
-        const LENGTHS: &[(ParseError, u8)] = &[$((ParseError::$error, $reason.len() as u8)),*];
+        /// Their lengths.
+        const LENGTHS: &[u8] = &[$($reason.len() as u8),*];
+
+        /// The reasons stand in the order of the errors.
+        const _: () = {
+            let mut place: u8 = 0;
+            $(
+                assert!(ParseError::$error as u8 == place);
+                place += 1;
+            )*
+            let _ = place;
+        };
     };
 }
 

@@ -50,12 +50,12 @@
 use super::ParseError;
 use super::auth::Credentials;
 use super::build::sourced_via;
+use super::copied::Copied;
 use super::header::{Header, HeaderName};
 use super::host;
 use super::list::Element;
 use super::parse::Message;
-use super::row::Row;
-use super::scan::{alike, element, line, peek, skip_lws, slice};
+use super::scan::{alike, element, has, peek, skip_lws, slice};
 use super::via::Via;
 use super::writer::{WriteError, Writer};
 use crate::transport::{Address, Transport};
@@ -114,6 +114,8 @@ pub struct ForwardRequest<'a> {
     source: Address,
     top_row: &'a [u8],
     via: Option<(Transport, &'a [u8], &'a [u8])>,
+    /// Whether the texts of the Via were checked before.
+    is_checked: bool,
     request_uri: Option<&'a [u8]>,
     popped: usize,
     drop_last: bool,
@@ -135,6 +137,7 @@ impl<'a> ForwardRequest<'a> {
             source: Address::NONE,
             top_row: b"",
             via: None,
+            is_checked: false,
             request_uri: None,
             popped: 0,
             drop_last: false,
@@ -179,6 +182,13 @@ impl<'a> ForwardRequest<'a> {
     pub const fn via(mut self, transport: Transport, sent_by: &'a [u8], branch: &'a [u8]) -> Self {
         self.via = Some((transport, sent_by, branch));
         self
+    }
+
+    /// As [`via`](Self::via), with a host and a branch that were checked before: a proxy's own.
+    #[must_use]
+    pub(crate) const fn checked_via(mut self, transport: Transport, sent_by: &'a [u8], branch: &'a [u8]) -> Self {
+        self.is_checked = true;
+        self.via(transport, sent_by, branch)
     }
 
     /// Replaces the Request-URI (RFC 3261 §16.6 step 2; of a strict router also §16.4 and §16.6 step 6).
@@ -307,10 +317,14 @@ impl<'a> ForwardRequest<'a> {
 
     fn new_rows(&self, w: &mut Writer<'_>, hops: bool) {
         if let Some((transport, sent_by, branch)) = self.via {
-            if host::sent_by(sent_by).is_none() {
-                w.refuse();
+            if self.is_checked {
+                w.checked_via(transport, sent_by, branch);
+            } else {
+                if host::sent_by(sent_by).is_none() {
+                    w.refuse();
+                }
+                w.via_of(transport, sent_by, branch);
             }
-            w.via_of(transport, sent_by, branch);
         }
         if hops {
             w.header_number(HeaderName::MaxForwards, HOPS);
@@ -470,14 +484,11 @@ impl<'a> ForwardResponse<'a> {
         if message.is_request() {
             return Err(ForwardError::Kind);
         }
-        let mut copy = Copied::new(message);
         if !self.vias.is_empty() {
-            copy.until(w, copy.first_row());
-            w.raw(self.vias);
-            copy.leave_out_vias(w);
-            copy.rest(w, self.content_length);
+            Copied::with_vias(message, self.vias, self.content_length, w);
             return Ok(());
         }
+        let mut copy = Copied::new(message);
         if self.remaining().is_none() {
             return Err(ForwardError::LastVia);
         }
@@ -509,9 +520,9 @@ fn size_of(write: impl FnOnce(&mut Writer<'_>) -> Result<(), ForwardError>) -> R
 /// Writes a row whose value is a URI in brackets.
 fn address_row(w: &mut Writer<'_>, name: HeaderName<'_>, uri: &[u8]) {
     w.value_start(name);
-    w.raw(b"<");
+    w.octet(b'<');
     w.uri(uri);
-    w.raw(b">");
+    w.octet(b'>');
     w.end();
 }
 
@@ -522,84 +533,6 @@ fn next_value(list: &[u8], at: usize) -> usize {
         at = skip_lws(list, at.saturating_add(1));
     }
     at
-}
-
-/// How much of a message has been copied.
-struct Copied<'a> {
-    message: &'a Message<'a>,
-    at: usize,
-    /// Where the empty line stands that ends the headers.
-    empty_line: usize,
-}
-
-impl<'a> Copied<'a> {
-    fn new(message: &'a Message<'a>) -> Self {
-        let empty_line = message.head_len().saturating_sub(2);
-        Self { message, at: 0, empty_line }
-    }
-
-    /// Where the line behind the start line begins.
-    fn first_row(&self) -> usize {
-        if self.message.skipped_rows() == 0 {
-            self.message.rows().next().map_or(self.empty_line, Row::name)
-        } else {
-            line(self.message.bytes(), 0, false).map_or(self.empty_line, |line| line.next)
-        }
-    }
-
-    /// Copies what stands before `to` and has not been copied.
-    #[inline]
-    fn until(&mut self, w: &mut Writer<'_>, to: usize) {
-        if to > self.at {
-            w.raw(slice(self.message.bytes(), self.at, to));
-            self.at = to;
-        }
-    }
-
-    /// Leaves out what stands before `to` and has not been copied.
-    #[inline]
-    const fn skip_to(&mut self, to: usize) {
-        self.at = to;
-    }
-
-    /// Leaves a row out, with its line end.
-    fn leave_out(&mut self, w: &mut Writer<'_>, row: Row) {
-        self.until(w, row.name());
-        let next = line(self.message.bytes(), row.end(), true).map_or(self.empty_line, |line| line.next);
-        self.skip_to(next);
-    }
-
-    /// Leaves all rows of Via out.
-    fn leave_out_vias(&mut self, w: &mut Writer<'_>) {
-        let message = self.message;
-        let is_via = |row: Row| row.id() == HeaderName::Via.id();
-        if message.skipped_rows() > 0 {
-            return message.rows().filter(|row| is_via(*row)).for_each(|row| self.leave_out(w, row));
-        }
-        // A row ends where the next one begins.
-        let mut leaves = false;
-        for row in message.rows() {
-            if leaves {
-                self.skip_to(row.name());
-            }
-            leaves = is_via(row);
-            if leaves {
-                self.until(w, row.name());
-            }
-        }
-        if leaves {
-            self.skip_to(self.empty_line);
-        }
-    }
-
-    /// Copies all that is left.
-    fn rest(&mut self, w: &mut Writer<'_>, content_length: bool) {
-        if content_length && self.message.content_length().is_none() {
-            self.until(w, self.empty_line);
-            w.header_number(HeaderName::ContentLength, self.message.body().len() as u64);
-        }
-        self.until(w, self.message.bytes().len());
-    }
 }
 
 /// Which values of Route stay, counted over all rows.
@@ -630,6 +563,11 @@ impl Routes {
 
     /// Takes the next row; gives where in it what stays begins and ends, `None` when nothing does.
     fn kept(&mut self, list: &[u8]) -> Option<(usize, usize)> {
+        // Most rows have one value.
+        if self.last.is_none() && !list.is_empty() && !has(list, b',') {
+            self.seen = self.seen.saturating_add(1);
+            return (self.seen > self.first).then_some((0, list.len()));
+        }
         let (mut at, mut from, mut to) = (next_value(list, 0), 0, None);
         while at < list.len() {
             let (value, rest) = element(slice(list, at, list.len()));

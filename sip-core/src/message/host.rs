@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use super::escape::hex;
-use super::scan::{DIGIT, HEX, HOST, alike, is, number, peek, run_of, slice};
+use super::scan::{HEX, HOST, alike, number, peek, run_of, slice};
 use super::walk::Walk;
 use crate::error::Argument;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -26,8 +26,18 @@ impl<'a> Host<'a> {
     /// When it is neither a name nor an address.
     pub fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
         match host(&mut Walk::new(text, 0), 0) {
-            Some((kind, end)) if end == text.len() => Ok(kind.of(text)),
+            Some(end) if end == text.len() => Ok(Self::checked(text)),
             _ => Err(ParseError::Uri),
+        }
+    }
+
+    /// The host that `text` is, which was checked before; an empty name when there is none.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn checked(text: &'a [u8]) -> Self {
+        match text {
+            [b'[', ..] => Self::V6(text),
+            [b'0'..=b'9', ..] if v4(text).is_some() => Self::V4(text),
+            _ => Self::Name(text),
         }
     }
 
@@ -36,8 +46,7 @@ impl<'a> Host<'a> {
     pub fn ip(self) -> Option<IpAddr> {
         match self {
             Self::Name(_) => None,
-            Self::V4(text) => v4(text).map(IpAddr::V4),
-            Self::V6(text) => v6(text).map(IpAddr::V6),
+            Self::V4(text) | Self::V6(text) => ip_of(text),
         }
     }
 
@@ -59,74 +68,53 @@ impl<'a> Host<'a> {
     }
 }
 
-/// What a host is, for structures that keep only where it lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) enum HostKind {
-    Name,
-    V4,
-    V6,
-}
-
-impl HostKind {
-    /// The host of this kind that `text` is.
-    #[inline]
-    pub(crate) const fn of(self, text: &[u8]) -> Host<'_> {
-        match self {
-            Self::Name => Host::Name(text),
-            Self::V4 => Host::V4(text),
-            Self::V6 => Host::V6(text),
-        }
-    }
-}
-
-/// Reads the host at `at`; gives its kind and where it ends.
+/// Reads the host at `at`; gives where it ends. Whether it is an address is looked at when somebody asks.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-pub(crate) fn host(walk: &mut Walk<'_>, at: usize) -> Option<(HostKind, usize)> {
-    let bytes = walk.bytes;
+pub(crate) fn host(walk: &mut Walk<'_>, at: usize) -> Option<usize> {
     let end = walk.run(at, HOST);
-    if end == at {
-        return reference(bytes, at);
-    }
-    if is(peek(bytes, at), DIGIT) && v4(slice(bytes, at, end)).is_some() {
-        return Some((HostKind::V4, end));
-    }
-    Some((HostKind::Name, end))
+    if end == at { reference(walk.bytes, at) } else { Some(end) }
 }
 
 /// Reads the IPv6 address in brackets at `at`.
 #[inline(never)]
-fn reference(bytes: &[u8], at: usize) -> Option<(HostKind, usize)> {
+fn reference(bytes: &[u8], at: usize) -> Option<usize> {
     let mut end = at.wrapping_add(1);
     while matches!(peek(bytes, end), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' | b':' | b'.') {
         end = end.wrapping_add(1);
     }
     let end = end.wrapping_add(1);
-    v6(slice(bytes, at, end))?;
-    Some((HostKind::V6, end))
+    v6(slice(bytes, at, end)).map(|_| end)
+}
+
+/// The address that the text of a host is which was checked before; `None` for a name.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(crate) fn ip_of(text: &[u8]) -> Option<IpAddr> {
+    match text {
+        [b'[', ..] => v6(text).map(IpAddr::V6),
+        _ => v4(text).map(IpAddr::V4),
+    }
 }
 
 /// Four numbers of one to three digits, leading zeros read as decimal (RFC 3261 §25.1 `IPv4address`).
 pub(crate) fn v4(text: &[u8]) -> Option<Ipv4Addr> {
-    let (mut address, mut number, mut digits, mut dots) = (0_u32, 0_u32, 0_u32, 0_u32);
-    for octet in text {
-        let digit = octet.wrapping_sub(b'0');
-        if digit <= 9 {
-            number = number.wrapping_mul(10).wrapping_add(u32::from(digit));
-            digits = digits.wrapping_add(1);
-            if digits > 3 || number > 255 {
-                return None;
-            }
-        } else {
-            dots = dots.wrapping_add(1);
-            if *octet != b'.' || digits == 0 || dots > 3 {
-                return None;
-            }
-            address = address << 8 | number;
-            (number, digits) = (0, 0);
+    let digit = |octet: Option<&u8>| octet.map(|octet| octet.wrapping_sub(b'0')).filter(|digit| *digit <= 9);
+    let mut octets = text.iter();
+    let mut address = 0_u32;
+    for place in 0..4 {
+        let mut number = u32::from(digit(octets.next())?);
+        let mut next = octets.next();
+        for _ in 0..2 {
+            let Some(more) = digit(next) else { break };
+            number = number.wrapping_mul(10).wrapping_add(u32::from(more));
+            next = octets.next();
         }
+        let ends = if place < 3 { next == Some(&b'.') } else { next.is_none() };
+        if !ends || number > 255 {
+            return None;
+        }
+        address = address << 8 | number;
     }
-    (dots == 3 && digits > 0).then(|| Ipv4Addr::from(address << 8 | number))
+    Some(Ipv4Addr::from(address))
 }
 
 /// An IPv6 address in brackets.
@@ -206,14 +194,14 @@ pub(crate) fn port(bytes: &[u8], at: usize) -> Option<(u16, usize)> {
 }
 
 /// The host and the port that `text` is, all of it (RFC 3261 §25.1 `sent-by`, without white space).
-#[cfg_attr(target_pointer_width = "64", inline)]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn sent_by(text: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
-    let (kind, at) = host(&mut Walk::new(text, 0), 0)?;
+    let at = host(&mut Walk::new(text, 0), 0)?;
     let (port, end) = match peek(text, at) {
         b':' => port(text, at.wrapping_add(1)).map(|(port, end)| (Some(port), end))?,
         _ => (None, at),
     };
-    (end == text.len()).then(|| (kind.of(slice(text, 0, at)), port))
+    (end == text.len()).then(|| (Host::checked(slice(text, 0, at)), port))
 }
 
 /// The same of a text by which a host is to be reached, in Via and Contact; what is wrong with it.
@@ -268,8 +256,38 @@ mod tests {
         }
     }
 
+    #[test]
+    fn ipv4_addresses() {
+        for (text, address) in [
+            ("1.2.3.4", Some([1, 2, 3, 4])),
+            ("255.255.255.255", Some([255; 4])),
+            ("010.001.000.09", Some([10, 1, 0, 9])),
+            ("256.1.1.1", None),
+            ("1.1.1.999", None),
+            ("0001.1.1.1", None),
+            ("1.1.1.0001", None),
+            ("1.1.1", None),
+            ("1.1.1.", None),
+            (".1.1.1", None),
+            ("1..1.1", None),
+            ("1.1.1.1.", None),
+            ("1.1.1.1.1", None),
+            ("1.1.1.1a", None),
+            ("1.1.1.1\0", None),
+            ("", None),
+        ] {
+            assert_eq!(v4(text.as_bytes()), address.map(Ipv4Addr::from), "{text}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// Without leading zeros, which core takes for octal and refuses.
+        #[test]
+        fn ipv4_addresses_are_those_of_core(text in "((0|[1-9][0-9]{0,3})?\\.){2,4}(0|[1-9][0-9]{0,3})?[.a]?") {
+            prop_assert_eq!(v4(text.as_bytes()), text.parse::<Ipv4Addr>().ok());
+        }
 
         /// What core's parser takes is taken as the same address, and nothing else is but more colons and zeros.
         #[test]

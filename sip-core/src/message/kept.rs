@@ -58,7 +58,7 @@ impl<'a> Kept<'a> {
     }
 
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    fn known(&self, id: u8) -> &'a [u8] {
+    pub(super) fn known(&self, id: u8) -> &'a [u8] {
         self.known_rows(id).next().unwrap_or_default()
     }
 

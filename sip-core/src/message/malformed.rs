@@ -107,7 +107,7 @@ impl<'a> Malformed<'a> {
     }
 
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    fn known_rows(&self, id: u8) -> Named<'static, 'a, 'static> {
+    pub(super) fn known_rows(&self, id: u8) -> Named<'static, 'a, 'static> {
         self.rows((id, b""))
     }
 

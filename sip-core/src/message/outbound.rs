@@ -60,7 +60,10 @@ impl Message<'_> {
     /// Whether no server stands between who has sent this request and here.
     #[must_use]
     pub(crate) fn is_direct(&self) -> bool {
-        self.vias().nth(1).is_none()
+        let mut rows = self.known_rows(HeaderName::Via.id());
+        // Mostly a row is one value.
+        let whole = rows.next().is_some_and(|row| row.len() == self.via().raw().len());
+        whole && rows.next().is_none() || self.vias().nth(1).is_none()
     }
 
     /// Whether a URI is that of who has sent this request itself by `source`: it names the host and port of sent-by, or those that
@@ -71,13 +74,11 @@ impl Message<'_> {
         let default = Transport::Udp.default_port();
         let port = uri.port().unwrap_or(default);
         let by_stream = source.transport.is_reliable();
-        let (host, sent_by) = (uri.host(), via.host());
-        if (by_stream || port == via.port().unwrap_or(default))
-            && (host.as_bytes() == sent_by.as_bytes() || host.same(sent_by))
-        {
+        let (host, sent_by) = (uri.host_text(), via.host_text());
+        if (by_stream || port == via.port().unwrap_or(default)) && (host == sent_by || uri.host().same(via.host())) {
             return true;
         }
-        (by_stream || port == source.remote.port()) && host.ip().is_some_and(|ip| Some(ip) == source.remote.ip())
+        (by_stream || port == source.remote.port()) && uri.ip().is_some_and(|ip| Some(ip) == source.remote.ip())
     }
 
     /// Flow-Timer: how many seconds the server keeps a flow without a keep-alive, `u32::MAX` when it is longer (RFC 5626

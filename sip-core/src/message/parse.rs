@@ -92,6 +92,8 @@ impl Index {
     fn read(&mut self, bytes: &[u8], at: usize, core: &mut Core) -> Result<usize, Fault> {
         let mut at = at;
         let mut count: usize = 0;
+        // For each id the number of its last row so far.
+        let mut last = [0; IDS];
         let head = loop {
             if peek(bytes, at) == b'\r' {
                 break line(bytes, at, false)?.next;
@@ -105,50 +107,63 @@ impl Index {
                     continue;
                 }
             };
-            if let Some(first) = core.rows.get_mut(usize::from(row.id()).wrapping_sub(1)) {
-                if first.is_none() {
-                    *first = row;
-                } else {
-                    core.again(bytes, row);
-                }
-            }
-            if let Some(slot) = self.table.get_mut(count) {
+            let id = usize::from(row.id()) % IDS;
+            self.present |= bit(row.id());
+            if let (Some(slot), Some(first), Some(last)) =
+                (self.table.get_mut(count), self.first.get_mut(id), last.get_mut(id))
+            {
                 *slot = row;
                 count = count.wrapping_add(1);
+                let before = core::mem::replace(last, count as u8);
+                if before == 0 {
+                    *first = count as u8;
+                } else {
+                    let first = *first;
+                    self.link(before, count as u8);
+                    core.again(bytes, self.row(first), row);
+                }
             } else {
-                self.go_beyond(at, row);
+                self.go_beyond(bytes, at, row, core);
             }
             at = next;
         };
         self.count = count as u8;
-        self.link();
         Ok(head)
+    }
+
+    /// The row of this number, counted from one; none when there is no such row.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    fn row(&self, number: u8) -> Row {
+        self.table.get(usize::from(number).wrapping_sub(1)).copied().unwrap_or(Row::NONE)
+    }
+
+    /// The first row of this id.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    fn first_row(&self, id: u8) -> Row {
+        self.row(self.first.get(usize::from(id)).copied().unwrap_or(0))
+    }
+
+    /// Says of a row which one is the next of its id.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    fn link(&mut self, number: u8, next: u8) {
+        if let Some(row) = self.table.get_mut(usize::from(number).wrapping_sub(1)) {
+            row.link(next);
+        }
     }
 
     /// Takes up a row that does not fit in the table.
     #[cold]
     #[inline(never)]
-    fn go_beyond(&mut self, at: usize, row: Row) {
+    fn go_beyond(&mut self, bytes: &[u8], at: usize, row: Row, core: &mut Core) {
         if self.rest == 0 {
             self.rest = at as u16;
         }
-        self.present |= bit(row.id());
-    }
-
-    /// Links the rows of each id in the table, from the last one to the first.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    fn link(&mut self) {
-        let mut number = self.count;
-        let mut present = self.present;
-        for row in self.table.get_mut(..usize::from(number)).unwrap_or_default().iter_mut().rev() {
-            if let Some(first) = self.first.get_mut(usize::from(row.id()) % IDS) {
-                row.link(*first);
-                *first = number;
-            }
-            present |= bit(row.id());
-            number = number.wrapping_sub(1);
+        let first = core.first(self, row.id());
+        if !first.is_none() {
+            core.again(bytes, first, row);
+        } else if let Some(place) = core.beyond.get_mut(usize::from(row.id()).wrapping_sub(1)) {
+            *place = row;
         }
-        self.present = present;
     }
 }
 
@@ -168,50 +183,39 @@ const fn bit(id: u8) -> u64 {
 /// What is wrong, and where.
 type Fault = (ParseError, usize);
 
-/// The first row of each name that every layer needs, whose ids are the lowest.
+/// What is known of the headers that every layer needs, whose ids are the lowest.
 struct Core {
-    rows: [Row; 6],
+    /// The first row of each of them, where that did not fit in the table.
+    beyond: [Row; 6],
     /// What is wrong with the whole though each row is fine.
     fault: Option<Fault>,
 }
 
 impl Core {
-    /// The row of this id, if there is one.
-    #[inline]
-    fn row(&self, id: u8) -> Option<Row> {
-        self.rows.get(usize::from(id).wrapping_sub(1)).copied().filter(|row| !row.is_none())
+    /// The first row of this id; none when there is no such row.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    fn first(&self, index: &Index, id: u8) -> Row {
+        let row = index.first_row(id);
+        if row.is_none() { self.first_beyond(id) } else { row }
     }
 
-    /// Whether every mandatory header is there.
-    #[inline]
-    const fn is_complete(&self) -> bool {
-        let [via, from, to, call_id, cseq, _] = self.rows;
-        !(via.is_none() | from.is_none() | to.is_none() | call_id.is_none() | cseq.is_none())
-    }
-
-    /// Which mandatory header is missing first.
+    /// The same, of those that did not fit.
     #[cold]
-    fn missing(&self) -> ParseError {
-        match self.rows.map(Row::is_none) {
-            [true, ..] => ParseError::MissingVia,
-            [_, true, ..] => ParseError::MissingFrom,
-            [_, _, true, ..] => ParseError::MissingTo,
-            [_, _, _, true, ..] => ParseError::MissingCallId,
-            _ => ParseError::MissingCSeq,
-        }
+    #[inline(never)]
+    fn first_beyond(&self, id: u8) -> Row {
+        self.beyond.get(usize::from(id).wrapping_sub(1)).copied().unwrap_or(Row::NONE)
     }
 
     /// Takes up a row whose name has occurred before.
     #[inline(never)]
-    fn again(&mut self, bytes: &[u8], row: Row) {
+    fn again(&mut self, bytes: &[u8], first: Row, row: Row) {
         let error = match row.id() {
             FROM => ParseError::DoubledFrom,
             TO => ParseError::DoubledTo,
             CALL_ID => ParseError::DoubledCallId,
             CSEQ => ParseError::DoubledCSeq,
             CONTENT_LENGTH => {
-                let first = self.row(CONTENT_LENGTH).and_then(|first| decimal_u32(first.value_in(bytes)));
-                match (first, decimal_u32(row.value_in(bytes))) {
+                match (decimal_u32(first.value_in(bytes)), decimal_u32(row.value_in(bytes))) {
                     (Some(one), Some(other)) if one == other => return,
                     // RFC 4475 §3.3.9: two different lengths are no length.
                     (Some(_), Some(_)) => ParseError::ConflictingContentLength,
@@ -251,8 +255,8 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     /// With what a 400 needs. A response that fails is to be dropped.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    // Inlined, it would be copied to where it stays.
+    #[inline(never)]
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed<'a>> {
         let skipped = leading_line_ends(datagram);
         let bytes = datagram.get(skipped..).unwrap_or_default();
@@ -288,20 +292,13 @@ impl<'a> Message<'a> {
         let start_line = line(bytes, 0, false)?;
         let start = start_line::parse(slice(bytes, 0, start_line.end), &mut self.parts).map_err(|error| (error, 0))?;
         (self.start, self.status) = (start.text, start.status);
-        let mut core = Core { rows: [Row::NONE; 6], fault: None };
+        let mut core = Core { beyond: [Row::NONE; 6], fault: None };
         let head = self.index.read(bytes, start_line.next, &mut core)?;
         self.head = head as u16;
-        self.fill_core(&core)?;
-        if let Some(fault) = core.fault {
-            return Err(fault);
-        }
-        if !core.is_complete() {
-            return Err((core.missing(), head));
-        }
-        if let Some(row) = core.row(CONTENT_LENGTH) {
-            let length = decimal_u32(row.value_in(bytes)).and_then(|length| usize::try_from(length).ok());
-            let body = length.and_then(|length| bytes.get(..head.checked_add(length)?));
-            self.bytes = body.ok_or((ParseError::Body, bytes.len()))?;
+        let length = self.fill_core(&core)?;
+        if let Some(length) = length {
+            let end = usize::try_from(length).ok().and_then(|length| head.checked_add(length));
+            self.bytes = end.and_then(|end| bytes.get(..end)).ok_or((ParseError::Body, bytes.len()))?;
         }
         if self.status == 0 && start.method != self.cseq.method {
             return Err((ParseError::CSeqMethod, head));
@@ -309,39 +306,58 @@ impl<'a> Message<'a> {
         Ok(())
     }
 
-    /// Reads the values of the headers that every layer needs, as far as they are there.
+    /// Reads the values of the headers that every layer needs, as far as they are there; gives Content-Length. Of what is wrong, one of
+    /// them that is missing comes last.
     #[cfg_attr(target_pointer_width = "64", inline)]
-    fn fill_core(&mut self, core: &Core) -> Result<(), Fault> {
+    fn fill_core(&mut self, core: &Core) -> Result<Option<u32>, Fault> {
         let bytes = self.bytes;
+        let row = |index: &Index, id| core.first(index, id);
         let fail = |error, row: Row| Err((error, row.value()));
-        if let Some(row) = core.row(VIA)
-            && self.via.fill(row.up_to_end(bytes), row.value()).is_none()
-        {
-            return fail(ParseError::Via, row);
+        let mut missing = None;
+        let mut miss = |error| missing = missing.or(Some(error));
+        let via = row(&self.index, VIA);
+        if via.is_none() {
+            miss(ParseError::MissingVia);
+        } else if self.via.fill(via.up_to_end(bytes), via.value()).is_none() {
+            return fail(ParseError::Via, via);
         }
-        if let Some(row) = core.row(FROM)
-            && self.from.fill(row.up_to_end(bytes), row.value()) != Some(row.end())
-        {
-            return fail(ParseError::From, row);
+        let from = row(&self.index, FROM);
+        if from.is_none() {
+            miss(ParseError::MissingFrom);
+        } else if self.from.fill_unread(from.up_to_end(bytes), from.value()) != Some(from.end()) {
+            return fail(ParseError::From, from);
         }
-        if let Some(row) = core.row(TO)
-            && self.to.fill(row.up_to_end(bytes), row.value()) != Some(row.end())
-        {
-            return fail(ParseError::To, row);
+        let to = row(&self.index, TO);
+        if to.is_none() {
+            miss(ParseError::MissingTo);
+        } else if self.to.fill_unread(to.up_to_end(bytes), to.value()) != Some(to.end()) {
+            return fail(ParseError::To, to);
         }
-        if let Some(row) = core.row(CALL_ID) {
-            self.call_id = row.value_in(bytes);
+        let call_id = row(&self.index, CALL_ID);
+        if call_id.is_none() {
+            miss(ParseError::MissingCallId);
+        } else {
+            self.call_id = call_id.value_in(bytes);
             if !is_call_id(self.call_id) {
-                return fail(ParseError::CallId, row);
+                return fail(ParseError::CallId, call_id);
             }
         }
-        if let Some(row) = core.row(CSEQ) {
-            let Some(cseq) = CSeq::read(row.up_to_end(bytes), row.value()) else { return fail(ParseError::CSeq, row) };
-            self.cseq = cseq;
+        let cseq = row(&self.index, CSEQ);
+        if cseq.is_none() {
+            miss(ParseError::MissingCSeq);
+        } else {
+            let Some(value) = CSeq::read(cseq.up_to_end(bytes), cseq.value()) else {
+                return fail(ParseError::CSeq, cseq);
+            };
+            self.cseq = value;
         }
-        match core.row(CONTENT_LENGTH) {
-            Some(row) if decimal_u32(row.value_in(bytes)).is_none() => fail(ParseError::ContentLength, row),
-            _ => Ok(()),
+        let length = row(&self.index, CONTENT_LENGTH);
+        let octets = decimal_u32(length.value_in(bytes));
+        match (core.fault, missing) {
+            _ if !length.is_none() && octets.is_none() => fail(ParseError::ContentLength, length),
+            (Some(fault), _) => Err(fault),
+            (None, Some(error)) => Err((error, self.head_len())),
+            (None, None) => Ok(octets),
         }
     }
 
@@ -467,11 +483,33 @@ impl<'a> Message<'a> {
         Rows::new(self.bytes, table, usize::from(self.index.rest))
     }
 
+    /// Whether there are rows that the table has no room for.
+    pub(super) const fn has_rows_beyond(&self) -> bool {
+        self.index.rest != 0
+    }
+
     /// The rows of these two ids.
     pub(crate) fn rows_of(&self, ids: [u8; 2]) -> Selected<'_, 'a> {
         let [one, other] = ids;
         let rows = if self.may_have(one) || self.may_have(other) { self.rows() } else { Rows::new(b"", &[], 0) };
         Selected::new(rows, ids)
+    }
+
+    /// Where From begins, the row of To, and where CSeq ends, when From, To, Call-ID and CSeq stand one behind the other with their
+    /// names as this stack writes them and nothing between their values and the next name but a line end.
+    pub(crate) fn identity_rows(&self) -> Option<(usize, Row, usize)> {
+        let first = usize::from(*self.index.first.get(usize::from(FROM))?).checked_sub(1)?;
+        let rows @ [from, to, call_id, cseq] = *self.index.table.get(first..)?.first_chunk()?;
+        let follows = |one: Row, next: Row| one.end().wrapping_add(2) == next.name();
+        let is_plain = |row: Row, id: u8, start: &[u8]| {
+            row.id() == id
+                && row.value().wrapping_sub(row.name()) == start.len()
+                && slice(self.bytes, row.name(), row.value()) == start
+        };
+        let starts: [(u8, &[u8]); 4] = [(FROM, b"From: "), (TO, b"To: "), (CALL_ID, b"Call-ID: "), (CSEQ, b"CSeq: ")];
+        let plain = rows.iter().zip(starts).all(|(row, (id, start))| is_plain(*row, id, start));
+        let joined = follows(from, to) && follows(to, call_id) && follows(call_id, cseq);
+        (plain && joined).then_some((from.name(), to, cseq.end()))
     }
 
     /// All header rows, in order.

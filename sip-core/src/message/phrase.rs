@@ -2,12 +2,20 @@
 
 macro_rules! phrases {
     ($($code:literal $phrase:literal;)*) => {
-        /// The codes, and how long their phrases are: without a pointer for each.
-        const CODES: &[(u16, u8)] = &[$(($code, $phrase.len() as u8)),*];
+        /// The codes in ten bits, and above them how long their phrases are: without a pointer for each.
+        const CODES: &[u16] = &[$(row($code, $phrase)),*];
         /// The phrases one behind the other.
         const PHRASES: &str = concat!($($phrase),*);
     };
 }
+
+const fn row(code: u16, phrase: &str) -> u16 {
+    assert!(code <= CODE && phrase.len() < 64);
+    code | (phrase.len() as u16) << CODE.count_ones()
+}
+
+/// The bits of a code.
+const CODE: u16 = 0x3FF;
 
 // The most frequent one is found first.
 phrases! {
@@ -88,10 +96,10 @@ phrases! {
 #[must_use]
 pub const fn reason_phrase(status: u16) -> &'static str {
     let (mut codes, mut phrases): (&[_], _) = if cfg!(feature = "phrases") { (CODES, PHRASES) } else { (&[], "") };
-    while let [(code, length), more @ ..] = codes
-        && let Some((phrase, behind)) = phrases.split_at_checked(*length as usize)
+    while let [row, more @ ..] = codes
+        && let Some((phrase, behind)) = phrases.split_at_checked((*row >> CODE.count_ones()) as usize)
     {
-        if *code == status {
+        if *row & CODE == status {
             return phrase;
         }
         (codes, phrases) = (more, behind);

@@ -15,8 +15,8 @@ use super::scan::{alike, elements};
 pub enum Priority {
     /// Responses, ACK, BYE and CANCEL.
     Urgent,
-    /// Requests to an emergency service (`urn:service:sos`, RFC 5031), and those with a `Resource-Priority` above routine
-    /// (RFC 4412).
+    /// Requests to an emergency service (`urn:service:sos`, RFC 5031), and those of this element's own with a `Resource-Priority` above
+    /// routine (RFC 4412). In a request that is passed on it is what a stranger wrote, whom nobody has authorized (§11.1).
     Emergency,
     /// Requests inside a dialog.
     InDialog,
@@ -55,7 +55,12 @@ fn is_emergency(request: &Kept<'_>) -> bool {
         return true;
     }
     let mut values = request.header_rows(HeaderName::Other(b"Resource-Priority")).flat_map(elements);
-    values.any(|value| !is_routine(value))
+    values.any(|value| !is_routine(value)) && !is_passed_on(request)
+}
+
+/// Whether a request comes from elsewhere: it has a Via below that of this element.
+fn is_passed_on(request: &Kept<'_>) -> bool {
+    request.header_rows(HeaderName::Via).flat_map(elements).nth(1).is_some()
 }
 
 /// Whether a resource value is the lowest of its namespace, as everybody's calls are (RFC 4412 §10).
@@ -93,6 +98,12 @@ mod tests {
             ("INVITE urn:service:sosumi SIP/2.0", BOB, Priority::Invite),
             ("INVITE sip:1@x SIP/2.0", "Resource-Priority: dsn.routine, ets.0\r\n", Priority::Emergency),
             ("INVITE sip:1@x SIP/2.0", "resource-priority: DSN.Routine\r\n", Priority::Invite),
+            ("INVITE sip:1@x SIP/2.0", "Resource-Priority: ets.0\r\nVia: SIP/2.0/UDP b\r\n", Priority::Invite),
+            (
+                "INFO sip:1@x SIP/2.0",
+                "Resource-Priority: x.y\r\nv: SIP/2.0/UDP b\r\nt: <sip:b@c>;tag=1\r\n",
+                Priority::InDialog,
+            ),
             ("INVITE sip:bob@example.com SIP/2.0", TAGGED, Priority::InDialog),
             ("INFO sip:bob@example.com SIP/2.0", TAGGED, Priority::InDialog),
             ("INVITE sip:bob@example.com SIP/2.0", BOB, Priority::Invite),

@@ -2,12 +2,13 @@
 
 use super::ParseError;
 use super::equivalent::same;
-use super::host::{Host, HostKind, host, port};
+use super::host::{Host, host, ip_of, port};
 use super::params::Param;
 use super::scan::{
     ALPHA, PARAM, PASSWORD, SCHEME, Span, URI, URI_HEADER, USER, WIDE, alike, find, has, is, peek, run, slice, stands,
 };
 use super::walk::Walk;
+use core::net::IpAddr;
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,6 @@ pub(crate) struct Parts {
     port: u16,
     has_port: bool,
     kind: Kind,
-    host_kind: HostKind,
 }
 
 /// What a scheme is, without its letters.
@@ -53,6 +53,8 @@ pub(crate) struct Parts {
 enum Kind {
     /// The URI breaks the grammar of its scheme.
     Broken,
+    /// It begins with `sip:`, and the rest was not looked at yet.
+    Unread,
     Sip,
     Sips,
     Tel,
@@ -70,14 +72,10 @@ impl Parts {
         port: 0,
         has_port: false,
         kind: Kind::Broken,
-        host_kind: HostKind::Name,
     };
 
-    /// Whether the URI keeps to the grammar of its scheme.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    pub(crate) fn are_known(&self) -> bool {
-        self.kind != Kind::Broken
-    }
+    /// The parts of a SIP URI that nobody has read yet.
+    pub(crate) const UNREAD: Self = Self { kind: Kind::Unread, ..Self::NONE };
 
     /// Whether there are header components behind a `?`.
     pub(crate) const fn has_headers(&self) -> bool {
@@ -113,7 +111,7 @@ impl Parts {
         };
         match self.kind {
             Kind::Sip | Kind::Sips => self.read_sip(walk, from, at),
-            Kind::Tel | Kind::Other | Kind::Broken => self.read_opaque(walk, from, at),
+            Kind::Tel | Kind::Other | Kind::Broken | Kind::Unread => self.read_opaque(walk, from, at),
         }
     }
 
@@ -138,9 +136,8 @@ impl Parts {
             }
             at = end.wrapping_add(1);
         }
-        let (kind, end) = host(walk, at)?;
+        let end = host(walk, at)?;
         self.host = within(at, end);
-        self.host_kind = kind;
         at = end;
         if peek(bytes, at) == b':' {
             (self.port, at) = port(bytes, at.wrapping_add(1))?;
@@ -189,6 +186,12 @@ impl Parts {
     }
 }
 
+/// Whether a URI that has been checked is a `sips` one.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+pub(crate) fn is_sips(uri: &[u8]) -> bool {
+    uri.first_chunk::<5>().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
+}
+
 impl<'a> Uri<'a> {
     /// The URI that `raw` is, all of it.
     ///
@@ -199,6 +202,29 @@ impl<'a> Uri<'a> {
         match uri.parts.fill(&mut Walk::new(raw, 0), 0) {
             Some(end) if end == raw.len() => Ok(uri),
             _ => Err(ParseError::Uri),
+        }
+    }
+
+    /// The URI that was read before, or found and [not read](Parts::UNREAD): then it is now.
+    ///
+    /// # Errors
+    /// When it breaks the grammar of its scheme.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    pub(super) fn found(raw: &'a [u8], parts: Parts) -> Result<Self, ParseError> {
+        let mut uri = Self { raw, parts };
+        // Nothing is left unread where code has to be small.
+        if WIDE && uri.parts.kind == Kind::Unread {
+            uri.read();
+        }
+        if uri.parts.kind == Kind::Broken { Err(ParseError::Uri) } else { Ok(uri) }
+    }
+
+    /// Reads what begins with `sip:`.
+    #[inline(never)]
+    fn read(&mut self) {
+        self.parts.kind = Kind::Sip;
+        if self.parts.read_sip(&mut Walk::new(self.raw, 4), 0, 4) != Some(self.raw.len()) {
+            self.parts.kind = Kind::Broken;
         }
     }
 
@@ -227,8 +253,23 @@ impl<'a> Uri<'a> {
             Kind::Sip => Scheme::Sip,
             Kind::Sips => Scheme::Sips,
             Kind::Tel => Scheme::Tel,
-            Kind::Other | Kind::Broken => Scheme::Other(slice(self.raw, 0, run(self.raw, 0, SCHEME))),
+            Kind::Other | Kind::Broken | Kind::Unread => Scheme::Other(slice(self.raw, 0, run(self.raw, 0, SCHEME))),
         }
+    }
+
+    /// Whether both have one scheme, of those that are known.
+    pub(super) fn same_scheme(&self, other: &Uri<'_>) -> bool {
+        self.parts.kind == other.parts.kind
+    }
+
+    /// Whether the scheme is `sip`, `sips` or `tel`.
+    pub(crate) const fn is_known(&self) -> bool {
+        !matches!(self.parts.kind, Kind::Other | Kind::Broken | Kind::Unread)
+    }
+
+    /// Whether the scheme is `sips`.
+    pub(crate) const fn is_sips(&self) -> bool {
+        matches!(self.parts.kind, Kind::Sips)
     }
 
     /// Whether the scheme is `sip` or `sips`.
@@ -253,7 +294,18 @@ impl<'a> Uri<'a> {
     #[must_use]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn host(&self) -> Host<'a> {
-        self.parts.host_kind.of(self.parts.host.of(self.raw))
+        Host::checked(self.host_text())
+    }
+
+    /// The host as it is written.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    pub(crate) fn host_text(&self) -> &'a [u8] {
+        self.parts.host.of(self.raw)
+    }
+
+    /// The address that the host is.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        ip_of(self.host_text())
     }
 
     /// The port that is written.
@@ -297,6 +349,25 @@ impl<'a> Uri<'a> {
         self.params().find(|param| is(param.name)).map(|param| param.value.unwrap_or_default())
     }
 
+    /// The values of the first parameters of these names, as [`param`](Self::param) gives each, in one walk.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    pub(crate) fn find_params<const N: usize>(&self, names: [&[u8]; N]) -> [Option<&'a [u8]>; N] {
+        let mut values = [None; N];
+        if self.parts.params.is_none() {
+            return values;
+        }
+        for param in self.params() {
+            let escaped = has(param.name, b'%');
+            for (name, value) in names.iter().zip(values.iter_mut()) {
+                let is = alike(param.name, name) || escaped && same(param.name, name, true);
+                if is && value.is_none() {
+                    *value = Some(param.value.unwrap_or_default());
+                }
+            }
+        }
+        values
+    }
+
     /// The `transport` parameter.
     #[must_use]
     pub fn transport(&self) -> Option<&'a [u8]> {
@@ -332,6 +403,11 @@ impl<'a> UriParams<'a> {
         let (from, to) = place.bounds();
         Self { bytes: slice(raw, 0, to), at: from, separator }
     }
+
+    /// What has not been read yet, as it is written.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        slice(self.bytes, self.at, self.bytes.len())
+    }
 }
 
 impl<'a> Iterator for UriParams<'a> {
@@ -358,7 +434,7 @@ impl<'a> Iterator for UriParams<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::net::{IpAddr, Ipv4Addr};
+    use core::net::Ipv4Addr;
 
     fn uri(text: &str) -> Uri<'_> {
         Uri::parse(text.as_bytes()).unwrap_or_else(|_| panic!("{text}"))

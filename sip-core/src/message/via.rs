@@ -1,7 +1,7 @@
 //! Via (RFC 3261 §20.42, RFC 3581).
 
 use super::ParseError;
-use super::host::{Host, HostKind, host, port, v4, v6_inside};
+use super::host::{Host, host, ip_of, port, v4, v6_inside};
 use super::list::Element;
 use super::params::{Params, Place, Places, element_end, read_params};
 use super::scan::{LWS, Span, TOKEN, WIDE, alike, decimal_u32, is, peek, run, skip_lws, slice, stands};
@@ -25,7 +25,6 @@ pub struct Via<'a> {
     port: u16,
     rport: u16,
     has_port: bool,
-    host_kind: HostKind,
     rport_kind: Rport,
     places: Places,
 }
@@ -65,7 +64,18 @@ impl<'a> Via<'a> {
     #[must_use]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn host(&self) -> Host<'a> {
-        self.host_kind.of(self.host.of(self.raw))
+        Host::checked(self.host_text())
+    }
+
+    /// The host of `sent-by` as it is written.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    pub(crate) fn host_text(&self) -> &'a [u8] {
+        self.host.of(self.raw)
+    }
+
+    /// The address that the host of `sent-by` is.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        ip_of(self.host_text())
     }
 
     /// The port of `sent-by` when it is written.
@@ -148,7 +158,7 @@ impl<'a> Via<'a> {
     pub fn needs_received(&self, source: Address) -> bool {
         match source.ip() {
             None => false,
-            Some(ip) => self.rport_kind == Rport::Empty || !self.received.is_none() || self.host().ip() != Some(ip),
+            Some(ip) => self.rport_kind == Rport::Empty || !self.received.is_none() || self.ip() != Some(ip),
         }
     }
 
@@ -178,7 +188,6 @@ impl<'a> Element<'a> for Via<'a> {
         port: 0,
         rport: 0,
         has_port: false,
-        host_kind: HostKind::Name,
         rport_kind: Rport::Absent,
         places: Places::NONE,
     };
@@ -197,9 +206,8 @@ impl<'a> Element<'a> for Via<'a> {
         }
         self.transport = within(from, to);
         let from = skip_lws(bytes, to);
-        let (host_kind, mut at) = host(walk, from)?;
+        let mut at = host(walk, from)?;
         self.host = within(from, at);
-        self.host_kind = host_kind;
         // RFC 3261 §25.1 COLON: white space may stand on both sides.
         let colon = skip_lws(bytes, at);
         if peek(bytes, colon) == b':' {

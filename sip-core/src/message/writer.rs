@@ -56,6 +56,11 @@ impl<'b> Writer<'b> {
         Self::new(&mut [])
     }
 
+    /// Whether headers get their long names.
+    pub(super) const fn has_long_names(&self) -> bool {
+        !self.compact
+    }
+
     /// The same writer, which gives headers their compact names where they have one (RFC 3261 §7.3.3).
     #[must_use]
     pub const fn with_compact_names(mut self) -> Self {
@@ -83,6 +88,13 @@ impl<'b> Writer<'b> {
         if let Some(place) = self.take(octets.len()) {
             copy(place, octets);
         }
+    }
+
+    /// Writes one octet that is trusted. Said by its number it takes less flash than by where it stands.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn octet(&mut self, octet: u8) {
+        self.raw(&[octet]);
     }
 
     /// The place of the next `length` octets; `None` when they do not fit, and count all the same.
@@ -152,7 +164,7 @@ impl<'b> Writer<'b> {
     /// Writes the request line.
     pub fn request_line(&mut self, method: Method<'_>, uri: &[u8]) {
         self.method(method);
-        self.raw(b" ");
+        self.octet(b' ');
         self.uri(uri);
         self.raw(b" SIP/2.0\r\n");
     }
@@ -161,7 +173,7 @@ impl<'b> Writer<'b> {
     pub(crate) fn request_line_escaped(&mut self, method: Method<'_>, uri: &[u8]) {
         self.injected |= uri.is_empty() || any(uri, is_outside_uri);
         self.method(method);
-        self.raw(b" ");
+        self.octet(b' ');
         self.number_signs_escaped(uri);
         self.raw(b" SIP/2.0\r\n");
     }
@@ -171,7 +183,7 @@ impl<'b> Writer<'b> {
         self.injected |= !matches!(status, 100..=699);
         self.raw(b"SIP/2.0 ");
         self.number(u64::from(status));
-        self.raw(b" ");
+        self.octet(b' ');
         self.text(reason);
         self.raw(b"\r\n");
     }
@@ -263,7 +275,7 @@ impl<'b> Writer<'b> {
     pub fn cseq(&mut self, number: u32, method: Method<'_>) {
         self.value_start(HeaderName::CSeq);
         self.number(u64::from(number));
-        self.raw(b" ");
+        self.octet(b' ');
         self.method(method);
         self.end();
     }
@@ -324,13 +336,24 @@ impl<'b> Writer<'b> {
     pub fn via_of(&mut self, transport: Transport, sent_by: &[u8], branch: &[u8]) {
         self.raw(if self.compact { b"v: SIP/2.0/" } else { b"Via: SIP/2.0/" });
         self.raw(transport.stamp());
-        self.raw(b" ");
+        self.octet(b' ');
         self.text(sent_by);
         self.raw(b";branch=");
         if !branch.starts_with(MAGIC_COOKIE) {
             self.raw(MAGIC_COOKIE);
         }
         self.token(branch);
+        self.raw(b";rport\r\n");
+    }
+
+    /// The same of a host and of what stands behind the magic cookie, which were checked before.
+    pub(super) fn checked_via(&mut self, transport: Transport, sent_by: &[u8], branch: &[u8]) {
+        self.raw(if self.compact { b"v: SIP/2.0/" } else { b"Via: SIP/2.0/" });
+        self.raw(transport.stamp());
+        self.raw(b" ");
+        self.raw(sent_by);
+        self.raw(b";branch=z9hG4bK");
+        self.raw(branch);
         self.raw(b";rport\r\n");
     }
 

@@ -2,6 +2,7 @@
 
 use super::token::Tokens;
 use crate::error::{Argument, Capacity, ConfigError};
+use crate::locate::named;
 use crate::memory::{Block, Octets};
 use crate::message::host::own_sent_by;
 use crate::message::scan::alike;
@@ -53,7 +54,8 @@ pub enum Ask {
 pub struct Config<'a> {
     /// Host and port under which this proxy is reached, for Via and Record-Route, of each listener: `192.0.2.5:5060`,
     /// `[2001:db8::5]:5060`. Their order is that of [`Flow::listener`](crate::transport::Flow::listener). A URI with one of them is
-    /// this proxy's own.
+    /// this proxy's own. One that takes connections of one kind alone says so, `192.0.2.5:8080;transport=ws`: nothing else leaves from it
+    /// while there is another. Without it a listener is for UDP and TCP.
     pub listeners: &'a [&'a str],
     /// Hosts by which this proxy is reached as well, at the ports of its listeners: each address of the machine, where a listener takes what
     /// comes to any of them (`0.0.0.0`). They are known as its own, and never written.
@@ -190,18 +192,30 @@ struct Listener {
     /// Its address; none when its host is a name. The port is the one of the text, or 5060.
     address: Address,
     port: u16,
+    /// What it takes, where that is one kind of connection alone.
+    only: Transport,
 }
 
 impl Listener {
-    const ZERO: Self = Self { start: 0, host_end: 0, end: 0, address: Address::NONE, port: 0 };
+    const ZERO: Self = Self { start: 0, host_end: 0, end: 0, address: Address::NONE, port: 0, only: Transport::None };
 
     /// Reads what stands in `text` from `start` on.
     fn read(text: &str, start: usize) -> Result<Self, Argument> {
-        if text.len() > LONGEST_SENT_BY {
+        // A search of the standard library for a string is one that a linker thinks can panic.
+        let (text, param) = match text.bytes().position(|octet| octet == b';') {
+            Some(at) => (text.get(..at).unwrap_or_default(), text.as_bytes().get(at..)),
+            None => (text, None),
+        };
+        let only = match param.map(|param| param.strip_prefix(b";transport=")) {
+            Some(Some(name)) => named(name),
+            Some(None) => return Err(Argument::SentBy),
+            None => Transport::None,
+        };
+        if text.len() > LONGEST_SENT_BY || only == Transport::Unknown {
             return Err(Argument::SentBy);
         }
         let (host, port) = own_sent_by(text.as_bytes())?;
-        let port = port.unwrap_or(Transport::Udp.default_port());
+        let port = port.unwrap_or(only.default_port());
         let place = |at: usize| u16::try_from(start.saturating_add(at)).map_err(|_| Argument::ConfigLength);
         Ok(Self {
             start: place(0)?,
@@ -209,17 +223,31 @@ impl Listener {
             end: place(text.len())?,
             address: host.ip().map_or(Address::NONE, |ip| Address::new(ip, port)),
             port,
+            only,
         })
     }
 
+    /// Its host and port, as the configuration has them.
+    fn sent_by<'k>(&self, texts: &'k [u8]) -> &'k [u8] {
+        texts.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
+    }
+
+    /// Whether what goes by this transport leaves from here as others come in.
+    fn carries(&self, transport: Transport) -> bool {
+        match self.only {
+            Transport::None => !matches!(transport, Transport::Tls | Transport::Ws | Transport::Wss),
+            only => only == transport,
+        }
+    }
+
     /// Whether this is its host and port.
-    fn is(&self, texts: &[u8], host: Host<'_>, port: u16) -> bool {
+    fn is(&self, texts: &[u8], host: &[u8], port: u16) -> bool {
         if self.port != port {
             return false;
         }
         let own = texts.get(usize::from(self.start)..usize::from(self.host_end)).unwrap_or_default();
         // An IPv6 address is written in many ways.
-        alike(own, host.as_bytes()) || matches!(host, Host::V6(_)) && host.ip() == self.address.ip()
+        alike(own, host) || host.starts_with(b"[") && Host::checked(host).ip() == self.address.ip()
     }
 }
 
@@ -322,21 +350,27 @@ impl Settings {
     pub(super) fn sent_by<'k>(&self, texts: &'k [u8], listener: u8) -> &'k [u8] {
         let known = self.listeners.get(usize::from(listener)).filter(|listener| listener.port != 0);
         let Some(listener) = known.or(self.listeners.first()) else { return b"" };
-        texts.get(usize::from(listener.start)..usize::from(listener.end)).unwrap_or_default()
+        listener.sent_by(texts)
     }
 
-    /// The listener by which a message to `remote` leaves that came by `preferred`: that one, or the first one of the remote's
-    /// family.
-    pub(super) fn listener_to(&self, remote: Address, preferred: u8) -> u8 {
-        let fits = |listener: &Listener| match (listener.address.ip(), remote.ip()) {
+    /// The listener by which a message to `remote` leaves that came by `preferred`: that one, or the first one, of the remote's
+    /// family and for its transport; where there is none for that, of its family.
+    pub(super) fn listener_to(&self, (remote, transport): (Address, Transport), preferred: u8) -> u8 {
+        let of_family = |listener: &Listener| match (listener.address.ip(), remote.ip()) {
             (Some(own), Some(remote)) => own.is_ipv4() == remote.is_ipv4(),
             _ => true,
         };
-        if self.listeners.get(usize::from(preferred)).is_some_and(fits) {
+        let alike = |listener: &Listener| of_family(listener) && listener.carries(transport);
+        let came_by = self.listeners.get(usize::from(preferred));
+        if came_by.is_some_and(alike) {
             return preferred;
         }
-        let first = self.listeners().position(fits).unwrap_or(0);
-        u8::try_from(first).unwrap_or(0)
+        let first = match self.listeners().position(alike) {
+            None if came_by.is_some_and(of_family) => return preferred,
+            None => self.listeners().position(of_family),
+            found => found,
+        };
+        u8::try_from(first.unwrap_or(0)).unwrap_or(0)
     }
 
     /// One of the texts behind those of the listeners.
@@ -359,10 +393,13 @@ impl Settings {
     /// The realm whose credentials in a request go no further: that of the domain from which it says to come.
     pub(super) fn realm<'k>(&self, texts: &'k [u8], request: &Message<'_>) -> &'k [u8] {
         let realm = self.text(texts, 3);
+        if realm.is_empty() {
+            return realm;
+        }
         let mut domains = self.text(texts, 0).split(|octet| *octet == b',').filter(|domain| !domain.is_empty()).skip(1);
-        let Some(second) = domains.next().filter(|_| !realm.is_empty()) else { return realm };
+        let Some(second) = domains.next() else { return realm };
         let from = request.from().uri().ok();
-        let is_from = |domain: &&[u8]| from.is_some_and(|uri| alike(domain, uri.host().as_bytes()));
+        let is_from = |domain: &&[u8]| from.is_some_and(|uri| alike(domain, uri.host_text()));
         core::iter::once(second).chain(domains).find(is_from).unwrap_or(realm)
     }
 
@@ -371,34 +408,47 @@ impl Settings {
         if !uri.is_sip() {
             return None;
         }
-        self.own_host(texts, uri.host(), uri.port(), crate::locate::transport_of(uri, Transport::Udp))
+        self.own_host(texts, uri.host_text(), uri.port(), || crate::locate::transport_of(uri, Transport::Udp))
     }
 
-    /// The same of a host and a port.
+    /// The same of a host and a port, and of the transport, which is asked for where the port does not decide.
     pub(super) fn own_host(
         &self,
         texts: &[u8],
-        host: Host<'_>,
+        host: &[u8],
         port: Option<u16>,
-        transport: Transport,
+        transport: impl Fn() -> Transport,
     ) -> Option<Own> {
-        let port = port.unwrap_or(transport.default_port());
+        let default = || transport().default_port();
+        let port = port.unwrap_or_else(default);
         if self.listeners().any(|listener| listener.is(texts, host, port)) || self.is_alias(texts, host, port) {
             return Some(Own::Listener);
         }
         let mut domains = self.text(texts, 0).split(|octet| *octet == b',').filter(|domain| !domain.is_empty());
-        let served = port == transport.default_port() || self.listeners().any(|listener| listener.port == port);
-        (served && domains.any(|domain| alike(domain, host.as_bytes()))).then_some(Own::Domain)
+        let is_served = || self.listeners().any(|listener| listener.port == port) || port == default();
+        (domains.any(|domain| alike(domain, host)) && is_served()).then_some(Own::Domain)
+    }
+
+    /// Whether a text is the host and port of a listener, octet by octet as the configuration has them.
+    pub(super) fn is_sent_by(&self, texts: &[u8], text: &[u8]) -> bool {
+        // Without a port it names the usual one (RFC 3261 §19.1.2), which that of a listener under TLS is not.
+        let usual = Transport::Udp.default_port();
+        let says_port = |one: &&Listener| one.end > one.host_end || one.port == usual;
+        self.listeners().filter(says_port).any(|listener| listener.sent_by(texts) == text)
     }
 
     /// Whether a Via is one of this proxy's.
     pub(super) fn own_via(&self, texts: &[u8], via: &Via<'_>) -> bool {
         let port = via.port().unwrap_or(Transport::Udp.default_port());
-        self.listeners().any(|listener| listener.is(texts, via.host(), port))
+        self.listeners().any(|listener| listener.is(texts, via.host_text(), port))
     }
 
     /// Whether a host is another name or address of this proxy, and the port a listener's.
-    fn is_alias(&self, texts: &[u8], host: Host<'_>, port: u16) -> bool {
+    fn is_alias(&self, texts: &[u8], host: &[u8], port: u16) -> bool {
+        if self.text(texts, 4).is_empty() {
+            return false;
+        }
+        let host = Host::checked(host);
         let mut aliases = self.text(texts, 4).split(|octet| *octet == b',').filter(|alias| !alias.is_empty());
         aliases.any(|alias| Host::parse(alias).is_ok_and(|alias| alias.same(host)))
             && self.listeners().any(|listener| listener.port == port)
@@ -483,10 +533,59 @@ mod tests {
             (settings.sent_by(texts, 1), settings.sent_by(texts, 9)),
             (&b"sip.example.com"[..], &b"192.0.2.5:5070"[..])
         );
+        let v6 = (Address::literal(b"[2001:db8::9]", 5060).unwrap(), Transport::Udp);
+        let any = (Address::NONE, Transport::Udp);
+        assert_eq!((settings.listener_to(v6, 0), settings.listener_to(v6, 1), settings.listener_to(any, 2)), (1, 1, 2));
+    }
+
+    #[test]
+    fn a_message_leaves_from_a_listener_for_its_transport() {
+        let mut octets = Pool::<1024>::new();
+        let of = [
+            "192.0.2.5:443;transport=wss",
+            "192.0.2.5:80;transport=WS",
+            "[2001:db8::5]:5060",
+            "192.0.2.5:5060",
+            "192.0.2.5:5061;transport=tls",
+            "192.0.2.5:5070",
+        ];
+        let settings = Settings::keep(&Config::new(&of), &mut octets).unwrap();
+        let texts = octets.get(settings.block());
+        assert_eq!(
+            (settings.sent_by(texts, 1), settings.sent_by(texts, 2)),
+            (&b"192.0.2.5:80"[..], &b"[2001:db8::5]:5060"[..])
+        );
+        assert_eq!(settings.own(texts, &Uri::parse(b"sip:192.0.2.5:80;transport=ws;lr").unwrap()), Some(Own::Listener));
+        let v4 = Address::literal(b"192.0.2.9", 5060).unwrap();
+        for (transport, came_by, leaves) in [
+            (Transport::Udp, 1, 3),
+            (Transport::Udp, 5, 5),
+            (Transport::Tcp, 4, 3),
+            (Transport::Tcp, 0, 3),
+            (Transport::Tls, 1, 4),
+            (Transport::Tls, 5, 4),
+            (Transport::Ws, 3, 1),
+            (Transport::Wss, 2, 0),
+            (Transport::Ws, 1, 1),
+        ] {
+            assert_eq!(settings.listener_to((v4, transport), came_by), leaves, "{transport} of {came_by}");
+        }
+        // Where there is none for it, it leaves from where it came in, as if none said for what it is.
         let v6 = Address::literal(b"[2001:db8::9]", 5060).unwrap();
         assert_eq!(
-            (settings.listener_to(v6, 0), settings.listener_to(v6, 1), settings.listener_to(Address::NONE, 2)),
-            (1, 1, 2)
+            (settings.listener_to((v6, Transport::Wss), 2), settings.listener_to((v6, Transport::Wss), 1)),
+            (2, 2)
         );
+        let settings = Settings::keep(&Config::new(&["192.0.2.5:5060", "192.0.2.5:5061"]), &mut octets).unwrap();
+        assert_eq!(
+            (settings.listener_to((v4, Transport::Tls), 1), settings.listener_to((v4, Transport::Tcp), 1)),
+            (1, 1)
+        );
+        for wrong in
+            ["192.0.2.5:5060;transport=sctp", "192.0.2.5:5060;transport=", "192.0.2.5:5060;lr", ";transport=ws"]
+        {
+            let kept = Settings::keep(&Config::new(&[wrong]), &mut octets);
+            assert_eq!(kept.err(), Some(ConfigError::Invalid(Argument::SentBy)), "{wrong}");
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! A request goes out: to a target in a transaction of its own, or once without one (RFC 3261 §16.6).
 
-use super::config::Settings;
+use super::config::{Ask, Settings};
 use super::entry::{BranchEntry, Marks, Owner};
 use super::event::Target;
 use super::kept_target::target_at;
 use super::loops::{self, BranchText};
 use super::machine;
 use super::route::{Hop, LONGEST_STRIPPED, RecordRoute, Routing, makes_dialog, strip_maddr};
-use super::token::Side;
+use super::token::{Side, Token};
 use super::work::Work;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::scan::{alike, elements};
@@ -73,12 +73,29 @@ struct Edit<'e> {
 fn routes_of(value: &[u8]) -> Result<([&[u8]; MAX_ROUTE], usize), u16> {
     let mut uris = [&b""[..]; MAX_ROUTE];
     let mut count = 0_usize;
+    if value.is_empty() {
+        return Ok((uris, count));
+    }
     for route in elements(value).filter(|route| !route.is_empty()) {
         let place = uris.get_mut(count).ok_or(500_u16)?;
         *place = NameAddr::parse(route).map_err(|_| 500_u16)?.raw_uri();
         count = count.saturating_add(1);
     }
     Ok((uris, count))
+}
+
+/// A strict router is next: its URI takes the place of the Request-URI, which goes to the end of Route (§16.6 step 6).
+fn by_strict_router<'a>(
+    forward: ForwardRequest<'a>,
+    router: &'a [u8],
+    uri: &'a [u8],
+    (popped, pushed): (usize, &'a [&'a [u8]]),
+) -> ForwardRequest<'a> {
+    let forward = forward.request_uri(router).append_route(uri);
+    match pushed.split_first() {
+        Some((_, rest)) => forward.pop_route(popped).push_route(rest),
+        None => forward.pop_route(popped.saturating_add(1)),
+    }
 }
 
 /// Whether who registers can be reached by a Path.
@@ -112,18 +129,11 @@ impl Edit<'_> {
             Some(first) => Some(Uri::parse(first).map_err(|_| 500_u16)?),
             None => routing.next,
         };
-        let secure = routing.is_secure() || matches!(uri.scheme(), crate::message::Scheme::Sips);
-        let mut hop = Hop::new(self.settings, self.source, first.as_ref(), &uri, secure);
-        if let Some(target) = target.filter(|target| !target.flow.is_none()) {
-            // Who is not where his Contact says takes no connection at the address of his datagrams.
-            let is_datagram = target.flow.transport == Transport::Udp;
-            let only = is_datagram && matches!(Side::of(target.flow, &uri), Side::Flow(_));
-            hop = Hop { strict: hop.strict, only, ..Hop::by(target.flow) };
-        }
+        let secure = routing.is_secure() || uri.is_sips();
         let own_flow = if target.is_none() { routing.flow(request) } else { None };
-        if let Some(flow) = own_flow {
-            hop = Hop { only: true, ..Hop::by(flow) };
-        }
+        // The side of a target that is reached by a flow of its own.
+        let side = target.filter(|target| !target.flow.is_none()).map(|target| Side::of(target.flow, &uri));
+        let hop = self.hop((target, side), own_flow, first.as_ref(), &uri, secure);
         if secure && !hop.transport.is_secure() {
             // Never over plain text (§26.2.2).
             return Err(480);
@@ -131,52 +141,101 @@ impl Edit<'_> {
         let mut forward = ForwardRequest::new(request)
             .received_from(self.source.remote)
             .top_row(first_via(kept.get(self.head)))
-            .via(hop.transport, self.settings.sent_by(texts, hop.listener), self.branch)
+            .checked_via(hop.transport, self.settings.sent_by(texts, hop.listener), self.branch)
             .consume_credentials(self.settings.realm(texts, request))
             .content_length();
         if routing.from_route {
             forward = forward.drop_last_route();
         }
-        let replaced = target.is_some() || routing.from_route || routing.own_maddr;
-        let mut popped = routing.popped;
-        let mut pushed = pushed;
-        match first.filter(|_| hop.strict) {
-            // A strict router is next: its URI takes the place of the Request-URI, which goes to the end of Route (step 6).
-            Some(router) => {
-                match pushed.split_first() {
-                    Some((_, rest)) => pushed = rest,
-                    None => popped = popped.saturating_add(1),
-                }
-                forward = forward.request_uri(router.raw()).append_route(uri.raw());
-            }
-            None if replaced => forward = forward.request_uri(uri.raw()),
-            None => {}
-        }
         if self.breadth > 0 {
             forward = forward.max_breadth(self.breadth);
         }
-        forward = forward.pop_route(popped).push_route(pushed);
+        let replaced = target.is_some() || routing.from_route || routing.own_maddr;
+        let forward = match first.filter(|_| hop.strict) {
+            Some(router) => by_strict_router(forward, router.raw(), uri.raw(), (routing.popped, pushed)),
+            None if replaced => forward.request_uri(uri.raw()).pop_route(routing.popped).push_route(pushed),
+            None => forward.pop_route(routing.popped).push_route(pushed),
+        };
+        let callee = || self.callee((target, side), own_flow, first.as_ref());
+        self.write_recorded(request, forward, (&hop, callee, secure), texts, writer)?;
+        Ok(hop)
+    }
+
+    /// Which way a request goes: to a target, over the flow of its own Route, or where its URIs lead.
+    fn hop(
+        &self,
+        (target, side): (Option<&Target<'_>>, Option<Side>),
+        own_flow: Option<Flow>,
+        first: Option<&Uri<'_>>,
+        uri: &Uri<'_>,
+        secure: bool,
+    ) -> Hop {
+        if let Some(flow) = own_flow {
+            return Hop { only: true, ..Hop::by(flow) };
+        }
+        let (Some(target), Some(side)) = (target, side) else {
+            return Hop::new(self.settings, self.source, first, uri, secure);
+        };
+        // Who is not where his Contact says takes no connection at the address of his datagrams.
+        let only = target.flow.transport == Transport::Udp && matches!(side, Side::Flow(_));
+        Hop { strict: first.is_some_and(|route| !route.is_loose()), only, ..Hop::by(target.flow) }
+    }
+
+    /// The side of the dialog that a request begins on which it arrives.
+    fn callee(
+        &self,
+        (target, side): (Option<&Target<'_>>, Option<Side>),
+        own_flow: Option<Flow>,
+        first: Option<&Uri<'_>>,
+    ) -> Side {
+        match (target, own_flow) {
+            (_, Some(flow)) => Side::Flow(flow),
+            (Some(target), None) if target.route.is_empty() => side.unwrap_or(Side::Anywhere),
+            // By a Path its end is not known; where that begins is.
+            (Some(_), None) => {
+                first.map_or(Side::Anywhere, |first| Side::Router(self.settings.tokens.code_of_host(first)))
+            }
+            _ => Side::Anywhere,
+        }
+    }
+
+    /// The token of the dialog that a request begins. It gives the right to be passed on, and leads over a flow: where everything is
+    /// passed on, and no side is reached by a flow, it would say nothing, and there is none.
+    fn token(&self, request: &Message<'_>, callee: Side) -> Option<Token> {
+        let gives_right = self.settings.ask != Ask::Own;
+        let is_flow = |side| matches!(side, Side::Flow(_));
+        if !gives_right && !is_flow(callee) && Side::is_plain_host(request, self.source) {
+            return None;
+        }
+        let caller = Side::of_caller(request, self.source);
+        let is_needed = gives_right || is_flow(caller) || is_flow(callee);
+        is_needed.then(|| self.settings.tokens.of_dialog(request, caller, callee))
+    }
+
+    /// Writes a request with the Record-Route or the Path of this proxy, where it gets one; the status to fail with.
+    fn write_recorded(
+        &self,
+        request: &Message<'_>,
+        forward: ForwardRequest<'_>,
+        (hop, callee, secure): (&Hop, impl FnOnce() -> Side, bool),
+        texts: &[u8],
+        writer: &mut Writer<'_>,
+    ) -> Result<(), u16> {
         let written = if self.record && makes_dialog(request) {
-            let callee = match (target, own_flow) {
-                (_, Some(flow)) => Side::Flow(flow),
-                // By a Path its end is not known.
-                (Some(target), None) if target.route.is_empty() => Side::of(target.flow, &uri),
-                _ => Side::Anywhere,
-            };
-            let token = self.settings.tokens.of_dialog(request, Side::of_caller(request, self.source), callee);
-            let record = RecordRoute::new(self.settings, texts, &token, self.source, &hop, secure);
+            let token = self.token(request, callee());
+            let token = token.as_ref().map_or(&b""[..], Token::as_bytes);
+            let record = RecordRoute::new(self.settings, texts, token, self.source, hop, secure);
             let (uris, count) = record.uris();
             forward.record_route(uris.get(..count).unwrap_or_default()).write_to(writer)
         } else if self.settings.path && request.method() == Method::Register && supports_path(request) {
             let direct = request.is_direct();
-            let path = RecordRoute::path(self.settings, texts, direct, self.source, &hop, secure);
+            let path = RecordRoute::path(self.settings, texts, direct, self.source, hop, secure);
             let (uris, count) = path.uris();
             forward.path(uris.get(..count).unwrap_or_default()).write_to(writer)
         } else {
             forward.write_to(writer)
         };
-        written.map_err(|error| error.status().unwrap_or(500))?;
-        Ok(hop)
+        written.map_err(|error| error.status().unwrap_or(500))
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn stateless_token(key: HashKey, message: &Message<'_>, via: &Via<'_>
         .hasher()
         .number(u64::from(message.cseq().number))
         .part_ignoring_case(via.branch().unwrap_or_default())
-        .part_ignoring_case(via.host().as_bytes())
+        .part_ignoring_case(via.host_text())
         .number(u64::from(via.port().unwrap_or(0)))
         .part(message.call_id())
         .part_ignoring_case(message.from_tag().unwrap_or_default());
@@ -90,11 +90,12 @@ pub(super) fn max_breadth(request: &Message<'_>) -> u16 {
 impl<O: Octets> Work<'_, O> {
     /// Whether a request has been here before, as it is now.
     pub(super) fn is_loop(&self, request: &Message<'_>, loop_hash: u64) -> bool {
-        let mut own = request.vias().flatten().filter(|via| self.core.settings.own_via(self.texts(), via));
-        own.any(|via| {
+        let is_same = |via: &Via<'_>| {
             let suffix = BranchText::new(Token::ZERO, loop_hash);
-            via.branch().is_some_and(|branch| branch.ends_with(suffix.suffix()))
-        })
+            self.core.settings.own_via(self.texts(), via)
+                && via.branch().is_some_and(|branch| branch.ends_with(suffix.suffix()))
+        };
+        is_same(request.via()) || !request.is_direct() && request.vias().flatten().skip(1).any(|via| is_same(&via))
     }
 }
 

@@ -74,9 +74,9 @@ use crate::log;
 use crate::memory::{Handle, Octets};
 use crate::message::{Header, HeaderName, Malformed, Message, Uri, Writer};
 use crate::random::{Random, Seed};
-use crate::role::{Action, Received, Role, SendId};
+use crate::role::{Action, PutBack, Received, Role, SendId};
 use crate::time::Instant;
-use crate::transaction::{Layer, ReplyId, TransactionId, TransactionsRef};
+use crate::transaction::{Layer, ReplyId, TransactionId, Transactions, TransactionsRef};
 use crate::transport::{Flow, FlowError, Target as Address, Ticket, datagram_limit};
 #[cfg(feature = "fingerprint")]
 use core::hash::Hasher;
@@ -84,11 +84,7 @@ use entry::{Marks, State};
 use forward::{Goal, Original};
 use machine::Cause;
 pub(crate) use work::Lookup;
-use work::{Core, Work};
-
-/// Tables that a [`SendId`] can point into.
-const TRANSACTION: u8 = 0;
-const REPLY: u8 = 1;
+use work::{Core, TELL, Work};
 
 /// Octets that a proxy reserves for its stateless replies.
 const RESERVED_OCTETS: u16 = 512;
@@ -367,6 +363,9 @@ impl<M: Memory> Proxy<M> {
     /// (RFC 3261 §16.4). `None` when it can't be routed.
     #[must_use]
     pub fn routed_uri<'m>(&self, request: &Message<'m>) -> Option<Uri<'m>> {
+        if request.header(HeaderName::Route).is_none() {
+            return request.uri();
+        }
         let settings = &self.core.settings;
         let texts = self.memory.view().octets.get(settings.block());
         route::Routing::of(settings, texts, request).ok().map(|routing| routing.uri)
@@ -436,18 +435,25 @@ impl<M: Memory> Proxy<M> {
 
     /// The next action as a copy: what to do, without the octets to do it with.
     fn next_step(&mut self, now: Instant) -> Option<Step> {
-        let mut work = self.work(now);
-        if let Some(event) = work.next_event() {
-            return Some(Step::Event(event));
+        let parts = self.memory.parts();
+        let told = parts.contexts.first(TELL).is_none();
+        let mut transactions = Transactions::new(&mut self.layer, parts.transactions, parts.octets);
+        if !told || transactions.is_due(self.core.expire_to) {
+            let event = self.work(now).next_event();
+            if let Some(event) = event {
+                return Some(Step::Event(event));
+            }
+            let parts = self.memory.parts();
+            transactions = Transactions::new(&mut self.layer, parts.transactions, parts.octets);
         }
-        if let Some(id) = work.transactions.poll_reply() {
+        if let Some(id) = transactions.poll_reply() {
             return Some(Step::SendReply(id));
         }
-        if let Some(id) = work.transactions.poll_send() {
+        if let Some(id) = transactions.poll_send() {
             return Some(Step::SendTransaction(id));
         }
-        let id = work.transactions.poll_parked()?;
-        Some(if work.knows_flow(id) { Step::Again } else { Step::LookUp(id) })
+        let id = transactions.poll_parked()?;
+        Some(if self.work(now).knows_flow(id) { Step::Again } else { Step::LookUp(id) })
     }
 
     /// Joins a step with the octets it is about.
@@ -456,11 +462,11 @@ impl<M: Memory> Proxy<M> {
             Step::Event(event) => Some(Action::Event(event)),
             Step::SendReply(id) => {
                 let (bytes, flow) = self.transactions().lend_reply(id)?;
-                Some(Action::Send { id: SendId { table: REPLY, entry: id.to_bits() }, flow, bytes })
+                Some(Action::Send { id: SendId::of_reply(id), flow, bytes })
             }
             Step::SendTransaction(id) => {
                 let (bytes, flow) = self.transactions().lend(id)?;
-                Some(Action::Send { id: SendId { table: TRANSACTION, entry: id.0.bits() }, flow, bytes })
+                Some(Action::Send { id: SendId::of_transaction(id), flow, bytes })
             }
             Step::LookUp(id) => locate::question(self.transactions(), id),
             Step::Again => None,
@@ -523,7 +529,7 @@ impl<M: Memory> Role for Proxy<M> {
     }
 
     fn flow_connected(&mut self, now: Instant, ticket: Ticket, flow: Flow) {
-        self.work(now).connected(locate::waiter(ticket), flow);
+        self.work(now).transactions.launch(now, locate::waiter(ticket), flow);
     }
 
     fn connect_failed(&mut self, now: Instant, ticket: Ticket, _error: FlowError) {
@@ -545,7 +551,7 @@ impl<M: Memory> Role for Proxy<M> {
     }
 
     fn resolved(&mut self, now: Instant, ticket: Ticket, targets: &[Address]) {
-        self.work(now).resolved(locate::waiter(ticket), targets);
+        self.work(now).transactions.resolved(now, locate::waiter(ticket), targets);
     }
 
     fn poll_action(&mut self, now: Instant) -> Option<Action<'_, Event>> {
@@ -564,35 +570,24 @@ impl<M: Memory> Role for Proxy<M> {
     }
 
     fn defer(&mut self, id: SendId) {
-        let mut work = self.work(Instant::ZERO);
-        match id.table {
-            TRANSACTION => work.transactions.defer(TransactionId(Handle::from_bits(id.entry))),
-            REPLY => work.transactions.defer_reply(ReplyId::from_bits(id.entry)),
-            _ => {}
-        }
+        id.put_back(PutBack::Defer, &mut self.work(Instant::ZERO).transactions);
     }
 
     fn hold(&mut self, id: SendId) {
-        let mut work = self.work(Instant::ZERO);
-        match id.table {
-            TRANSACTION => work.transactions.hold(TransactionId(Handle::from_bits(id.entry))),
-            REPLY => work.transactions.defer_reply(ReplyId::from_bits(id.entry)),
-            _ => {}
-        }
+        id.put_back(PutBack::Hold, &mut self.work(Instant::ZERO).transactions);
     }
 
     fn resume(&mut self, id: SendId) {
-        let mut work = self.work(Instant::ZERO);
-        match id.table {
-            TRANSACTION => work.transactions.resume(TransactionId(Handle::from_bits(id.entry))),
-            REPLY => work.transactions.resume_reply(ReplyId::from_bits(id.entry)),
-            _ => {}
-        }
+        id.put_back(PutBack::Resume, &mut self.work(Instant::ZERO).transactions);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let contexts = self.memory.view().contexts.next_deadline();
         [self.transactions().next_timeout(), contexts].into_iter().flatten().min()
+    }
+
+    fn keeps(&self, flow: Flow) -> bool {
+        self.transactions().waits_on(flow)
     }
 
     #[cfg(feature = "fingerprint")]

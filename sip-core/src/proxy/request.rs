@@ -10,16 +10,16 @@ use super::work::Work;
 use crate::error::Capacity;
 use crate::memory::{Block, Handle, Octets};
 use crate::message::option_tags::unsupported;
-use crate::message::{Message, Method, Scheme};
+use crate::message::{HeaderName, Message, Method, Scheme};
 use crate::role::Received;
 use crate::transaction::{NewServer, ServerMatch, TransactionId};
 
 impl<O: Octets> Work<'_, O> {
     /// A request.
     pub(super) fn receive_request(&mut self, request: &Message<'_>) -> Received<Event> {
-        match self.transactions.receive_request(self.now, request) {
+        // What comes by two ways is no fault: it may be a spiral, or two branches of a fork before this proxy.
+        match self.transactions.match_request(self.now, request) {
             ServerMatch::Absorbed(_) => return Received::Nothing,
-            // What comes by two ways is no fault: it may be a spiral, or two branches of a fork before this proxy.
             ServerMatch::New(new) | ServerMatch::Merged(new) => self.new = new,
             // It goes the way of any other ACK to a 2xx.
             ServerMatch::Ack2xx(..) => {}
@@ -99,7 +99,9 @@ impl<O: Octets> Work<'_, O> {
         if loops::max_breadth(request) == 0 {
             return Err(440);
         }
-        if unsupported(request.proxy_require(), self.core.settings.supported(self.texts())).next().is_some() {
+        if request.header(HeaderName::ProxyRequire).is_some()
+            && unsupported(request.proxy_require(), self.core.settings.supported(self.texts())).next().is_some()
+        {
             return Err(420);
         }
         Ok(routing)
@@ -229,16 +231,43 @@ impl<O: Octets> Work<'_, O> {
     /// There is no room for a response context: what is in a dialog goes on without one, so that calls can be ended; what would
     /// make one is refused.
     fn refuse_for_room(&mut self, request: &Message<'_>, routing: &Routing<'_>, why: Option<Why>, loop_hash: u64) {
+        let passes = request.to_tag().is_some()
+            && match why {
+                None => {
+                    self.pass(request, routing, loop_hash);
+                    true
+                }
+                Some(Why::Own) => self.pass_to_user(request, routing, loop_hash),
+                Some(Why::Passing) => false,
+            };
         let statistics = &mut self.core.statistics;
-        if request.to_tag().is_some() && why.is_none() {
+        if passes {
             statistics.stateless = statistics.stateless.saturating_add(1);
-            self.pass(request, routing, loop_hash);
         } else {
             statistics.refused = statistics.refused.saturating_add(1);
             if request.method() != Method::Ack {
                 self.reply(request, 503, &[]);
             }
         }
+    }
+}
+
+impl<O: Octets> Work<'_, O> {
+    /// Passes on what comes in a dialog for a user of this proxy, as far as it is at hand where that user is: to the first of his
+    /// targets, without a transaction. Whether there was one.
+    ///
+    /// There is no room to ask who its sender is. So what could begin a dialog as well needs the Route of this proxy that it has written for
+    /// this one.
+    fn pass_to_user(&mut self, request: &Message<'_>, routing: &Routing<'_>, loop_hash: u64) -> bool {
+        let Some(lookup) = self.lookup.filter(|_| routing.is_of_dialog(request)) else { return false };
+        let (source, original) = (self.source, Original::Routed(request, routing));
+        let (mut found, mut passed) = (false, false);
+        lookup(&routing.uri, true, &mut |target| {
+            if !core::mem::replace(&mut found, true) {
+                passed = self.pass_on(original, Goal::Target(target), source, loop_hash);
+            }
+        });
+        passed
     }
 }
 

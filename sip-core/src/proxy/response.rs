@@ -8,7 +8,7 @@ use super::targets::MAX_TARGETS;
 use super::work::{TELL, Work, write_server};
 use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::{HeaderName, Message, Scheme};
+use crate::message::{HeaderName, Message};
 use crate::role::Received;
 use crate::transaction::{ClientOutcome, Expired, ExpiredKind, State as TransactionState, TransactionId};
 
@@ -167,7 +167,7 @@ impl<O: Octets> Work<'_, O> {
         let mut added = 0_usize;
         for contact in response.contacts().flatten().take(MAX_TARGETS) {
             let Ok(uri) = contact.uri() else { continue };
-            if !uri.is_sip() || marks.has(Marks::SECURE) && !matches!(uri.scheme(), Scheme::Sips) {
+            if !uri.is_sip() || marks.has(Marks::SECURE) && !uri.is_sips() {
                 continue;
             }
             let q = contact.q().unwrap_or(1000);
@@ -380,12 +380,12 @@ impl<O: Octets> Work<'_, O> {
             ExpiredKind::TimedOut => 408,
             ExpiredKind::FlowLost if self.transactions.send_again(self.now, expired.id) => return,
             // Its client may have another flow, and asks for it (RFC 5626 §5.3).
-            ExpiredKind::FlowFailed | ExpiredKind::FlowLost
+            ExpiredKind::FlowFailed | ExpiredKind::FlowLost | ExpiredKind::Insecure
                 if self.contexts.get(context).is_some_and(|entry| entry.marks.has(Marks::FLOW)) =>
             {
                 430
             }
-            ExpiredKind::FlowFailed | ExpiredKind::FlowLost => 503,
+            ExpiredKind::FlowFailed | ExpiredKind::FlowLost | ExpiredKind::Insecure => 503,
         };
         if self.fail_over(branch, expired.id) {
             return;

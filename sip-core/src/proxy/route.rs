@@ -3,10 +3,11 @@
 
 use super::config::{Own, Settings};
 use super::token::{self, Grant, Side, Token};
-use crate::locate::{flow_to, host_of, transport_of};
-use crate::message::scan::alike;
-use crate::message::{Host, Message, Method, Scheme, Uri, Writer};
+use crate::locate::{flow_to, ip_of, transport_of};
+use crate::message::scan::{alike, find};
+use crate::message::{HeaderName, Host, Message, Method, Uri, Writer};
 use crate::transport::{Address, Flow, Target, Transport};
+use core::net::IpAddr;
 
 /// What the Request-URI and the Route values of a request say.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +38,40 @@ fn own_of(settings: &Settings, texts: &[u8], uri: &Uri<'_>) -> (Option<Own>, boo
         None => (settings.own(texts, uri), false),
         Some(maddr) => {
             let transport = transport_of(uri, Transport::Udp);
-            let here = settings.own_host(texts, maddr, uri.port(), transport).is_some();
-            let own = if here { settings.own_host(texts, uri.host(), None, Transport::Udp) } else { None };
+            let here = settings.own_host(texts, maddr.as_bytes(), uri.port(), || transport).is_some();
+            let own = if here { settings.own_host(texts, uri.host_text(), None, || Transport::Udp) } else { None };
             (own, here)
         }
     }
+}
+
+/// How many rows of Route there are, and what they allow, when each of them is as this proxy writes a Record-Route that names no
+/// transport: these are known by their octets. `None` when there is another one.
+fn own_routes(settings: &Settings, texts: &[u8], request: &Message<'_>) -> Result<Option<(usize, Grant)>, u16> {
+    let (mut popped, mut grant) = (0_usize, Grant::None);
+    if request.header(HeaderName::Route).is_none() {
+        return Ok(Some((popped, grant)));
+    }
+    for row in request.header_rows(HeaderName::Route) {
+        let text = row.strip_prefix(b"<sip:").and_then(|row| row.strip_suffix(b";lr>")).unwrap_or_default();
+        let (user, sent_by) = match text {
+            [token::MARK, ..] => text.split_at_checked(find(text, 0, b'@')).unwrap_or_default(),
+            _ => (&b""[..], text),
+        };
+        if !settings.is_sent_by(texts, sent_by.strip_prefix(b"@").unwrap_or(sent_by)) {
+            return Ok(None);
+        }
+        popped = popped.saturating_add(1);
+        match settings.tokens.read_user(request, user)? {
+            Grant::None => {}
+            next => grant = next,
+        }
+    }
+    if matches!(grant, Grant::Dialog(Side::Router(_))) {
+        // No other Route leads there.
+        grant = Grant::Dialog(Side::Anywhere);
+    }
+    Ok(Some((popped, grant)))
 }
 
 /// The longest URI that a `maddr` is taken out of.
@@ -50,7 +80,7 @@ pub(super) const LONGEST_STRIPPED: usize = 512;
 /// A URI without its `maddr`, its port and its `transport`; `None` when it is too long.
 pub(super) fn strip_maddr<'r>(uri: &Uri<'_>, room: &'r mut [u8; LONGEST_STRIPPED]) -> Option<&'r [u8]> {
     let mut writer = Writer::new(room);
-    writer.raw(if matches!(uri.scheme(), Scheme::Sips) { b"sips:" } else { b"sip:" });
+    writer.raw(if uri.is_sips() { b"sips:" } else { b"sip:" });
     if let Some(user) = uri.user() {
         writer.raw(user);
         if let Some(password) = uri.password() {
@@ -59,7 +89,7 @@ pub(super) fn strip_maddr<'r>(uri: &Uri<'_>, room: &'r mut [u8; LONGEST_STRIPPED
         }
         writer.raw(b"@");
     }
-    writer.raw(uri.host().as_bytes());
+    writer.raw(uri.host_text());
     for param in uri.params() {
         if alike(param.name, b"maddr") || alike(param.name, b"transport") {
             continue;
@@ -80,15 +110,23 @@ impl<'m> Routing<'m> {
     pub(super) fn of(settings: &Settings, texts: &[u8], request: &Message<'m>) -> Result<Self, u16> {
         let mut uri = request.uri().ok_or(400_u16)?;
         let (mut own, mut own_maddr) = own_of(settings, texts, &uri);
-        let mut routes = request.routes();
         let (mut popped, mut next, mut from_route, mut grant) = (0, None, false, Grant::None);
+        let by_strict_router = own == Some(Own::Listener) && uri.is_loose();
+        // That saves time, and costs flash: the long way says the same.
+        if cfg!(target_pointer_width = "64")
+            && !by_strict_router
+            && let Some((popped, grant)) = own_routes(settings, texts, request)?
+        {
+            return Ok(Self { uri, from_route, popped, next, own, own_maddr, grant });
+        }
+        let mut routes = request.routes();
         let Some(first) = routes.next() else {
             return Ok(Self { uri, from_route, popped, next, own, own_maddr, grant });
         };
         let mut first = Some(first.map_err(|_| 400_u16)?);
         let mut left = usize::MAX;
         // A strict router has put this proxy's Record-Route there (§16.4).
-        if own == Some(Own::Listener) && uri.is_loose() {
+        if by_strict_router {
             grant = settings.tokens.read(request, &uri)?;
             let count = request.routes().count();
             let last = request.routes().last().and_then(Result::ok).ok_or(400_u16)?;
@@ -113,6 +151,10 @@ impl<'m> Routing<'m> {
             }
             first = routes.next().transpose().map_err(|_| 400_u16)?;
         }
+        if let Grant::Dialog(Side::Router(code)) = grant {
+            let leads_there = next.is_some_and(|next| settings.tokens.code_of_host(&next) == code);
+            grant = if leads_there { Grant::Through } else { Grant::Dialog(Side::Anywhere) };
+        }
         Ok(Self { uri, from_route, popped, next, own, own_maddr, grant })
     }
 
@@ -123,7 +165,10 @@ impl<'m> Routing<'m> {
         }
         match self.grant {
             Grant::None | Grant::Path(_) => false,
-            Grant::Dialog(Side::Anywhere) => work_of(request) == Work::Inside,
+            // The router is known by its host alone: what belongs to no dialog would go anywhere behind it.
+            Grant::Through => work_of(request) != Work::Outside,
+            // Of a router is known by now that it does not go there.
+            Grant::Dialog(Side::Anywhere | Side::Router(_)) => work_of(request) == Work::Inside,
             Grant::Back(sender) => match work_of(request) {
                 Work::Inside => true,
                 Work::Either => sender.ip().is_some_and(|ip| source.remote.ip() == Some(ip)),
@@ -135,7 +180,24 @@ impl<'m> Routing<'m> {
             // the call all the same; but nobody pays for these two.
             Grant::Dialog(Side::Host(ip)) => {
                 let ends = matches!(request.method(), Method::Ack | Method::Bye);
-                self.next.is_none() && (ends || self.host().ip() == Some(ip))
+                self.next.is_none() && (ends || self.ip() == Some(ip))
+            }
+        }
+    }
+
+    /// Whether a request belongs to a dialog, as far as it can't begin one or this proxy's own Route says so.
+    pub(super) fn is_of_dialog(&self, request: &Message<'_>) -> bool {
+        let granted = matches!(self.grant, Grant::Dialog(_) | Grant::Through | Grant::Back(_));
+        match work_of(request) {
+            Work::Outside => false,
+            Work::Either => granted,
+            // Phones take the others, as NOTIFY, from anybody.
+            Work::Inside => {
+                let ends_or_goes_on = matches!(
+                    request.method(),
+                    Method::Ack | Method::Bye | Method::Prack | Method::Update | Method::Info
+                );
+                granted || ends_or_goes_on
             }
         }
     }
@@ -143,13 +205,12 @@ impl<'m> Routing<'m> {
     /// Whether a request passes inside a dialog although it does not go to the host that its token knows. It then goes without a
     /// transaction: nothing is repeated to a host of a stranger's choice but what he repeats himself.
     pub(super) fn is_astray(&self, request: &Message<'_>, source: Flow) -> bool {
-        matches!(self.grant, Grant::Dialog(Side::Host(ip)) if self.host().ip() != Some(ip))
-            && self.is_inside(request, source)
+        matches!(self.grant, Grant::Dialog(Side::Host(ip)) if self.ip() != Some(ip)) && self.is_inside(request, source)
     }
 
-    /// The host that the Request-URI leads to: that of a `maddr`, but for one of this proxy, which goes (§16.4).
-    fn host(&self) -> Host<'_> {
-        if self.own_maddr { self.uri.host() } else { host_of(&self.uri) }
+    /// The address of the host that the Request-URI leads to: that of a `maddr`, but for one of this proxy, which goes (§16.4).
+    fn ip(&self) -> Option<IpAddr> {
+        if self.own_maddr { self.uri.ip() } else { ip_of(&self.uri) }
     }
 
     /// The flow that the request has to go over, whatever its Request-URI says (RFC 5626 §5.3).
@@ -163,7 +224,7 @@ impl<'m> Routing<'m> {
 
     /// Whether the request may only go by TLS.
     pub(super) fn is_secure(&self) -> bool {
-        matches!(self.uri.scheme(), Scheme::Sips)
+        self.uri.is_sips()
     }
 }
 
@@ -221,12 +282,12 @@ impl Hop {
         let mut flow = flow_to(next, settings.transport);
         if secure && !transport.is_secure() && transport != Transport::Unknown {
             transport = if transport == Transport::Ws { Transport::Wss } else { Transport::Tls };
-            flow = host_of(next).ip().map_or(Flow::NONE, |ip| {
+            flow = ip_of(next).map_or(Flow::NONE, |ip| {
                 let port = next.port().unwrap_or(transport.default_port());
                 Flow::to(Target { address: Address::new(ip, port), transport })
             });
         }
-        let listener = settings.listener_to(flow.remote, source.listener);
+        let listener = settings.listener_to((flow.remote, transport), source.listener);
         if flow.transport == Transport::Udp {
             flow.listener = listener;
         }
@@ -271,10 +332,10 @@ pub(super) struct RecordRoute {
 }
 
 impl RecordRoute {
-    pub(super) fn new(settings: &Settings, texts: &[u8], token: &Token, source: Flow, hop: &Hop, secure: bool) -> Self {
+    pub(super) fn new(settings: &Settings, texts: &[u8], token: &[u8], source: Flow, hop: &Hop, secure: bool) -> Self {
         let mut route = Self { text: [0; 2 * LONGEST_OWN + token::LONGEST], ends: [0; 2] };
         let mut writer = Writer::new(&mut route.text);
-        write_own_uri(&mut writer, token.as_bytes(), settings.sent_by(texts, hop.listener), hop.transport, secure);
+        write_own_uri(&mut writer, token, settings.sent_by(texts, hop.listener), hop.transport, secure);
         let out = writer.len();
         if hop.listener != source.listener || hop.transport != source.transport {
             // What came by plain text goes back by it.
@@ -369,6 +430,50 @@ mod tests {
     }
 
     #[test]
+    fn a_token_says_the_same_however_its_route_is_written() {
+        let mut octets = Pool::<1024>::new();
+        let settings = settings(&mut octets);
+        let texts = octets.get(settings.block());
+        let text = |method: &str, to: &str, routes: &str| {
+            format!(
+                "{method} sip:x@y SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n{routes}From: <sip:a@b>;tag=1\r\n\
+                 To: <sip:c@d>{to}\r\nCall-ID: 1\r\nCSeq: 1 {method}\r\n\r\n"
+            )
+        };
+        let routed = |routes: &str| {
+            let bye = text("BYE", ";tag=2", routes);
+            let message = Message::parse(bye.as_bytes()).unwrap();
+            Routing::of(&settings, texts, &message)
+                .map(|routing| (routing.popped, routing.next.is_some(), routing.grant))
+        };
+        let invite = text("INVITE", "", "");
+        let request = Message::parse(invite.as_bytes()).unwrap();
+        let flow = Flow { listener: 1, ..Flow::udp(Address::literal(b"192.0.2.7", 5060).unwrap()) };
+        for callee in [Side::Anywhere, Side::Flow(flow), Side::Router(*b"01234567")] {
+            let token = settings.tokens.of_dialog(&request, Side::Anywhere, callee);
+            let token = core::str::from_utf8(token.as_bytes()).unwrap();
+            let grant = if callee == Side::Flow(flow) { callee } else { Side::Anywhere };
+            for form in ["<sip:T@192.0.2.5:5060;lr>", "<sip:T@192.0.2.5:5060;lr;x>", "<sip:T@192.0.2.5;lr>"] {
+                let route = form.replace('T', token);
+                let one = format!("Route: {route}\r\n");
+                assert_eq!(routed(&one), Ok((1, false, Grant::Dialog(grant))), "{form}");
+                let two = format!("{one}Route: <sip:192.0.2.5:5070;lr>\r\n");
+                assert_eq!(routed(&two), Ok((2, false, Grant::Dialog(grant))), "{form}");
+                let forged = one.replace("sip:~", "sip:~A");
+                assert_eq!(routed(&forged), Err(403), "{form}");
+                // Behind another element's it is not this proxy's to read.
+                let behind = format!("Route: <sip:p;lr>\r\n{one}");
+                assert_eq!(routed(&behind), Ok((0, true, Grant::None)), "{form}");
+                let before = format!("{one}Route: <sip:p;lr>\r\n");
+                assert_eq!(routed(&before).map(|(popped, next, _)| (popped, next)), Ok((1, true)), "{form}");
+                let elsewhere = one.replace("192.0.2.5", "192.0.2.6");
+                assert_eq!(routed(&elsewhere), Ok((0, true, Grant::None)), "{form}");
+            }
+        }
+        assert_eq!(routed("Route: <sip:~A A@192.0.2.5:5060;lr>\r\n").err().map(|status| status / 100), Some(4));
+    }
+
+    #[test]
     fn two_record_routes_where_the_sides_differ() {
         let mut octets = Pool::<1024>::new();
         let settings = settings(&mut octets);
@@ -376,7 +481,7 @@ mod tests {
         let source = Flow::udp(Address::literal(b"192.0.2.9", 5060).unwrap());
         let token = Token::of(b"t");
         let written = |source: Flow, hop: Flow, secure| {
-            let route = RecordRoute::new(&settings, texts, &token, source, &Hop::by(hop), secure);
+            let route = RecordRoute::new(&settings, texts, token.as_bytes(), source, &Hop::by(hop), secure);
             let (uris, count) = route.uris();
             uris[..count].iter().map(|uri| String::from_utf8(uri.to_vec()).unwrap()).collect::<Vec<_>>()
         };
@@ -402,5 +507,33 @@ mod tests {
         let named = Hop::new(&settings, Flow::NONE, Some(&uri("sip:p.example;lr")), &target, true);
         assert_eq!((named.flow, named.transport), (Flow::NONE, Transport::Tls));
         assert!(Hop::new(&settings, Flow::NONE, Some(&uri("sip:192.0.2.7")), &target, false).strict);
+    }
+
+    #[test]
+    fn a_plain_route_names_a_listener_with_its_port() {
+        let mut octets = Pool::<1024>::new();
+        let of = ["sip.example.com;transport=tls", "192.0.2.5", "192.0.2.6:5070", "[2001:db8::5]"];
+        let settings = Settings::keep(&Config::new(&of), &mut octets).unwrap();
+        let texts = octets.get(settings.block());
+        for (route, known) in [
+            ("<sip:192.0.2.5;lr>", true),
+            ("<sip:192.0.2.6:5070;lr>", true),
+            ("<sip:192.0.2.6;lr>", false),
+            ("<sip:[2001:db8::5];lr>", true),
+            // Port 5060, where nobody listens.
+            ("<sip:sip.example.com;lr>", false),
+            ("<sip:sip.example.com:5061;lr>", false),
+        ] {
+            let text = format!(
+                "OPTIONS sip:b@c SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: \
+                 <sip:b@c>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nRoute: {route}\r\n\r\n"
+            );
+            let request = Message::parse(text.as_bytes()).unwrap();
+            let count = own_routes(&settings, texts, &request).unwrap().map(|(count, _)| count);
+            assert_eq!(count, known.then_some(1), "{route}");
+            let own = request.routes().next().unwrap().unwrap().uri().unwrap();
+            // What is known by its octets is known by its meaning, too.
+            assert!(!known || settings.own(texts, &own) == Some(Own::Listener), "{route}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::transport::{Address, Flow, Target, Transport};
 fn flow_of(via: &Via<'_>) -> Flow {
     let named = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
     let transport = named.into_iter().find(|transport| alike(transport.name().as_bytes(), via.transport()));
-    let (Some(transport), Some(ip)) = (transport, via.received_ip().or(via.host().ip())) else { return Flow::NONE };
+    let (Some(transport), Some(ip)) = (transport, via.received_ip().or_else(|| via.ip())) else { return Flow::NONE };
     let port = via.rport().flatten().or(via.port()).unwrap_or(transport.default_port());
     Flow::to(Target { address: Address::new(ip, port), transport })
 }
@@ -34,7 +34,7 @@ impl<O: Octets> Work<'_, O> {
         }
         let mut flow = flow_of(&via);
         if flow.transport == Transport::Udp {
-            flow.listener = self.core.settings.listener_to(flow.remote, self.source.listener);
+            flow.listener = self.core.settings.listener_to((flow.remote, flow.transport), self.source.listener);
         }
         let mut forwarded = true;
         let written = self.transactions.octets.write(response.bytes().len(), false, |_, writer| {

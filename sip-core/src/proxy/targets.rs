@@ -6,6 +6,7 @@ use super::entry::{Marks, ResponseContext, State};
 use super::event::Target;
 use super::forward::{Goal, Original};
 use super::kept_target::{HEAD, KeptTarget, places, target_at, write_target};
+use super::route::Routing;
 use super::work::Work;
 use crate::error::{Argument, Error};
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
@@ -119,7 +120,12 @@ impl<O: Octets> Work<'_, O> {
         if count == 0 {
             return false;
         }
-        let original = request.map_or(Original::Kept(entry.request), Original::Message);
+        let routing = request.map(|request| Routing::of(&self.core.settings, self.texts(), request));
+        let original = match (request, &routing) {
+            (Some(request), Some(Ok(routing))) => Original::Routed(request, routing),
+            (Some(request), _) => Original::Message(request),
+            (None, _) => Original::Kept(entry.request),
+        };
         let mut at = 0_usize;
         while let Some(kept) = target_at(self.transactions.octets.get(entry.targets), at) {
             let (place, due) = (at, due(&kept));

@@ -89,8 +89,7 @@ impl Mac {
             self.0.write_u64(case(u64::from_le_bytes(*word)));
         }
         if !tail.is_empty() {
-            let last = tail.iter().rev().fold(0, |word, octet| word << 8 | u64::from(*octet));
-            self.0.write_u64(case(last));
+            self.0.write_u64(case(super::tail_word(octets, tail)));
         }
     }
 
@@ -119,13 +118,14 @@ impl Mac {
     /// The code.
     #[must_use]
     pub(crate) fn finish(self) -> [u8; 16] {
-        let code = self.0.finish();
-        (u128::from(code.0.high()) << 64 | u128::from(code.0.low())).to_le_bytes()
+        let (low, high) = self.0.finish_whole();
+        (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
     }
 }
 
-/// Whether two codes are the same; takes as long for different ones.
-pub(crate) fn is_code(one: &[u8], other: &[u8]) -> bool {
+/// Whether two codes of one length are the same; takes as long for different ones.
+#[must_use]
+pub fn same_code(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |all, (one, other)| all | (one ^ other)) == 0
 }
 
@@ -144,9 +144,9 @@ mod tests {
             key.begin().part(b"ab").part(b"C-Long-Enough-Tag"),
             key.begin().part(b"ab\0").part_ignoring_case(b"C-Long-Enough-Tag"),
         ] {
-            assert!(!is_code(&code, &differing.finish()));
+            assert!(!same_code(&code, &differing.finish()));
         }
-        assert!(is_code(b"ab", b"ab") && !is_code(b"ab", b"abc"));
+        assert!(same_code(b"ab", b"ab") && !same_code(b"ab", b"abc"));
     }
 
     /// SipHash-2-4 of 128 bits over the length 8 and the word `0706050403020100`, from the same primitive in one piece.

@@ -27,7 +27,7 @@ impl Direction {
     #[must_use]
     pub fn parse(name: &[u8]) -> Option<Self> {
         let directions = [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive];
-        directions.into_iter().find(|direction| direction.name().as_bytes() == name)
+        directions.iter().find(|direction| direction.name().as_bytes() == name).copied()
     }
 
     /// The name of the attribute.

@@ -1,11 +1,13 @@
 //! Lines, fields and the small pieces that every line shares (RFC 8866 §9).
 
 use super::SdpError;
-use crate::message::scan::{decimal, decimal_u32};
+use crate::message::scan::{decimal, decimal_u32, find, slice};
 
 /// Whether the octets are a `token`: at least one, none of them a separator, a control or beyond ASCII.
 pub(super) fn is_token(octets: &[u8]) -> bool {
-    let token = |octet: &u8| matches!(octet, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'~');
+    // A bit for each octet.
+    const TOKEN: [u32; 8] = [0, 0x03FF_6CFA, 0xC7FF_FFFE, 0x7FFF_FFFF, 0, 0, 0, 0];
+    let token = |octet: &u8| TOKEN.get(usize::from(octet >> 5)).is_some_and(|bits| (bits >> (octet & 31)) & 1 != 0);
     !octets.is_empty() && octets.iter().all(token)
 }
 
@@ -24,8 +26,9 @@ pub(super) fn next_line(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     if rest.is_empty() {
         return None;
     }
-    let (line, rest) = cut(rest, b'\n');
-    Some((line.strip_suffix(b"\r").unwrap_or(line), rest.unwrap_or_default()))
+    let end = find(rest, 0, b'\n');
+    let line = slice(rest, 0, end);
+    Some((line.strip_suffix(b"\r").unwrap_or(line), rest.get(end.wrapping_add(1)..).unwrap_or_default()))
 }
 
 /// What stands before the first such octet, and what follows it; `None` for the rest without one.
@@ -112,6 +115,14 @@ mod tests {
         assert_eq!(next_line(b"a\n"), Some((&b"a"[..], &b""[..])));
         assert_eq!(next_line(b"a"), Some((&b"a"[..], &b""[..])));
         assert_eq!(next_line(b"\r\n"), Some((&b""[..], &b""[..])));
+    }
+
+    #[test]
+    fn tokens_are_those_of_the_grammar() {
+        for octet in 0..=255 {
+            let token = matches!(octet, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'~');
+            assert_eq!(is_token(&[octet]), token, "{octet}");
+        }
     }
 
     #[test]

@@ -35,19 +35,26 @@ struct Row<'a> {
     formats: &'a [u8],
 }
 
+/// Reads the line; formats and names are taken as they are.
 fn row(value: &[u8]) -> Result<Row<'_>, SdpError> {
     let part = |value| field(value).ok_or(SdpError::Media);
     let (kind, rest) = part(value)?;
     let (ports, rest) = part(rest)?;
     let (proto, formats) = part(rest)?;
-    if !is_token(kind) || !is_proto(proto) {
-        return Err(SdpError::Media);
-    }
     let (port, count) = cut(ports, b'/');
     let port = number_u16(port).map_err(|_| SdpError::Port)?;
     let port_count = count.map_or(Ok(1), |count| number_u16(count).map_err(|_| SdpError::PortCount))?;
     if !ports_fit(port, port_count) {
         return Err(SdpError::PortCount);
+    }
+    Ok(Row { kind, port, port_count, proto, formats })
+}
+
+/// Reads the line and looks at every part of it.
+fn check(value: &[u8]) -> Result<(), SdpError> {
+    let Row { kind, proto, formats, .. } = row(value)?;
+    if !is_token(kind) || !is_proto(proto) {
+        return Err(SdpError::Media);
     }
     let mut count: usize = 0;
     for format in (Formats { rest: formats }) {
@@ -59,10 +66,7 @@ fn row(value: &[u8]) -> Result<Row<'_>, SdpError> {
             return Err(SdpError::Media);
         }
     }
-    if count == 0 {
-        return Err(SdpError::Media);
-    }
-    Ok(Row { kind, port, port_count, proto, formats })
+    if count == 0 { Err(SdpError::Media) } else { Ok(()) }
 }
 
 /// Whether there are ports at all and all of them lie within 65,535: each takes two, one for RTP and one for RTCP; the last
@@ -75,10 +79,10 @@ pub(super) fn ports_fit(port: u16, count: u16) -> bool {
 impl<'a> Media<'a> {
     /// Whether this can stand in an `m=` line.
     pub(super) fn check(value: &[u8]) -> Result<(), SdpError> {
-        row(value).map(|_| ())
+        check(value)
     }
 
-    /// The media of an `m=` line and the lines that follow it.
+    /// The media of an `m=` line that was [checked](Self::check), and the lines that follow it.
     pub(super) fn new(
         value: &'a [u8],
         lines: Lines<'a>,
@@ -161,6 +165,19 @@ impl<'a> Media<'a> {
     /// The values of all lines of one type that belong to the media, as they are written.
     pub fn lines(&self, kind: u8) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
         self.lines.of(kind)
+    }
+
+    /// The lines behind the `m=` line.
+    pub(super) const fn section(&self) -> &'a [u8] {
+        self.lines.0
+    }
+
+    pub(super) const fn session_connection(&self) -> Option<Connection<'a>> {
+        self.session_connection
+    }
+
+    pub(super) const fn session_direction(&self) -> Option<Direction> {
+        self.session_direction
     }
 
     /// The values of the attributes of this name.

@@ -32,6 +32,7 @@ mod crypto;
 mod error;
 mod line;
 mod media;
+pub mod offer_answer;
 mod session;
 mod writer;
 

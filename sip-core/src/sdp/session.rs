@@ -1,11 +1,11 @@
 //! A whole description: its session lines, and its media one after the other (RFC 8866 §5).
 
 use super::SdpError;
-use super::attribute::{Attributes, Direction};
+use super::attribute::{Attribute, Attributes, Direction};
 use super::connection::Connection;
 use super::line::{Lines, cut, fields, is_field, is_token, next_line, number};
 use super::media::Media;
-use crate::message::scan::decimal_u32;
+use crate::message::scan::{any, decimal_u32};
 
 /// The most octets that a description may have.
 pub const MAX_OCTETS: usize = 65_535;
@@ -102,12 +102,60 @@ pub struct Timing {
     pub stop: u64,
 }
 
-/// What has been seen of the lines that occur once.
+/// What has been read of a description.
 #[derive(Default)]
-struct Seen {
+struct Reading<'a> {
     version: bool,
     name: bool,
-    connection: bool,
+    origin: Option<Origin<'a>>,
+    connection: Option<Connection<'a>>,
+    direction: Option<Direction>,
+    /// Media so far.
+    media: u8,
+}
+
+impl<'a> Reading<'a> {
+    /// Takes the next line.
+    fn line(&mut self, kind: u8, value: &'a [u8]) -> Result<(), SdpError> {
+        let first = |seen: &mut bool| if core::mem::replace(seen, true) { Err(SdpError::Doubled) } else { Ok(()) };
+        match kind {
+            b'm' => {
+                if usize::from(self.media) == MAX_MEDIA {
+                    return Err(SdpError::TooManyMedia);
+                }
+                self.media = self.media.wrapping_add(1);
+                Media::check(value)?;
+            }
+            b'c' => {
+                let found = Connection::parse(value)?;
+                if self.media == 0 && self.connection.replace(found).is_some() {
+                    return Err(SdpError::Doubled);
+                }
+            }
+            b'v' | b'o' | b's' | b'u' | b'e' | b'p' | b't' | b'r' | b'z' if self.media != 0 => {
+                return Err(SdpError::Order);
+            }
+            b'v' => {
+                first(&mut self.version)?;
+                if value != b"0" {
+                    return Err(SdpError::Version);
+                }
+            }
+            b'o' => {
+                if self.origin.is_some() {
+                    return Err(SdpError::Doubled);
+                }
+                self.origin = Some(Origin::parse(value)?);
+            }
+            b's' => first(&mut self.name)?,
+            b'a' if self.media == 0 => {
+                self.direction = self.direction.or_else(|| Direction::parse(Attribute::of(value).name));
+            }
+            b'i' | b'b' | b'k' | b'a' | b'u' | b'e' | b'p' | b't' | b'r' | b'z' => {}
+            _ => return Err(SdpError::Type),
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Session<'a> {
@@ -119,8 +167,7 @@ impl<'a> Session<'a> {
         if bytes.len() > MAX_OCTETS {
             return Err(SdpError::TooLarge);
         }
-        let (mut origin, mut connection, mut seen) = (None, None, Seen::default());
-        let (mut count, mut media_count): (usize, u8) = (0, 0);
+        let (mut read, mut count) = (Reading::default(), 0_usize);
         let (mut head, mut media) = (bytes, &b""[..]);
         let mut rest = bytes;
         while let Some((line, tail)) = next_line(rest) {
@@ -128,64 +175,29 @@ impl<'a> Session<'a> {
             if count > MAX_LINES {
                 return Err(SdpError::TooManyLines);
             }
-            if line.iter().any(|octet| matches!(octet, b'\r' | 0)) {
+            if any(line, |octet| (octet == b'\r') | (octet == 0)) {
                 return Err(SdpError::Octet);
             }
             if line.is_empty() && tail.iter().all(|octet| matches!(octet, b'\r' | b'\n')) {
                 break;
             }
             let [kind, b'=', value @ ..] = line else { return Err(SdpError::Line) };
-            if !seen.version && *kind != b'v' {
+            if !read.version && *kind != b'v' {
                 return Err(SdpError::Version);
             }
-            let first = |seen: &mut bool| if core::mem::replace(seen, true) { Err(SdpError::Doubled) } else { Ok(()) };
-            match kind {
-                b'm' => {
-                    if media_count == 0 {
-                        let lines = bytes.len().wrapping_sub(rest.len());
-                        (head, media) = bytes.split_at_checked(lines).unwrap_or_default();
-                    }
-                    if usize::from(media_count) == MAX_MEDIA {
-                        return Err(SdpError::TooManyMedia);
-                    }
-                    media_count = media_count.wrapping_add(1);
-                    Media::check(value)?;
-                }
-                b'c' => {
-                    let found = Connection::parse(value)?;
-                    if media_count == 0 {
-                        first(&mut seen.connection)?;
-                        connection = Some(found);
-                    }
-                }
-                b'v' | b'o' | b's' | b'u' | b'e' | b'p' | b't' | b'r' | b'z' if media_count != 0 => {
-                    return Err(SdpError::Order);
-                }
-                b'v' => {
-                    first(&mut seen.version)?;
-                    if value != b"0" {
-                        return Err(SdpError::Version);
-                    }
-                }
-                b'o' => {
-                    if origin.is_some() {
-                        return Err(SdpError::Doubled);
-                    }
-                    origin = Some(Origin::parse(value)?);
-                }
-                b's' => first(&mut seen.name)?,
-                b'i' | b'b' | b'k' | b'a' | b'u' | b'e' | b'p' | b't' | b'r' | b'z' => {}
-                _ => return Err(SdpError::Type),
+            if *kind == b'm' && read.media == 0 {
+                let lines = bytes.len().wrapping_sub(rest.len());
+                (head, media) = bytes.split_at_checked(lines).unwrap_or_default();
             }
+            read.line(*kind, value)?;
             rest = tail;
         }
-        if !seen.version {
+        if !read.version {
             return Err(SdpError::Version);
         }
-        let origin = origin.ok_or(SdpError::Origin)?;
-        let head = Lines(head);
-        let direction = Attributes::new(head).direction();
-        Ok(Self { bytes, origin, head, media, media_count, connection, direction })
+        let Reading { connection, direction, media: media_count, .. } = read;
+        let origin = read.origin.ok_or(SdpError::Origin)?;
+        Ok(Self { bytes, origin, head: Lines(head), media, media_count, connection, direction })
     }
 
     /// The octets of the description.

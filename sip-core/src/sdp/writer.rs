@@ -57,9 +57,9 @@ impl<'b> Writer<'b> {
     pub fn session(&mut self, session_id: u64, version: u64, ip: IpAddr) {
         self.octets.raw(b"o=- ");
         self.octets.number(session_id);
-        self.octets.raw(b" ");
+        self.octets.octet(b' ');
         self.octets.number(version);
-        self.octets.raw(b" ");
+        self.octets.octet(b' ');
         self.ip(ip);
         self.end();
         self.name(b"-");
@@ -72,12 +72,12 @@ impl<'b> Writer<'b> {
         self.require(is_writable(origin));
         self.octets.raw(b"o=");
         self.octets.text(origin.username);
-        for number in [origin.session_id, origin.version] {
-            self.octets.raw(b" ");
-            self.octets.number(number);
+        for number in &[origin.session_id, origin.version] {
+            self.octets.octet(b' ');
+            self.octets.number(*number);
         }
-        for part in [origin.network, origin.address_type, origin.address] {
-            self.octets.raw(b" ");
+        for part in &[origin.network, origin.address_type, origin.address] {
+            self.octets.octet(b' ');
             self.octets.text(part);
         }
         self.end();
@@ -110,16 +110,16 @@ impl<'b> Writer<'b> {
     fn connection_value(&mut self, connection: &Connection<'_>) {
         self.require(connection.is_writable());
         self.octets.text(connection.network);
-        self.octets.raw(b" ");
+        self.octets.octet(b' ');
         self.octets.text(connection.address_type);
-        self.octets.raw(b" ");
+        self.octets.octet(b' ');
         self.octets.text(connection.address);
         if let Some(ttl) = connection.ttl {
-            self.octets.raw(b"/");
+            self.octets.octet(b'/');
             self.octets.number(u64::from(ttl));
         }
         if connection.count != 1 {
-            self.octets.raw(b"/");
+            self.octets.octet(b'/');
             self.octets.number(u64::from(connection.count));
         }
     }
@@ -129,7 +129,7 @@ impl<'b> Writer<'b> {
         self.require(is_token(kind));
         self.octets.raw(b"b=");
         self.octets.text(kind);
-        self.octets.raw(b":");
+        self.octets.octet(b':');
         self.octets.number(u64::from(value));
         self.end();
     }
@@ -138,7 +138,7 @@ impl<'b> Writer<'b> {
     pub fn timing(&mut self, timing: Timing) {
         self.octets.raw(b"t=");
         self.octets.number(timing.start);
-        self.octets.raw(b" ");
+        self.octets.octet(b' ');
         self.octets.number(timing.stop);
         self.end();
     }
@@ -150,7 +150,7 @@ impl<'b> Writer<'b> {
         for payload_type in payload_types {
             count = count.saturating_add(1);
             self.require(payload_type < 128);
-            self.octets.raw(b" ");
+            self.octets.octet(b' ');
             self.octets.number(u64::from(payload_type));
         }
         self.media_end(count);
@@ -175,7 +175,7 @@ impl<'b> Writer<'b> {
         for format in formats {
             count = count.saturating_add(1);
             self.require(is_token(format));
-            self.octets.raw(b" ");
+            self.octets.octet(b' ');
             self.octets.text(format);
         }
         self.media_end(count);
@@ -185,13 +185,13 @@ impl<'b> Writer<'b> {
         self.require(is_token(kind) && is_proto(proto) && ports_fit(port, port_count));
         self.octets.raw(b"m=");
         self.octets.text(kind);
-        self.octets.raw(b" ");
+        self.octets.octet(b' ');
         self.octets.number(u64::from(port));
         if port_count != 1 {
-            self.octets.raw(b"/");
+            self.octets.octet(b'/');
             self.octets.number(u64::from(port_count));
         }
-        self.octets.raw(b" ");
+        self.octets.octet(b' ');
         self.octets.text(proto);
     }
 
@@ -204,17 +204,43 @@ impl<'b> Writer<'b> {
     pub fn rtpmap(&mut self, map: &RtpMap<'_>) {
         let params = map.params.is_empty() || map.params.split(|octet| *octet == b'/').all(is_token);
         self.require(map.payload_type < 128 && map.clock_rate != 0 && is_token(map.encoding) && params);
-        self.octets.raw(b"a=rtpmap:");
-        self.octets.number(u64::from(map.payload_type));
-        self.octets.raw(b" ");
-        self.octets.text(map.encoding);
-        self.octets.raw(b"/");
-        self.octets.number(u64::from(map.clock_rate));
+        self.rtpmap_start(map.payload_type, map.encoding, map.clock_rate);
         if !map.params.is_empty() {
-            self.octets.raw(b"/");
+            self.octets.octet(b'/');
             self.octets.text(map.params);
         }
         self.end();
+    }
+
+    fn rtpmap_start(&mut self, payload_type: u8, encoding: &[u8], clock_rate: u32) {
+        self.octets.raw(b"a=rtpmap:");
+        self.octets.number(u64::from(payload_type));
+        self.octets.raw(b" ");
+        self.octets.text(encoding);
+        self.octets.raw(b"/");
+        self.octets.number(u64::from(clock_rate));
+    }
+
+    /// Writes `a=rtpmap` of a codec of one channel or more.
+    pub(super) fn codec(&mut self, payload_type: u8, encoding: &[u8], clock_rate: u32, channels: u8) {
+        self.require(payload_type < 128 && clock_rate != 0 && is_token(encoding));
+        self.rtpmap_start(payload_type, encoding, clock_rate);
+        if channels > 1 {
+            self.octets.raw(b"/");
+            self.octets.number(u64::from(channels));
+        }
+        self.end();
+    }
+
+    /// Writes `a=fmtp` of a payload type, unless there are no parameters.
+    pub(super) fn codec_params(&mut self, payload_type: u8, params: &[u8]) {
+        if !params.is_empty() {
+            self.octets.raw(b"a=fmtp:");
+            self.octets.number(u64::from(payload_type));
+            self.octets.raw(b" ");
+            self.octets.text(params);
+            self.end();
+        }
     }
 
     /// Writes `a=fmtp`.
@@ -223,7 +249,7 @@ impl<'b> Writer<'b> {
         self.octets.raw(b"a=fmtp:");
         self.octets.text(fmtp.format);
         if !fmtp.params.is_empty() {
-            self.octets.raw(b" ");
+            self.octets.octet(b' ');
             self.octets.text(fmtp.params);
         }
         self.end();
@@ -231,7 +257,9 @@ impl<'b> Writer<'b> {
 
     /// Writes the attribute of a direction.
     pub fn direction(&mut self, direction: Direction) {
-        self.attribute(&Attribute { name: direction.name().as_bytes(), value: None });
+        self.octets.raw(b"a=");
+        self.octets.raw(direction.name().as_bytes());
+        self.end();
     }
 
     /// Writes `a=ptime`, in milliseconds, which are not 0.
@@ -260,7 +288,7 @@ impl<'b> Writer<'b> {
         self.octets.raw(b"a=rtcp:");
         self.octets.number(u64::from(rtcp.port));
         if let Some(connection) = &rtcp.connection {
-            self.octets.raw(b" ");
+            self.octets.octet(b' ');
             self.connection_value(connection);
         }
         self.end();
@@ -272,9 +300,9 @@ impl<'b> Writer<'b> {
         self.require(crypto.tag < 1_000_000_000 && is_suite(crypto.suite) && keys);
         self.octets.raw(b"a=crypto:");
         self.octets.number(u64::from(crypto.tag));
-        for part in [crypto.suite, crypto.raw_keys, crypto.session_params] {
+        for part in &[crypto.suite, crypto.raw_keys, crypto.session_params] {
             if !part.is_empty() {
-                self.octets.raw(b" ");
+                self.octets.octet(b' ');
                 self.octets.text(part);
             }
         }
@@ -287,7 +315,7 @@ impl<'b> Writer<'b> {
         self.octets.raw(b"a=");
         self.octets.text(attribute.name);
         if let Some(value) = attribute.value {
-            self.octets.raw(b":");
+            self.octets.octet(b':');
             self.octets.text(value);
         }
         self.end();

@@ -125,8 +125,9 @@ impl<'a> Config<'a> {
     }
 }
 
-/// The host of `host:port`.
-fn host_of(sent_by: &str) -> &str {
+/// The host of `host:port`, with a parameter behind it or not.
+fn host_of(listener: &str) -> &str {
+    let sent_by = listener.split(';').next().unwrap_or_default();
     match sent_by.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => host,
         _ => sent_by,
@@ -208,14 +209,14 @@ impl<'k> Texts<'k> {
     pub(super) fn domain(&self, uri: &Uri<'_>) -> Option<Host<'k>> {
         let mut domains = self.domains.split(|octet| *octet == b',').filter(|domain| !domain.is_empty());
         let first = domains.clone().next();
-        let named = domains.find(|domain| alike(domain, uri.host().as_bytes()));
+        let named = domains.find(|domain| alike(domain, uri.host_text()));
         Host::parse(named.or(first)?).ok()
     }
 
     /// The realm whose users speak for a URI: that of its domain.
     pub(super) fn realm_of(&self, uri: Option<&Uri<'_>>) -> &'k [u8] {
         let mut domains = self.domains.split(|octet| *octet == b',').filter(|domain| !domain.is_empty()).skip(1);
-        let named = uri.and_then(|uri| domains.find(|domain| alike(domain, uri.host().as_bytes())));
+        let named = uri.and_then(|uri| domains.find(|domain| alike(domain, uri.host_text())));
         named.unwrap_or(self.realm)
     }
 

@@ -381,7 +381,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Rol
     }
 
     fn keeps(&self, flow: Flow) -> bool {
-        self.bindings().hangs_on(flow)
+        self.bindings().hangs_on(flow) || self.proxy.keeps(flow)
     }
 
     #[cfg(feature = "fingerprint")]

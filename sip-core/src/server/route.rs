@@ -7,7 +7,7 @@ use crate::digest::NonceOrder;
 use crate::error::Error;
 use crate::guard::{self, Secrets, Sender, Verdict, claim};
 use crate::memory::Octets;
-use crate::message::{HeaderName, Message, Method, Scheme, Uri};
+use crate::message::{HeaderName, Message, Method, Uri};
 use crate::proxy::{self, Proxy, Request, Target};
 use crate::registrar::{self, Aor, BindingsRef, MOST_CONTACTS};
 use crate::time::Instant;
@@ -289,12 +289,12 @@ fn targets<'b, O: Octets>(
     aor: &Aor<'_>,
     uri: &Uri<'_>,
 ) -> heapless::Vec<Target<'b>, MOST_CONTACTS> {
-    let secure = uri.scheme() == Scheme::Sips;
+    let secure = uri.is_sips();
     let mut targets = heapless::Vec::new();
     let mut instances = heapless::Vec::<&[u8], MOST_CONTACTS>::new();
     for info in view.find(aor).into_iter().filter_map(|id| view.info(id)) {
         let contact = Uri::parse(info.contact).ok().filter(Uri::is_sip);
-        let usable = contact.is_some_and(|contact| !secure || contact.scheme() == Scheme::Sips);
+        let usable = contact.is_some_and(|contact| !secure || contact.is_sips());
         if !usable || info.reg_id != 0 && instances.contains(&info.instance) {
             continue;
         }

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::guard;
 use crate::message::{Message, Writer};
 use crate::proxy::{self, Request};
-use crate::registrar::{self, BindingsRef, Refusal};
+use crate::registrar::{self, Aor, BindingsRef, Refusal};
 use crate::time::Instant;
 
 /// A REGISTER that waits to be stored.
@@ -54,9 +54,7 @@ pub enum Stored<'r> {
 impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Server<P, R, G, U> {
     /// Writes the address of record of a REGISTER in the form in which it is kept, the key of its record.
     pub fn write_aor(&self, register: &Message<'_>, w: &mut Writer<'_>) {
-        let mut domain = heapless::Vec::new();
-        let to = register.to().uri().ok();
-        if let Some(aor) = to.as_ref().and_then(|to| self.aor_of(to, &mut domain)) {
+        if let Some(aor) = self.registered(register, &mut heapless::Vec::new()) {
             aor.write(w);
         }
     }
@@ -64,8 +62,7 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     /// Writes the record of the address of record of a REGISTER, as its bindings are now; nothing when there are none.
     pub fn write_record(&self, now: Instant, register: &Message<'_>, w: &mut Writer<'_>) {
         let mut domain = heapless::Vec::new();
-        let to = register.to().uri().ok();
-        let Some(aor) = to.as_ref().and_then(|to| self.aor_of(to, &mut domain)) else { return };
+        let Some(aor) = self.registered(register, &mut domain) else { return };
         let (table, octets) = self.bindings.view();
         let view = BindingsRef::new(&self.registrar, table, octets);
         if let Some(first) = view.find(&aor).first() {
@@ -80,9 +77,8 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
     /// [`Error::Gone`] when nobody waits for its answer any more; nothing has changed.
     pub fn bind(&mut self, now: Instant, pending: Pending, register: &Message<'_>) -> Result<Option<Event>, Error> {
         let asked = self.pending(now, pending, register)?;
-        let mut domain = heapless::Vec::<u8, LONGEST_DOMAIN>::new();
-        let to = register.to().uri().ok();
-        let Some(aor) = to.as_ref().and_then(|to| self.aor_of(to, &mut domain)) else { return Err(Error::Gone) };
+        let mut domain = heapless::Vec::new();
+        let aor = self.registered(register, &mut domain).ok_or(Error::Gone)?;
         let done =
             self.with_register(&asked, pending.order, |bindings, register| bindings.register(now, &aor, register));
         Ok(done.err().and_then(|refusal| self.refuse_registration(&asked, refusal)))
@@ -100,9 +96,8 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
         register: &Message<'_>,
         outcome: Stored<'_>,
     ) -> Result<Option<Event>, Error> {
-        let mut domain = heapless::Vec::<u8, LONGEST_DOMAIN>::new();
-        let to = register.to().uri().ok();
-        let Some(aor) = to.as_ref().and_then(|to| self.aor_of(to, &mut domain)) else { return Err(Error::Gone) };
+        let mut domain = heapless::Vec::new();
+        let aor = self.registered(register, &mut domain).ok_or(Error::Gone)?;
         if let Stored::Failed(before) = outcome {
             self.registrar().restore(now, &aor, before);
         }
@@ -113,6 +108,15 @@ impl<P: proxy::Memory, R: registrar::Memory, G: guard::Memory, U: Directory> Ser
                 .refuse_registration(&asked, Refusal::Full)
                 .map(|_| Event::Refused { status: 503, why: Why::NotStored }),
         })
+    }
+
+    /// The address of record of a REGISTER in the form in which it is kept; the text of its domain is copied to `domain`.
+    fn registered<'m>(
+        &self,
+        register: &Message<'m>,
+        domain: &'m mut heapless::Vec<u8, LONGEST_DOMAIN>,
+    ) -> Option<Aor<'m>> {
+        self.aor_of(&register.to().uri().ok()?, domain)
     }
 
     fn pending<'m, 'a>(

@@ -293,7 +293,8 @@ impl Marks {
     pub(super) const ASKED: Self = Self(8);
     /// The user has to learn that the connection was lost; the transaction lives on.
     pub(super) const FLOW_LOST: Self = Self(16);
-    /// The user has to learn that the request could not be sent; the transaction is over.
+    /// The user has to learn that the request could not be sent; the transaction is over. With the mark before: because it goes by
+    /// TLS or not at all.
     pub(super) const FLOW_FAILED: Self = Self(32);
 
     /// The next hop is the Request-URI, not the first Route value.
@@ -319,20 +320,22 @@ impl Marks {
 
 /// A transaction as the table holds it; all zero is a free entry.
 #[derive(Clone, Copy, Debug)]
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub struct Transaction {
     pub(super) machine: Machine,
-    /// The matching key, and the key of the flow (client) or of merged requests (server).
-    pub(super) keys: [Key; CHAINS],
-    pub(super) user: User,
-    /// The flow; of what is parked the target to connect to, once it is known.
-    pub(super) flow: Flow,
+    pub(super) marks: Marks,
+    /// What the size rule says of the request.
+    pub(super) sizing: Sizing,
     /// The request, later its ACK (client); the last response (server).
     pub(super) message: Block,
     /// The head that responses begin with (server); the flows that may still be tried (client).
     pub(super) template: Block,
-    pub(super) marks: Marks,
-    /// What the size rule says of the request.
-    pub(super) sizing: Sizing,
+    /// The flow; of what is parked the target to connect to, once it is known.
+    pub(super) flow: Flow,
+    /// The matching key, and the key of the flow (client) or of merged requests (server).
+    pub(super) keys: [Key; CHAINS],
+    pub(super) user: User,
 }
 
 impl Transaction {

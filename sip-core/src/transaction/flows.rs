@@ -10,7 +10,7 @@ use super::step::{Send, Step};
 use super::{Client, ClientInvite, key};
 use crate::memory::Octets;
 use crate::message::scan::find;
-use crate::message::{HeaderName, Kept, Via, build};
+use crate::message::{HeaderName, Kept, Via, build, is_sips};
 use crate::time::Instant;
 use crate::transport::{Flow, Oversize, Transport};
 
@@ -19,6 +19,7 @@ use crate::transport::{Flow, Oversize, Transport};
 /// Over a connection that is the connection. A datagram goes to the source's address and to the port of sent-by, or with
 /// `rport` to the source's port. A `maddr` is not followed: it would let a stranger choose whom the response hits.
 #[must_use]
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub fn response_flow(source: Flow, via: Option<&Via<'_>>) -> Flow {
     Flow { remote: source.remote.with_port(response_port(&source, via)), ..source }
 }
@@ -32,10 +33,24 @@ pub(super) fn response_port(source: &Flow, via: Option<&Via<'_>>) -> u16 {
     }
 }
 
-/// Whether a message is a request with a `sips` URI.
-fn demands_tls(message: &[u8]) -> bool {
-    let uri = message.get(find(message, 0, b' ').saturating_add(1)..).unwrap_or_default();
-    uri.first_chunk::<5>().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
+/// Whether a message is a request that goes by TLS or not at all (RFC 3261 §26.2.2): its URI is a `sips` one. A strict router that
+/// is next has put its own URI there, and the request's is the last Route value (§16.6 step 6). Without the feature `streams`, and so
+/// without TLS, that is not looked at: no dialog begins by a `sips` URI there.
+pub(crate) fn demands_tls(message: &[u8], strict: bool) -> bool {
+    let behind = |text: &[u8], octet: Option<usize>| -> bool {
+        is_sips(octet.and_then(|at| text.get(at.saturating_add(1)..)).unwrap_or_default())
+    };
+    behind(message, Some(find(message, 0, b' ')))
+        || cfg!(feature = "streams") && strict && {
+            let last = Kept::new(message).header_rows(HeaderName::Route).last().unwrap_or_default();
+            behind(last, last.iter().rposition(|octet| *octet == b'<'))
+        }
+}
+
+/// Whether the next hop of a request is the first Route value, and that a `sips` URI: this hop goes by TLS or not at all.
+pub(super) fn routes_by_tls(message: &[u8]) -> bool {
+    let first = Kept::new(message).first(HeaderName::Route);
+    is_sips(first.get(find(first, 0, b'<').saturating_add(1)..).unwrap_or_default())
 }
 
 impl<O: Octets> Transactions<'_, O> {
@@ -55,20 +70,14 @@ impl<O: Octets> Transactions<'_, O> {
         Some(TransactionId(handle))
     }
 
-    /// Whether a request that is over had to go by TLS (RFC 3261 §26.2.2) and had no other way than a plain one, by which it was
-    /// not sent.
-    #[must_use]
-    pub fn was_insecure(&self, id: TransactionId) -> bool {
-        let flow = self.flow(id);
-        !flow.is_none() && !flow.transport.is_secure() && demands_tls(self.bytes(id))
-    }
-
     /// Sends what is parked on its flow. The transport is stamped into the topmost Via of a request, and its timers start.
     ///
     /// A request stays parked, for a connection to be opened, when the flow is a target without one; and when it is larger
     /// than a datagram may be, with compact header names too: then for a connection to the same place (RFC 3261 §18.1.1).
     ///
-    /// One with a `sips` URI goes by TLS or not at all (RFC 3261 §26.2.2): a plain flow is passed over for its next target.
+    /// One with a `sips` URI goes by TLS or not at all (RFC 3261 §26.2.2), and so does what was to go by a connection under TLS, a
+    /// response, too: a plain flow is passed over for its next target. Without one the request is over
+    /// ([`ExpiredKind::Insecure`]).
     pub fn launch(&mut self, now: Instant, id: TransactionId, flow: Flow) {
         self.reap();
         let mut next = flow;
@@ -84,17 +93,25 @@ impl<O: Octets> Transactions<'_, O> {
         }
         let entry = self.entry_mut(id)?;
         let asked = entry.marks.take(Marks::ASKED);
+        let is_worse =
+            cfg!(feature = "streams") && asked && entry.flow.transport.is_secure() && !flow.transport.is_secure();
         let Machine::Parked { kind, until } = entry.machine else {
-            if asked && !flow.needs_connection() {
+            if is_worse {
+                if matches!(entry.machine, Machine::Once { .. }) {
+                    self.rest(id);
+                }
+            } else if asked && !flow.needs_connection() {
                 entry.flow = flow;
                 self.queue(now, id);
             }
             return None;
         };
-        entry.flow = flow;
-        let (message, mut sizing) = (entry.message, entry.sizing);
-        if !flow.transport.is_secure() && demands_tls(self.octets.get(message)) {
-            return self.next_flow(id);
+        let (message, mut sizing, strict) = (entry.message, entry.sizing, entry.marks.has(Marks::STRICT));
+        if is_worse || !flow.transport.is_secure() && demands_tls(self.octets.get(message), strict) {
+            return self.next_flow(id, true);
+        }
+        if let Some(entry) = self.entry_mut(id) {
+            entry.flow = flow;
         }
         // The size rule is for requests; a response that is sent once goes as its request came.
         let is_response = kind == Kind::Once && self.octets.get(message).starts_with(b"SIP/2.0 ");
@@ -119,7 +136,7 @@ impl<O: Octets> Transactions<'_, O> {
             Kind::Once => Machine::Once { until },
         };
         entry.set_key(OTHER, on_flow);
-        let has_targets = !entry.template.is_none();
+        let has_targets = cfg!(feature = "failover") && !entry.template.is_none();
         build::stamp(self.octets.get_mut(message), flow.transport, None);
         if has_targets {
             self.drop_fallback(id);
@@ -211,15 +228,15 @@ impl<O: Octets> Transactions<'_, O> {
             self.table.unlink_key(handle, OTHER);
             self.client_flow_failed(now, TransactionId(handle));
         }
-        for list in [URGENT, DEFERRED] {
-            let mut next = self.table.first(list);
+        for list in &[URGENT, DEFERRED] {
+            let mut next = self.table.first(*list);
             while let Some(handle) = next {
                 next = self.table.next_ready(handle);
                 let id = TransactionId(handle);
                 if self.flow(id) != flow {
                 } else if flow.transport.is_reliable() {
                     self.send_by_another(now, id);
-                } else if list == DEFERRED {
+                } else if *list == DEFERRED {
                     self.rest(id);
                 }
             }
@@ -338,12 +355,11 @@ impl<O: Octets> Transactions<'_, O> {
         let id = TransactionId(self.table.first(FAILED)?);
         let entry = self.entry_mut(id)?;
         let user = entry.user;
-        let kind = if entry.marks.take(Marks::FLOW_LOST) {
-            ExpiredKind::FlowLost
-        } else if entry.marks.take(Marks::FLOW_FAILED) {
-            ExpiredKind::FlowFailed
-        } else {
-            ExpiredKind::Ended
+        let kind = match (entry.marks.take(Marks::FLOW_LOST), entry.marks.take(Marks::FLOW_FAILED)) {
+            (true, true) => ExpiredKind::Insecure,
+            (true, false) => ExpiredKind::FlowLost,
+            (false, true) => ExpiredKind::FlowFailed,
+            (false, false) => ExpiredKind::Ended,
         };
         self.rest(id);
         Some(Expired { id, user, kind })

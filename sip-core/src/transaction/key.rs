@@ -70,7 +70,7 @@ const OWN: usize = MAGIC_COOKIE.len().wrapping_add(16);
 
 /// The key of the client transaction that a response belongs to.
 pub(super) fn of_response(hash: &HashKey, response: &Message<'_>) -> Option<Key> {
-    let branch = response.top_via().branch()?;
+    let branch = response.via().branch()?;
     Some(client(hash, branch, response.cseq().method))
 }
 
@@ -85,17 +85,17 @@ pub(super) fn of_request(hash: &HashKey, request: &Message<'_>, cancelled: bool)
         Method::Cancel if cancelled => Method::Invite,
         method => method,
     };
-    let via = request.top_via();
+    let via = request.via();
     let branch = via.branch().unwrap_or_default();
     if via.has_cookie() {
         let default = if alike(via.transport(), b"TLS") { Transport::Tls } else { Transport::Udp };
         let port = via.port().unwrap_or(default.default_port());
         let number = request.cseq().number;
-        return key(hash, (Rule::Request, method), (port, number), &[], &[branch, via.host().as_bytes()]);
+        return key(hash, (Rule::Request, method), (port, number), &[], &[branch, via.host_text()]);
     }
     // RFC 2543 peers. The To tag of an ACK is that of the response, so INVITE and ACK can't have it in their
     // key; the topmost Via and the CSeq number tell requests apart without it.
-    let to_tag = if method == Method::Invite { None } else { request.to_tag() };
+    let to_tag = if matches!(method, Method::Invite) { None } else { request.to_tag() };
     let exact = [request.request_uri().unwrap_or_default(), request.call_id(), via.raw()];
     let tags = [to_tag.unwrap_or_default(), request.from_tag().unwrap_or_default()];
     key(hash, (Rule::Rfc2543, method), (0, request.cseq().number), &exact, &tags)

@@ -1,5 +1,6 @@
 //! The transaction layer: the table, what is ready to be sent, timers and lost flows.
 
+use super::denied::Denied;
 use super::entry::{Marks, Transaction, TransactionId, User};
 use super::replies::Replies;
 use super::step::{Indication, Send, Step};
@@ -32,16 +33,19 @@ pub(super) const OTHER: usize = 1;
 
 /// What the layer has besides its entries and octets.
 #[derive(Clone, Copy, Debug)]
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub struct Layer {
-    pub(super) timers: Timers,
-    pub(super) hash: HashKey,
-    pub(super) reserved: u32,
-    pub(super) replies: Replies,
-    /// The largest request that goes by datagram; zero for [`DATAGRAM_LIMIT`].
-    datagram_limit: u16,
     /// The ready list whose first was given to be sent, plus one. It stays there until the next call, with which it counts as
     /// sent.
     polled: u8,
+    /// The largest request that goes by datagram; zero for [`DATAGRAM_LIMIT`].
+    datagram_limit: u16,
+    pub(super) reserved: u32,
+    pub(super) hash: HashKey,
+    pub(super) timers: Timers,
+    pub(super) replies: Replies,
+    pub(super) denied: Denied,
 }
 
 impl Layer {
@@ -51,6 +55,7 @@ impl Layer {
         hash: HashKey::ZERO,
         reserved: 0,
         replies: Replies::ZERO,
+        denied: Denied::ZERO,
         datagram_limit: 0,
         polled: 0,
     };
@@ -101,6 +106,11 @@ pub enum ExpiredKind {
     TimedOut,
     /// The request could not be sent: its flow failed, or none was found. The transaction is over.
     FlowFailed,
+    /// The request could not be sent, for it goes by TLS or not at all (RFC 3261 §26.2.2): it [has to](TransactionsRef::demands_tls),
+    /// or its first target was one under TLS, and there are others without. The transaction is over.
+    ///
+    /// [TransactionsRef::demands_tls]: super::TransactionsRef::demands_tls
+    Insecure,
     /// The connection was lost after the request was sent and before a final response came. The transaction lives on, for the
     /// response may come by a connection that the peer opens (RFC 3261 §18.2.2); whether it is worth waiting for is the
     /// user's choice, who may [`abandon`](Transactions::abandon) it.
@@ -114,10 +124,12 @@ pub enum ExpiredKind {
 
 /// The layer with its storage, to be worked with.
 #[derive(Debug)]
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub struct Transactions<'a, O> {
     pub(crate) layer: &'a mut Layer,
-    pub(crate) table: Table<'a, Transaction>,
     pub(crate) octets: &'a mut O,
+    pub(crate) table: Table<'a, Transaction>,
 }
 
 impl<'a, O: Octets> Transactions<'a, O> {
@@ -227,6 +239,13 @@ impl<'a, O: Octets> Transactions<'a, O> {
         if self.table.next_deadline()? > now { None } else { self.expire(now) }
     }
 
+    /// Whether [`handle_timeout`](Self::handle_timeout) has something to do.
+    #[inline]
+    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
+        self.reap();
+        !self.table.is_list_empty(FAILED) || self.table.next_deadline().is_some_and(|deadline| deadline <= now)
+    }
+
     #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn expire(&mut self, now: Instant) -> Option<Expired> {
         loop {
@@ -279,6 +298,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
     }
 
     /// Changes the user.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn set_user(&mut self, id: TransactionId, user: User) {
         if let Some(entry) = self.entry_mut(id) {
             entry.user = user;
@@ -406,6 +426,7 @@ impl<'a, O: Octets> Transactions<'a, O> {
 }
 
 /// The ready list of what the transaction has to send.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(super) fn list_of(entry: &Transaction) -> usize {
     let urgent = entry.marks.has(Marks::URGENT) || entry.marks.has(Marks::ACK);
     if entry.machine.is_client() && !urgent { ORDINARY } else { URGENT }

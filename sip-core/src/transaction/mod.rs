@@ -18,6 +18,7 @@
 
 pub mod client;
 pub mod client_invite;
+mod denied;
 mod entry;
 mod flows;
 mod key;
@@ -37,6 +38,7 @@ mod view;
 pub use client::Client;
 pub use client_invite::ClientInvite;
 pub use entry::{State, Transaction, TransactionId, User};
+pub(crate) use flows::demands_tls;
 pub use flows::response_flow;
 pub use layer::{Expired, ExpiredKind, Layer, Transactions};
 pub use replies::{REPLIES, ReplyId};

@@ -53,11 +53,13 @@ pub(super) enum Stage {
 
 /// A slot; all zero is a free one.
 #[derive(Clone, Copy, Debug)]
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub(super) struct Reply {
+    pub(super) stage: Stage,
+    pub(super) turn: u16,
     pub(super) block: Block,
     pub(super) flow: Flow,
-    pub(super) turn: u16,
-    pub(super) stage: Stage,
 }
 
 impl Reply {
@@ -66,8 +68,9 @@ impl Reply {
 
 /// The slots and their reserve.
 #[derive(Clone, Copy, Debug)]
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub(super) struct Replies {
-    pub(super) slots: [Reply; REPLIES],
     /// The slots that are not free.
     used: u8,
     /// The slot that was given to be sent, plus one.
@@ -78,6 +81,7 @@ pub(super) struct Replies {
     held: u16,
     /// Answers that were lost, for lack of room or with their flow.
     pub(super) dropped: u32,
+    pub(super) slots: [Reply; REPLIES],
 }
 
 impl Replies {

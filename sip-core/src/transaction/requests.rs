@@ -69,9 +69,12 @@ pub(super) struct Start {
 
 /// The kind of the transaction of a request, and whether it must not wait behind others.
 fn kind_of(method: Method<'_>) -> (Kind, Marks) {
-    let urgent = matches!(method, Method::Bye | Method::Cancel | Method::Ack);
-    let kind = if method == Method::Invite { Kind::Invite } else { Kind::Other };
-    (kind, if urgent { Marks::URGENT } else { Marks::NONE })
+    match method {
+        Method::Invite => (Kind::Invite, Marks::NONE),
+        Method::Bye | Method::Cancel => (Kind::Other, Marks::URGENT),
+        Method::Ack => (Kind::Once, Marks::URGENT),
+        _ => (Kind::Other, Marks::NONE),
+    }
 }
 
 /// What became of a response.
@@ -118,11 +121,17 @@ impl<O: Octets> Transactions<'_, O> {
     pub fn client(&mut self, now: Instant, new: NewClient<'_>) -> Result<TransactionId, Capacity> {
         self.reap();
         let NewClient { block, flow, method, branch, user, reserved } = new;
-        let once = method == Method::Ack;
-        // To read the branch in the request saves flash, to be given it time.
-        let given = cfg!(target_pointer_width = "64") && !once;
-        let matched = if given { key::own_client(&self.layer.hash, &branch, method) } else { Key::ZERO };
+        let once = matches!(method, Method::Ack);
+        let matched = if once { Key::ZERO } else { key::own_client(&self.layer.hash, &branch, method) };
         self.begin(now, &Start { matched, once, block, flow, user, reserved })
+    }
+
+    /// As [`client`](Self::client), or [`once`](Self::once) for an ACK: what the request is, and its branch, are read in it. That
+    /// saves flash, to be given them time.
+    pub(crate) fn written(&mut self, now: Instant, new: &NewOnce) -> Result<TransactionId, Capacity> {
+        self.reap();
+        let NewOnce { block, flow, user, reserved } = *new;
+        self.begin(now, &Start { matched: Key::ZERO, once: false, block, flow, user, reserved })
     }
 
     /// Starts a client transaction, or what is sent without one.
@@ -136,7 +145,8 @@ impl<O: Octets> Transactions<'_, O> {
         let mut matched = start.matched;
         if start.once {
             (kind, marks) = (Kind::Once, Marks::URGENT);
-        } else if matched == Key::ZERO {
+        }
+        if kind != Kind::Once && matched == Key::ZERO {
             matched = key::client(&self.layer.hash, request.branch().unwrap_or_default(), request.method());
         }
         // The entry is a new one, all of whose fields are zero.
@@ -221,7 +231,7 @@ impl<O: Octets> Transactions<'_, O> {
             return ClientOutcome::Absorbed;
         };
         let mut step = entry.machine.receive_response(now, status, &timers);
-        let found = !entry.template.is_none();
+        let found = cfg!(feature = "failover") && !entry.template.is_none();
         if step.send == Send::Ack && !entry.marks.has(Marks::ACK) && !self.write_ack(id, response) {
             // The next retransmission of the response tries again.
             self.table.unlink_ready(id.0);

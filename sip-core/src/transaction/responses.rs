@@ -37,7 +37,7 @@ pub enum ServerMatch {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NewRequest {
     matched: Key,
-    /// Zero when it is not looked up yet.
+    /// Zero when it is not looked up yet, [`Key::LAST`] when it is not going to be.
     merged: Key,
 }
 
@@ -90,9 +90,25 @@ impl<O: Octets> Transactions<'_, O> {
     /// Matches a request (RFC 3261 §17.2.3). One that is [`ServerMatch::New`] can have a transaction with
     /// [`server`](Self::server).
     pub fn receive_request(&mut self, now: Instant, request: &Message<'_>) -> ServerMatch {
+        let matched = match self.match_request(now, request) {
+            ServerMatch::New(new) => new.matched,
+            other => return other,
+        };
+        // Where there is nothing to find, the second key can wait for a transaction to be made.
+        let later = MERGED_LATER && self.view().is_empty();
+        let merged = if later { None } else { key::merged(&self.layer.hash, request) };
+        let new = NewRequest { matched, merged: merged.unwrap_or_default() };
+        let merged = merged.and_then(|merged| self.table.find(OTHER, merged));
+        if merged.is_some() { ServerMatch::Merged(new) } else { ServerMatch::New(new) }
+    }
+
+    /// As [`receive_request`](Self::receive_request), for a role to which a request that comes by two ways is
+    /// [as good as any](ServerMatch::new_request): it is never [`ServerMatch::Merged`].
+    #[cfg_attr(not(target_pointer_width = "64"), inline)]
+    pub fn match_request(&mut self, now: Instant, request: &Message<'_>) -> ServerMatch {
         self.reap();
         let timers = self.layer.timers;
-        let is_ack = request.method() == Method::Ack;
+        let is_ack = matches!(request.method(), Method::Ack);
         let matched = key::of_request(&self.layer.hash, request, false);
         if let Some(handle) = self.table.find(MATCH, matched) {
             let id = TransactionId(handle);
@@ -106,12 +122,7 @@ impl<O: Octets> Transactions<'_, O> {
                 ServerMatch::Absorbed(id)
             };
         }
-        // Where there is nothing to find, the second key can wait for a transaction to be made.
-        let later = MERGED_LATER && self.view().is_empty();
-        let merged = if later { None } else { key::merged(&self.layer.hash, request) };
-        let new = NewRequest { matched, merged: merged.unwrap_or_default() };
-        let merged = merged.and_then(|merged| self.table.find(OTHER, merged));
-        if merged.is_some() { ServerMatch::Merged(new) } else { ServerMatch::New(new) }
+        ServerMatch::New(NewRequest { matched, merged: if MERGED_LATER { Key::LAST } else { Key::ZERO } })
     }
 
     /// Makes a server transaction for a request other than ACK that [`receive_request`](Self::receive_request) found to be new.
@@ -198,13 +209,17 @@ impl<O: Octets> Transactions<'_, O> {
     fn open(&mut self, now: Instant, id: TransactionId, request: &Message<'_>, new: &NewServer<'_>, template: Block) {
         let (timers, reliable) = (self.layer.timers, new.source.transport.is_reliable());
         let NewRequest { matched, mut merged } = new.new;
-        if MERGED_LATER && merged == Key::ZERO {
-            merged = key::merged(&self.layer.hash, request).unwrap_or_default();
+        if MERGED_LATER {
+            merged = match merged {
+                Key::LAST => Key::ZERO,
+                Key::ZERO => key::merged(&self.layer.hash, request).unwrap_or_default(),
+                merged => merged,
+            };
         }
         let expected = || key::of_request(&self.layer.hash, request, false);
         debug_assert_eq!(matched, expected(), "what was said of another request");
         let Some(entry) = self.entry_mut(id) else { return };
-        entry.machine = if request.method() == Method::Invite {
+        entry.machine = if matches!(request.method(), Method::Invite) {
             Machine::ServerInvite(ServerInvite::new(now, reliable))
         } else {
             Machine::Server(Server::new(now, reliable, &timers))

@@ -19,6 +19,7 @@ pub trait Storage {
 
 /// A storage of fixed size, all zero before its use: in a static it lies in .bss.
 #[derive(Debug)]
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub struct Arrays<const TRANSACTIONS: usize, const OCTETS: usize> {
     transactions: Store<[Links; TRANSACTIONS], [Transaction; TRANSACTIONS]>,
     octets: Pool<OCTETS>,

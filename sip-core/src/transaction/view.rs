@@ -1,8 +1,9 @@
 //! What can be read of the layer without changing it.
 
 use super::entry::{Marks, State, Transaction, TransactionId, User};
+use super::flows::{demands_tls, routes_by_tls};
 use super::key;
-use super::layer::{DEFERRED, FAILED, HELD, Layer, MATCH, ORDINARY, PARKED, Transactions, URGENT};
+use super::layer::{DEFERRED, FAILED, HELD, Layer, MATCH, ORDINARY, OTHER, PARKED, Transactions, URGENT};
 use super::replies::{ReplyId, Stage};
 use crate::memory::{Block, Octets, TableRef};
 use crate::message::Message;
@@ -34,6 +35,12 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
         Self { layer, table, octets }
     }
 
+    /// Whether a request that went over this connection waits for a response.
+    #[must_use]
+    pub fn waits_on(self, flow: Flow) -> bool {
+        flow.connection != 0 && self.table.find(OTHER, key::flow(&self.layer.hash, &flow)).is_some()
+    }
+
     fn entry(self, id: TransactionId) -> Option<&'a Transaction> {
         self.table.get(id.0)
     }
@@ -54,16 +61,26 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
     /// What to send, and where: the transaction that [`Transactions::poll_send`] gave.
     #[must_use]
     pub fn lend(self, id: TransactionId) -> Option<(&'a [u8], Flow)> {
+        self.lend_by(id).map(|(bytes, flow)| (bytes, *flow))
+    }
+
+    /// The same without a copy of the flow.
+    pub(crate) fn lend_by(self, id: TransactionId) -> Option<(&'a [u8], &'a Flow)> {
         let entry = self.entry(id)?;
         let bytes = self.octets.get(entry.message);
-        (!bytes.is_empty()).then_some((bytes, entry.flow))
+        (!bytes.is_empty()).then_some((bytes, &entry.flow))
     }
 
     /// An answer to send, and where: what [`Transactions::poll_reply`] gave.
     #[must_use]
     pub fn lend_reply(self, id: ReplyId) -> Option<(&'a [u8], Flow)> {
+        self.lend_reply_by(id).map(|(bytes, flow)| (bytes, *flow))
+    }
+
+    /// The same without a copy of the flow.
+    pub(crate) fn lend_reply_by(self, id: ReplyId) -> Option<(&'a [u8], &'a Flow)> {
         let reply = self.layer.replies.slots.get(usize::from(id.slot)).filter(|reply| reply.turn == id.turn)?;
-        Some((self.octets.get(reply.block), reply.flow))
+        Some((self.octets.get(reply.block), &reply.flow))
     }
 
     /// Answers without a transaction that were lost for lack of room since the start.
@@ -89,6 +106,17 @@ impl<'a, O: Octets> TransactionsRef<'a, O> {
     #[must_use]
     pub fn is_strict(self, id: TransactionId) -> bool {
         self.entry(id).is_some_and(|entry| entry.marks.has(Marks::STRICT))
+    }
+
+    /// Whether it is a request that goes by TLS or not at all, because of its URI (RFC 3261 §26.2.2) or that of its next hop.
+    #[must_use]
+    pub fn demands_tls(self, id: TransactionId) -> bool {
+        demands_tls(self.bytes(id), self.is_strict(id)) || cfg!(feature = "streams") && self.routes_by_tls(id)
+    }
+
+    /// Whether the first Route value leads on by TLS, or not at all.
+    pub(super) fn routes_by_tls(self, id: TransactionId) -> bool {
+        !self.is_strict(id) && routes_by_tls(self.bytes(id))
     }
 
     /// Whether it is a client transaction.

@@ -3,11 +3,14 @@
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+/// The octets of an address that are kept: those of IPv4 where there is no IPv6.
+const IP: usize = if cfg!(feature = "ipv6") { 16 } else { 4 };
+
 /// An IP address and a port. The zero value is no address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Address {
-    octets: [u8; 16],
+    octets: [u8; IP],
     port: u16,
     family: Family,
 }
@@ -23,19 +26,29 @@ enum Family {
 
 impl Address {
     /// No address.
-    pub const NONE: Self = Self { octets: [0; 16], port: 0, family: Family::None };
+    pub const NONE: Self = Self { octets: [0; IP], port: 0, family: Family::None };
 
     /// An IPv4 address and port.
     #[must_use]
     pub const fn v4(ip: Ipv4Addr, port: u16) -> Self {
-        let [a, b, c, d] = ip.octets();
-        Self { octets: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], port, family: Family::V4 }
+        let mut address = Self { port, family: Family::V4, ..Self::NONE };
+        if let Some(place) = address.octets.first_chunk_mut() {
+            *place = ip.octets();
+        }
+        address
     }
 
-    /// An IPv6 address and port.
+    /// An IPv6 address and port; none without the feature `ipv6`.
     #[must_use]
     pub const fn v6(ip: Ipv6Addr, port: u16) -> Self {
-        Self { octets: ip.octets(), port, family: Family::V6 }
+        if !cfg!(feature = "ipv6") {
+            return Self::NONE;
+        }
+        let mut address = Self { port, family: Family::V6, ..Self::NONE };
+        if let Some(place) = address.octets.first_chunk_mut() {
+            *place = ip.octets();
+        }
+        address
     }
 
     /// An IP address of either family, and a port.
@@ -47,12 +60,12 @@ impl Address {
         }
     }
 
-    /// The address that `host` spells, an IPv6 one in brackets or not; `None` for a name.
+    /// The address that `host` spells, an IPv6 one in brackets or not; `None` for a name, and for what [`v6`](Self::v6) does not take.
     #[must_use]
     pub fn literal(host: &[u8], port: u16) -> Option<Self> {
         let host = core::str::from_utf8(host).ok()?;
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-        Some(Self::new(bare.parse().ok()?, port))
+        Some(Self::new(bare.parse().ok()?, port)).filter(|address| !address.is_none())
     }
 
     /// The IP address; `None` for the zero value.
@@ -62,8 +75,10 @@ impl Address {
         match self.family {
             Family::None => None,
             Family::V4 => Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d))),
-            Family::V6 if !cfg!(feature = "ipv6") => None,
-            Family::V6 => Some(IpAddr::V6(Ipv6Addr::from_bits(u128::from_be_bytes(self.octets)))),
+            Family::V6 => match self.octets.first_chunk() {
+                Some(octets) => Some(IpAddr::V6(Ipv6Addr::from_bits(u128::from_be_bytes(*octets)))),
+                None => None,
+            },
         }
     }
 
@@ -86,7 +101,7 @@ impl Address {
     }
 
     /// The octets of the IP address; those of an IPv4 address are followed by zeros.
-    pub(crate) const fn octets(&self) -> &[u8; 16] {
+    pub(crate) const fn octets(&self) -> &[u8] {
         &self.octets
     }
 
@@ -182,6 +197,7 @@ impl Transport {
 
     /// The port that is meant when none is written (RFC 3261 §19.1.2).
     #[must_use]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Tls => 5061,
@@ -205,16 +221,18 @@ impl fmt::Display for Transport {
 /// because their `connection` differs: reuse is never decided by address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub struct Flow {
     /// The peer.
     pub remote: Address,
-    /// The adapter's number for the connection; zero for datagrams, and for a connection that is still to be opened. The number
-    /// of one that was closed is not given to another: what is sent on it later has to fail.
-    pub connection: u32,
     /// The transport.
     pub transport: Transport,
     /// The adapter's number for the end on this side: which of the addresses it listens at; zero where there is one.
     pub listener: u8,
+    /// The adapter's number for the connection; zero for datagrams, and for a connection that is still to be opened. The number
+    /// of one that was closed is not given to another: what is sent on it later has to fail.
+    pub connection: u32,
 }
 
 impl Flow {
@@ -256,22 +274,28 @@ impl Flow {
     }
 
     /// The length of [`to_octets`](Self::to_octets).
-    pub(crate) const OCTETS: usize = 24;
+    pub(crate) const OCTETS: usize = 8 + IP;
 
     /// The flow in octets, to be kept among messages.
-    pub(crate) const fn to_octets(self) -> [u8; Self::OCTETS] {
+    pub(crate) fn to_octets(self) -> [u8; Self::OCTETS] {
         let kind = self.transport as u8 | (self.remote.family as u8) << 4;
-        let listener = self.listener;
         let ([p, q], [c, d, e, f]) = (self.remote.port.to_le_bytes(), self.connection.to_le_bytes());
-        let [i, j, k, l, m, n, o, r, s, t, u, v, w, x, y, z] = self.remote.octets;
-        [kind, listener, p, q, c, d, e, f, i, j, k, l, m, n, o, r, s, t, u, v, w, x, y, z]
+        let mut octets = [0; Self::OCTETS];
+        if let Some((head, ip)) = octets.split_first_chunk_mut() {
+            *head = [kind, self.listener, p, q, c, d, e, f];
+            for (place, octet) in ip.iter_mut().zip(&self.remote.octets) {
+                *place = *octet;
+            }
+        }
+        octets
     }
 
     /// The flow that these octets begin with.
     pub(crate) fn from_octets(octets: &[u8]) -> Self {
-        let Some(&[kind, listener, p, q, c, d, e, f, ref ip @ ..]) = octets.first_chunk::<{ Self::OCTETS }>() else {
+        let Some((&[kind, listener, p, q, c, d, e, f], rest)) = octets.split_first_chunk() else {
             return Self::NONE;
         };
+        let Some(ip) = rest.first_chunk() else { return Self::NONE };
         let transport = match kind & 15 {
             1 => Transport::Udp,
             2 => Transport::Tcp,
@@ -367,7 +391,10 @@ mod tests {
     fn an_address_keeps_what_it_was_made_of() {
         for text in ["192.0.2.1:5060", "[2001:db8::1]:5070"] {
             let address: SocketAddr = text.parse().unwrap();
-            assert_eq!(Address::from(address).socket_addr(), Some(address));
+            // Where there is no IPv6 such an address is none, and so equal to no peer's.
+            let kept = (address.is_ipv4() || cfg!(feature = "ipv6")).then_some(address);
+            assert_eq!(Address::from(address).socket_addr(), kept);
+            assert_eq!(Address::from(address).is_none(), kept.is_none());
         }
         assert_eq!(Address::NONE.socket_addr(), None);
         assert_ne!(Address::NONE, Address::v4(Ipv4Addr::UNSPECIFIED, 0));
@@ -392,14 +419,14 @@ mod tests {
             }
         }
         assert_eq!(Flow::from_octets(&Flow::NONE.to_octets()), Flow::NONE);
-        assert_eq!(Flow::from_octets(&[1; 23]), Flow::NONE);
+        assert_eq!(Flow::from_octets(&[1; Flow::OCTETS - 1]), Flow::NONE);
     }
 
     #[test]
     fn literals_are_addresses_and_names_are_not() {
-        let v6 = Address::v6(Ipv6Addr::LOCALHOST, 5060);
-        assert_eq!(Address::literal(b"[::1]", 5060), Some(v6));
-        assert_eq!(Address::literal(b"::1", 5060), Some(v6));
+        let v6 = cfg!(feature = "ipv6").then_some(Address::v6(Ipv6Addr::LOCALHOST, 5060));
+        assert_eq!(Address::literal(b"[::1]", 5060), v6);
+        assert_eq!(Address::literal(b"::1", 5060), v6);
         assert_eq!(Address::literal(b"127.0.0.1", 5070), Some(Address::v4(Ipv4Addr::LOCALHOST, 5070)));
         for name in [&b"example.com"[..], b"", b"[::1", b"\xff", b"1.2.3", b"127.0.0.1:5060"] {
             assert_eq!(Address::literal(name, 5060), None);

@@ -8,7 +8,7 @@ use super::usage::{Tries, UsageId};
 use crate::digest::{Algorithm, Answer, Inputs, Qop, Secret, Terms, response, write_authorization};
 use crate::error::{Argument, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
-use crate::message::{Challenge, Credentials, HeaderName, Kept, Message, Method, Writer, build};
+use crate::message::{Challenge, Credentials, HeaderName, Headers, Kept, Message, Method, Writer, build};
 use crate::random::Token;
 use crate::transaction::{NewClient, TransactionId, User};
 use crate::transport::{Flow, Transport};
@@ -77,6 +77,7 @@ impl Session {
         proxy: false,
     };
 
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn terms<'k>(&self, kept: &'k [u8]) -> Terms<'k> {
         let (realm, rest) = kept.split_at_checked(usize::from(self.realm)).unwrap_or_default();
         let (nonce, opaque) = rest.split_at_checked(usize::from(self.nonce)).unwrap_or_default();
@@ -160,7 +161,7 @@ impl Answers {
 
     /// The sessions that are answered.
     fn of<'s>(&self, store: &'s Sessions) -> impl Iterator<Item = &'s Session> {
-        self.sessions.into_iter().filter_map(|number| store.place(number).and_then(|place| store.sessions.get(place)))
+        self.sessions.iter().filter_map(|number| store.place(*number).and_then(|place| store.sessions.get(place)))
     }
 
     /// Whether there is a row for the realm of these credentials.
@@ -209,9 +210,9 @@ impl<O: Octets> Context<'_, O> {
             .position(same)
             .or_else(|| credentials.iter().position(|credential| credential.block.is_none()))
             .ok_or(Error::Invalid(Argument::MoreCredentials))?;
-        let size = realm.len().saturating_add(username.len()).saturating_add(password.len());
+        let size = realm.len().wrapping_add(username.len()).wrapping_add(password.len());
         let block = self.transactions.octets.write(size, false, |_, writer| {
-            for text in [realm, username, password] {
+            for text in &[realm, username, password] {
                 writer.raw(text);
             }
         })?;
@@ -223,6 +224,7 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// The rows for a request that answers these sessions once more; each answer takes the next nonce count.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn answers(&mut self, sessions: [u32; 2]) -> Answers {
         let [first, second] = sessions;
         self.answers_to([first, second, 0, 0])
@@ -260,12 +262,16 @@ impl<O: Octets> Context<'_, O> {
         let mut repeated = false;
         for challenge in response.challenges() {
             let strength = challenge.algorithm.strength();
-            if !challenge.is_supported() || strength < self.core.settings.minimum_algorithm.strength() {
+            if !challenge.is_supported() {
                 continue;
             }
             let octets = &*self.transactions.octets;
             let store = &self.core.sessions;
             let Some(credential) = store.credential_for(challenge.realm, octets) else { continue };
+            if strength < self.core.settings.minimum_algorithm.strength() {
+                self.too_weak = true;
+                continue;
+            }
             let place = store.find(&|block| octets.get(block), (challenge.proxy, challenge.realm), None);
             let (number, known) = place
                 .and_then(|place| store.sessions.get(place))
@@ -277,6 +283,7 @@ impl<O: Octets> Context<'_, O> {
                 if let Some(previous) = credentials(request).find(|given| answers(&challenge, given)) {
                     let is_fresh = tries.total > 0 && is_first_use(&previous);
                     if !challenge.stale && (previous.nonce == challenge.nonce || tries.repeated > 0 || is_fresh) {
+                        self.too_weak = false;
                         return None;
                     }
                     repeated = true;
@@ -292,9 +299,9 @@ impl<O: Octets> Context<'_, O> {
         }
         self.add_given(id, &mut sessions);
         let owner_tries =
-            Tries { total: tries.total.saturating_add(1), repeated: tries.repeated.saturating_add(u8::from(repeated)) };
+            Tries { total: tries.total.wrapping_add(1), repeated: tries.repeated.wrapping_add(u8::from(repeated)) };
         let fresh = self.answers_to(sessions);
-        let again = Again { expires: None, answers: &fresh, renumbered: true };
+        let again = Again { answers: &fresh, renumbered: true, ..Again::NOTHING };
         let new = self.send_again(id, response.cseq().method, (owner, owner_tries), &again)?;
         let [first, second, ..] = sessions;
         Some((new, [first, second]))
@@ -421,7 +428,7 @@ impl<O: Octets> Context<'_, O> {
         again: &Again<'_>,
     ) -> Option<TransactionId> {
         // Only a BYE may use what the calls have reserved.
-        let reserved = method == Method::Bye;
+        let reserved = matches!(method, Method::Bye);
         let (block, branch) = self.write_again(old, reserved, again)?;
         self.send_request(NewClient { block, flow, method, branch: branch.into(), user, reserved }).ok()
     }
@@ -431,7 +438,7 @@ impl<O: Octets> Context<'_, O> {
     #[inline(never)]
     pub(super) fn write_again(&mut self, old: Block, reserved: bool, again: &Again<'_>) -> Option<(Block, Token)> {
         let bytes = self.transactions.octets.get(old);
-        let (mut cseq, size) = (Kept::new(bytes).cseq(), bytes.len().saturating_add(512));
+        let (mut cseq, size) = (Kept::new(bytes).cseq(), bytes.len().wrapping_add(512));
         if let Some(dialog) = self.dialog_of_request(old).and_then(|handle| self.dialogs.get_mut(handle)) {
             dialog.sent(cseq);
             cseq = dialog.next_seq()?;
@@ -458,25 +465,40 @@ pub(super) struct Again<'a> {
     pub(super) answers: &'a Answers,
     /// Whether it gets the next CSeq outside of a dialog too.
     pub(super) renumbered: bool,
+    /// Other rows of its session timer.
+    #[cfg(feature = "session-timer")]
+    pub(super) session: Option<super::usage::invite::SessionRows>,
 }
 
 impl Again<'_> {
     /// Nothing.
-    pub(super) const NOTHING: Self = Self { expires: None, answers: &Answers::NONE, renumbered: false };
+    pub(super) const NOTHING: Self = Self {
+        expires: None,
+        answers: &Answers::NONE,
+        renumbered: false,
+        #[cfg(feature = "session-timer")]
+        session: None,
+    };
 
     /// Writes a request of ours again: all of it octet for octet but for CSeq, Expires and credentials (RFC 3261 §8.1.3.5, §22.2).
     fn write(&self, store: &Sessions, kept: &impl KeptBlocks, writer: &mut Writer<'_>, request: &Kept<'_>, cseq: u32) {
         let (method, uri) = (request.method(), request.request_uri());
-        for part in [method.as_bytes(), b" ", uri, b" SIP/2.0\r\n"] {
+        for part in &[method.as_bytes(), b" ", uri, b" SIP/2.0\r\n"] {
             writer.raw(part);
         }
         for header in request.headers() {
             match (header.name, self.expires) {
                 (HeaderName::CSeq, _) => writer.cseq(cseq, method),
                 (HeaderName::Expires, Some(seconds)) => writer.header_number(HeaderName::Expires, u64::from(seconds)),
+                #[cfg(feature = "session-timer")]
+                (HeaderName::SessionExpires | HeaderName::MinSe, _) if self.session.is_some() => {}
                 (name, _) => {
                     // Every request of ours has it, behind all other rows.
                     if matches!(name, HeaderName::ContentLength) {
+                        #[cfg(feature = "session-timer")]
+                        if let Some(rows) = self.session {
+                            rows.write(writer);
+                        }
                         self.answers.write(store, kept, writer, (method, uri, request.body()));
                     }
                     // Answers to realms whose challenge is forgotten stay as they are.
@@ -497,8 +519,21 @@ fn length(text: &[u8]) -> u16 {
 }
 
 /// The credentials in a request that is kept.
-fn credentials(request: &[u8]) -> impl Iterator<Item = Credentials<'_>> {
-    Kept::new(request).headers().filter_map(|header| Credentials::of(&header))
+fn credentials(request: &[u8]) -> Given<'_> {
+    Given { headers: Kept::new(request).headers() }
+}
+
+struct Given<'a> {
+    headers: Headers<'static, 'a>,
+}
+
+impl<'a> Iterator for Given<'a> {
+    type Item = Credentials<'a>;
+
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    fn next(&mut self) -> Option<Credentials<'a>> {
+        self.headers.find_map(|header| Credentials::of(&header))
+    }
 }
 
 /// Whether nothing has answered the nonce of these credentials before.

@@ -1,15 +1,19 @@
 //! What the application decides before the start, and how the user agent keeps it.
 
+use super::usage::invite::reliable::RELIABLE;
 use crate::digest::Algorithm;
 use crate::error::{Argument, ConfigError, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::Uri;
 use crate::message::host::own_sent_by;
+use crate::message::option_tags::list_contains_tag;
 use crate::message::scan::{USER, is};
 use crate::setters::setters;
 use crate::time::Duration;
 use crate::transaction::Timers;
 use crate::transport::{SMALLEST_MTU, Transport};
+#[cfg(feature = "session-timer")]
+use crate::ua::usage::invite::{SHORTEST_SESSION, WantedSession};
 
 /// The configuration of a [`UserAgent`](super::UserAgent).
 ///
@@ -41,7 +45,8 @@ pub struct Config<'a> {
     /// Methods that the application answers itself, separated by commas: `INFO, MESSAGE`. They stand in Allow beside
     /// those of the core.
     pub methods: &'a str,
-    /// Option tags that the application supports (Supported, and accepted in Require), separated by commas.
+    /// Option tags that the application supports (Supported, and accepted in Require), separated by commas. They stand beside those
+    /// of the core.
     pub supported: &'a str,
     /// The type of body that an INVITE may bring.
     pub accept: &'a str,
@@ -73,6 +78,30 @@ pub struct Config<'a> {
     /// `contact_user`, nor that of `identity` or of an address of record (RFC 3261 §8.2.2.1). Off by default: a phone
     /// that sits behind one line takes what comes.
     pub refuse_other_users: bool,
+    /// Whether provisional responses are acknowledged, ours and the peer's (RFC 3262). Off by default; needs the feature `100rel`.
+    pub reliable_provisional: ReliableProvisional,
+    /// How long a session is to last without a refresh, in seconds (RFC 4028): what our calls ask for, and what we give to calls of
+    /// peers that ask for nothing or for more. Zero, the default, asks for nothing; who asks us for a timer gets one.
+    #[cfg(feature = "session-timer")]
+    pub session_expires: u32,
+    /// The shortest session that is accepted, in seconds: 90, the default, or more. A call that asks for less is refused with 422.
+    #[cfg(feature = "session-timer")]
+    pub min_se: u32,
+}
+
+/// What becomes of provisional responses, which get lost unless they are acknowledged (RFC 3262).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ReliableProvisional {
+    /// They go out once. An INVITE that requires more is refused with 420.
+    #[default]
+    Off = 0,
+    /// They are acknowledged where the other side takes part: our INVITEs say so (`Supported: 100rel`), and what
+    /// [`ring`](super::UserAgent::ring) sends to a caller that says so is repeated until it is acknowledged.
+    Supported,
+    /// They have to be: our INVITEs require it (`Require: 100rel`), and those of callers that do not take part are refused with 421.
+    Required,
 }
 
 setters! {
@@ -94,6 +123,13 @@ setters! {
     with_learn_address learn_address: bool;
     with_accepts_connections accepts_connections: bool;
     with_refuse_other_users refuse_other_users: bool;
+    with_reliable_provisional reliable_provisional: ReliableProvisional;
+}
+
+#[cfg(feature = "session-timer")]
+setters! {
+    with_session_expires session_expires: u32;
+    with_min_se min_se: u32;
 }
 
 impl<'a> Config<'a> {
@@ -119,7 +155,22 @@ impl<'a> Config<'a> {
             learn_address: true,
             accepts_connections: true,
             refuse_other_users: false,
+            reliable_provisional: ReliableProvisional::Off,
+            #[cfg(feature = "session-timer")]
+            session_expires: 0,
+            #[cfg(feature = "session-timer")]
+            min_se: SHORTEST_SESSION,
         }
+    }
+
+    /// Option tags of the core that come before others in Supported, the last one first: alone, and before others.
+    const fn own_extensions(&self) -> [[&'static str; 2]; 2] {
+        let timer = if cfg!(feature = "session-timer") { ["timer", "timer, "] } else { ["", ""] };
+        let reliable = match self.reliable_provisional {
+            ReliableProvisional::Off => ["", ""],
+            _ => ["100rel", "100rel, "],
+        };
+        [timer, reliable]
     }
 
     /// The texts as they are kept.
@@ -128,8 +179,8 @@ impl<'a> Config<'a> {
         [sent_by, identity, contact_user, self.user_agent, self.proxy, self.methods, self.supported, self.accept, ""]
     }
 
-    fn check(&self) -> Result<(), Argument> {
-        for (text, argument) in self.texts().iter().zip(ARGUMENTS) {
+    fn check(&self, texts: &[&str; TEXTS]) -> Result<(), Argument> {
+        for (text, &argument) in texts.iter().zip(&ARGUMENTS) {
             let fine = match argument {
                 Argument::SentBy => {
                     check_sent_by(text.as_bytes())?;
@@ -144,15 +195,22 @@ impl<'a> Config<'a> {
                 return Err(argument);
             }
         }
+        #[cfg(feature = "session-timer")]
+        if self.min_se < SHORTEST_SESSION || self.session_expires != 0 && self.session_expires < self.min_se {
+            return Err(Argument::SessionTimer);
+        }
         if !cfg!(feature = "streams") && self.transport != Transport::Udp {
             return Err(Argument::Transport);
+        }
+        if !RELIABLE && self.reliable_provisional != ReliableProvisional::Off {
+            return Err(Argument::Supported);
         }
         if self.path_mtu != 0 && self.path_mtu < SMALLEST_MTU { Err(Argument::PathMtu) } else { Ok(()) }
     }
 }
 
 /// What is wrong when a text can't be used.
-const ARGUMENTS: [Argument; TEXTS] = [
+static ARGUMENTS: [Argument; TEXTS] = [
     Argument::SentBy,
     Argument::Identity,
     Argument::ContactUser,
@@ -182,18 +240,23 @@ const TEXTS: usize = 9;
 
 /// The configuration as it is kept: the texts in one block, the rest by value.
 #[derive(Clone, Copy, Debug)]
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub(super) struct Settings {
-    texts: Block,
-    ends: [u16; TEXTS],
-    pub(super) timers: Timers,
-    pub(super) ring_limit: Duration,
-    pub(super) keep_alive: Duration,
-    pub(super) retry_after: u32,
-    pub(super) minimum_algorithm: Algorithm,
     pub(super) transport: Transport,
+    pub(super) minimum_algorithm: Algorithm,
     pub(super) learns: bool,
     pub(super) accepts_connections: bool,
     pub(super) refuse_other_users: bool,
+    pub(super) reliable: ReliableProvisional,
+    ends: [u16; TEXTS],
+    texts: Block,
+    pub(super) retry_after: u32,
+    pub(super) timers: Timers,
+    pub(super) ring_limit: Duration,
+    pub(super) keep_alive: Duration,
+    #[cfg(feature = "session-timer")]
+    pub(super) session: WantedSession,
 }
 
 /// One of the texts of [`Settings`], in the order in which they are kept.
@@ -224,12 +287,15 @@ impl Settings {
         learns: false,
         accepts_connections: false,
         refuse_other_users: false,
+        reliable: ReliableProvisional::Off,
+        #[cfg(feature = "session-timer")]
+        session: WantedSession { interval: 0, min_se: 0 },
     };
 
     /// Checks the configuration and keeps it.
     pub(super) fn keep<O: Octets>(config: &Config<'_>, octets: &mut O) -> Result<Self, ConfigError> {
-        config.check().map_err(ConfigError::Invalid)?;
         let texts = config.texts();
+        config.check(&texts).map_err(ConfigError::Invalid)?;
         let mut settings = Self {
             timers: config.timers,
             ring_limit: config.ring_limit,
@@ -240,17 +306,33 @@ impl Settings {
             learns: config.learn_address,
             accepts_connections: config.accepts_connections,
             refuse_other_users: config.refuse_other_users,
+            reliable: config.reliable_provisional,
+            #[cfg(feature = "session-timer")]
+            session: WantedSession { interval: config.session_expires, min_se: config.min_se },
             texts: Block::NONE,
             ends: [0; TEXTS],
         };
         let mut end = 0_usize;
         for (text, kept) in texts.iter().zip(settings.ends.iter_mut()) {
-            end = end.saturating_add(text.len());
+            end = end.wrapping_add(text.len());
             *kept = u16::try_from(end).map_err(|_| ConfigError::Invalid(Argument::ConfigLength))?;
         }
         settings.texts = octets
             .write(end, false, |_, writer| texts.iter().for_each(|text| writer.raw(text.as_bytes())))
             .map_err(|_| ConfigError::Capacity(crate::error::Capacity::octets(end)))?;
+        if RELIABLE || cfg!(feature = "session-timer") {
+            for [alone, before] in config.own_extensions() {
+                if list_contains_tag(config.supported.as_bytes(), alone.as_bytes()) {
+                    continue;
+                }
+                let (start, end) = settings.range(Text::Supported);
+                let own = if start == end { alone } else { before };
+                let room = octets.get(settings.texts).len().saturating_add(own.len());
+                settings
+                    .begin_with(Text::Supported, own.as_bytes(), octets)
+                    .map_err(|_| ConfigError::Capacity(crate::error::Capacity::octets(room)))?;
+            }
+        }
         Ok(settings)
     }
 
@@ -265,7 +347,7 @@ impl Settings {
     #[inline(never)]
     pub(super) fn replace<O: Octets>(&mut self, text: Text, value: &[u8], octets: &mut O) -> Result<(), Error> {
         let (old, (start, end)) = (self.texts, self.range(text));
-        let room = octets.get(old).len().saturating_add(value.len());
+        let room = octets.get(old).len().wrapping_add(value.len());
         self.texts = octets.write(room, true, |kept, writer| {
             let texts = kept.get(old);
             writer.raw(texts.get(..start).unwrap_or_default());
@@ -274,7 +356,26 @@ impl Settings {
         })?;
         let length = |octets: usize| u16::try_from(octets).unwrap_or(u16::MAX);
         for kept in self.ends.iter_mut().skip(text as usize) {
-            *kept = kept.saturating_sub(length(end.saturating_sub(start))).saturating_add(length(value.len()));
+            *kept = kept.wrapping_sub(length(end.wrapping_sub(start))).wrapping_add(length(value.len()));
+        }
+        octets.release(old);
+        Ok(())
+    }
+
+    /// Writes something before what is in a text.
+    fn begin_with<O: Octets>(&mut self, text: Text, start: &[u8], octets: &mut O) -> Result<(), Error> {
+        if start.is_empty() {
+            return Ok(());
+        }
+        let (old, (at, _)) = (self.texts, self.range(text));
+        let room = octets.get(old).len().saturating_add(start.len());
+        self.texts = octets.write(room, true, |kept, writer| {
+            let (before, behind) = kept.get(old).split_at_checked(at).unwrap_or_default();
+            [before, start, behind].iter().for_each(|text| writer.raw(text));
+        })?;
+        let more = u16::try_from(start.len()).unwrap_or(u16::MAX);
+        for kept in self.ends.iter_mut().skip(text as usize) {
+            *kept = kept.saturating_add(more);
         }
         octets.release(old);
         Ok(())

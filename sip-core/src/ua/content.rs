@@ -94,7 +94,7 @@ impl<'a> Content<'a> {
     /// About how many octets a request with this content takes.
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn room(&self) -> usize {
-        self.bytes().len().saturating_add(640)
+        self.bytes().len().wrapping_add(640)
     }
 
     /// Writes the headers, then the body or its absence: the end of a message.

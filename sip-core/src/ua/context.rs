@@ -24,9 +24,11 @@ pub(super) const SEND: usize = 1;
 
 /// All else of a user agent that is not lent by its memory.
 #[derive(Clone, Copy, Debug)]
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub(super) struct Core {
     pub(super) settings: Settings,
-    pub(super) sessions: Sessions,
+    pub(super) started: bool,
     pub(super) random: Random,
     pub(super) hash: HashKey,
     /// The moment up to which transaction timers are worked off.
@@ -35,7 +37,7 @@ pub(super) struct Core {
     pub(super) reserved_octets: u32,
     pub(super) requests: u32,
     pub(super) statistics: Statistics,
-    pub(super) started: bool,
+    pub(super) sessions: Sessions,
 }
 
 impl Core {
@@ -70,18 +72,22 @@ pub struct Statistics {
 }
 
 /// What one input works with: its time and source, and the parts of the user agent, each borrowed for itself.
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub(super) struct Context<'a, O> {
+    pub(super) core: &'a mut Core,
+    pub(super) transactions: Transactions<'a, O>,
+    pub(super) calls: Table<'a, CallEntry>,
+    pub(super) dialogs: Table<'a, Dialog<Leg>>,
+    pub(super) registrations: Table<'a, RegistrationEntry>,
     /// The moment of the input.
     pub(super) now: Instant,
     /// The flow of the message that came; none when the input is another.
     pub(super) source: Flow,
     /// What the transaction layer knows the request by that came.
     pub(super) new: NewRequest,
-    pub(super) core: &'a mut Core,
-    pub(super) transactions: Transactions<'a, O>,
-    pub(super) dialogs: Table<'a, Dialog<Leg>>,
-    pub(super) calls: Table<'a, CallEntry>,
-    pub(super) registrations: Table<'a, RegistrationEntry>,
+    /// The response that came asks for a weaker digest than is allowed, and for no other that could be given.
+    pub(super) too_weak: bool,
 }
 
 impl<'a, O: Octets> Context<'a, O> {
@@ -91,6 +97,7 @@ impl<'a, O: Octets> Context<'a, O> {
             now,
             source: Flow::NONE,
             new: NewRequest::NONE,
+            too_weak: false,
             core,
             transactions: Transactions::new(layer, transactions, octets),
             dialogs,

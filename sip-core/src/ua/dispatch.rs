@@ -7,12 +7,13 @@ use super::context::{Context, TELL};
 use super::event::{Call, Event, Origin, OutgoingRequest, Registration};
 use super::headers::Field;
 use super::usage::invite::InviteTransaction;
+use super::usage::invite::update::UPDATE;
 use super::usage::registration::Texts;
 use super::usage::request::RequestTransaction;
 use super::usage::{Failure, Tries, UsageId};
 use crate::memory::{Block, Octets};
 use crate::message::option_tags::{list_contains_method, unsupported};
-use crate::message::{HeaderName, Message, Method, Scheme, Uri};
+use crate::message::{HeaderName, Message, Method, Uri};
 use crate::role::Received;
 use crate::transaction::{ClientOutcome, Expired, ExpiredKind, ServerMatch, TransactionId};
 use crate::transport::{Flow, Target};
@@ -75,6 +76,10 @@ impl<O: Octets> Context<'_, O> {
         if response.status() == Some(503) {
             return self.fail_over(id, usage);
         }
+        #[cfg(feature = "session-timer")]
+        if response.status() == Some(422) {
+            return self.retry_enlarged(id, usage, tries, response);
+        }
         if !cfg!(feature = "digest") || !matches!(response.status(), Some(401 | 407)) || !self.may_retry(usage) {
             return false;
         }
@@ -85,7 +90,7 @@ impl<O: Octets> Context<'_, O> {
 
     /// Sends a request that failed to the next target that its name has (RFC 3263 §4.3); whether there was one.
     fn fail_over(&mut self, id: TransactionId, usage: UsageId) -> bool {
-        if !self.transactions.has_target(id) || !self.may_retry(usage) {
+        if !cfg!(feature = "failover") || !self.transactions.has_target(id) || !self.may_retry(usage) {
             return false;
         }
         let again = self.write_again(self.transactions.block(id), false, &Again::NOTHING);
@@ -153,6 +158,14 @@ impl<O: Octets> Context<'_, O> {
                 self.reply_bare(request, 481);
                 Received::Nothing
             }
+            Method::Update if UPDATE => {
+                self.reply_bare(request, 481);
+                Received::Nothing
+            }
+            Method::Prack if self.knows_reliable() => {
+                self.reply_bare(request, 481);
+                Received::Nothing
+            }
             _ if cfg!(feature = "requests") => self.hand_over(request, None),
             _ => Received::Nothing,
         }
@@ -168,7 +181,7 @@ impl<O: Octets> Context<'_, O> {
             return Received::Nothing;
         }
         let call = entry.usage.call;
-        if request.method() == Method::Invite {
+        if matches!(request.method(), Method::Invite) {
             if self.refuse_invite(request) {
                 return Received::Nothing;
             }
@@ -176,6 +189,8 @@ impl<O: Octets> Context<'_, O> {
         }
         match request.method() {
             Method::Bye => self.bye(dialog, request),
+            Method::Prack if self.knows_reliable() => self.pracked(dialog, request),
+            Method::Update if UPDATE => self.updated(dialog, request),
             Method::Options => {
                 self.describe(request);
                 Received::Nothing
@@ -193,7 +208,9 @@ impl<O: Octets> Context<'_, O> {
         let settings = &self.core.settings;
         let method = request.method();
         let texts = self.transactions.octets.get(settings.block());
-        let core = matches!(method, Method::Invite | Method::Bye | Method::Options);
+        let core = matches!(method, Method::Invite | Method::Bye | Method::Options)
+            || UPDATE && matches!(method, Method::Update)
+            || self.knows_reliable() && matches!(method, Method::Prack);
         let allowed = core
             || cfg!(feature = "requests")
                 && list_contains_method(settings.text(texts, Text::Methods), method.as_bytes());
@@ -203,8 +220,7 @@ impl<O: Octets> Context<'_, O> {
             self.reply(request, status, &[Field::Abilities]);
             return true;
         }
-        let known_scheme =
-            request.uri().is_some_and(|uri| matches!(uri.scheme(), Scheme::Sip | Scheme::Sips | Scheme::Tel));
+        let known_scheme = request.uri().is_some_and(|uri| uri.is_known());
         if !known_scheme {
             self.reply_bare(request, 416);
             return true;
@@ -304,7 +320,10 @@ impl<O: Octets> Context<'_, O> {
         }
         let failure = match kind {
             ExpiredKind::TimedOut => Failure::Timeout,
-            _ if self.transactions.was_insecure(id) => Failure::Insecure,
+            ExpiredKind::Insecure if cfg!(feature = "streams") && !self.transactions.view().demands_tls(id) => {
+                Failure::NoFallback
+            }
+            ExpiredKind::Insecure => Failure::Insecure,
             _ => Failure::Flow,
         };
         self.failure(usage, id, failure)
@@ -390,7 +409,15 @@ impl<O: Octets> Context<'_, O> {
 
     /// The targets of the name that a request asked for; none when it has no address.
     pub(super) fn resolved(&mut self, id: TransactionId, targets: &[Target]) {
-        self.give_fallback(id);
+        if cfg!(feature = "failover") {
+            self.give_fallback(id);
+            return self.transactions.resolved(self.now, id, targets);
+        }
+        // Without a list of targets that it could stand in, the fallback takes the place of one that is not there.
+        let source = self.dialog_source(id);
+        let fallback = [source.target()];
+        let falls_back = targets.is_empty() && !self.transactions.must_not_fall_back(id, source);
+        let targets = if falls_back { &fallback } else { targets };
         self.transactions.resolved(self.now, id, targets);
     }
 

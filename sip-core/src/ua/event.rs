@@ -76,6 +76,18 @@ pub enum Event {
         status: u16,
         /// Which fork it is; the zero value for a response without a To tag.
         fork: Fork,
+        /// The response is a reliable one (RFC 3262) and brings an offer, because our INVITE had none: its PRACK waits for
+        /// [`UserAgent::acknowledge_provisional`](super::UserAgent::acknowledge_provisional).
+        answer_due: bool,
+    },
+    /// The caller has acknowledged our reliable provisional response (PRACK, RFC 3262): the next one can be sent.
+    ///
+    /// The message's body is its answer, when the response made the offer.
+    ProvisionalAcknowledged {
+        /// The call.
+        call: Call,
+        /// The PRACK brings another offer, which [`UserAgent::answer_offer`](super::UserAgent::answer_offer) answers.
+        answer_due: bool,
     },
     /// Our call was answered. The ACK is on its way unless `answer_due`.
     Answered {
@@ -112,8 +124,28 @@ pub enum Event {
         /// As in [`Event::Answered`].
         answer_due: bool,
     },
-    /// The network has changed and the way back is registered: send a re-INVITE with the new media address.
+    /// The peer wants to change the session (UPDATE, RFC 3311), before or after the answer: its offer is the message's body. Answer
+    /// with [`UserAgent::answer_offer`](super::UserAgent::answer_offer). An UPDATE without an offer is answered by the core.
+    Update {
+        /// The call.
+        call: Call,
+    },
+    /// Our UPDATE has its final response; the session is as before unless `status` is a 2xx.
+    Updated {
+        /// The call.
+        call: Call,
+        /// The SIP status; 408 when there was none.
+        status: u16,
+    },
+    /// The network has changed and the way back is registered: send a re-INVITE with the new media address. Or the session has to be
+    /// refreshed, and there was no room to keep the description that a refresh repeats: send one with the last description.
     RefreshDue {
+        /// The call.
+        call: Call,
+    },
+    /// The session was refreshed by a re-INVITE that repeats our description (RFC 4028 §10). The message's body is the peer's
+    /// description, which is the one it had unless its `o=` says otherwise.
+    Refreshed {
         /// The call.
         call: Call,
     },
@@ -140,6 +172,14 @@ pub enum Event {
         request: OutgoingRequest,
         /// The SIP status; 408 when there was none in time, 503 when the flow failed (RFC 3261 §8.1.3.1).
         status: u16,
+    },
+    /// A request that the application sent was given up, for it could only have gone on in a less secure way; void from now on.
+    RequestRefused {
+        /// The request.
+        request: OutgoingRequest,
+        /// By which rule: [`Insecure`](Cause::Insecure), [`NoFallback`](Cause::NoFallback) or [`WeakDigest`](Cause::WeakDigest), which
+        /// comes with the response.
+        cause: Cause,
     },
     /// A request of ours is too large for a datagram, with compact header names too (RFC 3261 §18.1.1).
     ///
@@ -197,6 +237,10 @@ pub enum RegistrationCause {
     Lapsed,
     /// It had to go by TLS (a `sips` URI), and there is only a way without.
     Insecure,
+    /// The registrar's first target is one under TLS and can't be reached; it has others without TLS, which are not tried in its place.
+    NoFallback,
+    /// The password was asked for by a weaker digest than [`Config::minimum_algorithm`](super::Config::minimum_algorithm), and was not given.
+    WeakDigest,
 }
 
 /// What a request of ours belongs to.
@@ -234,14 +278,22 @@ pub enum Cause {
     Timeout,
     /// The peer's host can't be reached, its name not resolved, or its connection not opened.
     Unreachable,
-    /// The peer never acknowledged the answer.
+    /// The peer never acknowledged the answer, or a reliable provisional response.
     NoAck,
+    /// The descriptions of the session do not fit: the peer's offer was refused with a 488 or 400, or its answer was none to ours.
+    NotAcceptable,
     /// The peer no longer knows the dialog (481 or 408 to a request inside it).
     Lost,
+    /// Nobody has refreshed the session in time (RFC 4028 §10).
+    SessionExpired,
     /// There was no room to go on.
     NoRoom,
     /// It had to go by TLS (a `sips` URI), and there is only a way without: a plain transport, Route, Contact or proxy.
     Insecure,
+    /// The peer's first target is one under TLS and can't be reached; it has others without TLS, which are not tried in its place.
+    NoFallback,
+    /// The password was asked for by a weaker digest than [`Config::minimum_algorithm`](super::Config::minimum_algorithm), and was not given.
+    WeakDigest,
 }
 
 impl Cause {
@@ -258,8 +310,12 @@ impl Cause {
             Self::Timeout => "no response",
             Self::Unreachable => "the peer can't be reached",
             Self::Insecure => "the peer can't be reached by TLS, which was asked for",
+            Self::NoFallback => "the peer can't be reached by TLS, and is not tried without it",
+            Self::WeakDigest => "the password was asked for by a weaker digest than is allowed",
             Self::NoAck => "the answer was never acknowledged",
+            Self::NotAcceptable => "the session could not be agreed",
             Self::Lost => "the peer no longer knows the call",
+            Self::SessionExpired => "the session was not refreshed",
             Self::NoRoom => "no room to go on",
         }
     }

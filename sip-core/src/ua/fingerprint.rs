@@ -46,7 +46,11 @@ pub(super) fn write<O: Octets>(
             UsageId::Invite(InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_)) => 6,
             UsageId::Invite(InviteTransaction::Initial(call)) => calls.get(call).map_or(3, |entry| content.call(entry)),
             UsageId::Invite(
-                InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog) | InviteTransaction::Ack(dialog),
+                InviteTransaction::Reinvite(dialog)
+                | InviteTransaction::Bye(dialog)
+                | InviteTransaction::Prack(dialog)
+                | InviteTransaction::Update(dialog)
+                | InviteTransaction::Ack(dialog),
             ) => dialogs.get(dialog).map_or(4, |entry| content.dialog(entry)),
             UsageId::Registration(handle) => registrations.get(handle).map_or(5, |entry| content.registration(entry)),
         };
@@ -76,11 +80,15 @@ impl<O: Octets> Content<'_, '_, O> {
         ContentHasher::one(|hasher| {
             (entry.state, entry.cause, entry.status, entry.reinvite_status, entry.pending).hash(hasher);
             (entry.timers.map(|at| self.left(at)), entry.reserved, entry.exchange, entry.invite_seq).hash(hasher);
-            for block in [entry.end_headers, entry.kept_invite, entry.new_target] {
+            for block in [entry.end_headers, entry.kept_invite, entry.new_target, entry.kept_answer] {
                 self.view.octets.get(block).hash(hasher);
             }
             (entry.offered, entry.expires, entry.retried, entry.sent_2xx).hash(hasher);
-            (entry.dialog == Handle::NONE, entry.exchanged.is_none()).hash(hasher);
+            (entry.dialog == Handle::NONE, entry.exchanged.is_none(), entry.offer.is_none()).hash(hasher);
+            #[cfg(feature = "session-timer")]
+            (entry.session, self.view.octets.get(entry.description)).hash(hasher);
+            (entry.update, entry.update_status, entry.updating.is_none(), self.view.octets.get(entry.offer_target))
+                .hash(hasher);
         })
     }
 
@@ -91,6 +99,14 @@ impl<O: Octets> Content<'_, '_, O> {
             (entry.sequence(), entry.usage.ack_seq, self.view.octets.get(entry.usage.ack_end), entry.is_callee())
                 .hash(hasher);
             (entry.sessions != [0; 2]).hash(hasher);
+            let leg = &entry.usage;
+            (leg.rseq, leg.sending, leg.receiving, leg.agreed).hash(hasher);
+            #[cfg(feature = "offer-answer")]
+            {
+                let negotiation = &entry.usage.negotiation;
+                (negotiation.state(), negotiation.is_agreed(), negotiation.version()).hash(hasher);
+                self.view.octets.get(entry.usage.offer).hash(hasher);
+            }
         })
     }
 

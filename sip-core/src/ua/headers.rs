@@ -1,21 +1,24 @@
 //! The rows that a user agent adds behind the head of a message, and how it ends: each message is a list of them.
 
 use super::auth::Answers;
-use super::config::{Settings, Text};
+use super::config::{ReliableProvisional, Settings, Text};
 use super::content::Content;
 use super::context::Context;
 use super::usage::invite::Leg;
+use super::usage::invite::reliable::RELIABLE;
+use super::usage::invite::update::UPDATE;
 use crate::dialog::Dialog;
 use crate::error::Error;
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::option_tags::write_unsupported;
-use crate::message::{HeaderName, Kept, Message, Method, NameAddr, Writer};
+use crate::message::{HeaderName, Kept, Message, Method, NameAddr, Writer, is_sips};
 use crate::random::Token;
 use crate::transaction::TransactionId;
 use crate::transport::Transport;
 
 /// Methods that the core answers itself.
-const CORE_METHODS: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS";
+const CORE_METHODS: &[u8] =
+    if UPDATE { b"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE" } else { b"INVITE, ACK, CANCEL, BYE, OPTIONS" };
 
 /// What to write behind the head of a message.
 #[derive(Clone, Copy)]
@@ -43,6 +46,15 @@ pub(super) enum Field<'a> {
     RetryAfter(u32),
     /// The credentials of a kept request, as they are.
     CredentialsOf(Block),
+    /// Require with the extensions that the configuration requires of the peer, if there are any.
+    Extensions,
+    /// Require and RSeq of a reliable provisional response (RFC 3262 §3).
+    Reliable(u32),
+    /// RAck: the RSeq of the response that a PRACK acknowledges, and the CSeq of its INVITE (RFC 3262 §7.2).
+    RAck(u32, u32),
+    /// The rows of a session timer, as far as there are any.
+    #[cfg(feature = "session-timer")]
+    SessionTimer(super::usage::invite::SessionRows),
     /// Rows that are kept as they are written.
     Kept(Block),
     /// The end of a message that is kept as it is written, the body included; nothing when there is none.
@@ -74,24 +86,14 @@ impl Settings {
             match *row {
                 Field::Contact | Field::SecureContact => {
                     writer.value_start(HeaderName::Contact);
-                    writer.text(b"<");
+                    writer.octet(b'<');
                     let secure = matches!(row, Field::SecureContact);
                     self.write_contact(texts, self.sent_by(texts), secure, writer);
-                    writer.text(b">");
+                    writer.octet(b'>');
                     writer.end();
                 }
                 Field::Binding(own_address) => self.write_binding(kept, own_address, writer),
-                Field::Abilities => {
-                    writer.value_start(HeaderName::Allow);
-                    writer.text(CORE_METHODS);
-                    let methods = self.text(texts, Text::Methods);
-                    if !methods.is_empty() {
-                        writer.text(b", ");
-                        writer.text(methods);
-                    }
-                    writer.end();
-                    write_some(writer, HeaderName::Supported, self.text(texts, Text::Supported));
-                }
+                Field::Abilities => self.write_abilities(texts, writer),
                 Field::UserAgent => write_some(writer, HeaderName::UserAgent, self.text(texts, Text::UserAgent)),
                 Field::Server => write_some(writer, HeaderName::Server, self.text(texts, Text::UserAgent)),
                 Field::Accept => {
@@ -110,12 +112,41 @@ impl Settings {
                         }
                     }
                 }
+                Field::Extensions => {
+                    if RELIABLE && self.reliable == ReliableProvisional::Required {
+                        writer.header(HeaderName::Require, b"100rel");
+                    }
+                }
+                Field::Reliable(rseq) if RELIABLE => {
+                    writer.header(HeaderName::Require, b"100rel");
+                    writer.header_number(HeaderName::RSeq, u64::from(rseq));
+                }
+                Field::RAck(rseq, seq) if RELIABLE => write_rack(writer, rseq, seq),
+                #[cfg(feature = "session-timer")]
+                Field::SessionTimer(rows) => rows.write(writer),
                 Field::Kept(block) => writer.raw(kept.get(block)),
-                Field::End(Block::NONE) => {}
+                Field::Reliable(_) | Field::RAck(..) | Field::End(Block::NONE) => {}
                 Field::End(block) => return writer.raw(kept.get(block)),
             }
         }
         content.write(writer);
+    }
+
+    /// Writes Allow and Supported.
+    #[inline]
+    fn write_abilities(&self, texts: &[u8], writer: &mut Writer<'_>) {
+        writer.value_start(HeaderName::Allow);
+        writer.text(CORE_METHODS);
+        let methods = self.text(texts, Text::Methods);
+        if RELIABLE && self.reliable != ReliableProvisional::Off {
+            writer.text(b", PRACK");
+        }
+        if !methods.is_empty() {
+            writer.text(b", ");
+            writer.text(methods);
+        }
+        writer.end();
+        write_some(writer, HeaderName::Supported, self.text(texts, Text::Supported));
     }
 
     /// Writes the URI of a Contact with this host and port.
@@ -130,7 +161,7 @@ impl Settings {
         let user = self.text(texts, Text::ContactUser);
         if !user.is_empty() {
             writer.text(user);
-            writer.text(b"@");
+            writer.octet(b'@');
         }
         writer.text(address);
         match self.transport {
@@ -151,9 +182,14 @@ impl Field<'_> {
     }
 }
 
-/// Whether a URI is a `sips` one.
-fn is_sips(uri: &[u8]) -> bool {
-    uri.first_chunk::<5>().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
+/// Writes which reliable response to an INVITE is acknowledged (RFC 3262 §7.2).
+fn write_rack(writer: &mut Writer<'_>, rseq: u32, seq: u32) {
+    writer.value_start(HeaderName::RAck);
+    writer.number(u64::from(rseq));
+    writer.octet(b' ');
+    writer.number(u64::from(seq));
+    writer.text(b" INVITE");
+    writer.end();
 }
 
 /// Writes a row unless its value is empty.

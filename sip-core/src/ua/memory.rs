@@ -67,6 +67,7 @@ impl<M: Memory> Memory for &mut M {
 /// A user agent wants a dialog for each call, a few more for forks, and for each call at least five transactions: an
 /// INVITE and a BYE linger up to 32 s after their use.
 #[derive(Debug)]
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub struct Arrays<
     const TRANSACTIONS: usize,
     const DIALOGS: usize,
@@ -74,10 +75,10 @@ pub struct Arrays<
     const REGISTRATIONS: usize,
     const OCTETS: usize,
 > {
-    storage: transaction::Arrays<TRANSACTIONS, OCTETS>,
-    dialogs: Store<[Links; DIALOGS], [Dialog<Leg>; DIALOGS]>,
-    calls: Store<[Links; CALLS], [CallEntry; CALLS]>,
     registrations: Store<[Links; REGISTRATIONS], [RegistrationEntry; REGISTRATIONS]>,
+    calls: Store<[Links; CALLS], [CallEntry; CALLS]>,
+    dialogs: Store<[Links; DIALOGS], [Dialog<Leg>; DIALOGS]>,
+    storage: transaction::Arrays<TRANSACTIONS, OCTETS>,
 }
 
 impl<

@@ -8,6 +8,8 @@ mod config;
 mod content;
 mod context;
 mod dispatch;
+#[cfg(test)]
+mod dispatch_tests;
 mod event;
 #[cfg(feature = "fingerprint")]
 mod fingerprint;
@@ -19,12 +21,14 @@ mod size;
 mod usage;
 
 pub use auth::MAX_CREDENTIALS;
-pub use config::Config;
+pub use config::{Config, ReliableProvisional};
 pub use content::{Body, Content};
 pub use context::Statistics;
 pub use event::{Call, Cause, Event, Fork, IncomingRequest, Origin, OutgoingRequest, Registration, RegistrationCause};
 pub use memory::{Arrays, Memory, Parts, View};
 pub use usage::invite::{CallEntry, CallInfo, CallState, Leg};
+#[cfg(feature = "offer-answer")]
+pub use usage::invite::{MAX_DESCRIPTION, SessionError};
 pub use usage::registration::{RegistrationEntry, RegistrationInfo, RegistrationState};
 
 use crate::dialog::Dialog;
@@ -34,7 +38,7 @@ use crate::log;
 use crate::memory::{Handle, Octets, TableRef};
 use crate::message::{Header, Malformed, Message, Method};
 use crate::random::{Random, Seed};
-use crate::role::{Action, Received, Role, SendId};
+use crate::role::{Action, OWN_TABLE, PutBack, Received, Role, SendId};
 use crate::time::Instant;
 use crate::transaction::{Layer, ReplyId, TARGETS, TransactionId, TransactionsRef};
 use crate::transport::datagram_limit;
@@ -45,10 +49,8 @@ use core::hash::Hasher;
 use usage::UsageId;
 use usage::registration::Texts;
 
-/// Tables that a [`SendId`] can point into.
-const TRANSACTION: u8 = 0;
-const REGISTRATION: u8 = 1;
-const REPLY: u8 = 2;
+/// The table of the user agent's own that a [`SendId`] can point into.
+const REGISTRATION: u8 = OWN_TABLE;
 
 /// The keep-alive of RFC 5626 §3.5.1.
 const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
@@ -57,25 +59,26 @@ const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
 ///
 /// It is created all zero by a `const fn`, so a static one lies in .bss, and works after [`start`](Self::start).
 #[derive(Debug)]
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub struct UserAgent<M> {
-    memory: M,
-    layer: Layer,
     core: Core,
+    layer: Layer,
+    memory: M,
 }
 
 impl<M: Memory> UserAgent<M> {
     /// As many octets as it takes, its memory included when that is [`Arrays`]: nothing is taken
     /// beside it but stack.
     ///
-    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 832 + 176·T + 208·D + 168·C + 160·R + O, rounded up to a
-    /// multiple of 8; with 32 bits a tenth less.
+    /// With pointers of 64 bits `Arrays<T, D, C, R, O>` make 904 + 176·T + 424·D + 232·C + 160·R + O, rounded up to a
+    /// multiple of 8; with 32 bits a tenth less, and without the feature `offer-answer` 208·D less.
     ///
     /// ```
     /// use sip_core::ua::Arrays;
     /// use sip_core::ua::UserAgent;
     ///
     /// type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
-    /// const _: () = assert!(Phone::BYTES <= 13_168);
+    /// const _: () = assert!(Phone::BYTES <= 14_232);
     /// # assert_eq!(Phone::BYTES, size_of::<Phone>());
     /// ```
     pub const BYTES: usize = size_of::<Self>();
@@ -153,13 +156,18 @@ impl<M: Memory> UserAgent<M> {
 
     /// Sends a provisional response, 101 to 199, to the peer's INVITE.
     ///
+    /// As [`Config::reliable_provisional`] says, it is repeated until the caller acknowledges it, which
+    /// [`Event::ProvisionalAcknowledged`] tells; if it never does, the INVITE is refused with 504.
+    ///
     /// # Errors
-    /// The call has ended, or its INVITE is answered already.
+    /// The call has ended, or its INVITE is answered already. [`Error::State`] while a reliable response waits for its
+    /// acknowledgement: one at a time does (RFC 3262 §3).
     pub fn ring(&mut self, now: Instant, call: Call, status: u16, content: &Content<'_>) -> Result<(), Error> {
         self.context(now).ring(call.0, status, content)
     }
 
-    /// Answers the peer's INVITE or re-INVITE with 200.
+    /// Answers the peer's INVITE or re-INVITE with 200. While a reliable provisional response with a description waits for its
+    /// acknowledgement the 200 waits too (RFC 3262 §3).
     ///
     /// # Errors
     /// The call has ended, no INVITE waits, or the body does not fit.
@@ -181,6 +189,44 @@ impl<M: Memory> UserAgent<M> {
     /// The call has ended, or no ACK waits.
     pub fn acknowledge(&mut self, now: Instant, call: Call, content: &Content<'_>) -> Result<(), Error> {
         self.context(now).acknowledge(call.0, content)
+    }
+
+    #[cfg(feature = "100rel")]
+    /// Sends the PRACK that waits for our answer to an offer ([`Event::Progress`] with `answer_due`) of this fork.
+    ///
+    /// # Errors
+    /// The call has ended, or no PRACK waits.
+    pub fn acknowledge_provisional(
+        &mut self,
+        now: Instant,
+        call: Call,
+        fork: Fork,
+        content: &Content<'_>,
+    ) -> Result<(), Error> {
+        self.context(now).acknowledge_provisional(call.0, fork, content)
+    }
+
+    #[cfg(feature = "update")]
+    /// Sends an UPDATE (RFC 3311), in an early dialog too; [`Event::Updated`] tells the outcome. With a body it is an offer;
+    /// without one it refreshes where requests go.
+    ///
+    /// A 491 to an offer is not told: it goes out once more, as that of [`reinvite`](Self::reinvite) does.
+    ///
+    /// # Errors
+    /// [`Error::State`] when the peer does not have the dialog yet (several forks ring, or it has not acknowledged that our phone
+    /// does), while another UPDATE is out, and of an offer while any offer has no answer.
+    pub fn update(&mut self, now: Instant, call: Call, content: &Content<'_>) -> Result<(), Error> {
+        self.context(now).update(call.0, content)
+    }
+
+    #[cfg(any(feature = "100rel", feature = "update"))]
+    /// Answers, with 200 and our description, the offer that the peer made outside of an INVITE, or refuses it with another final
+    /// status ([`Event::Update`], [`Event::ProvisionalAcknowledged`] with `answer_due`).
+    ///
+    /// # Errors
+    /// The call has ended, or no offer waits.
+    pub fn answer_offer(&mut self, now: Instant, call: Call, status: u16, content: &Content<'_>) -> Result<(), Error> {
+        self.context(now).answer_offer(call.0, status, content)
     }
 
     /// Ends a call as its state asks: CANCEL, a refusal (486; 603 would end the search at every other phone too), or BYE.
@@ -427,8 +473,10 @@ impl<M: Memory> Role for UserAgent<M> {
 
     fn resolved(&mut self, now: Instant, ticket: Ticket, targets: &[Target]) {
         let id = id_of(ticket);
-        // Who was asked for by TLS has no other targets, whatever the answer says.
-        if matches!(self.question(id), Some(Action::Resolve { transport, .. }) if transport.is_secure()) {
+        // Who was asked for by TLS has no other targets, whatever the answer says. The layer sees to what has to go by it anyway.
+        let is_secure = cfg!(feature = "streams")
+            && matches!(self.question(id), Some(Action::Resolve { transport, .. }) if transport.is_secure());
+        if is_secure && !self.transactions().demands_tls(id) {
             let mut secure = [Target::default(); TARGETS];
             let usable = targets.iter().filter(|target| target.transport.is_secure());
             let count = secure.iter_mut().zip(usable).map(|(place, target)| *place = *target).count();
@@ -451,44 +499,32 @@ impl<M: Memory> Role for UserAgent<M> {
     }
 
     fn defer(&mut self, id: SendId) {
-        let handle = Handle::from_bits(id.entry);
-        let mut context = self.context(Instant::ZERO);
-        match id.table {
-            TRANSACTION => context.transactions.defer(TransactionId(handle)),
-            REPLY => context.transactions.defer_reply(ReplyId::from_bits(id.entry)),
-            _ => {}
-        }
+        id.put_back(PutBack::Defer, &mut self.context(Instant::ZERO).transactions);
     }
 
     fn hold(&mut self, id: SendId) {
-        let handle = Handle::from_bits(id.entry);
-        let mut context = self.context(Instant::ZERO);
-        match id.table {
-            TRANSACTION => context.transactions.hold(TransactionId(handle)),
-            REPLY => context.transactions.defer_reply(ReplyId::from_bits(id.entry)),
-            _ => {}
-        }
+        id.put_back(PutBack::Hold, &mut self.context(Instant::ZERO).transactions);
     }
 
     fn resume(&mut self, id: SendId) {
-        let handle = Handle::from_bits(id.entry);
-        let mut context = self.context(Instant::ZERO);
-        match id.table {
-            TRANSACTION => context.transactions.resume(TransactionId(handle)),
-            REPLY => context.transactions.resume_reply(ReplyId::from_bits(id.entry)),
-            _ => {}
-        }
+        id.put_back(PutBack::Resume, &mut self.context(Instant::ZERO).transactions);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [
+        let deadlines = [
             self.transactions().next_timeout(),
             self.call_table().next_deadline(),
             self.registration_table().next_deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        ];
+        deadlines.iter().flatten().min().copied()
+    }
+
+    /// The registrar reaches it by this connection, a call's last message came by it, or a request on it waits for its response.
+    fn keeps(&self, flow: Flow) -> bool {
+        flow.connection != 0
+            && (self.registration_table().iter().any(|(_, entry)| entry.flow == flow)
+                || self.dialogs().iter().any(|(_, dialog)| dialog.source() == flow)
+                || self.transactions().waits_on(flow))
     }
 
     #[cfg(feature = "fingerprint")]
@@ -525,27 +561,17 @@ impl<M: Memory> UserAgent<M> {
 
     /// Joins a step with the octets it is about.
     fn lend(&self, step: Step) -> Option<Action<'_, Event>> {
-        let send = |table, handle: Handle, flow, bytes| Action::Send {
-            id: SendId { table, entry: handle.bits() },
-            flow,
-            bytes,
-        };
-        match step {
-            Step::Event(event) => Some(Action::Event(event)),
-            Step::SendReply(id) => {
-                let (bytes, flow) = self.transactions().lend_reply(id)?;
-                Some(Action::Send { id: SendId { table: REPLY, entry: id.to_bits() }, flow, bytes })
-            }
+        let (id, (bytes, flow)) = match step {
+            Step::Event(event) => return Some(Action::Event(event)),
+            Step::LookUp(id) => return self.question(id),
+            Step::SendReply(id) => (SendId::of_reply(id), self.transactions().lend_reply_by(id)?),
+            Step::SendTransaction(id) => (SendId::of_transaction(id), self.transactions().lend_by(id)?),
             Step::SendKeepAlive(handle) if cfg!(feature = "registration") => {
                 let entry = self.registration_table().get(handle)?;
-                Some(send(REGISTRATION, handle, entry.flow, KEEP_ALIVE))
+                (SendId { table: REGISTRATION, entry: handle.bits() }, (KEEP_ALIVE, &entry.flow))
             }
-            Step::SendTransaction(id) => {
-                let (bytes, flow) = self.transactions().lend(id)?;
-                Some(send(TRANSACTION, id.0, flow, bytes))
-            }
-            Step::LookUp(id) => self.question(id),
-            Step::Again | Step::SendKeepAlive(_) => None,
-        }
+            Step::Again | Step::SendKeepAlive(_) => return None,
+        };
+        Some(Action::Send { id, flow: *flow, bytes })
     }
 }

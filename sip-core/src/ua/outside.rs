@@ -11,7 +11,7 @@ use crate::locate::{flow_to, transport_of};
 use crate::memory::{KeptBlocks, Octets};
 use crate::message::{HeaderName, Method, NameAddr, Uri, Writer};
 use crate::random::Token;
-use crate::transaction::{NewClient, TransactionId, User};
+use crate::transaction::{NewClient, NewOnce, TransactionId, User};
 use crate::transport::{Flow, Transport};
 
 /// The head of a request outside of a dialog (RFC 3261 §8.1.1).
@@ -61,12 +61,12 @@ impl Settings {
         writer.header(HeaderName::MaxForwards, b"70");
         if !proxy.is_empty() {
             writer.value_start(HeaderName::Route);
-            writer.text(b"<");
+            writer.octet(b'<');
             writer.text(proxy);
             if !is_loose(proxy) {
                 writer.text(b";lr");
             }
-            writer.text(b">");
+            writer.octet(b'>');
             writer.end();
         }
         writer.value_start(HeaderName::From);
@@ -95,7 +95,7 @@ fn write_address(writer: &mut Writer<'_>, address: &[u8]) {
     writer.text(display);
     writer.number_signs_escaped(uri);
     if bracket.is_none() {
-        writer.text(b">");
+        writer.octet(b'>');
     }
 }
 
@@ -154,10 +154,35 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// Starts a client transaction with a written request; on failure its octets are given back.
+    #[inline(always)]
     pub(super) fn send_request(&mut self, new: NewClient<'_>) -> Result<TransactionId, Error> {
-        self.transactions.client(self.now, new).map_err(|capacity| {
-            self.transactions.octets.release(new.block);
-            Error::Capacity(capacity)
-        })
+        if !cfg!(target_pointer_width = "64") {
+            let NewClient { block, flow, user, reserved, .. } = new;
+            return self.send_written(&NewOnce { block, flow, user, reserved });
+        }
+        let made = self.transactions.client(self.now, new);
+        Ok(made.inspect_err(|_| self.transactions.octets.release(new.block))?)
+    }
+
+    #[inline(never)]
+    fn send_written(&mut self, new: &NewOnce) -> Result<TransactionId, Error> {
+        let made = self.transactions.written(self.now, new);
+        Ok(made.inspect_err(|_| self.transactions.octets.release(new.block))?)
+    }
+
+    /// The head of a request outside of any dialog: the first of a Call-ID of its own, or one of a Call-ID that is kept.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(super) fn new_head<'h>(
+        &mut self,
+        method: Method<'h>,
+        parties: Parties<'h>,
+        kept: Option<(Token, u32)>,
+        answers: &'h Answers,
+    ) -> Head<'h> {
+        let random = &mut self.core.random;
+        let from_tag = random.token();
+        let (call_id, seq) = kept.unwrap_or_else(|| (random.token(), 1));
+        let (branch, transport) = (random.token(), self.core.settings.transport);
+        Head { method, parties, from_tag, call_id, seq, branch, transport, proxied: true, answers }
     }
 }

@@ -10,9 +10,15 @@ use crate::transaction::Transaction;
 /// A phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8,192 octets of kept messages.
 type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
 
+/// What offers and answers take of a dialog, at most, and with pointers of 64 bits exactly.
+const NEGOTIATED: usize = if cfg!(feature = "offer-answer") { 208 } else { 0 };
+/// What the feature `session-timer` takes of each call, and of the configuration.
+const SESSION: usize = if cfg!(feature = "session-timer") { 40 } else { 0 };
+const SESSION_CONFIG: usize = if cfg!(feature = "session-timer") { 8 } else { 0 };
+
 /// Fails to compile when a type is larger than its row says, in octets for pointers of 32 and of 64 bits.
 macro_rules! at_most {
-    ($($what:ty: $narrow:literal, $wide:literal;)*) => {
+    ($($what:ty: $narrow:expr, $wide:expr;)*) => {
         $(const _: () = assert!(
             size_of::<$what>() <= if size_of::<usize>() == 8 { $wide } else { $narrow },
             concat!(stringify!($what), " has grown: if it has to, change its row in ua/size.rs and the table in the README"),
@@ -22,22 +28,27 @@ macro_rules! at_most {
 
 at_most! {
     (Links, Transaction): 176, 176;
-    (Links, Dialog<Leg>): 200, 208;
-    (Links, CallEntry): 160, 168;
+    (Links, Dialog<Leg>): 208 + NEGOTIATED, 216 + NEGOTIATED;
+    (Links, CallEntry): 184 + SESSION, 192 + SESSION;
     (Links, RegistrationEntry): 160, 160;
-    UserAgent<Arrays<0, 0, 0, 0, 0>>: 824, 832;
-    Phone: 13_080, 13_168;
+    UserAgent<Arrays<0, 0, 0, 0, 0>>: 888 + SESSION_CONFIG, 896 + SESSION_CONFIG;
+    Phone: 13_224 + 4 * NEGOTIATED + 2 * SESSION + SESSION_CONFIG,
+        13_312 + 4 * NEGOTIATED + 2 * SESSION + SESSION_CONFIG;
 }
+
+/// What the feature `deny` takes.
+#[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
+const DENIED: usize = if cfg!(feature = "deny") { 64 } else { 0 };
 
 /// What the formula at [`UserAgent::BYTES`] gives.
 #[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
 const fn formula([transactions, dialogs, calls, registrations, octets]: [usize; 5]) -> usize {
-    let (agent, dialog, call) = (832, 208, 168);
+    let (agent, dialog, call) = (832 + DENIED + SESSION_CONFIG, 216 + NEGOTIATED, 192 + SESSION);
     agent + 176 * transactions + dialog * dialogs + call * calls + 160 * registrations + octets.next_multiple_of(8)
 }
 
-/// Fails to compile when a user agent of these capacities is not as large as the formula says.
-#[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
+/// Fails to compile when a user agent of these capacities is not as large as the formula says. Without IPv6 it is smaller.
+#[cfg(all(target_pointer_width = "64", not(feature = "narrow"), feature = "ipv6"))]
 macro_rules! exactly {
     ($($transactions:literal $dialogs:literal $calls:literal $registrations:literal $octets:literal;)*) => {
         $(const _: () = assert!(
@@ -48,7 +59,7 @@ macro_rules! exactly {
     };
 }
 
-#[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
+#[cfg(all(target_pointer_width = "64", not(feature = "narrow"), feature = "ipv6"))]
 exactly! {
     0 0 0 0 0;
     8 2 1 1 4096; 8 2 1 1 8192; 8 2 1 1 16384;
@@ -61,10 +72,11 @@ exactly! {
 /// The table in the README, which is for pointers of 64 bits.
 #[cfg(all(target_pointer_width = "64", not(feature = "narrow")))]
 const _: () = {
+    // The README says what the features of this crate take that are there unless they are left out.
     let mut calls = 1;
     while calls <= 8 {
         let most = formula([8 * calls, 2 * calls, calls, 1, 4096]);
-        let (agent, call) = (992, 1992);
+        let (agent, call) = (992 + DENIED + SESSION_CONFIG, 2032 + 2 * NEGOTIATED + SESSION);
         assert!(most == agent + call * calls + 4096, "the table in the README has the old figures");
         calls *= 2;
     }

@@ -5,7 +5,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use core::net::SocketAddr;
-use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, UdpClientStack, UdpFullStack, nb};
+use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, UdpClientStack, UdpFullStack, nb};
 use sip_core::transport::FlowError;
 use sip_embedded_adapter::{Fault, Operation, StreamFault, StreamOperation};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -111,6 +111,10 @@ pub struct Fake {
     pub refusing: bool,
     /// TCP sockets that there are.
     pub sockets: usize,
+    /// Peers that have connected, until they are accepted.
+    pub callers: VecDeque<SocketAddr>,
+    /// The port of the socket that listens.
+    pub listening: Option<u16>,
     udp: BTreeMap<u32, bool>,
     next: u32,
     dice: fastrand::Rng,
@@ -129,6 +133,8 @@ impl Fake {
             deaf: false,
             refusing: false,
             sockets: usize::MAX,
+            callers: VecDeque::new(),
+            listening: None,
             udp: BTreeMap::new(),
             next: 0,
             dice: fastrand::Rng::with_seed(knobs.seed),
@@ -143,7 +149,7 @@ impl Fake {
     /// Whether something waits to be received.
     pub fn is_readable(&self) -> bool {
         let waits = |stream: &Stream| stream.open && !stream.closed && (stream.ended || !stream.back.is_empty());
-        !self.arriving.is_empty() || self.streams.values().any(waits)
+        !self.arriving.is_empty() || !self.callers.is_empty() || self.streams.values().any(waits)
     }
 
     /// The stream that was opened last.
@@ -316,6 +322,29 @@ impl TcpClientStack for Fake {
         let stream = self.stream(&socket);
         stream.closed = true;
         if struck { Err(Failure::Broken) } else { Ok(()) }
+    }
+}
+
+impl TcpFullStack for Fake {
+    fn bind(&mut self, socket: &mut Tcp, local_port: u16) -> Result<(), Failure> {
+        if self.call("bind").is_some_and(|what| what != What::Short) {
+            return Err(Failure::Broken);
+        }
+        assert!(!self.stream(socket).open);
+        self.listening = Some(local_port);
+        Ok(())
+    }
+
+    fn listen(&mut self, _: &mut Tcp) -> Result<(), Failure> {
+        if self.call("listen").is_some_and(|what| what != What::Short) { Err(Failure::Broken) } else { Ok(()) }
+    }
+
+    fn accept(&mut self, socket: &mut Tcp) -> nb::Result<(Tcp, SocketAddr), Failure> {
+        self.strike("accept", socket)?;
+        let from = self.callers.pop_front().ok_or(nb::Error::WouldBlock)?;
+        self.next += 1;
+        self.streams.insert(self.next, Stream { to: Some(from), open: true, ..Stream::default() });
+        Ok((Tcp(self.next), from))
     }
 }
 

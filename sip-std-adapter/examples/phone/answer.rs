@@ -2,14 +2,14 @@
 
 use crate::args;
 use crate::interrupt::Interrupt;
-use crate::phone::{BUFFER, Phone, Setup, Step, error_text};
+use crate::phone::{BUFFER, Phone, Setup, Step, session_text};
 use crate::report::{Failure, Outcome, Report, cause_name, cause_text, ended_by};
 use crate::screen::{Shared, Waiting};
-use crate::sdp;
+use crate::sdp::Wish;
 use crate::text::{Identity, caller, count, seconds};
 use sip_core::message::{Header, HeaderName, Message};
 use sip_core::time::{Duration, Instant};
-use sip_core::ua::{Call, Cause, Content, Event, Registration, RegistrationCause};
+use sip_core::ua::{Call, Cause, Content, Event, Registration, RegistrationCause, SessionError};
 use std::collections::{BTreeMap, HashMap};
 
 const COMMAND: &str = "answer";
@@ -55,8 +55,10 @@ pub(crate) fn run(args: &args::Answer, screen: &Shared, interrupt: &Interrupt) -
             identity: args.aor.as_deref(),
             transport: args.way.transport,
             tls: Some(&args.way.tls),
+            ws_path: Some(&args.way.ws_path),
             credentials: Some(&args.credentials),
             busy: true,
+            codecs: &args.sound.codecs,
             ..Setup::default()
         },
         screen,
@@ -128,8 +130,6 @@ struct Talk {
     identity: Identity,
     started: Instant,
     answered: Option<Instant>,
-    /// The offer, until it is answered.
-    offer: Option<Vec<u8>>,
 }
 
 /// Something to do in a call at its time.
@@ -236,7 +236,10 @@ impl Answerer<'_> {
     fn see(&mut self, event: Event, message: Option<&Message<'_>>) {
         match event {
             Event::Incoming { call } => self.ring(call, message),
-            Event::Confirmed { .. } => self.steps.confirmed += 1,
+            Event::Confirmed { .. } => {
+                self.steps.confirmed += 1;
+                self.phone.respond(event, message);
+            }
             Event::Ended { call, cause, status } => self.ended(call, cause, status, message),
             Event::Reinvite { .. } => {
                 self.steps.changes += 1;
@@ -256,10 +259,13 @@ impl Answerer<'_> {
         let started = self.phone.now();
         let peer = message.map(caller).unwrap_or_default();
         let identity = message.map(Identity::of).unwrap_or_default();
-        let offer = message.and_then(sdp::body_of).map(<[u8]>::to_vec);
-        self.calls.insert(call, Talk { peer, identity, started, answered: None, offer });
+        self.calls.insert(call, Talk { peer, identity, started, answered: None });
         if self.stopping.is_some() {
             let _ = self.phone.adapter.role_mut().reject(started, call, STOPPING, &Content::NONE);
+            return;
+        }
+        // An offer that can't be taken is refused at once, whatever else the plan is.
+        if self.plan.refusal.is_none() && message.is_some_and(|message| self.is_refused(call, message)) {
             return;
         }
         // Without room for a 180 there may be room for the answer.
@@ -267,18 +273,29 @@ impl Answerer<'_> {
         self.schedule(self.plan.ring, call, Task::Answer);
     }
 
+    /// Whether the offer of a call is refused: by the user agent, or here for want of room.
+    fn is_refused(&mut self, call: Call, invite: &Message<'_>) -> bool {
+        match self.phone.agree(call, invite) {
+            Ok(_) => false,
+            Err(SessionError::Refused(_)) => true,
+            Err(SessionError::Failed(_)) => {
+                let now = self.phone.now();
+                self.phone.adapter.role_mut().reject(now, call, 503, &Content::NONE).is_ok()
+            }
+        }
+    }
+
     fn answer(&mut self, call: Call) {
         let Some(talk) = self.calls.get_mut(&call) else { return };
         let now = self.phone.now();
-        let offer = talk.offer.take();
         let answered = match &self.plan.refusal {
             Some(Refusal { status, contacts }) => {
                 let values = contacts.iter().map(String::as_bytes);
                 let headers: Vec<_> = values.map(|value| Header { name: HeaderName::Contact, value }).collect();
                 let content = Content::NONE.with_headers(&headers);
-                self.phone.adapter.role_mut().reject(now, call, *status, &content)
+                self.phone.adapter.role_mut().reject(now, call, *status, &content).map_err(SessionError::from)
             }
-            None => self.phone.answer(call, offer.as_deref(), 1),
+            None => self.phone.answer(call, Wish::default()).map(|_| ()),
         };
         match answered {
             Ok(()) if self.plan.refusal.is_none() => {
@@ -289,7 +306,7 @@ impl Answerer<'_> {
             }
             Ok(()) => {}
             Err(error) => {
-                self.phone.note(&format!("a call could not be answered: {}", error_text(error)));
+                self.phone.note(&format!("a call could not be answered: {}", session_text(error)));
                 let _ = self.phone.adapter.role_mut().reject(now, call, 500, &Content::NONE);
             }
         }
@@ -301,7 +318,7 @@ impl Answerer<'_> {
         let now = self.phone.now();
         let call_ms = talk.answered.map(|at| now.since(at).as_millis());
         // An offer that can't be taken is refused after all.
-        let refused = cause == Cause::Declined;
+        let refused = matches!(cause, Cause::Declined | Cause::NotAcceptable);
         let (call_ms, answered) = if refused { (None, None) } else { (call_ms, talk.answered) };
         let asked = match cause {
             Cause::Declined => self.plan.refusal.as_ref().is_some_and(|refusal| refusal.status == status),
@@ -309,7 +326,7 @@ impl Answerer<'_> {
         };
         let outcome = match cause {
             _ if asked => Outcome::Ok,
-            Cause::Declined => Outcome::Refused,
+            Cause::Declined | Cause::NotAcceptable => Outcome::Refused,
             Cause::Cancelled | Cause::NoAnswer => Outcome::NoAnswer,
             _ => Outcome::Network,
         };

@@ -1,10 +1,14 @@
 //! The command line.
 
-pub(crate) use crate::serve::args::{Bindings, Serve, Users, UsersAdd, UsersCommand, UsersList, UsersRemove};
-use clap::{Args, Parser, Subcommand};
+use crate::sdp;
+pub(crate) use crate::serve::args::{Bindings, Serve, User, Users, UsersAdd, UsersCommand, UsersList, UsersRemove};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sip_core::digest::Algorithm;
 use sip_core::message::Uri;
+use sip_core::sdp::offer_answer::Codec;
 use sip_core::time::Duration;
 use sip_core::transport::Transport;
+use sip_std_adapter::ws::WsClient;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
@@ -28,6 +32,9 @@ Exit status:
   3  nobody answered
   4  the network fails, or nobody is there
   130  stopped by Ctrl-C before it came to an end
+
+In a call that was answered a terminal takes h to hold it, r to resume, m to mute, d DIGITS to dial, q to hang up and ? for help,
+each with Enter.
 
 Ctrl-C hangs up and waits for the end of the call; a second one quits at once. An answered call that Ctrl-C ends, and an
 answering phone that it stops, went as asked.";
@@ -89,6 +96,26 @@ pub(crate) struct Credentials {
     /// The password to authenticate with; here others can see it, so give it in SIP_PASSWORD [default: none]
     #[arg(long, value_name = "P", env = "SIP_PASSWORD", hide_env_values = true)]
     pub(crate) password: Option<String>,
+    /// The weakest digest by which the password is given; who asks for it by a weaker one is told nothing
+    #[arg(long, value_enum, value_name = "D", default_value_t)]
+    pub(crate) weakest_digest: Weakest,
+}
+
+/// A digest by which a password is proved.
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Weakest {
+    #[default]
+    Md5,
+    Sha256,
+}
+
+impl From<Weakest> for Algorithm {
+    fn from(weakest: Weakest) -> Self {
+        match weakest {
+            Weakest::Md5 => Self::Md5,
+            Weakest::Sha256 => Self::Sha256,
+        }
+    }
 }
 
 /// Over what to send.
@@ -100,6 +127,9 @@ pub(crate) struct Way {
     pub(crate) transport: Carrier,
     #[command(flatten)]
     pub(crate) tls: Tls,
+    /// The path that is asked for where the transport is ws or wss
+    #[arg(long, value_name = "PATH", value_parser = ws_path, default_value = "/")]
+    pub(crate) ws_path: String,
 }
 
 /// With what to secure connections under TLS.
@@ -123,6 +153,8 @@ pub(crate) enum Carrier {
     Udp,
     Tcp,
     Tls,
+    Ws,
+    Wss,
 }
 
 impl From<Carrier> for Transport {
@@ -131,6 +163,8 @@ impl From<Carrier> for Transport {
             Carrier::Udp => Self::Udp,
             Carrier::Tcp => Self::Tcp,
             Carrier::Tls => Self::Tls,
+            Carrier::Ws => Self::Ws,
+            Carrier::Wss => Self::Wss,
         }
     }
 }
@@ -160,6 +194,19 @@ pub(crate) struct Call {
     /// Give up when there is no answer after so many seconds [default: never, but for the 180 s that a call may ring]
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) cancel_after: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) sound: Sound,
+    /// Take the keys of a call from standard input though it is no terminal [default: from a terminal only]
+    #[arg(long)]
+    pub(crate) keys: bool,
+}
+
+/// What is offered and answered.
+#[derive(Args, Clone)]
+pub(crate) struct Sound {
+    /// The codecs, most wanted first: pcmu, pcma, g722, g729, opus, telephone-event
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = sdp::codec, default_value = sdp::DEFAULT_CODECS)]
+    pub(crate) codecs: Vec<Codec<'static>>,
 }
 
 #[derive(Args)]
@@ -189,6 +236,8 @@ pub(crate) struct Answer {
     /// The address to be reached under: sip:bob@example.com [default: none]
     #[arg(long, value_name = "URI", value_parser = own_uri)]
     pub(crate) aor: Option<String>,
+    #[command(flatten)]
+    pub(crate) sound: Sound,
     #[command(flatten)]
     pub(crate) way: Way,
     #[command(flatten)]
@@ -296,17 +345,72 @@ fn server(text: &str) -> Result<String, String> {
     Ok(uri)
 }
 
-/// Where a server listens, as far as the user said so, and whether for connections under TLS alone.
+/// Where a server listens, as far as the user said so, and for what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(crate) tls: bool,
+    pub(crate) kind: Kind,
     pub(crate) listen: Listen,
 }
 
-/// The same as [`listen`] takes, with `tls:` before it or not.
+/// For what a server listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Datagrams, and connections at the same port.
+    #[default]
+    Plain,
+    Tls,
+    Ws,
+    Wss,
+}
+
+impl Kind {
+    const NAMED: [Self; 3] = [Self::Tls, Self::Ws, Self::Wss];
+
+    /// What stands before the address.
+    pub(crate) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Tls => "tls:",
+            Self::Ws => "ws:",
+            Self::Wss => "wss:",
+        }
+    }
+
+    /// What the proxy is told of the listener behind its address.
+    pub(crate) const fn parameter(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Tls => ";transport=tls",
+            Self::Ws => ";transport=ws",
+            Self::Wss => ";transport=wss",
+        }
+    }
+
+    pub(crate) const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// The port where the user names none.
+    pub(crate) const fn port(self) -> u16 {
+        match self {
+            Self::Plain => Transport::Udp.default_port(),
+            Self::Tls => Transport::Tls.default_port(),
+            Self::Ws => Transport::Ws.default_port(),
+            Self::Wss => Transport::Wss.default_port(),
+        }
+    }
+}
+
+/// The same as [`listen`] takes, with `tls:`, `ws:` or `wss:` before it or not.
 pub(crate) fn place(text: &str) -> Result<Place, String> {
-    let (tls, at) = text.strip_prefix("tls:").map_or((false, text), |at| (true, at));
-    listen(at).map(|listen| Place { tls, listen })
+    let named = Kind::NAMED.into_iter().find_map(|kind| Some((kind, text.strip_prefix(kind.prefix())?)));
+    let (kind, at) = named.unwrap_or((Kind::Plain, text));
+    listen(at).map(|listen| Place { kind, listen })
+}
+
+/// The path of a WebSocket.
+pub(crate) fn ws_path(text: &str) -> Result<String, String> {
+    WsClient::at(text).map(|_| text.to_owned()).ok_or_else(|| "a path such as /ws".to_owned())
 }
 
 /// Where to listen, as far as the user said so.
@@ -397,8 +501,10 @@ mod tests {
             ("::1", Some(v6), None),
         ] {
             assert_eq!(listen(text), Ok(Listen { ip, port }), "{text}");
-            let place = place(&format!("tls:{text}"));
-            assert_eq!(place, Ok(Place { tls: true, listen: Listen { ip, port } }), "{text}");
+            for (prefix, kind) in [("", Kind::Plain), ("tls:", Kind::Tls), ("ws:", Kind::Ws), ("wss:", Kind::Wss)] {
+                let place = place(&format!("{prefix}{text}"));
+                assert_eq!(place, Ok(Place { kind, listen: Listen { ip, port } }), "{text}");
+            }
         }
         for wrong in ["", "65536", "127.0.0.1:", "127.0.0.1:65536", "host.invalid"] {
             assert!(listen(wrong).is_err(), "{wrong}");

@@ -2,14 +2,18 @@
 
 use crate::args;
 use crate::interrupt::Interrupt;
-use crate::phone::{BUFFER, Phone, Setup, Step};
+use crate::keys::{HELP, Key, Keys};
+use crate::phone::{BUFFER, Phone, Setup, Step, session_text};
 use crate::report::{Failure, Outcome, Report, cause_name, cause_text, ended_by, reason};
 use crate::screen::{Shared, Waiting};
-use crate::sdp::{self, Direction};
+use crate::sdp::Wish;
 use crate::text::{contacts, printable, seconds, warnings};
-use sip_core::message::Message;
+use sip_core::message::{Message, Method};
+use sip_core::sdp::Direction;
+use sip_core::sdp::offer_answer::Agreed;
 use sip_core::time::{Duration, Instant};
-use sip_core::ua::{Call, Cause, Content, Event};
+use sip_core::ua::{Body, Call, Cause, Content, Event, OutgoingRequest};
+use std::collections::VecDeque;
 
 const COMMAND: &str = "call";
 
@@ -25,6 +29,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) cancel_after: Option<Duration>,
     /// Whether to hold and resume, each after a rest of so long, and then to hang up.
     pub(crate) hold: Option<Duration>,
+    /// Whether the user may type: from any input rather than a terminal when that is set.
+    pub(crate) keys: Option<bool>,
 }
 
 /// What has happened on the way, for the demonstration.
@@ -56,22 +62,31 @@ pub(crate) fn run(args: &args::Call, screen: &Shared, interrupt: &Interrupt) -> 
             proxy: args.proxy.as_deref(),
             transport: args.way.transport,
             tls: Some(&args.way.tls),
+            ws_path: Some(&args.way.ws_path),
             credentials: Some(&args.credentials),
+            codecs: &args.sound.codecs,
             ..Setup::default()
         },
         screen,
         interrupt,
     )?;
-    let plan =
-        Plan { command: COMMAND, uri: &args.uri, duration: args.duration, cancel_after: args.cancel_after, hold: None };
+    let plan = Plan {
+        command: COMMAND,
+        uri: &args.uri,
+        duration: args.duration,
+        cancel_after: args.cancel_after,
+        hold: None,
+        keys: Some(args.keys),
+    };
     Ok(make(&mut phone, &plan)?.0)
 }
 
 /// Makes a call as planned, and tells how it went.
 pub(crate) fn make(phone: &mut Phone, plan: &Plan<'_>) -> Result<(Report, Steps), Failure> {
-    let offer = phone.media.offer(1, Direction::SendRecv);
-    let content = Content::sdp(offer.as_bytes());
-    let call = phone.adapter.with(|ua, now| ua.call(now, plan.uri, "", &content))?;
+    let Phone { adapter, media, .. } = phone;
+    let call =
+        media.with(Direction::SendRecv, |local| adapter.with(|ua, now| ua.call_with(now, plan.uri, "", local, &[])))?;
+    let keys = plan.keys.map_or_else(Keys::default, |always| Keys::listen(phone.adapter.waker(), always));
     let started = phone.now();
     let due = plan.cancel_after.map(|after| (started + after, Task::GiveUp));
     let mut caller = Caller {
@@ -85,6 +100,11 @@ pub(crate) fn make(phone: &mut Phone, plan: &Plan<'_>) -> Result<(Report, Steps)
         hung_up: false,
         gave_up: false,
         steps: Steps::default(),
+        keys,
+        wish: Wish::default(),
+        change_due: false,
+        digits: VecDeque::new(),
+        dialing: None,
     };
     let mut buffer = vec![0; BUFFER];
     let (report, cause) = caller.talk(&mut buffer)?;
@@ -108,6 +128,13 @@ struct Caller<'p> {
     hung_up: bool,
     gave_up: bool,
     steps: Steps,
+    keys: Keys,
+    wish: Wish,
+    /// What the user wants has to wait until another change is through.
+    change_due: bool,
+    digits: VecDeque<char>,
+    /// The INFO of the last digit.
+    dialing: Option<(OutgoingRequest, char)>,
 }
 
 impl Caller<'_> {
@@ -120,6 +147,9 @@ impl Caller<'_> {
             let until = self.due.map(|(at, _)| at);
             let step = self.phone.step(buffer, until, &self.waiting)?;
             self.do_what_is_due();
+            while let Some(key) = self.keys.take() {
+                self.press(key);
+            }
             let Step::Event(event, message) = step else { continue };
             if let Event::Ended { call, cause, status } = event
                 && call == self.call
@@ -151,49 +181,132 @@ impl Caller<'_> {
                 self.hang_up();
             }
             Task::HangUp => self.hang_up(),
-            Task::Hold => self.change(Direction::SendOnly),
-            Task::Resume => self.change(Direction::SendRecv),
+            Task::Hold => self.want(Wish { hold: true, ..self.wish }),
+            Task::Resume => self.want(Wish { hold: false, ..self.wish }),
         }
     }
 
-    /// Offers another direction.
-    fn change(&mut self, direction: Direction) {
-        let version = if direction == Direction::SendOnly { 2 } else { 3 };
-        let offer = self.phone.media.offer(version, direction);
-        let sent = self.phone.adapter.with(|ua, now| ua.reinvite(now, self.call, &Content::sdp(offer.as_bytes())));
-        if sent.is_err() {
-            self.hang_up();
+    /// Does what a key asks for.
+    fn press(&mut self, key: Result<Key, String>) {
+        let key = match key {
+            Ok(Key::HangUp) => return self.hang_up(),
+            Ok(Key::Help) => return self.phone.note(HELP),
+            Ok(key) => key,
+            Err(text) => return self.phone.note(&text),
+        };
+        if self.answered.is_none() || self.hung_up {
+            return self.phone.note("there is no call yet, or none any more");
         }
+        match key {
+            Key::Hold => self.want(Wish { hold: true, ..self.wish }),
+            Key::Resume => self.want(Wish { hold: false, ..self.wish }),
+            Key::Mute => self.want(Wish { mute: !self.wish.mute, ..self.wish }),
+            Key::Dial(digits) => {
+                self.digits.extend(digits.chars());
+                self.dial();
+            }
+            Key::HangUp | Key::Help => {}
+        }
+    }
+
+    /// Offers what the user wants, now or as soon as another change is through.
+    fn want(&mut self, wish: Wish) {
+        self.wish = wish;
+        let Phone { adapter, media, .. } = &mut *self.phone;
+        let sent =
+            media.with(wish.direction(), |local| adapter.with(|ua, now| ua.change_with(now, self.call, local, &[])));
+        self.change_due = sent.is_err();
+        if let Err(error) = sent {
+            self.phone.note(&format!("the change waits: {}", session_text(error)));
+        }
+    }
+
+    /// Sends the next digit, when the one before has arrived: INFO keeps no order by itself.
+    fn dial(&mut self) {
+        if self.dialing.is_some() {
+            return;
+        }
+        let Some(digit) = self.digits.pop_front() else { return };
+        let text = format!("Signal={digit}\r\nDuration=160\r\n");
+        let body = Body { content_type: "application/dtmf-relay", bytes: text.as_bytes() };
+        let content = Content { headers: &[], body: Some(body) };
+        let sent = self.phone.adapter.with(|ua, now| ua.request_in_call(now, self.call, Method::Info, &content));
+        match sent {
+            Ok(request) => self.dialing = Some((request, digit)),
+            Err(error) => {
+                self.digits.clear();
+                self.phone.note(&format!("no digit was sent: {}", crate::phone::error_text(error)));
+            }
+        }
+    }
+
+    /// A digit has its response.
+    fn dialed(&mut self, request: OutgoingRequest, status: u16) {
+        let Some((_, digit)) = self.dialing.filter(|(of, _)| *of == request) else { return };
+        self.dialing = None;
+        if (200..300).contains(&status) {
+            self.phone.note(&format!("digit {digit} was taken"));
+        } else {
+            self.digits.clear();
+            self.phone.note(&format!("the peer takes no digits: {status}"));
+        }
+        self.dial();
     }
 
     fn see(&mut self, event: Event, message: Option<&Message<'_>>) {
         match event {
             Event::Progress { call, status, .. } if call == self.call => {
+                let _ = self.agree(message);
                 self.steps.ringing |= status == 180;
                 if !self.hung_up {
                     let text = format!("{status} {}", reason(status, message));
                     self.waiting.so_far = Some((text, self.phone.now()));
                 }
             }
-            Event::Answered { call, answer_due } if call == self.call => self.answered(answer_due),
-            Event::Reinvited { call, status, .. } if call == self.call => {
-                let answer = message.and_then(sdp::body_of).map(sdp::direction_of);
-                self.changed(status, answer);
+            Event::Answered { call, .. } if call == self.call => {
+                let agreed = self.agree(message);
+                self.answered();
+                self.tell(agreed);
             }
+            Event::Reinvited { call, status, .. } if call == self.call => {
+                let agreed = self.agree(message);
+                self.changed(status, agreed);
+            }
+            Event::Reinvite { call } if call == self.call => {
+                if let Some(message) = message {
+                    let agreed = self.phone.answer_change(call, message, self.wish);
+                    self.tell(agreed);
+                }
+            }
+            Event::Response { request, status } if status >= 200 => self.dialed(request, status),
             other => self.phone.respond(other, message),
+        }
+        // What had to wait for the other end's change, or for ours.
+        if self.change_due && !self.hung_up && matches!(event, Event::Confirmed { .. } | Event::Reinvited { .. }) {
+            self.want(self.wish);
         }
     }
 
-    fn answered(&mut self, answer_due: bool) {
+    /// Reads what a message says of the session.
+    fn agree(&mut self, message: Option<&Message<'_>>) -> Option<Agreed> {
+        self.phone.agree(self.call, message?).ok().flatten()
+    }
+
+    fn tell(&self, agreed: Option<Agreed>) {
+        if let Some(agreed) = agreed.filter(|_| self.plan.hold.is_none()) {
+            self.phone.note(&format!("agreed: {}", self.phone.media.describe(&agreed)));
+        }
+    }
+
+    fn answered(&mut self) {
         let now = self.phone.now();
         self.answered = Some(now);
         self.steps.answered = true;
-        if answer_due {
-            // We made the offer; a second one with the answer is acknowledged, and not taken.
-            let _ = self.phone.adapter.with(|ua, now| ua.acknowledge(now, self.call, &Content::NONE));
-        }
         if self.hung_up {
             return;
+        }
+        if self.keys.are_read() {
+            self.phone.note(HELP);
         }
         self.due = match self.plan.hold {
             Some(rest) => Some((now + rest, Task::Hold)),
@@ -205,11 +318,18 @@ impl Caller<'_> {
     }
 
     /// Our re-INVITE has its final response.
-    fn changed(&mut self, status: u16, answer: Option<Direction>) {
+    fn changed(&mut self, status: u16, agreed: Option<Agreed>) {
+        if self.plan.hold.is_none() {
+            if !(200..300).contains(&status) {
+                self.phone.note(&format!("the change was answered with {status}; the session is as before"));
+            }
+            return self.tell(agreed);
+        }
+        let direction = agreed.and_then(|agreed| agreed.media(0).map(|stream| stream.direction));
         let rest = self.plan.hold.unwrap_or(Duration::ZERO);
         let next = self.phone.now() + rest;
-        match (status, answer) {
-            (200, Some(Direction::RecvOnly)) if !self.steps.held => {
+        match (status, direction) {
+            (200, Some(Direction::SendOnly)) if !self.steps.held => {
                 self.steps.held = true;
                 self.phone.note("on hold");
                 self.due = Some((next, Task::Resume));
@@ -220,7 +340,7 @@ impl Caller<'_> {
                 self.due = Some((next, Task::HangUp));
             }
             _ => {
-                self.phone.note(&format!("the change was answered with {status}, {answer:?}"));
+                self.phone.note(&format!("the change was answered with {status}, {direction:?}"));
                 self.hang_up();
             }
         }
@@ -252,8 +372,9 @@ impl Caller<'_> {
             (cause, None) if self.phone.interrupt.is_raised() && cause != Cause::Unreachable => {
                 (Outcome::Interrupted, format!("no answer: {}, stopped by the user", cause_text(cause)))
             }
+            (Cause::WeakDigest, None) => (Outcome::Refused, format!("no call: {}", cause_text(cause))),
             (Cause::Insecure, None) => (Outcome::Untrusted, format!("no call: {}", cause_text(cause))),
-            (Cause::Unreachable, None) => {
+            (Cause::Unreachable | Cause::NoFallback, None) => {
                 let (outcome, why) = self.phone.unreachable();
                 (outcome, format!("no call: {why}"))
             }

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::answer;
-use crate::args::Credentials;
+use crate::args::{Credentials, Weakest};
 use crate::call;
 use crate::interrupt::Interrupt;
 use crate::phone::{BUFFER, Phone, Setup, Step};
@@ -55,7 +55,7 @@ pub(crate) fn run(screen: &Shared, interrupt: &Interrupt) -> Result<Report, Fail
 
 fn phone(place: &str, identity: &str, column: usize, screen: &Shared, stop: &Interrupt) -> Result<Phone, Failure> {
     let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)).into());
-    let credentials = Credentials { user: None, password: Some(PASSWORD.to_owned()) };
+    let credentials = Credentials { user: None, password: Some(PASSWORD.to_owned()), weakest_digest: Weakest::Md5 };
     let setup = Setup {
         command: COMMAND,
         listen,
@@ -100,6 +100,7 @@ fn play(alice: &mut Phone, bob: &mut Phone, bob_stops: &Interrupt, place: &str) 
         duration: Duration::ZERO,
         cancel_after: Some(Duration::from_secs(5)),
         hold: Some(REST),
+        keys: None,
     };
     let (called, answered) = thread::scope(|scope| {
         let bob = scope.spawn(|| answer::serve(bob, &answers, Some(bobs)));

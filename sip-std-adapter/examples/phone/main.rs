@@ -21,6 +21,7 @@ mod call;
 mod demo;
 mod events;
 mod interrupt;
+mod keys;
 mod net;
 mod options;
 mod parse;

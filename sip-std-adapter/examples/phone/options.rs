@@ -3,11 +3,11 @@
 use crate::args;
 use crate::interrupt::Interrupt;
 use crate::phone::{BUFFER, Phone, Setup, Step};
-use crate::report::{Failure, Outcome, Report, reason};
+use crate::report::{Failure, Outcome, Report, cause_text, reason};
 use crate::screen::{Shared, Waiting};
 use crate::text::{list, printable};
 use sip_core::message::{Header, HeaderName, Message, Method};
-use sip_core::ua::{Content, Event};
+use sip_core::ua::{Cause, Content, Event};
 
 const COMMAND: &str = "options";
 
@@ -20,6 +20,7 @@ pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> R
             proxy: args.proxy.as_deref(),
             transport: args.way.transport,
             tls: Some(&args.way.tls),
+            ws_path: Some(&args.way.ws_path),
             credentials: Some(&args.credentials),
             ..Setup::default()
         },
@@ -45,6 +46,16 @@ pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> R
                 let report = answer(&mut phone, &args.uri, status, message.as_ref());
                 phone.flush(&mut buffer)?;
                 return Ok(Report { identity: phone.first(), peer: Some(args.uri.clone()), setup_ms, ..report });
+            }
+            Event::RequestRefused { request, cause } if request == asked => {
+                let (outcome, why) = match cause {
+                    Cause::NoFallback => phone.unreachable(),
+                    Cause::WeakDigest => (Outcome::Refused, cause_text(cause).to_owned()),
+                    _ => (Outcome::Untrusted, cause_text(cause).to_owned()),
+                };
+                let report = Report::new(COMMAND, outcome, format!("no answer: {why}"));
+                phone.flush(&mut buffer)?;
+                return Ok(Report { identity: phone.first(), peer: Some(args.uri.clone()), ..report });
             }
             other => phone.respond(other, message.as_ref()),
         }

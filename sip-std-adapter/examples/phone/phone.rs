@@ -6,13 +6,14 @@ use crate::interrupt::Interrupt;
 use crate::net;
 use crate::report::{Failure, Outcome, Report};
 use crate::screen::{Shared, Waiting, told};
-use crate::sdp::{self, Media};
+use crate::sdp::{Media, Wish};
 use crate::secure;
 use crate::text::{Identity, caller};
 use sip_core::error::{Capacity, ConfigError, Error};
 use sip_core::message::{Message, Uri};
+use sip_core::sdp::offer_answer::{Agreed, Codec};
 use sip_core::time::{Duration, Instant};
-use sip_core::ua::{Call, Config, Content, Event, UserAgent};
+use sip_core::ua::{Call, Config, Content, Event, SessionError, UserAgent};
 use sip_std_adapter::memory::HeapMemory;
 use sip_std_adapter::{Adapter, Turn};
 use std::io;
@@ -44,6 +45,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) transport: Carrier,
     /// With what to secure connections.
     pub(crate) tls: Option<&'a Tls>,
+    /// The path of WebSockets; none for `/`.
+    pub(crate) ws_path: Option<&'a str>,
     /// Our own URI; none for `sip:phone@` and our address.
     pub(crate) identity: Option<&'a str>,
     /// The proxy's URI.
@@ -56,6 +59,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) column: Option<usize>,
     /// Whether calls by the hundred are expected.
     pub(crate) busy: bool,
+    /// The codecs, most wanted first; none for those of every phone.
+    pub(crate) codecs: &'a [Codec<'static>],
 }
 
 /// One step of a phone's life.
@@ -105,10 +110,11 @@ impl Phone {
             .with_user_agent(NAME)
             .with_proxy(setup.proxy.unwrap_or_default())
             .with_methods("INFO, MESSAGE")
+            .with_minimum_algorithm(setup.credentials.map(|given| given.weakest_digest).unwrap_or_default().into())
             .with_transport(setup.transport.into());
         let seed = sip_std_adapter::seed()?;
         adapter.role_mut().start(&config, seed).map_err(|error| Failure::Usage(config_error(error)))?;
-        if let Some(Credentials { user, password: Some(password) }) = setup.credentials {
+        if let Some(Credentials { user, password: Some(password), .. }) = setup.credentials {
             let user = user.as_deref().or(net::user_of(&identity)).unwrap_or("phone");
             adapter.role_mut().add_credentials("", user, password).map_err(Failure::from)?;
         }
@@ -126,7 +132,7 @@ impl Phone {
             adapter,
             screen: screen.clone(),
             interrupt: interrupt.clone(),
-            media: Media::new(local.ip()),
+            media: Media::new(local.ip(), setup.codecs),
             log: Log::new(setup.command),
             towards: setup.towards.map(str::to_owned),
             has_password: setup.credentials.is_some_and(|given| given.password.is_some()),
@@ -200,7 +206,20 @@ impl Phone {
                 // It may have waited too long; there is nobody to tell.
                 let _ = self.adapter.with(|ua, now| ua.respond(now, request, 200, &Content::NONE));
             }
-            (Event::Reinvite { call }, Some(message)) => self.answer_change(call, message),
+            // The negotiation reads no UPDATE yet: the session stays as it is, and the peer has its re-INVITE (RFC 3311 §5.2).
+            (Event::Update { call } | Event::ProvisionalAcknowledged { call, answer_due: true }, _) => {
+                let _ = self.adapter.with(|ua, now| ua.answer_offer(now, call, 488, &Content::NONE));
+            }
+            (Event::Reinvite { call }, Some(message)) => {
+                let agreed = self.answer_change(call, message, Wish::default());
+                // Of two phones in one ladder only one tells what both agree upon.
+                if let Some(agreed) = agreed.filter(|_| self.column.is_none()) {
+                    self.note(&format!("agreed: {}", self.media.describe(&agreed)));
+                }
+            }
+            (Event::Confirmed { call }, Some(message)) => {
+                let _ = self.agree(call, message);
+            }
             (Event::Incoming { call }, _) => {
                 let _ = self.adapter.with(|ua, now| ua.reject(now, call, 486, &Content::NONE));
             }
@@ -212,27 +231,34 @@ impl Phone {
         }
     }
 
-    /// Answers a re-INVITE.
-    fn answer_change(&mut self, call: Call, message: &Message<'_>) {
-        // Each description of a session has a higher version than the last.
-        let version = u32::try_from(self.now().as_millis()).unwrap_or(u32::MAX).max(2);
-        let answered = self.answer(call, sdp::body_of(message), version);
-        if let Err(error) = answered {
-            self.note(&format!("a change of the call could not be answered: {}", error_text(error)));
+    /// Answers a re-INVITE; what is agreed then.
+    pub(crate) fn answer_change(&mut self, call: Call, message: &Message<'_>, wish: Wish) -> Option<Agreed> {
+        // What can't be taken is refused already.
+        self.agree(call, message).ok()?;
+        match self.answer(call, wish) {
+            Ok(agreed) => agreed,
+            Err(error) => {
+                self.note(&format!("a change of the call could not be answered: {}", session_text(error)));
+                None
+            }
         }
     }
 
-    /// Answers a call or a change of it; an offer in which nothing can be taken is refused with 488, and where there
-    /// is none we make one.
-    pub(crate) fn answer(&mut self, call: Call, offer: Option<&[u8]>, version: u32) -> Result<(), Error> {
-        let sdp = match offer {
-            Some(offer) => self.media.answer(version, offer),
-            None => Some(self.media.offer(version, sdp::Direction::SendRecv)),
-        };
-        self.adapter.with(|ua, now| match &sdp {
-            Some(sdp) => ua.answer(now, call, &Content::sdp(sdp.as_bytes())),
-            None => ua.reject(now, call, 488, &Content::NONE),
-        })
+    /// Reads what a message says of the session. What does not fit is told here; the user agent has done the rest.
+    pub(crate) fn agree(&mut self, call: Call, message: &Message<'_>) -> Result<Option<Agreed>, SessionError> {
+        let Self { adapter, media, .. } = self;
+        let agreed = media
+            .with(Wish::default().direction(), |local| adapter.with(|ua, now| ua.agree(now, call, local, message)));
+        if let Err(SessionError::Refused(refusal)) = agreed {
+            self.note(&format!("a session description can't be taken: {refusal}"));
+        }
+        agreed
+    }
+
+    /// Answers a call or a change of it: the offer that it had, or with one of our own.
+    pub(crate) fn answer(&mut self, call: Call, wish: Wish) -> Result<Option<Agreed>, SessionError> {
+        let Self { adapter, media, .. } = self;
+        media.with(wish.direction(), |local| adapter.with(|ua, now| ua.answer_with(now, call, local, &[])))
     }
 
     /// What to do about a challenge that could not be answered well.
@@ -398,6 +424,20 @@ pub(crate) fn error_text(error: Error) -> String {
         Error::Capacity(capacity) => capacity_text(capacity),
         Error::Invalid(what) => format!("can't be used: {what}"),
         other => other.to_string(),
+    }
+}
+
+/// What prevents a session, in words.
+pub(crate) fn session_text(error: SessionError) -> String {
+    match error {
+        SessionError::Failed(error) => error_text(error),
+        SessionError::Refused(refusal) => refusal.to_string(),
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        Self::Usage(session_text(error))
     }
 }
 

@@ -3,11 +3,11 @@
 use crate::args;
 use crate::interrupt::Interrupt;
 use crate::phone::{BUFFER, Phone, Setup, Step};
-use crate::report::{Failure, Outcome, Report, reason};
+use crate::report::{Failure, Outcome, Report, cause_text, reason};
 use crate::screen::{Shared, Waiting};
 use crate::text::contacts;
 use sip_core::message::Message;
-use sip_core::ua::{Event, RegistrationCause};
+use sip_core::ua::{Cause, Event, RegistrationCause};
 
 /// For how many seconds `phone answer` registers.
 pub(crate) const EXPIRES: u32 = 300;
@@ -23,6 +23,7 @@ pub(crate) fn run(args: &args::Register, screen: &Shared, interrupt: &Interrupt)
             identity: Some(&args.aor),
             transport: args.way.transport,
             tls: Some(&args.way.tls),
+            ws_path: Some(&args.way.ws_path),
             credentials: Some(&args.credentials),
             ..Setup::default()
         },
@@ -132,7 +133,10 @@ pub(crate) fn refusal(
             Outcome::Untrusted,
             "no registration: it had to go by TLS, and there is only a way without",
         ),
-        RegistrationCause::Unreachable => {
+        RegistrationCause::WeakDigest => {
+            Report::new(command, Outcome::Refused, format!("no registration: {}", cause_text(Cause::WeakDigest)))
+        }
+        RegistrationCause::Unreachable | RegistrationCause::NoFallback => {
             let (outcome, why) = phone.unreachable();
             Report::new(command, outcome, format!("no registration: {why}"))
         }

@@ -13,7 +13,7 @@
 //! | `exit_status` | 0 for `ok`, 1 for `refused`, 2 for `usage`, 3 for `no_answer` and `untrusted`, 4 for `network`, 130 for `interrupted` |
 //! | `call_id`, `from`, `to` | the Call-ID of the first request, and the URIs in its From and To |
 //! | `ended_by` | who ended the call: `local`, `peer`, `network` or `timer` |
-//! | `cause` | why: `local_hangup`, `remote_hangup`, `cancelled`, `rejected`, `declined`, `no_answer`, `timeout`, `unreachable`, `no_ack`, `lost`, `no_room`, `insecure` |
+//! | `cause` | why: `local_hangup`, `remote_hangup`, `cancelled`, `rejected`, `declined`, `no_answer`, `timeout`, `unreachable`, `no_ack`, `not_acceptable`, `lost`, `no_room`, `insecure` |
 //! | `sip_status` | the SIP status that decided it, 200 for a call that was answered |
 //! | `reason` | the reason phrase of that status |
 //! | `peer` | the URI called or asked, or who called |
@@ -186,7 +186,7 @@ impl From<std::io::Error> for Failure {
 /// Who ended a call, in one word.
 pub(crate) fn ended_by(cause: Cause) -> &'static str {
     match cause {
-        Cause::LocalHangup | Cause::Declined | Cause::NoRoom => "local",
+        Cause::LocalHangup | Cause::Declined | Cause::NoRoom | Cause::NotAcceptable | Cause::WeakDigest => "local",
         Cause::RemoteHangup | Cause::Cancelled | Cause::Rejected | Cause::Lost => "peer",
         Cause::NoAnswer | Cause::Timeout | Cause::NoAck => "timer",
         _ => "network",
@@ -205,9 +205,12 @@ pub(crate) fn cause_name(cause: Cause) -> &'static str {
         Cause::Timeout => "timeout",
         Cause::Unreachable => "unreachable",
         Cause::NoAck => "no_ack",
+        Cause::NotAcceptable => "not_acceptable",
         Cause::Lost => "lost",
         Cause::NoRoom => "no_room",
         Cause::Insecure => "insecure",
+        Cause::NoFallback => "no_fallback",
+        Cause::WeakDigest => "weak_digest",
         _ => "other",
     }
 }
@@ -224,9 +227,12 @@ pub(crate) fn cause_text(cause: Cause) -> &'static str {
         Cause::Timeout => "the peer did not respond",
         Cause::Unreachable => "the peer can't be reached",
         Cause::NoAck => "the peer never acknowledged the answer",
+        Cause::NotAcceptable => "no session could be agreed",
         Cause::Lost => "the peer does not know the call any more",
         Cause::NoRoom => "no room here to go on",
         Cause::Insecure => "it had to go by TLS, and there is only a way without",
+        Cause::NoFallback => "it can't be reached by TLS, and is not tried without",
+        Cause::WeakDigest => "the password was asked for by a weaker digest than --weakest-digest allows",
         other => other.as_str(),
     }
 }

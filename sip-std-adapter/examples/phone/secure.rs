@@ -1,18 +1,20 @@
-//! The phone's sockets, with TLS where the command line or an address asks for it.
+//! The phone's sockets, with TLS and WebSockets where the command line or an address asks for them.
 
 use crate::args::{Carrier, Tls};
 use crate::phone::Setup;
 use crate::report::Failure;
+use sip_core::transport::Transport;
 use sip_core::ua::UserAgent;
 use sip_std_adapter::Adapter;
 use sip_std_adapter::memory::HeapMemory;
 use sip_std_adapter::tls::{Certificate, ClientTls, Clients, Roots, ServerTls};
+use sip_std_adapter::ws::{WsClient, WsServer};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// Puts the user agent on its sockets. With a certificate and TLS as the transport the port is one of TLS alone, so that our Contact
-/// leads to it.
+/// Puts the user agent on its sockets. With WebSocket as the transport, and with a certificate and TLS, the port is one of that alone, so
+/// that our Contact leads to it.
 pub(crate) fn bind(
     setup: &Setup<'_>,
     role: UserAgent<HeapMemory>,
@@ -20,11 +22,18 @@ pub(crate) fn bind(
 ) -> Result<Adapter<UserAgent<HeapMemory>>, Failure> {
     let failed = |error| Failure::Network(format!("can't listen at {listen}: {error}"));
     let tls = setup.tls.cloned().unwrap_or_default();
-    let mut adapter = match server(&tls)? {
-        Some(server) if setup.transport == Carrier::Tls => Adapter::bind_tls(role, listen, &server).map_err(failed)?,
-        _ => Adapter::bind(role, listen).map_err(failed)?,
+    let bound = match (setup.transport, server(&tls)?) {
+        (Carrier::Tls, Some(server)) => Adapter::bind_tls(role, listen, &server),
+        (Carrier::Wss, Some(server)) => Adapter::bind_ws(role, listen, &WsServer::secure(&server)),
+        (Carrier::Ws, _) => Adapter::bind_ws(role, listen, &WsServer::plain()),
+        _ => Adapter::bind(role, listen),
     };
-    let wanted = setup.transport == Carrier::Tls || tls.ca.is_some() || setup.towards.is_some_and(names_tls);
+    let mut adapter = bound.map_err(failed)?;
+    if let Some(client) = setup.ws_path.and_then(WsClient::at) {
+        adapter.set_client_ws(&client);
+    }
+    let is_secure = Transport::from(setup.transport).is_secure();
+    let wanted = is_secure || tls.ca.is_some() || setup.towards.is_some_and(names_tls);
     if wanted {
         adapter.set_client_tls(&client(&tls)?);
     }
@@ -53,7 +62,7 @@ fn certificate(tls: &Tls) -> Result<Option<Certificate>, Failure> {
 
 fn names_tls(uri: &str) -> bool {
     let lower = uri.to_ascii_lowercase();
-    lower.starts_with("sips:") || lower.contains(";transport=tls")
+    lower.starts_with("sips:") || lower.contains(";transport=tls") || lower.contains(";transport=wss")
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {

@@ -1,7 +1,6 @@
 //! One query on its way: a datagram socket of its own, whose port the system draws (RFC 5452 §9.2), or a connection.
 
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use mio::event::Event;
 use mio::net::{TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 use std::io::{self, ErrorKind, Read, Write};
@@ -69,7 +68,8 @@ impl Exchange {
         Ok(Self { id, token, way, ready: false })
     }
 
-    pub(crate) fn notice(&mut self, _event: &Event) {
+    /// Takes note that the system has noticed something.
+    pub(crate) const fn notice(&mut self) {
         self.ready = true;
     }
 

@@ -123,7 +123,7 @@ impl Dns {
     /// Takes note of what the operating system has noticed about a query.
     pub(crate) fn notice(&mut self, event: &Event) {
         if let Some(exchange) = self.exchanges.iter_mut().find(|exchange| exchange.token == event.token()) {
-            exchange.notice(event);
+            exchange.notice();
         }
     }
 

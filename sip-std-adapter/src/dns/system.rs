@@ -45,7 +45,7 @@ impl System {
         Self::of("/etc/resolv.conf", "/etc/hosts")
     }
 
-    fn of(servers: &str, names: &str) -> Self {
+    pub(crate) fn of(servers: &str, names: &str) -> Self {
         Self { servers: Watched::new(servers), names: Watched::new(names), hosts: HashMap::new() }
     }
 

@@ -1,12 +1,13 @@
 //! What TLS is configured with: whom to trust, what to show, what to ask for.
 
+use super::early::Early;
 use super::verify::SipVerifier;
 use core::fmt;
-use rustls::client::Resumption;
+use rustls::client::{Resumption, Tls12Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, StoresServerSessions, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -72,10 +73,16 @@ impl Clone for Certificate {
 
 /// How connections are opened by TLS: 1.2 at least, to who proves the name that was asked for (RFC 5922).
 #[derive(Clone)]
-pub struct ClientTls(pub(crate) Arc<ClientConfig>);
+pub struct ClientTls {
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) early: Option<Early>,
+}
 
 impl ClientTls {
     /// Trusts `roots`, and shows a certificate of its own where it has one and the peer asks for it.
+    ///
+    /// Sessions are resumed: a peer that is connected to again by the name that it has proved need not prove it again, for a day at
+    /// most as this stack's servers have it. Each ticket serves once, and under TLS 1.2, where it would serve again, there is none.
     ///
     /// # Errors
     /// The certificate can't be used with its key.
@@ -93,8 +100,19 @@ impl ClientTls {
             }
             None => builder.with_no_client_auth(),
         };
-        config.resumption = Resumption::in_memory_sessions(SESSIONS);
-        Ok(Self(Arc::new(config)))
+        config.resumption = Resumption::in_memory_sessions(SESSIONS).tls12_resumption(Tls12Resumption::Disabled);
+        Ok(Self { config: Arc::new(config), early: None })
+    }
+
+    /// Has OPTIONS, and requests of these methods, leave before a resumed handshake is over (RFC 8446 §2.3), where the peer takes that.
+    ///
+    /// **Whoever sees them can have them done again**, at any time and more than once: name no method that changes anything. All
+    /// other requests wait for the handshake. What the peer does not take is said again once the handshake is over.
+    #[must_use]
+    pub fn with_early_data(mut self, methods: &[&str]) -> Self {
+        Arc::make_mut(&mut self.config).enable_early_data = true;
+        self.early = Some(Early::new(methods));
+        self
     }
 }
 
@@ -106,7 +124,10 @@ impl fmt::Debug for ClientTls {
 
 /// How connections are accepted by TLS: 1.2 at least.
 #[derive(Clone)]
-pub struct ServerTls(pub(crate) Arc<ServerConfig>);
+pub struct ServerTls {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) early: Option<Early>,
+}
 
 /// What is asked of who opens a connection.
 #[derive(Clone, Debug, Default)]
@@ -123,6 +144,9 @@ pub enum Clients {
 
 impl ServerTls {
     /// Shows `own` to who connects, and asks `clients` for what is said there.
+    ///
+    /// Who connects again can resume a session, within a day and with what was proved then: [so many](Self::with_sessions) are kept.
+    /// Each serves once, and none for who is given what another `new` has made.
     ///
     /// # Errors
     /// The certificate can't be used with its key, or there is no root to ask clients by.
@@ -142,9 +166,47 @@ impl ServerTls {
             .with_client_cert_verifier(verifier.map_err(|error| invalid(error.to_string()))?)
             .with_single_cert(chain, key)
             .map_err(|error| invalid(error.to_string()))?;
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-        Ok(Self(Arc::new(config)))
+        config.send_tls13_tickets = 1;
+        Ok(Self { config: Arc::new(config), early: None }.with_sessions(SERVED))
+    }
+
+    /// Keeps so many sessions for who resumes them; zero for none. 1,024 unless this says otherwise; each takes about 200 octets, and
+    /// what a client's certificate takes. The oldest goes first.
+    #[must_use]
+    pub fn with_sessions(mut self, most: usize) -> Self {
+        let config = Arc::make_mut(&mut self.config);
+        config.session_storage = match most {
+            0 => Arc::new(NoServerSessionStorage {}),
+            most => Arc::new(Once(ServerSessionMemoryCache::new(most))),
+        };
+        self
+    }
+
+    /// Takes up to `most` octets of early data from who resumes a session (RFC 8446 §2.3). OPTIONS, and requests of these methods, are
+    /// done at once: **who plays them again has them done again**, so name no method that changes anything. Whatever else comes early,
+    /// and all behind it, waits until the handshake is over, which no replay gets through.
+    #[must_use]
+    pub fn with_early_data(mut self, most: u32, methods: &[&str]) -> Self {
+        let config = Arc::make_mut(&mut self.config);
+        config.max_early_data_size = most;
+        // So that their answers need not wait for the rest of the handshake.
+        config.send_half_rtt_data = true;
+        self.early = Some(Early::new(methods));
+        self
+    }
+}
+
+impl ServerTls {
+    /// Has requests that came early, and may not be done at once, answered with 500 and Retry-After, in place of waiting for the
+    /// handshake: who says them again by then is heard. What [`with_early_data`](Self::with_early_data) takes is as before.
+    ///
+    /// HTTP's 425 (RFC 8470 §5.2) has another meaning in SIP (RFC 8876), so it is not that.
+    #[must_use]
+    pub fn refusing_early(mut self) -> Self {
+        if let Some(early) = &mut self.early {
+            early.refuses = true;
+        }
+        self
     }
 }
 
@@ -154,8 +216,32 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-/// Sessions that a client remembers to resume.
+/// Sessions that a client remembers to resume: eight for each of eight servers.
 const SESSIONS: usize = 64;
+/// Sessions that a server keeps for its clients to resume.
+const SERVED: usize = 1024;
+
+/// Sessions of which each is given out once: under TLS 1.2, too, where what keeps them would give them again.
+#[derive(Debug)]
+struct Once(Arc<ServerSessionMemoryCache>);
+
+impl StoresServerSessions for Once {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        self.0.put(key, value)
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.take(key)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.take(key)
+    }
+
+    fn can_cache(&self) -> bool {
+        true
+    }
+}
 
 fn certificates(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
@@ -170,7 +256,7 @@ fn invalid(text: String) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, text)
 }
 
-/// The cryptography: the one of the default feature where both are there.
+/// The cryptography: aws-lc-rs where both are there.
 fn provider() -> Arc<CryptoProvider> {
     #[cfg(feature = "tls")]
     return Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -4,8 +4,11 @@
 
 mod adapter;
 mod config;
+mod early;
 mod identity;
 mod refusal;
+#[cfg(test)]
+mod resumption_tests;
 mod session;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -34,6 +34,8 @@ pub enum TlsReason {
     NoCertificate,
     /// What came is no TLS.
     NotTls,
+    /// What came is TLS, at a port where messages go as they are.
+    NotPlain,
     /// The peer refused, with this alert.
     Refused(String),
     /// The peer closed the connection before it was open.
@@ -68,7 +70,7 @@ impl TlsReason {
             | Self::NoCertificate => FlowError::Certificate,
             Self::Closed => FlowError::Closed,
             Self::Unfinished => FlowError::Unreachable,
-            Self::NotTls | Self::Refused(_) | Self::Other(_) => FlowError::Handshake,
+            Self::NotTls | Self::NotPlain | Self::Refused(_) | Self::Other(_) => FlowError::Handshake,
         }
     }
 }
@@ -124,6 +126,7 @@ impl fmt::Display for TlsRefusal {
             TlsReason::Certificate(text) => write!(f, "the certificate of {} is refused: {text}", self.name),
             TlsReason::NoCertificate => f.write_str("the peer has to show a certificate and shows none"),
             TlsReason::NotTls => f.write_str("what the peer sends is no TLS"),
+            TlsReason::NotPlain => f.write_str("the peer speaks TLS at a port where messages go without it"),
             TlsReason::Refused(alert) => write!(f, "the peer refuses: {alert}"),
             TlsReason::Closed => f.write_str("the peer closed the connection in the TLS handshake"),
             TlsReason::Unfinished => f.write_str("the TLS handshake was not finished in time"),

@@ -2,6 +2,8 @@
 
 use super::{Certificate, ClientTls, Clients, Roots, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
+use std::sync::Arc;
 
 /// An authority, and what it signs.
 pub(crate) struct Authority {
@@ -53,6 +55,35 @@ impl Authority {
     pub(crate) fn server(&self, names: &[San<'_>]) -> ServerTls {
         ServerTls::new(&self.sign(names, |_| {}), &Clients::Anybody).unwrap()
     }
+}
+
+/// Sessions that are given out again and again, as by servers that share them without a word to each other.
+#[derive(Debug)]
+struct Again(Arc<ServerSessionMemoryCache>);
+
+impl StoresServerSessions for Again {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        self.0.put(key, value)
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.get(key)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.get(key)
+    }
+
+    fn can_cache(&self) -> bool {
+        true
+    }
+}
+
+/// The same server, whose tickets are good more than once.
+pub(crate) fn replayable(server: &ServerTls) -> ServerTls {
+    let mut server = server.clone();
+    Arc::make_mut(&mut server.config).session_storage = Arc::new(Again(ServerSessionMemoryCache::new(64)));
+    server
 }
 
 /// A certificate that its owner has signed.

@@ -3,8 +3,9 @@
 
 use super::testing::{Authority, San, self_signed};
 use super::*;
+use crate::Adapter;
+use crate::driven::{next, step};
 use crate::echo::{Echo, Said, request};
-use crate::{Adapter, Turn};
 use core::net::SocketAddr;
 use core::time::Duration;
 use sip_core::transport::{Flow, FlowError, Ticket, Transport};
@@ -12,56 +13,29 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 const LOCAL: &str = "127.0.0.1:0";
-const NAME: &str = "sip.example.com";
-const DNS: San<'static> = San::Dns(NAME);
+pub(super) const NAME: &str = "sip.example.com";
+pub(super) const DNS: San<'static> = San::Dns(NAME);
 
-fn adapter() -> Adapter<Echo> {
+pub(super) fn adapter() -> Adapter<Echo> {
     Adapter::bind(Echo::default(), LOCAL.parse().unwrap()).unwrap()
 }
 
 /// An adapter that listens under TLS too, and where.
-fn server(tls: &ServerTls) -> (Adapter<Echo>, SocketAddr) {
+pub(super) fn server(tls: &ServerTls) -> (Adapter<Echo>, SocketAddr) {
     let mut adapter = adapter();
     let number = adapter.listen_tls(LOCAL.parse().unwrap(), tls).unwrap();
     let address = adapter.local_addrs().nth(usize::from(number)).unwrap();
     (adapter, address)
 }
 
-fn client(tls: &ClientTls) -> Adapter<Echo> {
+pub(super) fn client(tls: &ClientTls) -> Adapter<Echo> {
     let mut adapter = adapter();
     adapter.set_client_tls(tls);
     adapter
 }
 
-/// One poll, and a short sleep where there is nothing to do.
-fn step(adapter: &mut Adapter<Echo>) -> Option<Said> {
-    let mut buffer = vec![0; 65_536];
-    match adapter.poll(&mut buffer).unwrap() {
-        Turn::Message { event, .. } | Turn::Event(event) => Some(event),
-        Turn::Idle(_) => {
-            let soon = adapter.now() + sip_core::time::Duration::from_millis(2);
-            adapter.wait(Some(soon)).unwrap();
-            None
-        }
-        _ => None,
-    }
-}
-
-/// Drives both until the first says something; the second may say nothing.
-fn next(one: &mut Adapter<Echo>, two: &mut Adapter<Echo>) -> Said {
-    for _ in 0..2000 {
-        if let Some(said) = step(one) {
-            return said;
-        }
-        if let Some(said) = step(two) {
-            panic!("{said:?}");
-        }
-    }
-    panic!("silence: {:?} {:?}", one.statistics(), two.statistics());
-}
-
 /// Has `one` ask for a connection to `two`; gives what becomes of it.
-fn connect(
+pub(super) fn connect(
     one: &mut Adapter<Echo>,
     two: &mut Adapter<Echo>,
     to: SocketAddr,
@@ -224,6 +198,42 @@ fn a_request_goes_back_by_a_connection_whose_peer_has_proved_its_name_only() {
     }
 }
 
+/// A peer that says `;alias` is asked by the connection that it has opened at the address where it listens (RFC 5923 §5), by the names
+/// that it has proved and by no others; one that proves nothing is not.
+#[test]
+fn an_alias_is_an_address_of_who_has_proved_a_name() {
+    let authority = Authority::new();
+    let own = authority.sign(&[San::Dns("phone.example.com")], |_| {});
+    let shows = ClientTls::new(&authority.roots(), Some(&own)).unwrap();
+    // Nobody listens there.
+    let closed: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    let mutual = Clients::May(authority.roots());
+    for (asks, shown, alias, reused) in [
+        (&mutual, true, ";alias", true),
+        (&mutual, true, ";ALIAS", true),
+        (&mutual, true, "", false),
+        (&mutual, false, ";alias", false),
+        (&Clients::Anybody, true, ";alias", false),
+    ] {
+        let (mut two, to) = server(&ServerTls::new(&authority.sign(&[DNS], |_| {}), asks).unwrap());
+        two.set_client_tls(&authority.client());
+        let mut one = client(&if shown { shows.clone() } else { authority.client() });
+        let there = connect(&mut one, &mut two, to, NAME).unwrap();
+        let via = format!("127.0.0.1:9;branch=z9hG4bK1{alias}\r");
+        let first = String::from_utf8(request(1)).unwrap().replace("192.0.2.1;branch=z9hG4bK1\r", &via);
+        one.role_mut().send_on(there, first.as_bytes());
+        assert_eq!(next(&mut two, &mut one), Said::Request(1));
+        assert_eq!(next(&mut one, &mut two), Said::Response(1));
+        let back = connect(&mut two, &mut one, closed, "phone.example.com");
+        assert_eq!(back.is_ok(), reused, "{alias} {back:?}");
+        assert!(connect(&mut two, &mut one, closed, "other.example.com").is_err());
+        if let Ok(back) = back {
+            two.role_mut().send_on(back, &request(2));
+            assert_eq!(next(&mut one, &mut two), Said::Request(2));
+        }
+    }
+}
+
 #[test]
 fn who_must_show_a_certificate_and_has_none_is_refused() {
     let authority = Authority::new();
@@ -261,6 +271,54 @@ fn plain_sip_at_the_port_of_tls_and_tls_at_that_of_tcp_are_refused() {
     };
     assert!(matches!(said, Said::NoConnection(_, FlowError::Closed | FlowError::Handshake)), "{said:?}");
     assert_eq!(two.statistics().broken, 1);
+    // Known by its first two octets, and told as what it is.
+    let mut stream = TcpStream::connect(plain).unwrap();
+    stream.write_all(&[22, 3]).unwrap();
+    while two.statistics().broken == 1 {
+        let _ = step(&mut two);
+    }
+    for _ in 0..2 {
+        assert_eq!(two.next_tls_refusal().unwrap().reason, TlsReason::NotPlain);
+    }
+    assert_eq!(two.next_tls_refusal(), None);
+}
+
+#[test]
+fn keys_of_rsa_with_1024_bits_are_refused_at_either_end() {
+    let weak = include_bytes!("rsa-1024/authority.pem");
+    // One's own is none to begin with.
+    let own = Certificate::from_pem(weak, include_bytes!("rsa-1024/authority.key")).unwrap();
+    assert!(ServerTls::new(&own, &Clients::Anybody).is_err());
+    assert!(ClientTls::new(&Authority::new().roots(), Some(&own)).is_err());
+    // What such a key vouches for proves nothing.
+    let own = Certificate::from_pem(include_bytes!("rsa-1024/leaf.pem"), include_bytes!("rsa-1024/leaf.key")).unwrap();
+    let (mut two, to) = server(&ServerTls::new(&own, &Clients::Anybody).unwrap());
+    let mut one = client(&ClientTls::new(&Roots::from_pem(weak).unwrap(), None).unwrap());
+    assert_eq!(connect(&mut one, &mut two, to, NAME), Err(FlowError::Certificate));
+    assert!(matches!(one.next_tls_refusal().unwrap().reason, TlsReason::Certificate(_)));
+}
+
+#[test]
+fn a_peer_that_is_gone_without_a_word_has_closed_its_connection() {
+    let authority = Authority::new();
+    let (mut two, to) = server(&authority.server(&[DNS]));
+    let mut one = client(&authority.client());
+    let flow = connect(&mut one, &mut two, to, NAME).unwrap();
+    one.role_mut().send_on(flow, &request(1));
+    assert_eq!(next(&mut two, &mut one), Said::Request(1));
+    assert_eq!(next(&mut one, &mut two), Said::Response(1));
+    // A part of a message, and then the end without close-notify.
+    one.role_mut().send_on(flow, &request(2)[..40]);
+    for _ in 0..5 {
+        assert!(step(&mut one).is_none() && step(&mut two).is_none());
+    }
+    drop(one);
+    let said = loop {
+        if let Some(said) = step(&mut two) {
+            break said;
+        }
+    };
+    assert!(matches!(said, Said::Lost(_, FlowError::Closed)), "{said:?}");
 }
 
 #[test]
@@ -346,6 +404,31 @@ fn handshakes_that_stand_still_hold_up_nobody() {
     one.role_mut().send_on(flow, &request(1));
     assert_eq!(next(&mut two, &mut one), Said::Request(1));
     assert_eq!(two.next_tls_refusal().unwrap().reason, TlsReason::Unfinished);
+}
+
+#[test]
+fn a_flood_of_handshakes_from_one_source_pushes_out_nobody_elses() {
+    let authority = Authority::new();
+    let (mut two, to) = server(&authority.server(&[DNS]));
+    two.limit_connections(32);
+    let mut one = Adapter::bind(Echo::default(), "127.0.0.2:0".parse().unwrap()).unwrap();
+    one.set_client_tls(&authority.client());
+    one.role_mut().connect_to(7, to, Transport::Tls, NAME);
+    let (mut flood, mut said) = (Vec::new(), None);
+    while said.is_none() && flood.len() < 2000 {
+        // More than there is room for, before each step of the other's.
+        for _ in 0..10 {
+            flood.push(TcpStream::connect(to).unwrap());
+            assert!(step(&mut two).is_none());
+        }
+        said = step(&mut one);
+    }
+    let Some(Said::Connected(_, flow)) = said else { panic!("{said:?} {:?}", two.statistics()) };
+    one.role_mut().send_on(flow, &request(1));
+    assert_eq!(next(&mut two, &mut one), Said::Request(1));
+    // The flood has what there is, and has lost the rest itself.
+    let counted = two.statistics();
+    assert!(two.connections() <= 9 && counted.handshakes_failed + counted.sources_limited > 10, "{counted:?}");
 }
 
 #[test]

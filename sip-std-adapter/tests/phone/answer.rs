@@ -103,6 +103,24 @@ fn an_invite_without_an_offer_gets_one() {
 }
 
 #[test]
+fn an_offer_in_an_update_is_not_left_without_an_answer() {
+    let (phone, place) = answer(&["--count", "1"]);
+    let stranger = Stranger::new(&place);
+    let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
+    stranger.request("INVITE", 1, "", ("application/sdp", sdp));
+    assert_eq!(stranger.status(), 180);
+    let tag = to_tag(&stranger.response());
+    stranger.request("ACK", 1, &tag, NOTHING);
+    stranger.request("UPDATE", 2, &tag, NOTHING);
+    assert_eq!(stranger.status(), 200);
+    stranger.request("UPDATE", 3, &tag, ("application/sdp", sdp));
+    assert_eq!(stranger.status(), 488);
+    stranger.request("BYE", 4, &tag, NOTHING);
+    assert_eq!(stranger.status(), 200);
+    phone.end().expect(0);
+}
+
+#[test]
 fn a_hold_is_answered_with_the_mirrored_direction() {
     let (phone, place) = answer(&["--count", "1"]);
     let stranger = Stranger::new(&place);
@@ -210,7 +228,9 @@ fn several_calls_at_once_are_counted_one_by_one() {
 fn options_shows_what_the_phone_can_do() {
     let (_phone, place) = answer(&[]);
     let ended = run(&["options", &place]).expect(0);
-    for text in ["Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE", "Accept: application/sdp", "Supported: "] {
+    for text in
+        ["Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, MESSAGE", "Accept: application/sdp", "Supported: "]
+    {
         assert!(ended.stdout.lines().any(|line| line.starts_with(text)), "{text} in\n{}", ended.stdout);
     }
     let name = concat!("Server: sip-std-adapter-phone/", env!("CARGO_PKG_VERSION"));

@@ -4,10 +4,11 @@
 //! profile of the tests, which has been done already unless only one test was asked for, and tells where they lie.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -199,10 +200,16 @@ impl Drop for Phone {
     }
 }
 
-/// A port where nothing listens.
+/// A port where nothing listens, below those that systems hand out by themselves: nobody else gets it meanwhile.
 pub(crate) fn closed_port() -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("an address").to_string()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = std::process::id().wrapping_mul(199);
+    let places = std::iter::repeat_with(|| {
+        let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        SocketAddr::from(([127, 0, 0, 1], 30_000 + (start.wrapping_add(step) % 2_000) as u16))
+    });
+    let free = |place: &SocketAddr| UdpSocket::bind(place).is_ok() && TcpListener::bind(place).is_ok();
+    places.take(2_000).find(free).expect("a free port").to_string()
 }
 
 /// A peer that takes every datagram and never says a word.

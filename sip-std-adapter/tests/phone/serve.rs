@@ -4,11 +4,13 @@
 //! file. Not here: other makers' phones (`tests/lab/tests/interop/server.rs`), what a proxy and a registrar do message by
 //! message, which `sip-core` tests in virtual time.
 
-use crate::process::{Phone, answer, run, start, start_with};
+use crate::process::{Phone, answer, run, silent_peer, start, start_with};
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// A directory with a file of users.
 pub(crate) struct Office {
@@ -140,7 +142,7 @@ fn a_server_that_was_killed_finds_its_phones_again() {
 #[test]
 fn who_is_not_there_is_told_at_once() {
     let office = office();
-    let (_server, place) = office.serve(0, &[]);
+    let (mut server, place) = office.serve(0, &[]);
     let ended = alice(&place, &[]).end().expect(1);
     assert!(ended.last_line().starts_with("call refused: 480 "), "{}", ended.stdout);
     // A phone whose power failed: its port is closed, and its binding is still there.
@@ -154,6 +156,47 @@ fn who_is_not_there_is_told_at_once() {
     // A 500 alone would be taken for a fault of the server.
     assert!(ended.json()["message"].as_str().unwrap().contains("(The next hop is not available)"), "{}", ended.stdout);
     assert!(ended.took.as_secs() < 10, "{:?}", ended.took);
+    let told = server.wait_for("500 Server Internal Error");
+    assert!(told.ends_with(" (The next hop is not available)"), "{told}");
+}
+
+/// A name that a user calls is asked for where the command line says.
+#[test]
+fn the_server_asks_the_name_server_of_the_command_line() {
+    let office = office();
+    let (names, dns) = silent_peer();
+    names.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let (_server, place) = office.serve(0, &["--dns", &dns]);
+    let args = ["call", "sip:carol@nobody.example", "--proxy", &place, "--from", "sip:alice@example.com"];
+    let _caller = start(&[&args[..], &["--password", "wonderland"]].concat());
+    let mut query = [0; 600];
+    let length = names.recv(&mut query).unwrap();
+    assert!(query[..length].windows(15).any(|part| part == b"\x06nobody\x07example"), "{:?}", &query[..length]);
+}
+
+/// How many of so many connections from here a server keeps open: who is let in gets an answer to a keep-alive.
+fn let_in(place: &str, count: usize) -> usize {
+    let mut connections: Vec<_> = (0..count).map(|_| TcpStream::connect(place).unwrap()).collect();
+    let mut answered = 0;
+    for connection in &mut connections {
+        connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut pong = [0; 2];
+        let pinged = connection.write_all(b"\r\n\r\n").and_then(|()| connection.read_exact(&mut pong));
+        answered += usize::from(pinged.is_ok() && pong == *b"\r\n");
+    }
+    answered
+}
+
+/// An office behind one NAT is one source.
+#[test]
+fn one_source_has_a_share_of_the_connections_that_can_be_configured() {
+    let office = office();
+    let (_usual, place) = office.serve(0, &["--connections", "8"]);
+    assert_eq!(let_in(&place, 6), 2);
+    let options = ["serve", "--stateless", "--listen", "127.0.0.1:0", "--connections", "8", "--per-source", "5"];
+    let mut server = start(&options);
+    let place = server.wait_for("listening at ").rsplit(' ').next().unwrap_or_default().to_owned();
+    assert_eq!(let_in(&place, 6), 5);
 }
 
 /// The binding of a connection ends with it, so its caller need not wait for anything.

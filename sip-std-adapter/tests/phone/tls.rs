@@ -6,16 +6,18 @@ use crate::process::{answer, run};
 use crate::serve::{alice, bob, office};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
 /// Certificates in files of their own.
-struct Files {
+pub(crate) struct Files {
     directory: PathBuf,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Files {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{name}-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let mut params = CertificateParams::default();
@@ -26,7 +28,7 @@ impl Files {
     }
 
     /// A certificate for one name, and its key.
-    fn sign(&self, name: &str) {
+    pub(crate) fn sign(&self, name: &str) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
         let signed = params.signed_by(&key, &self.issuer).unwrap();
@@ -34,7 +36,7 @@ impl Files {
         fs::write(self.directory.join("own.key"), key.serialize_pem()).unwrap();
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.directory.join(name).display().to_string()
     }
 }
@@ -117,6 +119,12 @@ fn a_server_takes_phones_under_tls_and_its_certificate_can_be_replaced() {
     server.wait_for("2 users");
     let args = ["register", "--registrar", &secure, "--aor", "sip:bob@example.com", "--password", "builder"];
     run(&[&args[..], &["--transport", "tls", "--ca", &ca]].concat()).expect(3);
+    server.wait_for("under TLS: the peer refuses: ");
+    // Who speaks no TLS is told of, too.
+    let mut plain = TcpStream::connect(&secure).unwrap();
+    plain.write_all(b"OPTIONS sip:127.0.0.1 SIP/2.0\r\n\r\n").unwrap();
+    let told = server.wait_for("what the peer sends is no TLS");
+    assert!(told.contains(&plain.local_addr().unwrap().to_string()), "{told}");
     // What can't be read changes nothing, and is told.
     fs::write(&key, "no key").unwrap();
     server.signal("HUP");

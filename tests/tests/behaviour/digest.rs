@@ -6,7 +6,7 @@
 
 use sip_core::digest::{Algorithm, Inputs, Secret, response};
 use sip_core::message::{Credentials, Method};
-use sip_core::ua::{Cause, Config, Content, Event};
+use sip_core::ua::{Cause, Config, Content, Event, RegistrationCause};
 use sip_testkit::{ANSWER, Heard, NodeId, Phones, Wire};
 
 const PASSWORD: &[u8] = b"se\"cret\\";
@@ -127,8 +127,41 @@ fn a_minimum_algorithm_passes_over_weaker_ones() {
             assert_eq!(algorithm(&wire.expect(&phones, "REGISTER")), Algorithm::Sha256);
         } else {
             wire.expect_nothing(&phones);
-            assert!(matches!(phones.last(alice), Some(Event::RegistrationFailed { status: 401, retry_after: 0, .. })));
+            let cause = RegistrationCause::WeakDigest;
+            let told = phones.last(alice);
+            assert!(
+                matches!(told, Some(Event::RegistrationFailed { status: 401, cause: c, retry_after: 0, .. }) if c == cause)
+            );
         }
+    }
+}
+
+#[test]
+fn what_is_not_proved_by_a_weaker_algorithm_says_so_whatever_it_was_for() {
+    let (weak, other) = (challenge("r", "m", ""), challenge("r", "m", ", algorithm=LATER-512"));
+    // What is not known may be stronger.
+    for (rows, is_weak) in [(&weak, true), (&other, false)] {
+        let (mut phones, alice, mut wire) = phone(4, |config| config.minimum_algorithm = Algorithm::Sha256);
+        let call = phones.call(alice, "sip:bob@192.0.2.9");
+        let invite = wire.expect(&phones, "INVITE");
+        wire.respond(&mut phones, alice, &invite, 401, rows);
+        let told = phones.last(alice);
+        let expected = if is_weak { Cause::WeakDigest } else { Cause::Rejected };
+        assert!(
+            matches!(told, Some(Event::Ended { call: c, cause, status: 401, .. }) if c == call && cause == expected)
+        );
+        wire.expect(&phones, "ACK");
+        let ask = |phone: &mut sip_testkit::Phone, now| {
+            phone.request(now, Method::Options, "sip:bob@192.0.2.9", &Content::NONE)
+        };
+        let request = phones.act(alice, ask).unwrap();
+        let options = wire.expect(&phones, "OPTIONS");
+        wire.respond(&mut phones, alice, &options, 401, rows);
+        let expected = match is_weak {
+            true => Event::RequestRefused { request, cause: Cause::WeakDigest },
+            false => Event::Response { request, status: 401 },
+        };
+        assert_eq!(phones.last(alice), Some(expected));
     }
 }
 

@@ -94,12 +94,17 @@ impl Rig {
 
     /// Answers the last INVITE with this Contact.
     fn answered(&mut self, contact: &str) {
+        self.answered_by(contact, "");
+    }
+
+    /// The same, with further rows.
+    fn answered_by(&mut self, contact: &str, rows: &str) {
         let (flow, request) = self.sent.last().unwrap().clone();
         let row = |name: &str| request.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
         let (via, from, id, seq) = (row("Via:"), row("From:"), row("Call-ID:"), row("CSeq:"));
         let to = row("To:").replace(";tag=r", "");
         let text = format!(
-            "SIP/2.0 200 OK\r\n{via}\r\n{from}\r\n{to};tag=r\r\n{id}\r\n{seq}\r\nContact: <{contact}>\r\nContent-Type: \
+            "SIP/2.0 200 OK\r\n{via}\r\n{from}\r\n{to};tag=r\r\n{id}\r\n{seq}\r\n{rows}Contact: <{contact}>\r\nContent-Type: \
              application/sdp\r\nContent-Length: {}\r\n\r\n{}",
             OFFER.len(),
             core::str::from_utf8(OFFER).unwrap()
@@ -127,7 +132,7 @@ fn a_sips_request_leaves_by_no_plain_target_whatever_the_answer_says() {
         rig.targets = vec![target(plain)];
         rig.call("sips:bob@example.com");
         assert_eq!((rig.asked.clone(), rig.sent.len(), rig.dialled.len()), (vec![Transport::Tls], 0, 0));
-        assert!(rig.cause().is_some(), "{:?}", rig.told);
+        assert_eq!(rig.cause(), Some(Cause::Insecure));
         // One that is behind it is taken.
         let mut rig = Rig::new(|_| {});
         rig.targets = vec![target(plain), target(Transport::Tls)];
@@ -158,7 +163,7 @@ fn a_sips_request_leaves_by_no_plain_proxy() {
         let id = rig.phone.request(NOW, Method::Options, "sips:bob@example.com", &Content::NONE).unwrap();
         rig.drain();
         assert_eq!(rig.sent.len(), 0, "{proxy}");
-        assert!(rig.told.iter().any(|event| matches!(event, Event::Response { request, .. } if *request == id)));
+        assert!(rig.told.contains(&Event::RequestRefused { request: id, cause: Cause::Insecure }), "{:?}", rig.told);
     }
     let mut rig = Rig::new(|config| config.proxy = "sip:192.0.2.8;transport=tls;lr");
     rig.call("sips:bob@example.com");
@@ -191,7 +196,90 @@ fn who_is_reached_by_tls_is_not_reached_without_it_when_that_fails() {
         rig.refuses = true;
         rig.call(uri);
         assert_eq!((rig.dialled.clone(), rig.sent.len()), (vec![Transport::Tls], 0), "{uri}");
-        assert_eq!(rig.cause(), Some(Cause::Unreachable));
+        // Where TLS was asked for there is nothing else that could have been tried.
+        let asked = transport == Transport::Tls || uri.contains("tls");
+        assert_eq!(rig.cause(), Some(if asked { Cause::Unreachable } else { Cause::NoFallback }));
+    }
+    let mut rig = Rig::new(|_| {});
+    rig.targets = vec![target(Transport::Tls), target(Transport::Tcp)];
+    rig.refuses = true;
+    let id = rig.phone.request(NOW, Method::Options, "sip:bob@example.com", &Content::NONE).unwrap();
+    rig.drain();
+    assert!(rig.told.contains(&Event::RequestRefused { request: id, cause: Cause::NoFallback }), "{:?}", rig.told);
+    rig.phone.register(NOW, "", "sip:alice@example.com", 60).unwrap();
+    rig.drain();
+    let failed =
+        |event: &Event| matches!(event, Event::RegistrationFailed { cause: RegistrationCause::NoFallback, .. });
+    assert!(rig.sent.is_empty() && rig.told.iter().any(failed), "{:?}", rig.told);
+}
+
+#[test]
+fn a_request_that_got_no_answer_by_tls_is_not_repeated_without() {
+    let mut rig = Rig::new(|_| {});
+    rig.targets = vec![target(Transport::Tls), target(Transport::Tcp), target(Transport::Udp)];
+    rig.call("sip:bob@example.com");
+    let flow = rig.sent[0].0;
+    rig.phone.flow_failed(NOW, flow, FlowError::Closed);
+    rig.drain();
+    rig.phone.handle_timeout(NOW + sip_core::time::Duration::from_secs(60));
+    rig.drain();
+    assert!(rig.ways().iter().all(|way| *way == Transport::Tls), "{:?}", rig.sent);
+    assert!(rig.cause().is_some());
+}
+
+#[test]
+fn a_connection_that_is_not_what_was_asked_for_carries_nothing_at_all() {
+    let plain = |target| Flow { transport: Transport::Tcp, connection: 9, ..Flow::to(target) };
+    let mut rig = Rig::new(|_| {});
+    rig.phone.call(NOW, "sip:bob@192.0.2.9;transport=tls", "", &Content::sdp(OFFER)).unwrap();
+    let Some(Action::Connect { ticket, target, .. }) = rig.phone.poll_action(NOW) else { panic!("no question") };
+    rig.phone.flow_connected(NOW, ticket, plain(target));
+    rig.drain();
+    assert_eq!((rig.sent.len(), rig.cause()), (0, Some(Cause::NoFallback)));
+    // Neither a response whose connection was lost.
+    let mut rig = Rig::new(|_| {});
+    let flow = Flow { connection: 3, ..Flow::to(self::target(Transport::Tls)) };
+    let invite = "INVITE sip:alice@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.9;branch=z9hG4bK1\r\nMax-Forwards: 70\r\nFrom: \
+                  <sip:bob@example.com>;tag=1\r\nTo: <sip:alice@example.com>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\nContact: \
+                  <sip:bob@192.0.2.9;transport=tls>\r\nContent-Length: 0\r\n\r\n";
+    let Some(Event::Incoming { call }) = rig.receive(flow, invite) else { panic!("no call") };
+    rig.phone.answer(NOW, call, &Content::sdp(OFFER)).unwrap();
+    let before = rig.sent.len();
+    assert!(matches!(rig.phone.poll_action(NOW), Some(Action::Send { .. })));
+    rig.phone.flow_failed(NOW, flow, FlowError::Closed);
+    let Some(Action::Connect { ticket, target, .. }) = rig.phone.poll_action(NOW) else { panic!("no question") };
+    rig.phone.flow_connected(NOW, ticket, plain(target));
+    rig.drain();
+    assert_eq!(rig.sent.len(), before, "{:?}", rig.sent.last());
+}
+
+/// A call by `sips` whose Record-Route is that of a strict router, which names no `sips` itself.
+#[test]
+fn behind_a_strict_router_a_sips_target_is_reached_by_tls_only() {
+    for (router, secure) in [
+        ("sip:192.0.2.8", true),
+        ("sip:192.0.2.8;transport=udp", true),
+        ("sip:strict.example.com", true),
+        ("sip:strict.example.com;transport=tcp", true),
+        ("sip:192.0.2.8", false),
+        ("sip:strict.example.com", false),
+    ] {
+        for targets in [vec![target(Transport::Tls)], vec![target(Transport::Udp)]] {
+            let mut rig = Rig::new(|_| {});
+            let call = rig.call(if secure { "sips:bob@192.0.2.9" } else { "sip:bob@192.0.2.9" });
+            rig.targets = targets.clone();
+            rig.answered_by("sips:bob@192.0.2.9", &format!("Record-Route: <{router}>\r\n"));
+            let before = rig.sent.len();
+            rig.phone.hang_up(NOW, call).unwrap();
+            rig.drain();
+            let ways: Vec<Transport> = rig.sent.iter().skip(1).map(|(flow, _)| flow.transport).collect();
+            assert!(ways.iter().all(|way| *way == Transport::Tls), "{router}: {:?}", rig.sent);
+            // Where the router has no target under TLS it goes back to where the peer's answer came from, when that was by TLS.
+            let goes = secure || targets[0].transport == Transport::Tls;
+            assert_eq!(rig.sent.len() > before, goes, "{router}: {:?}", rig.sent);
+            let Some((_, bye)) = rig.sent.get(before) else { continue };
+            assert!(bye.starts_with("BYE sip:") && bye.contains("\r\nRoute: <sips:bob@192.0.2.9>\r\n"), "{bye}");
+        }
     }
 }
 

@@ -39,9 +39,9 @@ fn options_tells_what_the_phone_can_in_and_out_of_a_call() {
     let heard = ask(&mut phones, alice, &mut wire, "OPTIONS", "", b"");
     assert_eq!(status(&heard), "200");
     let ok = &heard[0];
-    assert_eq!(ok.header("Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PAINT");
+    assert_eq!(ok.header("Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PAINT");
     assert_eq!(ok.header("Accept"), "application/sdp");
-    assert_eq!(ok.header("Supported"), "replaces, path");
+    assert_eq!(ok.header("Supported"), "timer, replaces, path");
     assert_eq!((ok.header("Server").as_str(), ok.header("Content-Length").as_str()), ("phone/1", "0"));
     assert!(!ok.to_tag().is_empty());
     let mut leg = wire.call(&mut phones, alice, "sip:alice@192.0.2.1", "");
@@ -61,7 +61,7 @@ fn configured_methods_go_to_the_application_others_are_refused() {
         let heard = ask(&mut phones, alice, &mut wire, method, "", b"");
         if !configured {
             assert_eq!(status(&heard), "405");
-            assert_eq!(heard[0].header("Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS");
+            assert_eq!(heard[0].header("Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE");
             assert_eq!(phones.events(alice), []);
             continue;
         }

@@ -42,10 +42,10 @@ fn a_call_that_is_answered_with_503_goes_to_the_next_address() {
     let bye = second.expect(&phones, "BYE");
     second.respond(&mut phones, alice, &bye, 200, "");
     phones.settle();
-    // When both say so, it is over.
+    // When both say so, it is over; the one that has said so before is asked last.
     phones.call(alice, "sip:wire@pbx.example.com");
     phones.wait(1);
-    for wire in [&mut first, &mut second] {
+    for wire in [&mut second, &mut first] {
         let invite = wire.expect(&phones, "INVITE");
         wire.respond(&mut phones, alice, &invite, 503, "");
         wire.expect(&phones, "ACK");
@@ -80,6 +80,56 @@ fn a_registration_whose_registrar_does_not_answer_goes_to_the_next_address() {
     let rows = format!("Contact: {};expires=600\r\n", again.header("Contact"));
     second.respond(&mut phones, alice, &again, 200, &rows);
     assert!(phones.events(alice).iter().any(|event| matches!(event, Event::Registered { .. })));
+}
+
+#[test]
+fn a_server_that_failed_is_tried_last_for_five_minutes_by_every_request() {
+    let (mut phones, alice, [mut first, mut second]) = servers(7);
+    let register = |phones: &mut Phones| {
+        let registrar = "sip:pbx.example.com";
+        phones.act(alice, |phone, now| phone.register(now, registrar, "sip:alice@pbx.example.com", 3600)).unwrap()
+    };
+    register(&mut phones);
+    phones.wait(32_100);
+    assert_eq!(first.hear(&phones).len(), 11);
+    let again = second.expect(&phones, "REGISTER");
+    let rows = format!("Contact: {};expires=3600\r\n", again.header("Contact"));
+    second.respond(&mut phones, alice, &again, 200, &rows);
+    // A call, a request of its own and one in the dialog go to the second at once.
+    let call = phones.call(alice, "sip:wire@pbx.example.com");
+    phones.wait(1);
+    let invite = second.expect(&phones, "INVITE");
+    let rows = "Contact: <sip:wire@pbx.example.com>\r\n";
+    second.send(&mut phones, alice, &invite.response(200, "w", rows, ANSWER));
+    phones.wait(1);
+    second.expect(&phones, "ACK");
+    let content = Content::NONE;
+    phones.act(alice, |phone, now| phone.request(now, Method::Options, "sip:pbx.example.com", &content)).unwrap();
+    phones.wait(1);
+    let options = second.expect(&phones, "OPTIONS");
+    second.respond(&mut phones, alice, &options, 200, "");
+    phones.hang_up(alice, call);
+    phones.wait(1);
+    let bye = second.expect(&phones, "BYE");
+    second.respond(&mut phones, alice, &bye, 200, "");
+    first.expect_nothing(&phones);
+    // It is tried, all the same, when the second fails; and first again when its time is over.
+    phones.call(alice, "sip:wire@pbx.example.com");
+    phones.wait(1);
+    let invite = second.expect(&phones, "INVITE");
+    second.respond(&mut phones, alice, &invite, 503, "");
+    second.expect(&phones, "ACK");
+    let invite = first.expect(&phones, "INVITE");
+    first.respond(&mut phones, alice, &invite, 486, "");
+    first.expect(&phones, "ACK");
+    phones.wait(310_000);
+    phones.call(alice, "sip:wire@pbx.example.com");
+    phones.wait(1);
+    let invite = first.expect(&phones, "INVITE");
+    first.respond(&mut phones, alice, &invite, 486, "");
+    first.expect(&phones, "ACK");
+    second.expect_nothing(&phones);
+    assert_eq!(phones.ended(alice).len(), 3);
 }
 
 #[test]
@@ -158,7 +208,8 @@ fn a_request_in_a_dialog_that_goes_to_the_next_address_has_the_next_number() {
             second.respond(&mut phones, alice, &again, 200, "");
             phones.hang_up(alice, call);
             phones.wait(1);
-            assert_eq!(first.expect(&phones, "BYE").seq(), 4);
+            // To the one that did not fail.
+            assert_eq!(second.expect(&phones, "BYE").seq(), 4);
         }
     }
 }

@@ -264,6 +264,7 @@ fn an_invite_that_rings_can_be_kept_without_its_body() {
     assert!(bench.is_drained());
 }
 
+#[cfg(feature = "failover")]
 #[test]
 fn a_request_that_is_sent_once_goes_to_the_next_target_of_its_name_and_has_no_transaction_there() {
     use crate::locate::{Question, question};

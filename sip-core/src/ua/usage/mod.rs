@@ -35,6 +35,8 @@ pub(super) enum Failure {
     Flow,
     /// It had to go by TLS, and there was a way without it only.
     Insecure,
+    /// TLS failed, and there was a way without it only.
+    NoFallback,
 }
 
 impl Failure {
@@ -42,7 +44,7 @@ impl Failure {
     pub(super) const fn status(self) -> u16 {
         match self {
             Self::Timeout => 408,
-            Self::Flow | Self::Insecure => 503,
+            Self::Flow | Self::Insecure | Self::NoFallback => 503,
         }
     }
 }
@@ -74,6 +76,8 @@ impl UsageId {
             Self::Invite(InviteTransaction::LateFork(bits)) => (5, u64::from(bits)),
             Self::Invite(InviteTransaction::Abandoned(bits)) => (9, u64::from(bits)),
             Self::Invite(InviteTransaction::Ack(dialog)) => (10, dialog.bits()),
+            Self::Invite(InviteTransaction::Prack(dialog)) => (11, dialog.bits()),
+            Self::Invite(InviteTransaction::Update(dialog)) => (12, dialog.bits()),
             Self::Registration(registration) => (6, registration.bits()),
             Self::Request(RequestTransaction::Outgoing(number)) => (7, u64::from(number)),
             Self::Request(RequestTransaction::Incoming) => (8, 0),
@@ -96,6 +100,8 @@ impl UsageId {
             8 => Self::Request(RequestTransaction::Incoming),
             9 => Self::Invite(InviteTransaction::Abandoned(bits as u32)),
             10 => Self::Invite(InviteTransaction::Ack(handle)),
+            11 => Self::Invite(InviteTransaction::Prack(handle)),
+            12 => Self::Invite(InviteTransaction::Update(handle)),
             _ => Self::None,
         };
         (usage, tries)
@@ -118,6 +124,8 @@ mod tests {
             UsageId::Invite(InviteTransaction::LateFork(0x8765_4321)),
             UsageId::Invite(InviteTransaction::Abandoned(0x8765_4321)),
             UsageId::Invite(InviteTransaction::Ack(handle)),
+            UsageId::Invite(InviteTransaction::Prack(handle)),
+            UsageId::Invite(InviteTransaction::Update(handle)),
             UsageId::Registration(handle),
             UsageId::Request(RequestTransaction::Outgoing(7)),
             UsageId::Request(RequestTransaction::Incoming),

@@ -13,9 +13,10 @@ use crate::role::Received;
 use crate::ua::auth::Answers;
 use crate::ua::content::Content;
 use crate::ua::context::Context;
-use crate::ua::event::{Call, Event, IncomingRequest, OutgoingRequest};
+use crate::ua::event::{Call, Cause, Event, IncomingRequest, OutgoingRequest};
 use crate::ua::headers::Field;
-use crate::ua::outside::{Head, Parties, check_target};
+use crate::ua::outside::{Parties, check_target};
+use crate::ua::usage::invite::update::UPDATE;
 use crate::ua::usage::{Failure, UsageId};
 
 /// Which request a transaction of this usage carries.
@@ -40,18 +41,8 @@ impl<O: Octets> Context<'_, O> {
         let uri = check_target(target)?;
         let flow = self.flow_to(&uri);
         let number = self.next_request();
-        let random = &mut self.core.random;
-        let head = Head {
-            method,
-            parties: Parties::Given { target: target.as_bytes(), from: b"" },
-            from_tag: random.token(),
-            call_id: random.token(),
-            seq: 1,
-            branch: random.token(),
-            transport: self.core.settings.transport,
-            proxied: true,
-            answers: &Answers::NONE,
-        };
+        let parties = Parties::Given { target: target.as_bytes(), from: b"" };
+        let head = self.new_head(method, parties, None, &Answers::NONE);
         let rows = [Field::contact_for(target.as_bytes()), Field::UserAgent];
         self.send_outside(
             &head,
@@ -129,6 +120,9 @@ impl<O: Octets> Context<'_, O> {
         response: &Message<'_>,
     ) -> Received<Event> {
         match (which, response.status()) {
+            (RequestTransaction::Outgoing(number), _) if cfg!(feature = "digest") && self.too_weak => {
+                Received::Event(Event::RequestRefused { request: OutgoingRequest(number), cause: Cause::WeakDigest })
+            }
             (RequestTransaction::Outgoing(number), Some(status)) if status != 100 => {
                 Received::Event(Event::Response { request: OutgoingRequest(number), status })
             }
@@ -142,7 +136,16 @@ impl RequestTransaction {
     pub(in crate::ua) fn on_failure(self, failure: Failure) -> Option<Event> {
         match self {
             Self::Outgoing(number) => {
-                Some(Event::Response { request: OutgoingRequest(number), status: failure.status() })
+                let request = OutgoingRequest(number);
+                Some(match failure {
+                    Failure::Insecure if cfg!(feature = "streams") => {
+                        Event::RequestRefused { request, cause: Cause::Insecure }
+                    }
+                    Failure::NoFallback if cfg!(feature = "streams") => {
+                        Event::RequestRefused { request, cause: Cause::NoFallback }
+                    }
+                    _ => Event::Response { request, status: failure.status() },
+                })
             }
             Self::Incoming => None,
         }
@@ -156,6 +159,7 @@ fn check_method(method: Method<'_>) -> Result<(), Error> {
             Err(Error::Invalid(Argument::OwnMethod))
         }
         Method::Extension(name) if Method::parse(name).is_none() => Err(Error::Invalid(Argument::Method)),
+        Method::Update if UPDATE => Err(Error::Invalid(Argument::OwnMethod)),
         _ => Ok(()),
     }
 }

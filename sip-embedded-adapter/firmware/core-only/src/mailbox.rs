@@ -96,6 +96,7 @@ pub(crate) fn park() -> ! {
 }
 
 /// The address that a number stands for.
+#[inline(never)]
 pub(crate) fn source(number: u32) -> Address {
     Address::v4(number.to_be_bytes().into(), 5060)
 }

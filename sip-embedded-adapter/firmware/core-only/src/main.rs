@@ -26,7 +26,14 @@ type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
 /// All of the state, all zero: it lies in .bss.
 static STATE: ConstStaticCell<State> = ConstStaticCell::new(State {
     phone: Phone::new(Arrays::new()),
-    handles: Handles { call: None, registration: None, request: None, ticket: None },
+    handles: Handles {
+        call: Call::from_bits(0),
+        registration: None,
+        request: None,
+        ticket: None,
+        #[cfg(feature = "100rel")]
+        fork: None,
+    },
     datagram: [0; ROOM],
 });
 
@@ -38,10 +45,13 @@ struct State {
 
 /// What the last event of each kind named.
 struct Handles {
-    call: Option<Call>,
+    /// None, which the user agent refuses, before the first.
+    call: Call,
     registration: Option<Registration>,
     request: Option<IncomingRequest>,
     ticket: Option<Ticket>,
+    #[cfg(feature = "100rel")]
+    fork: Option<sip_core::ua::Fork>,
 }
 
 #[cortex_m_rt::entry]
@@ -113,6 +123,14 @@ fn describe(room: &mut [u8; 256], port: u16, sends: bool) -> Content<'_> {
     Content::sdp(room.get(..length).unwrap_or_default())
 }
 
+/// How the user agent is set up.
+fn config(identity: &str) -> Config<'_> {
+    let config = Config::new("192.0.2.2:5060", identity);
+    #[cfg(feature = "100rel")]
+    let config = config.with_reliable_provisional(sip_core::ua::ReliableProvisional::Supported);
+    config
+}
+
 /// What an application can ask for; the octets are its text.
 #[inline(never)]
 fn perform(
@@ -129,23 +147,29 @@ fn perform(
     let mut room = [0; 256];
     let offer = describe(&mut room, number as u16, number & 1 == 0);
     let headers = [Header { name: HeaderName::Other(b"X-Reason"), value: octets }];
-    let status = number as u16;
+    let (call, status) = (handles.call, number as u16);
     match command {
-        2 => phone.start(&Config::new("192.0.2.2:5060", text()?), [7; 16]).ok()?,
+        2 => phone.start(&config(text()?), [7; 16]).ok()?,
         #[cfg(feature = "digest")]
         3 => phone.add_credentials("", "bob", text()?).ok()?,
-        4 => handles.call = Some(phone.call(now, text()?, "", &offer).ok()?),
-        5 => phone.ring(now, handles.call?, status, &Content::NONE).ok()?,
-        6 => phone.answer(now, handles.call?, &offer).ok()?,
-        7 => phone.reject(now, handles.call?, status, &Content::NONE).ok()?,
-        8 => phone.acknowledge(now, handles.call?, &offer).ok()?,
-        9 => phone.hang_up(now, handles.call?).ok()?,
-        10 => phone.hang_up_with(now, handles.call?, &headers).ok()?,
-        11 => phone.reinvite(now, handles.call?, &offer).ok()?,
+        4 => handles.call = phone.call(now, text()?, "", &offer).ok()?,
+        5 => phone.ring(now, call, status, &Content::NONE).ok()?,
+        6 => phone.answer(now, call, &offer).ok()?,
+        7 => phone.reject(now, call, status, &Content::NONE).ok()?,
+        8 => phone.acknowledge(now, call, &offer).ok()?,
+        9 => phone.hang_up(now, call).ok()?,
+        10 => phone.hang_up_with(now, call, &headers).ok()?,
+        11 => phone.reinvite(now, call, &offer).ok()?,
         #[cfg(feature = "requests")]
         12 => _ = phone.request(now, Method::Message, text()?, &offer.with_headers(&headers)).ok()?,
         #[cfg(feature = "requests")]
-        13 => _ = phone.request_in_call(now, handles.call?, Method::Info, &offer).ok()?,
+        13 => _ = phone.request_in_call(now, call, Method::Info, &offer).ok()?,
+        #[cfg(feature = "100rel")]
+        23 => phone.acknowledge_provisional(now, call, handles.fork?, &offer).ok()?,
+        #[cfg(feature = "update")]
+        25 => phone.update(now, call, &offer).ok()?,
+        #[cfg(any(feature = "100rel", feature = "update"))]
+        24 => phone.answer_offer(now, call, status, &offer).ok()?,
         #[cfg(feature = "requests")]
         14 => phone.respond(now, handles.request?, status, &Content::NONE).ok()?,
         #[cfg(feature = "registration")]
@@ -165,7 +189,9 @@ fn perform(
 
 fn note(handles: &mut Handles, event: Event) {
     match event {
-        Event::Incoming { call } => handles.call = Some(call),
+        Event::Incoming { call } => handles.call = call,
+        #[cfg(feature = "100rel")]
+        Event::Progress { call, fork, answer_due: true, .. } => (handles.call, handles.fork) = (call, Some(fork)),
         Event::Registered { registration, .. } => handles.registration = Some(registration),
         Event::Request { request, .. } => handles.request = Some(request),
         Event::Ended { status, .. } | Event::Response { status, .. } => MAILBOX.tell(u32::from(status)),

@@ -1,17 +1,24 @@
 //! The command line of the server and of what belongs to it.
 
-use crate::args::{Place, Tls, place};
+use crate::args::{Place, Tls, place, ws_path};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// Address and port to listen at, or one of them; may be given several times, and with tls: before it for connections under TLS
-    /// [default: 0.0.0.0:5060]
-    #[arg(long, value_name = "[tls:]H:P", value_parser = place)]
+    /// Address and port to listen at, or one of them; may be given several times, and with tls: before it for connections under TLS,
+    /// with ws: or wss: for WebSockets [default: 0.0.0.0:5060]
+    #[arg(long, value_name = "[tls:|ws:|wss:]H:P", value_parser = place)]
     pub(crate) listen: Vec<Place>,
     #[command(flatten)]
     pub(crate) tls: Tls,
+    /// Accept WebSockets from pages of this origin, such as https://example.com, and of no other; may be given several times
+    /// [default: of any]
+    #[arg(long, value_name = "URL")]
+    pub(crate) ws_origin: Vec<String>,
+    /// Accept WebSockets at this path and no other [default: at any]
+    #[arg(long, value_name = "PATH", value_parser = ws_path)]
+    pub(crate) ws_path: Option<String>,
     /// A domain whose users register here; may be given several times. Each has its own users and passwords [needed unless
     /// --stateless]
     #[arg(long, value_name = "D", value_parser = super::users::domain, required_unless_present = "stateless")]
@@ -38,6 +45,10 @@ pub(crate) struct Serve {
     /// How many connections there may be at the same time; those of registered phones make no room for others
     #[arg(long, value_name = "N", default_value = "512")]
     pub(crate) connections: usize,
+    /// How many of them one source may open, an IPv4 address or an IPv6 network of 64 bits; raise it for an office behind one NAT
+    /// [default: a quarter of them]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) per_source: Option<u32>,
 }
 
 /// What a challenge offers.
@@ -66,14 +77,21 @@ pub(crate) enum UsersCommand {
     List(UsersList),
 }
 
+/// Who is meant.
 #[derive(Args)]
-pub(crate) struct UsersRemove {
+pub(crate) struct User {
     /// The user's name, as it stands before the @
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// The user's domain
     #[arg(long, value_name = "D", value_parser = super::users::domain)]
     pub(crate) domain: String,
+}
+
+#[derive(Args)]
+pub(crate) struct UsersRemove {
+    #[command(flatten)]
+    pub(crate) user: User,
     /// The file to take the user from
     #[arg(long, value_name = "FILE")]
     pub(crate) users: PathBuf,
@@ -88,12 +106,8 @@ pub(crate) struct UsersList {
 
 #[derive(Args)]
 pub(crate) struct UsersAdd {
-    /// The user's name, as it stands before the @
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
-    /// The user's domain
-    #[arg(long, value_name = "D", value_parser = super::users::domain)]
-    pub(crate) domain: String,
+    #[command(flatten)]
+    pub(crate) user: User,
     /// The file to write to; made when it is not there
     #[arg(long, value_name = "FILE")]
     pub(crate) users: PathBuf,

@@ -3,7 +3,8 @@
 //! The proxy tells of requests. That a call is over is seen by its BYE, which passes here because the server record-routes; a phone
 //! that dies without one leaves its call up for ever, so there are [`MOST`] at most.
 
-use crate::text::Identity;
+use crate::report::reason;
+use crate::text::{Identity, printable};
 use sip_core::message::Message;
 use sip_core::time::Instant;
 use std::collections::HashMap;
@@ -36,12 +37,22 @@ pub(super) struct Calls<R> {
     ringing: HashMap<R, Talk>,
     /// By Call-ID and the caller's tag.
     up: HashMap<(Vec<u8>, Vec<u8>), Talk>,
+    /// Those that failed, whose response has not been seen yet: it says why.
+    failing: Vec<Failure>,
     ended: u64,
+}
+
+/// A call that could not be connected.
+pub(super) struct Failure {
+    pub(super) talk: Talk,
+    pub(super) status: u16,
+    /// What its response says.
+    pub(super) cause: Option<String>,
 }
 
 impl<R: Copy + Eq + Hash> Calls<R> {
     pub(super) fn new() -> Self {
-        Self { ringing: HashMap::new(), up: HashMap::new(), ended: 0 }
+        Self { ringing: HashMap::new(), up: HashMap::new(), failing: Vec::new(), ended: 0 }
     }
 
     /// How many are over.
@@ -77,9 +88,37 @@ impl<R: Copy + Eq + Hash> Calls<R> {
         Some(talk)
     }
 
+    /// A call has failed, and why is in the response that is about to be sent.
+    pub(super) fn fail(&mut self, talk: Talk, status: u16) {
+        self.failing.push(Failure { talk, status, cause: None });
+    }
+
+    /// A response was sent: the call that it has failed, and its cause in words, which is the first Warning (RFC 3261 §20.43) or a reason
+    /// phrase other than the usual one.
+    pub(super) fn failed(&mut self, response: &Message<'_>) -> Option<Failure> {
+        let (call_id, tag) = (printable(response.call_id()), response.from().tag().unwrap_or_default());
+        let is_it = |one: &Failure| one.talk.identity.call_id.as_ref() == Some(&call_id) && one.talk.tag == tag;
+        let place = self.failing.iter().position(is_it)?;
+        let mut failure = self.failing.remove(place);
+        let warning = response.warnings().find_map(Result::ok).map(|warning| printable(warning.text));
+        let phrase = || Some(printable(response.reason())).filter(|phrase| *phrase != reason(failure.status, None));
+        failure.cause = warning.or_else(phrase).filter(|cause| !cause.is_empty());
+        Some(failure)
+    }
+
+    /// Whether a failure waits for its response.
+    pub(super) fn is_failing(&self) -> bool {
+        !self.failing.is_empty()
+    }
+
+    /// Those of which no response was sent.
+    pub(super) fn take_failing(&mut self) -> Vec<Failure> {
+        core::mem::take(&mut self.failing)
+    }
+
     /// A BYE has come.
     pub(super) fn hung_up(&mut self, bye: &Message<'_>) -> Option<Ended> {
-        let call_id = crate::text::printable(bye.call_id()).into_bytes();
+        let call_id = printable(bye.call_id()).into_bytes();
         let tags = [bye.from().tag(), bye.to_tag()].map(|tag| tag.unwrap_or_default().to_vec());
         let [from, to] = tags.map(|tag| self.up.remove(&(call_id.clone(), tag)));
         let by_caller = from.is_some();
@@ -124,6 +163,32 @@ mod tests {
             assert_eq!((ended.by_caller, ended.talk.answered), (by_caller, Some(Instant::from_millis(20))));
             assert!(calls.hung_up(&bye).is_none());
             assert_eq!((calls.up(), calls.ended(), calls.ringing().count()), (0, 1, 0));
+        }
+    }
+
+    #[test]
+    fn the_response_to_a_call_that_failed_says_why() {
+        let response = |phrase: &str, rows: &str| {
+            format!(
+                "SIP/2.0 500 {phrase}\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:x@h>;tag=a\r\nTo: <sip:y@h>;tag=b\r\n\
+                 Call-ID: 1\r\nCSeq: 1 INVITE\r\n{rows}Content-Length: 0\r\n\r\n"
+            )
+        };
+        let usual = reason(500, None);
+        for (phrase, rows, cause) in [
+            (&*usual, "Warning: 399 proxy \"The next hop is away\"\r\n", Some("The next hop is away")),
+            ("Out of Coffee", "", Some("Out of Coffee")),
+            (&*usual, "", None),
+        ] {
+            let mut calls = Calls::new();
+            let invite = message("INVITE", "a", "");
+            calls.began(Instant::ZERO, 7, &Message::parse(invite.as_bytes()).unwrap());
+            let talk = calls.finished(Instant::ZERO, 7, 500).unwrap();
+            calls.fail(talk, 500);
+            let text = response(phrase, rows);
+            let failure = calls.failed(&Message::parse(text.as_bytes()).unwrap()).unwrap();
+            assert_eq!((failure.status, failure.cause.as_deref()), (500, cause));
+            assert!(calls.failed(&Message::parse(text.as_bytes()).unwrap()).is_none() && !calls.is_failing());
         }
     }
 

@@ -1,5 +1,6 @@
 //! The server of `phone demo`.
 
+use super::doors::Door;
 use super::{How, Server, files};
 use crate::interrupt::Interrupt;
 use crate::report::Failure;
@@ -21,7 +22,7 @@ impl Demo {
         for (name, password) in users {
             known.add(name, domain, password);
         }
-        let mut server = Server::bind(&[(SocketAddr::from(([127, 0, 0, 1], 0)), None)], known, screen, interrupt)?;
+        let mut server = Server::bind(&[Door::plain(SocketAddr::from(([127, 0, 0, 1], 0)))], known, screen, interrupt)?;
         server.start(&[domain.to_owned()], &files::random()?, &How::default())?;
         server.log.set_column(1);
         let shown = screen.clone();

@@ -3,18 +3,19 @@
 //! | member | what it says |
 //! |---|---|
 //! | `command`, `scope` | `serve`, `event` |
-//! | `event` | `listening`; `users`; `registered`, `refreshed`, `expired`, `removed`; `call`, `finished` (with its final response), `ended` (by BYE); `redirected`; `refused` |
+//! | `event` | `listening`; `users`; `registered`, `refreshed`, `expired`, `removed`; `call`, `finished` (with its final response), `ended` (by BYE); `redirected`; `refused`; `untrusted` (a connection, by TLS) |
 //! | `ms` | milliseconds since the start |
 //! | `aor`, `contact` | the address of record and the URI that is bound to it |
 //! | `expires` | for how many seconds |
 //! | `call_id`, `from`, `to` | which call |
 //! | `call_ms` | milliseconds from the answer to the BYE |
 //! | `sip_status` | the status that a call was answered with, or a request refused |
-//! | `text` | where the server listens; how many users there are, or what is wrong with their file; which request was refused and why |
+//! | `peer` | address and port of who was refused a connection |
+//! | `text` | where the server listens; how many users there are, or what is wrong with their file; which request was refused and why; why a call failed, as its response says |
 //!
 //! Of what is refused at most ten lines are told in a second, and then how many there were.
 
-use super::calls::Ended;
+use super::calls::{Ended, Failure};
 use crate::net;
 use crate::report::reason;
 use crate::screen::Shared;
@@ -23,6 +24,8 @@ use serde::Serialize;
 use sip_core::registrar::{BindingInfo, Change};
 use sip_core::server::Why;
 use sip_core::time::Instant;
+use sip_std_adapter::tls::TlsRefusal;
+use std::net::SocketAddr;
 
 #[derive(Debug, Default, Serialize)]
 struct Line {
@@ -37,7 +40,14 @@ struct Line {
     identity: Identity,
     sip_status: Option<u16>,
     call_ms: Option<u64>,
+    peer: Option<SocketAddr>,
     text: Option<String>,
+}
+
+/// What is to be told, in words and as an object.
+pub(super) struct Told {
+    text: String,
+    line: Line,
 }
 
 /// Who is told.
@@ -81,8 +91,8 @@ impl Log {
         self.print(&Line { event: "users", text: Some(text.to_owned()), ..line(now) });
     }
 
-    /// What has become of a binding.
-    pub(super) fn binding(&self, now: Instant, change: Change, binding: &BindingInfo<'_>) {
+    /// What has become of a binding, to be told now or when it is stored.
+    pub(super) fn binding(&self, now: Instant, change: Change, binding: &BindingInfo<'_>) -> Option<Told> {
         let (aor, contact) = (printable(binding.aor), printable(binding.contact));
         let shown = self.shown(&aor);
         let left = binding.expires.since(now).as_millis().div_ceil(1000);
@@ -92,11 +102,16 @@ impl Log {
             Change::Refreshed => ("refreshed", format!("{shown} stays at {contact} for {left} s")),
             Change::Expired => ("expired", format!("{shown} is no longer at {contact}: its time is over")),
             Change::Removed => ("removed", format!("{shown} left {contact}")),
-            Change::None => return,
+            Change::None => return None,
         };
-        self.note(now, &text);
         let expires = (!change.is_end()).then_some(left);
-        self.print(&Line { event, aor: Some(aor), contact: Some(contact), expires, ..line(now) });
+        Some(Told { text, line: Line { event, aor: Some(aor), contact: Some(contact), expires, ..line(now) } })
+    }
+
+    /// Tells it.
+    pub(super) fn tell(&self, now: Instant, told: &Told) {
+        self.note(now, &told.text);
+        self.print(&told.line);
     }
 
     /// A call comes in.
@@ -123,21 +138,63 @@ impl Log {
         self.print(&Line { event: "ended", identity: identity.clone(), call_ms: Some(lasted), ..line(now) });
     }
 
-    /// A call was answered, refused or given up.
-    pub(super) fn finished(&self, now: Instant, identity: &Identity, started: Instant, status: u16) {
+    /// A call was answered, refused or given up, and why, where that is known.
+    pub(super) fn finished(
+        &self,
+        now: Instant,
+        identity: &Identity,
+        started: Instant,
+        status: u16,
+        cause: Option<&str>,
+    ) {
         let after = seconds(now.since(started).as_millis());
         let (from, to) = (self.name(&identity.from), self.name(&identity.to));
         let what = match status {
             200..=299 => "answered".to_owned(),
             status => format!("{status} {}", reason(status, None)),
         };
-        let text = format!("{from} to {to}: {what} after {after}");
+        let why = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+        let shown = format!("{from} to {to}: {what} after {after}{why}");
+        self.note(now, &shown);
+        let (identity, text) = (identity.clone(), cause.map(str::to_owned));
+        self.print(&Line { event: "finished", identity, sip_status: Some(status), text, ..line(now) });
+    }
+
+    /// A call could not be connected.
+    pub(super) fn failed(&self, now: Instant, failure: &Failure) {
+        let Failure { talk, status, cause } = failure;
+        self.finished(now, &talk.identity, talk.started, *status, cause.as_deref());
+    }
+
+    /// A connection was refused by TLS.
+    pub(super) fn untrusted(&mut self, now: Instant, refusal: &TlsRefusal) {
+        if !self.may_tell(now) {
+            return;
+        }
+        let text = format!("no connection with {} under TLS: {refusal}", refusal.peer);
         self.note(now, &text);
-        self.print(&Line { event: "finished", identity: identity.clone(), sip_status: Some(status), ..line(now) });
+        self.print(&Line {
+            event: "untrusted",
+            peer: Some(refusal.peer),
+            text: Some(refusal.to_string()),
+            ..line(now)
+        });
     }
 
     /// A request was refused.
     pub(super) fn refused(&mut self, now: Instant, identity: &Identity, method: &str, status: u16, why: Why) {
+        if !self.may_tell(now) {
+            return;
+        }
+        let why = reason_of(why);
+        let (from, to) = (self.name(&identity.from), self.name(&identity.to));
+        self.note(now, &format!("{method} of {from} for {to}: {status}, {why}"));
+        let text = Some(format!("{method}: {why}"));
+        self.print(&Line { event: "refused", identity: identity.clone(), sip_status: Some(status), text, ..line(now) });
+    }
+
+    /// Whether one more refusal is told in this second; how many were not told in the last one is.
+    fn may_tell(&mut self, now: Instant) -> bool {
         let second = now.as_millis() / 1000;
         if self.refusals.0 != second {
             let (_, count) = core::mem::replace(&mut self.refusals, (second, 0));
@@ -148,14 +205,7 @@ impl Log {
             }
         }
         self.refusals.1 += 1;
-        if self.refusals.1 > REFUSALS {
-            return;
-        }
-        let why = reason_of(why);
-        let (from, to) = (self.name(&identity.from), self.name(&identity.to));
-        self.note(now, &format!("{method} of {from} for {to}: {status}, {why}"));
-        let text = Some(format!("{method}: {why}"));
-        self.print(&Line { event: "refused", identity: identity.clone(), sip_status: Some(status), text, ..line(now) });
+        self.refusals.1 <= REFUSALS
     }
 
     fn name<'u>(&self, uri: &'u Option<String>) -> &'u str {

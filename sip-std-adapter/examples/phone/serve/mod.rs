@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   users.toml ──> Users ──┐                        ┌──> a line for each registration and each call
-//!   secret ────────────────┤  Server (role) <──> Adapter <──> UDP, TCP
+//!   secret ────────────────┤  Server (role) <──> Adapter <──> UDP, TCP, TLS, WebSocket
 //!   store ──> records ─────┘     │ what has changed
 //!   store <──────────────────────┘ and with that its 200 leaves
 //! ```
@@ -14,6 +14,7 @@ pub(crate) mod bindings;
 mod calls;
 mod clock;
 pub(crate) mod demo;
+mod doors;
 mod files;
 mod keep;
 mod log;
@@ -21,7 +22,7 @@ mod store;
 mod table;
 pub(crate) mod users;
 
-use crate::args::{Listen, Place, Tls};
+use crate::args::{Kind, Tls};
 use crate::interrupt::Interrupt;
 use crate::net;
 use crate::phone::{BUFFER, NAME};
@@ -30,8 +31,9 @@ use crate::screen::Shared;
 use crate::secure;
 use crate::text::{Identity, count, printable};
 use calls::Calls;
+use doors::Door;
 use keep::Keeper;
-use log::Log;
+use log::{Log, Told};
 use sip_core::guard::Users as _;
 use sip_core::message::{Message, Method, Uri};
 use sip_core::proxy::Request;
@@ -40,9 +42,8 @@ use sip_core::server::{self, Event, Relay, Why};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::Flow;
 use sip_std_adapter::memory::{GuardMemory, HeapServer, ProxyMemory, RegistrarMemory};
-use sip_std_adapter::tls::ServerTls;
 use sip_std_adapter::{Adapter, Direction, Turn};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use store::Store;
@@ -65,18 +66,16 @@ type Role = HeapServer<Users>;
 const TICK: Duration = Duration::from_secs(1);
 const GAP: Duration = Duration::from_millis(100);
 
-/// The port where the user names none.
-const PORT: u16 = 5060;
-const TLS_PORT: u16 = 5061;
+/// Addresses of this host that are known as the server's own, at most: each request is held against them.
+const ALIASES: usize = 32;
 
 /// Runs the server of the command line until a signal stops it.
 pub(crate) fn run(args: &args::Serve, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
     let users = args.users.as_deref().map(Users::read).transpose()?.unwrap_or_default();
     let opened = args.store.as_deref().map(Store::open).transpose().map_err(Failure::Usage)?;
     let secret = secret(args)?;
-    let tls = tls(args)?;
-    let mut server = Server::bind(&listens(&args.listen, tls.as_ref()), users, screen, interrupt)?;
-    if tls.is_some() {
+    let mut server = Server::bind(&doors::doors(args)?, users, screen, interrupt)?;
+    if server.kinds.iter().any(|kind| kind.is_secure()) {
         server.tls = Some(args.tls.clone());
         // Without authorities to trust, who is to be reached under TLS is reached by the connections that phones open.
         if let Ok(client) = secure::client(&args.tls) {
@@ -84,6 +83,9 @@ pub(crate) fn run(args: &args::Serve, screen: &Shared, interrupt: &Interrupt) ->
         }
     }
     server.adapter.limit_connections(args.connections);
+    if let Some(most) = args.per_source {
+        server.adapter.limit_connections_of_source(usize::try_from(most).unwrap_or(usize::MAX));
+    }
     server.users_file.clone_from(&args.users);
     let how =
         How { redirect: args.redirect, stateless: args.stateless, digest: args.digest, store: args.store.is_some() };
@@ -104,28 +106,6 @@ pub(crate) fn run(args: &args::Serve, screen: &Shared, interrupt: &Interrupt) ->
 
 /// How long what is ready to be sent may take at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// An address, and what is shown to who connects there when that is under TLS.
-type Door<'t> = (SocketAddr, Option<&'t ServerTls>);
-
-fn listens<'t>(given: &[Place], tls: Option<&'t ServerTls>) -> Vec<Door<'t>> {
-    let whole = |one: &Place| {
-        let Listen { ip, port } = one.listen;
-        let port = port.unwrap_or(if one.tls { TLS_PORT } else { PORT });
-        (SocketAddr::new(ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), port), tls.filter(|_| one.tls))
-    };
-    if given.is_empty() { vec![whole(&Place::default())] } else { given.iter().map(whole).collect() }
-}
-
-/// What is shown to who connects under TLS, where that is listened for.
-fn tls(args: &args::Serve) -> Result<Option<ServerTls>, Failure> {
-    let wanted = args.listen.iter().any(|place| place.tls);
-    match secure::server(&args.tls)? {
-        None if wanted => Err(Failure::Usage("--listen tls: needs --cert and --key".to_owned())),
-        Some(_) if !wanted => Err(Failure::Usage("--cert is for --listen tls:ADDRESS, which is not there".to_owned())),
-        server => Ok(server),
-    }
-}
 
 /// The secret of nonces: of a file, or of this run.
 fn secret(args: &args::Serve) -> Result<Vec<u8>, Failure> {
@@ -155,40 +135,37 @@ pub(crate) struct Server {
     log: Log,
     keeper: Option<Keeper>,
     users_file: Option<PathBuf>,
-    /// Which listeners are for connections under TLS, by their numbers.
-    secure: Vec<bool>,
+    /// For what the listeners are, by their numbers.
+    kinds: Vec<Kind>,
     /// The files of certificates, where there is such a listener.
     tls: Option<Tls>,
     /// The domain whose users there are; empty for none.
     realm: String,
     calls: Calls<Request>,
-    /// The BYEs that have passed and were not looked at yet.
-    byes: Receiver<Vec<u8>>,
+    /// The BYEs and the failures that have passed and were not looked at yet.
+    passed: Receiver<Vec<u8>>,
+    /// The bindings that have gone, and are in the store still.
+    gone: Vec<Told>,
     /// When the table was drawn last.
     shown: Instant,
 }
 
 impl Server {
-    fn bind(listens: &[Door<'_>], users: Users, screen: &Shared, interrupt: &Interrupt) -> Result<Self, Failure> {
+    fn bind(doors: &[Door], users: Users, screen: &Shared, interrupt: &Interrupt) -> Result<Self, Failure> {
         let told = |at: &SocketAddr, error| Failure::Network(format!("can't listen at {at}: {error}"));
-        let [first, others @ ..] = listens else { return Err(Failure::Usage("no address to listen at".to_owned())) };
+        let [first, others @ ..] = doors else { return Err(Failure::Usage("no address to listen at".to_owned())) };
         let role = Role::new(
             ProxyMemory::with_capacity(TRANSACTIONS, REQUESTS, REQUESTS),
             RegistrarMemory::with_capacity(BINDINGS),
             GuardMemory::with_capacity(NONCES, LOCK_OUTS),
             users,
         );
-        let mut adapter = match first {
-            (at, Some(tls)) => Adapter::bind_tls(role, *at, tls),
-            (at, None) => Adapter::bind(role, *at),
+        let mut adapter = first.bind(role).map_err(|error| told(&first.at, error))?;
+        for door in others {
+            door.listen(&mut adapter).map_err(|error| told(&door.at, error))?;
         }
-        .map_err(|error| told(&first.0, error))?;
-        for (at, tls) in others {
-            let listening = match tls {
-                Some(tls) => adapter.listen_tls(*at, tls),
-                None => adapter.listen(*at),
-            };
-            listening.map_err(|error| told(at, error))?;
+        if let Some(server) = net::dns() {
+            adapter.dns_servers(&[server]);
         }
         interrupt.add(adapter.waker());
         Ok(Self {
@@ -198,21 +175,23 @@ impl Server {
             log: Log::new(screen),
             keeper: None,
             users_file: None,
-            secure: listens.iter().map(|(_, tls)| tls.is_some()).collect(),
+            kinds: doors.iter().map(|door| door.kind).collect(),
             tls: None,
             realm: String::new(),
             calls: Calls::new(),
-            byes: mpsc::channel().1,
+            passed: mpsc::channel().1,
+            gone: Vec::new(),
             shown: Instant::ZERO,
         })
     }
 
     fn start(&mut self, domains: &[String], secret: &[u8], how: &How) -> Result<(), Failure> {
-        let mut listeners: Vec<String> = self.adapter.local_addrs().map(|at| reached_at(at).to_string()).collect();
-        // Who is on this host as well may name it so.
-        let wildcards = self.adapter.local_addrs().filter(|at| at.ip().is_unspecified());
-        listeners.extend(wildcards.map(|at| SocketAddr::new(loopback(at), at.port()).to_string()));
+        let bound = self.adapter.local_addrs().zip(&self.kinds);
+        let listeners: Vec<String> =
+            bound.map(|(at, kind)| format!("{}{}", reached_at(at), kind.parameter())).collect();
         let listeners: Vec<&str> = listeners.iter().map(String::as_str).collect();
+        let aliases = aliases(self.adapter.local_addrs(), &sip_std_adapter::local_ips());
+        let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
         // One that is an address is known by the listener that has it.
         let names = domains.iter().filter(|name| name.parse::<IpAddr>().is_err());
         let names: Vec<&str> = names.map(String::as_str).collect();
@@ -222,7 +201,7 @@ impl Server {
             .with_realm(&self.realm)
             .with_redirect(how.redirect)
             .with_store(how.store);
-        config.proxy = config.proxy.with_server(NAME).with_stateless(how.stateless);
+        config.proxy = config.proxy.with_server(NAME).with_stateless(how.stateless).with_aliases(&aliases);
         config.guard.sha256 = how.digest != args::Digest::Md5;
         config.guard.md5 = how.digest != args::Digest::Sha256;
         if how.redirect {
@@ -254,12 +233,13 @@ impl Server {
         Ok(())
     }
 
-    /// Shows every message to `show`, and keeps what ends calls.
+    /// Shows every message to `show`, and keeps what ends calls or says why they failed.
     fn tap(&mut self, mut show: impl FnMut(Direction, SocketAddr, Flow, &[u8], Instant) + Send + 'static) {
-        let (sender, byes) = mpsc::channel();
-        self.byes = byes;
+        let (sender, passed) = mpsc::channel();
+        self.passed = passed;
         self.adapter.set_tap(move |way, end, flow, bytes, now| {
-            if way == Direction::In && bytes.starts_with(b"BYE ") {
+            let start: &[u8] = if way == Direction::In { b"BYE " } else { b"SIP/2.0 5" };
+            if bytes.starts_with(start) {
                 let _ = sender.send(bytes.to_vec());
             }
             show(way, end, flow, bytes, now);
@@ -278,8 +258,8 @@ impl Server {
     fn tell_where(&mut self) {
         let now = self.adapter.now();
         self.tell_users();
-        for (at, secure) in self.adapter.local_addrs().zip(&self.secure) {
-            self.log.listening(now, &if *secure { format!("tls:{at}") } else { at.to_string() });
+        for (at, kind) in self.adapter.local_addrs().zip(&self.kinds) {
+            self.log.listening(now, &format!("{}{at}", kind.prefix()));
         }
     }
 
@@ -287,7 +267,9 @@ impl Server {
     fn run(&mut self) -> Result<(), Failure> {
         let mut buffer = vec![0; BUFFER];
         loop {
-            match self.adapter.poll(&mut buffer)? {
+            let turn = self.adapter.poll(&mut buffer)?;
+            self.tell_refusals();
+            match turn {
                 Turn::Message { event, message, .. } => self.see(event, Some(&message)),
                 Turn::Event(event) => self.see(event, None),
                 Turn::Woken if self.interrupt.is_raised() => return self.stop(&mut buffer),
@@ -296,6 +278,8 @@ impl Server {
                     self.read_certificate();
                 }
                 Turn::Idle(until) => {
+                    self.tell_passed();
+                    self.tell_failed();
                     let due = self.keeper.as_ref().and_then(|keeper| keeper.due(true));
                     if due.is_some_and(|due| due <= self.adapter.now()) {
                         self.commit();
@@ -306,18 +290,41 @@ impl Server {
                 }
                 _ => {}
             }
-            self.tell_ended();
+            self.tell_passed();
             self.keep();
         }
     }
 
-    /// Tells of the calls that were hung up.
-    fn tell_ended(&mut self) {
-        while let Ok(bye) = self.byes.try_recv() {
-            let ended = Message::parse(&bye).ok().and_then(|bye| self.calls.hung_up(&bye));
-            if let Some(ended) = ended {
-                self.log.ended(self.adapter.now(), &ended);
+    /// Tells of the calls that were hung up, and of those that failed.
+    fn tell_passed(&mut self) {
+        while let Ok(octets) = self.passed.try_recv() {
+            let now = self.adapter.now();
+            let is_bye = octets.starts_with(b"BYE ");
+            if !is_bye && !self.calls.is_failing() {
+                continue;
             }
+            let Ok(message) = Message::parse(&octets) else { continue };
+            if !is_bye {
+                if let Some(failure) = self.calls.failed(&message) {
+                    self.log.failed(now, &failure);
+                }
+            } else if let Some(ended) = self.calls.hung_up(&message) {
+                self.log.ended(now, &ended);
+            }
+        }
+    }
+
+    /// Tells of the calls that failed without a response that was seen: there is nothing more to send.
+    fn tell_failed(&mut self) {
+        for failure in self.calls.take_failing() {
+            self.log.failed(self.adapter.now(), &failure);
+        }
+    }
+
+    /// Tells of the connections that were refused by TLS.
+    fn tell_refusals(&mut self) {
+        while let Some(refusal) = self.adapter.next_tls_refusal() {
+            self.log.untrusted(self.adapter.now(), &refusal);
         }
     }
 
@@ -379,11 +386,11 @@ impl Server {
                     self.call(now, request, message);
                 }
             }
-            Event::Finished { request, status } => {
-                if let Some(talk) = self.calls.finished(now, request, status) {
-                    self.log.finished(now, &talk.identity, talk.started, status);
-                }
-            }
+            Event::Finished { request, status } => match self.calls.finished(now, request, status) {
+                Some(talk) if status / 100 == 5 => self.calls.fail(talk, status),
+                Some(talk) => self.log.finished(now, &talk.identity, talk.started, status, None),
+                None => {}
+            },
             Event::Redirected => {
                 let identity = message.map(Identity::of).unwrap_or_default();
                 self.log.redirected(now, &identity);
@@ -408,11 +415,15 @@ impl Server {
     }
 
     fn binding(&mut self, now: Instant, event: registrar::Event) {
-        if let Some(keeper) = self.keeper.as_mut().filter(|_| event.change.is_end()) {
-            keeper.gone(now, self.adapter.role(), event.binding);
-        }
-        if let Some(info) = self.adapter.role().binding(event.binding) {
-            self.log.binding(now, event.change, &info);
+        let info = self.adapter.role().binding(event.binding);
+        let told = info.and_then(|info| self.log.binding(now, event.change, &info));
+        match self.keeper.as_mut().filter(|_| event.change.is_end()) {
+            Some(keeper) => {
+                keeper.gone(now, self.adapter.role(), event.binding);
+                // Who reads that it has gone finds it gone.
+                self.gone.extend(told);
+            }
+            None => told.iter().for_each(|told| self.log.tell(now, told)),
         }
     }
 
@@ -436,6 +447,9 @@ impl Server {
         for (event, number) in outcome.events {
             let message = outcome.registers.get(number).and_then(|octets| Message::parse(octets).ok());
             self.see(event, message.as_ref());
+        }
+        for told in core::mem::take(&mut self.gone) {
+            self.log.tell(now, &told);
         }
     }
 
@@ -466,7 +480,7 @@ impl Server {
         let Some(tls) = &self.tls else { return };
         match secure::server(tls) {
             Ok(Some(server)) => {
-                for (number, _) in (0..).zip(&self.secure).filter(|(_, secure)| **secure) {
+                for (number, _) in (0..).zip(&self.kinds).filter(|(_, kind)| kind.is_secure()) {
                     self.adapter.replace_tls(number, &server);
                 }
             }
@@ -500,6 +514,26 @@ fn reached_at(at: SocketAddr) -> SocketAddr {
     if at.ip().is_unspecified() { SocketAddr::new(net::default_ip(at.is_ipv4()), at.port()) } else { at }
 }
 
-fn loopback(at: SocketAddr) -> IpAddr {
-    if at.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() }
+/// The addresses of this host by which a wildcard is reached as well: a URI that names one of them is the server's own.
+fn aliases(bound: impl Iterator<Item = SocketAddr>, of_host: &[IpAddr]) -> Vec<String> {
+    let families: Vec<bool> = bound.filter(|at| at.ip().is_unspecified()).map(|at| at.is_ipv4()).collect();
+    let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let others = of_host.iter().filter(|ip| !ip.is_loopback());
+    let reached = loopback.iter().chain(others).filter(|ip| families.contains(&ip.is_ipv4()));
+    let written = |ip: &IpAddr| if ip.is_ipv4() { ip.to_string() } else { format!("[{ip}]") };
+    reached.take(ALIASES).map(written).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_is_reached_at_each_address_of_its_family() {
+        let of_host = ["192.0.2.1", "198.51.100.1", "127.0.0.1", "2001:db8::1"].map(|ip| ip.parse().unwrap());
+        let of = |bound: &[&str]| aliases(bound.iter().map(|at| at.parse().unwrap()), &of_host);
+        assert_eq!(of(&["0.0.0.0:5060"]), ["127.0.0.1", "192.0.2.1", "198.51.100.1"]);
+        assert_eq!(of(&["192.0.2.1:5060", "[::]:5060"]), ["[::1]", "[2001:db8::1]"]);
+        assert!(of(&["192.0.2.1:5060"]).is_empty());
+    }
 }

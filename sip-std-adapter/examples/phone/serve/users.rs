@@ -199,8 +199,8 @@ fn check_domain(domain: &str) -> Result<(), String> {
 
 /// `phone users add`: writes a row, or new hashes into the row that is there.
 pub(crate) fn add(args: &args::UsersAdd) -> Result<Report, Failure> {
-    check_name(&args.name).map_err(Failure::Usage)?;
-    let domain = args.domain.as_str();
+    let (name, domain) = (args.user.name.as_str(), args.user.domain.as_str());
+    check_name(name).map_err(Failure::Usage)?;
     let text = match fs::read_to_string(&args.users) {
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         read => read.map_err(|error| Failure::Usage(format!("can't read {}: {error}", args.users.display())))?,
@@ -209,32 +209,35 @@ pub(crate) fn add(args: &args::UsersAdd) -> Result<Report, Failure> {
     Users::parse(&text).map_err(|fault| fault.of(&args.users))?;
     let password = match &args.password {
         Some(password) => password.clone(),
-        None => ask(&args.name, domain)?,
+        None => ask(name, domain)?,
     };
     if password.is_empty() {
         return Err(Failure::Usage("an empty password is none".to_owned()));
     }
-    let (user, realm, password) = (args.name.as_bytes(), domain.as_bytes(), password.as_bytes());
+    let (user, realm, password) = (name.as_bytes(), domain.as_bytes(), password.as_bytes());
     let md5 = hex(&ha1_md5(user, realm, password));
     let sha256 = hex(&ha1_sha256(user, realm, password));
-    let (new, what) = with_user(&text, &args.name, domain, &md5, &sha256).map_err(|fault| fault.of(&args.users))?;
-    files::replace(&args.users, new.as_bytes())
-        .map_err(|error| Failure::Usage(format!("can't write {}: {error}", args.users.display())))?;
-    let told = format!("{}@{domain} {what} {}", args.name, args.users.display());
-    Ok(Report { peer: Some(format!("sip:{}@{domain}", args.name)), ..Report::new(COMMAND, Outcome::Ok, told) })
+    let (new, what) = with_user(&text, name, domain, &md5, &sha256).map_err(|fault| fault.of(&args.users))?;
+    put(&args.users, &new, &args.user, what)
 }
 
 /// `phone users remove`: takes a row out; what else stands in the file stays as it is.
 pub(crate) fn remove(args: &args::UsersRemove) -> Result<Report, Failure> {
     let text = read(&args.users)?;
-    let (name, domain) = (args.name.as_str(), args.domain.as_str());
+    let (name, domain) = (args.user.name.as_str(), args.user.domain.as_str());
     let Some(new) = without_user(&text, name, domain).map_err(|fault| fault.of(&args.users))? else {
         return Err(Failure::Usage(format!("{name}@{domain} is not in {}", args.users.display())));
     };
-    files::replace(&args.users, new.as_bytes())
-        .map_err(|error| Failure::Usage(format!("can't write {}: {error}", args.users.display())))?;
-    let told = format!("{name}@{domain} removed from {}", args.users.display());
-    Ok(Report { peer: Some(format!("sip:{name}@{domain}")), ..Report::new(COMMAND, Outcome::Ok, told) })
+    put(&args.users, &new, &args.user, "removed from")
+}
+
+/// Puts the new text into the file, and tells what became of the user.
+fn put(path: &Path, text: &str, user: &args::User, what: &str) -> Result<Report, Failure> {
+    files::replace(path, text.as_bytes())
+        .map_err(|error| Failure::Usage(format!("can't write {}: {error}", path.display())))?;
+    let who = format!("{}@{}", user.name, user.domain);
+    let told = format!("{who} {what} {}", path.display());
+    Ok(Report { peer: Some(format!("sip:{who}")), ..Report::new(COMMAND, Outcome::Ok, told) })
 }
 
 /// `phone users list`: a line for each user.

@@ -19,15 +19,32 @@ fn silence() -> Vec<u8> {
     file
 }
 
-/// Starts it with its files in a directory of its own.
-pub(super) fn start(directory: &Path, account: &str, command: &str, seconds: u32) -> Process {
+/// A port for its datagrams, and the next one, where it listens under TLS.
+pub(super) fn two_ports() -> u16 {
+    let mut port = free_port();
+    loop {
+        let next = free_port();
+        if next == port + 1 {
+            return port;
+        }
+        port = next;
+    }
+}
+
+/// Starts it with its files in a directory of its own, at a port, with these further lines of its configuration.
+pub(super) fn start(
+    directory: &Path,
+    (port, lines): (u16, &str),
+    account: &str,
+    command: &str,
+    seconds: u32,
+) -> Process {
     let silence_at = directory.join("silence.wav");
     let modules = ["stdio.so", "g711.so", "aufile.so", "aubridge.so"].map(|name| format!("module {name}\n")).concat();
     let config = format!(
-        "sip_listen 127.0.0.1:{}\nnet_interface 127.0.0.1\ncall_max_calls 4\naudio_source aufile,{}\n\
+        "sip_listen 127.0.0.1:{port}\n{lines}net_interface 127.0.0.1\ncall_max_calls 4\naudio_source aufile,{}\n\
          audio_player aubridge,nil\naudio_alert aubridge,nil\nmodule_path /usr/lib/baresip/modules\n{modules}\
          module_app account.so\nmodule_app menu.so\n",
-        free_port(),
         silence_at.display()
     );
     let written = fs::create_dir_all(directory)

@@ -36,5 +36,7 @@ pub(super) fn start(
     let mut process = Process::start("linphone", &mut program, LIMIT);
     process.type_line("soundcard use files");
     process.type_line("autoanswer enable");
+    // It registers by itself meanwhile: who calls it as soon as it is registered may be there before this.
+    process.wait_for("Auto answer enabled.");
     process
 }

@@ -1,4 +1,4 @@
-//! Real peers for the interop tests: SIPp, Kamailio, PJSIP, tshark, and the phone.
+//! Real peers for the interop tests: SIPp, Kamailio, PJSIP, JsSIP, Knot, tshark, and the phone.
 //!
 //! Everything runs on 127.0.0.1. A [`Rig`] owns the directory of one test and starts peers; each is a [`Process`] with a
 //! limit in time. `tests/peers/README.md` says what the peers are and where they bite.
@@ -8,6 +8,7 @@ mod baresip;
 mod board;
 mod defmt;
 mod kamailio;
+mod knot;
 mod linphone;
 mod phone;
 mod ports;
@@ -17,6 +18,7 @@ mod sipp;
 
 pub use board::Board;
 pub use kamailio::Kamailio;
+pub use knot::Knot;
 pub use phone::{Phone, PhoneResult};
 pub use ports::free_port;
 pub use process::{Finished, Process};
@@ -49,6 +51,12 @@ pub enum Peer {
     Linphone,
     /// tshark, which decodes captures.
     Tshark,
+    /// Knot, a name server.
+    Knot,
+    /// JsSIP over the WebSocket of `ws`, in node.
+    JsSip,
+    /// OpenSSL's command line, a client of TLS that does as it is told.
+    Openssl,
     /// QEMU, which emulates the board of the firmware.
     Qemu,
 }
@@ -62,6 +70,9 @@ impl Peer {
             Self::Baresip => runs(Command::new("baresip").arg("-h")),
             Self::Linphone => runs(Command::new("linphonec").arg("-v")),
             Self::Tshark => runs(Command::new("tshark").arg("--version")),
+            Self::Knot => runs(Command::new("knotd").arg("--version")),
+            Self::JsSip => runs(Command::new("node").arg("--version")) && node_modules().join("jssip").is_dir(),
+            Self::Openssl => runs(Command::new("openssl").arg("version")),
             Self::Qemu => runs(Command::new("qemu-system-arm").arg("--version")),
         }
     }
@@ -76,6 +87,12 @@ fn runs(command: &mut Command) -> bool {
 fn python() -> PathBuf {
     let venv = env::var_os("PEERS_VENV").map_or_else(|| target_directory().join("peers-venv"), PathBuf::from);
     venv.join("bin/python")
+}
+
+/// The packages of node: `PEERS_NODE`, or `peers-node` in cargo's target directory.
+fn node_modules() -> PathBuf {
+    let packages = env::var_os("PEERS_NODE").map_or_else(|| target_directory().join("peers-node"), PathBuf::from);
+    packages.join("node_modules")
 }
 
 /// Cargo's target directory: the one above this program that cargo has tagged, or, where another program created the
@@ -156,6 +173,12 @@ impl Rig {
         Phone::start(arguments)
     }
 
+    /// As [`phone`](Self::phone), for one that may take longer than is usual.
+    #[must_use]
+    pub fn patient_phone(&self, limit: Duration, arguments: &[&str]) -> Phone {
+        Phone::start_within(limit, arguments)
+    }
+
     /// Starts `phone answer` at a free port, with these options, and waits until it listens.
     #[must_use]
     pub fn answering(&self, options: &[&str]) -> Phone {
@@ -175,6 +198,12 @@ impl Rig {
     #[must_use]
     pub fn kamailio_at(&self, port: u16, options: &[&str]) -> Kamailio {
         Kamailio::start(&self.path(&self.label("kamailio")), port, options)
+    }
+
+    /// Starts Knot with these records of `example.com`, as they stand in a zone file.
+    #[must_use]
+    pub fn knot(&self, records: &str) -> Knot {
+        Knot::start(&self.path(&self.label("knot")), records)
     }
 
     /// Starts `phone serve` at a free port, with these options.
@@ -219,6 +248,18 @@ impl Rig {
         process
     }
 
+    /// Starts JsSIP with this command line; besides whom node trusts, it trusts the authority in the file `ca`.
+    #[must_use]
+    pub fn jssip(&self, ca: &Path, arguments: &[&str]) -> Process {
+        let mut command = Command::new("node");
+        command
+            .env("NODE_EXTRA_CA_CERTS", ca)
+            .arg(peers_directory().join("jssip_peer.js"))
+            .arg(node_modules())
+            .args(arguments);
+        Process::start("JsSIP", &mut command, LIMIT)
+    }
+
     /// Starts linphone as one of the users of a server, over TCP or UDP; it registers, and takes lines of its menu.
     ///
     /// # Panics
@@ -234,7 +275,33 @@ impl Rig {
     /// further ones (`/dial URI`, `/hangup`), and ends after so many seconds.
     #[must_use]
     pub fn baresip(&self, account: &str, command: &str, seconds: u32) -> Process {
-        baresip::start(&self.path(&self.label("baresip")), account, command, seconds)
+        baresip::start(&self.path(&self.label("baresip")), (free_port(), ""), account, command, seconds)
+    }
+
+    /// The same at this port.
+    #[must_use]
+    pub fn baresip_at(&self, port: u16, account: &str, seconds: u32) -> Process {
+        baresip::start(&self.path(&self.label("baresip")), (port, ""), account, "", seconds)
+    }
+
+    /// The same under TLS: with a file that has its certificate and its key, and one with whom it trusts. Gives the port, too, where
+    /// it listens under TLS.
+    #[must_use]
+    pub fn baresip_tls(&self, (own, ca): (&Path, &Path), account: &str, command: &str, seconds: u32) -> (Process, u16) {
+        let port = baresip::two_ports();
+        let lines = format!("sip_certificate {}\nsip_cafile {}\n", own.display(), ca.display());
+        let directory = self.path(&self.label("baresip"));
+        (baresip::start(&directory, (port, &lines), account, command, seconds), port + 1)
+    }
+
+    /// Connects by TLS 1.2 to an address with OpenSSL's client, which trusts what `ca` says, and takes lines: `R` to negotiate anew.
+    #[must_use]
+    pub fn openssl_client(&self, address: &str, ca: &Path) -> Process {
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-tls1_2", "-connect", address, "-CAfile"]).arg(ca);
+        let process = Process::start("openssl", &mut command, LIMIT);
+        process.wait_for("Verify return code: 0");
+        process
     }
 
     /// Runs tshark with this command line to its end and gives its output.

@@ -6,6 +6,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// A running phone; its ladder is on standard error, its results on standard output.
 #[derive(Debug)]
@@ -29,9 +30,13 @@ pub struct PhoneResult {
 
 impl Phone {
     pub(super) fn start(arguments: &[&str]) -> Self {
+        Self::start_within(LIMIT, arguments)
+    }
+
+    pub(super) fn start_within(limit: Duration, arguments: &[&str]) -> Self {
         let mut command = Command::new(program());
         let name = format!("phone {}", arguments.join(" "));
-        let process = Process::start(&name, command.args(arguments).arg("--json"), LIMIT);
+        let process = Process::start(&name, command.args(arguments).arg("--json"), limit);
         Self { process, address: String::new() }
     }
 
@@ -60,6 +65,11 @@ impl Phone {
     #[must_use]
     pub fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// Types a line, for a phone with `--keys`.
+    pub fn type_line(&mut self, line: &str) {
+        self.process.type_line(line);
     }
 
     /// Presses Ctrl-C, then waits for the end.

@@ -1,6 +1,6 @@
 //! A user agent that strangers, peers and its own application drive in any order.
 
-use super::shown;
+use super::play::{self, Holding};
 use arbitrary::Arbitrary;
 use core::net::Ipv4Addr;
 use sip_core::message::{HeaderName, Message, Method, Writer, reason_phrase, response_head};
@@ -97,6 +97,10 @@ pub enum Step {
     Failed,
     /// A name resolves to so many addresses, or a connection opens if there are any.
     Resolved(u8),
+    /// What is to be sent is held, and resumed by its name: at once in its order or the other way round, or not for long.
+    Hold(u8),
+    /// All that is held is resumed.
+    Resume,
 }
 
 /// What holds of a user agent, whatever happens: draining ends, what it sends can be parsed, every call ends once and is not
@@ -127,6 +131,7 @@ struct Desk {
     questions: Vec<Ticket>,
     blocked: bool,
     deferred: Vec<Flow>,
+    holding: Holding,
     /// Whether a challenge came, of which the user agent keeps the last one of each realm.
     challenged: bool,
     /// Whether something came that could not be parsed.
@@ -161,6 +166,7 @@ impl Desk {
             questions: Vec::new(),
             blocked: false,
             deferred: Vec::new(),
+            holding: Holding::default(),
             challenged: false,
             malformed: false,
         }
@@ -182,22 +188,15 @@ impl Desk {
             }
             Step::Again { which, place, change } => {
                 let count = self.arrived.len().max(1);
-                let Some(mut octets) = self.arrived.get(usize::from(*which) % count).cloned() else { return };
-                let length = octets.len().max(1);
-                if let Some(octet) = octets.get_mut(usize::from(*place) % length) {
-                    *octet ^= change;
-                }
-                self.arrive(&octets);
+                let Some(octets) = self.arrived.get(usize::from(*which) % count) else { return };
+                self.arrive(&play::changed(octets, *place, *change));
             }
             Step::Wait(units) => {
                 let until = now + Duration::from_millis(16 * u64::from(*units));
                 self.pass(until);
             }
             Step::WakeUp => {
-                if let Some(at) = self.phone.poll_timeout() {
-                    self.now = self.now.max(at);
-                    self.phone.handle_timeout(self.now);
-                }
+                play::wake_up(&mut self.phone, &mut self.now);
             }
             Step::Resolved(count) => {
                 if let Some(ticket) = self.questions.pop() {
@@ -206,6 +205,8 @@ impl Desk {
             }
             Step::Block(true) => self.blocked = true,
             Step::Block(false) => self.unblock(),
+            Step::Hold(how) => self.holding.set(*how),
+            Step::Resume => self.holding.resume_all(&mut self.phone),
             Step::Failed => self.phone.flow_failed(now, Flow::udp(PEER), FlowError::Refused),
             command => self.command(command),
         }
@@ -315,20 +316,24 @@ impl Desk {
         }
     }
 
+    /// Does what there is to do, and what was held on the way.
     fn drain(&mut self) {
+        self.drain_once();
+        Holding::end_turn(self, |desk| &mut desk.holding, |desk, id| desk.phone.resume(id), Self::drain_once);
+    }
+
+    fn drain_once(&mut self) {
         for _ in 0..ACTIONS {
-            let mut put_back = None;
+            let (mut put_back, mut held) = (None, None);
             match self.phone.poll_action(self.now) {
                 None => return,
                 Some(Action::Send { id, flow, .. }) if self.blocked => put_back = Some((id, flow)),
+                Some(Action::Send { id, bytes, .. }) if self.holding.takes(id, bytes) => held = Some(id),
                 Some(Action::Send { flow, bytes, .. }) => {
                     assert!(!flow.is_none(), "sent to nowhere");
                     if bytes != b"\r\n\r\n" {
                         if let Err(failure) = Message::parse(bytes) {
-                            // Only the answer to what could not be parsed may repeat it.
-                            let repeats = [&b"SIP/2.0 400 "[..], b"SIP/2.0 505 ", b"SIP/2.0 513 "];
-                            let fair = self.malformed && repeats.iter().any(|start| bytes.starts_with(start));
-                            assert!(fair, "{:?} in what was sent: {}", failure.error(), shown(bytes));
+                            play::check_repeats(self.malformed, bytes, &failure);
                         }
                         remember(&mut self.sent, bytes);
                     }
@@ -341,6 +346,9 @@ impl Desk {
             if let Some((id, flow)) = put_back {
                 self.phone.defer(id);
                 self.deferred.push(flow);
+            }
+            if let Some(id) = held {
+                self.phone.hold(id);
             }
         }
         panic!("more than {ACTIONS} actions: draining does not end");
@@ -356,32 +364,17 @@ impl Desk {
 
     fn tell(&mut self, ticket: Ticket, count: u8) {
         let target = Target { address: PEER, transport: Transport::Udp };
-        match count % 4 {
-            0 => self.phone.resolved(self.now, ticket, &[]),
-            1 => self.phone.connect_failed(self.now, ticket, FlowError::Refused),
-            2 => self.phone.flow_connected(
-                self.now,
-                ticket,
-                Flow { remote: PEER, connection: 1, transport: Transport::Tcp, ..Flow::NONE },
-            ),
-            _ => self.phone.resolved(self.now, ticket, &[target; 2]),
-        }
+        let connection = Flow { remote: PEER, connection: 1, transport: Transport::Tcp, ..Flow::NONE };
+        play::tell(&mut self.phone, self.now, (ticket, count), (target, connection));
     }
 
     /// Lets time pass, with its timers.
     fn pass(&mut self, until: Instant) {
         for _ in 0..WAKE_UPS {
-            match self.phone.poll_timeout() {
-                Some(at) if at <= until => {
-                    self.now = self.now.max(at);
-                    self.phone.handle_timeout(self.now);
-                    self.drain();
-                }
-                _ => {
-                    self.now = self.now.max(until);
-                    return;
-                }
+            if !play::wake(&mut self.phone, &mut self.now, until) {
+                return;
             }
+            self.drain();
         }
         panic!("more than {WAKE_UPS} wake-ups: time stands still");
     }
@@ -389,6 +382,8 @@ impl Desk {
     /// Ends everything, and looks whether something is left.
     fn close(&mut self) {
         self.unblock();
+        self.holding.resume_all(&mut self.phone);
+        self.drain();
         for _ in 0..8 {
             while let Some(request) = self.asked.pop() {
                 let _ = self.phone.respond(self.now, request, 200, &Content::NONE);

@@ -10,6 +10,7 @@ mod forward;
 mod headers;
 mod hub;
 mod message;
+mod play;
 mod said;
 mod sdp;
 mod stream;

@@ -2,9 +2,12 @@
 #![cfg(unix)]
 
 mod capture;
+mod dns;
+mod jssip;
 mod kamailio;
 mod pjsip;
 mod server;
+mod sessions;
 mod sipp;
 mod tcp;
 mod tls;

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 use serde_json::{Value, json};
-use sip_lab::interop::{DOMAIN, LIMIT, Peer, Phone, PhoneResult, Process, Rig, Server, free_port, full};
+use sip_lab::interop::{DOMAIN, LIMIT, Peer, Phone, PhoneResult, Process, Rig, Server, Sipp, free_port, full};
 
 fn ended(by: &str) -> [(&'static str, Value); 3] {
     [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]
@@ -34,6 +34,17 @@ fn account(at: &Server, user: &str, password: &str) -> Vec<String> {
     fixed.map(str::to_owned).to_vec()
 }
 
+/// SIPp as bob, registered, and its port: it answers once it is told how often.
+fn sipp_as_bob(rig: &Rig, server: &Server) -> (Sipp, u16) {
+    let callee = rig.sipp("uas_call").with_messages();
+    let number = callee.port();
+    let port = number.to_string();
+    // It names the server by its address: its credentials are for that, whatever the Request-URI says.
+    let keys = ["-key", "contact_port", &port, "-key", "expires", "60", "-ap", "builder"];
+    rig.sipp("uac_register").with_messages().with(&keys).caller(server.address(), "bob", 1).passed();
+    (callee, number)
+}
+
 fn texts(all: &[String]) -> Vec<&str> {
     all.iter().map(String::as_str).collect()
 }
@@ -42,11 +53,7 @@ fn texts(all: &[String]) -> Vec<&str> {
 fn sipp_calls_a_registered_sipp() {
     let Some(rig) = Rig::new(&[Peer::Sipp]) else { return };
     let server = rig.server(&["--digest", "md5"]);
-    let callee = rig.sipp("uas_call").with_messages();
-    let port = callee.port().to_string();
-    // It names the server by its address: its credentials are for that, whatever the Request-URI says.
-    let keys = ["-key", "contact_port", &port, "-key", "expires", "60", "-ap", "builder"];
-    rig.sipp("uac_register").with_messages().with(&keys).caller(server.address(), "bob", 1).passed();
+    let (callee, port) = sipp_as_bob(&rig, &server);
     assert!(server.bindings().contains(&format!("sip:bob@127.0.0.1:{port}")), "{}", server.bindings());
     let (calls, rate) = if full() { (1000, "100") } else { (100, "50") };
     let callee = callee.callee(calls);
@@ -224,11 +231,7 @@ fn linphone_and_the_phone_call_each_other() {
 fn sipp_calls_sipp_with_digest_on_both_sides() {
     let Some(rig) = Rig::new(&[Peer::Sipp]) else { return };
     let server = rig.server(&["--digest", "md5"]);
-    let callee = rig.sipp("uas_call").with_messages();
-    let port = callee.port().to_string();
-    let keys = ["-key", "contact_port", &port, "-key", "expires", "60", "-ap", "builder"];
-    rig.sipp("uac_register").with_messages().with(&keys).caller(server.address(), "bob", 1).passed();
-    let callee = callee.callee(50);
+    let callee = sipp_as_bob(&rig, &server).0.callee(50);
     // The uri of the credentials is the Request-URI; left alone SIPp writes the address that it sends to.
     let proof = ["-au", "alice", "-ap", "wonderland", "-auth_uri", "bob@example.com", "-r", "25", "-d", "100"];
     let caller = rig.sipp_of_domain("uac_auth", DOMAIN).with_messages().with(&proof);

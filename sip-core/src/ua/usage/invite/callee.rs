@@ -17,6 +17,7 @@ use crate::ua::usage::UsageId;
 use crate::ua::usage::invite::InviteTransaction;
 use crate::ua::usage::invite::entry::Timer;
 use crate::ua::usage::invite::machine::{Action, Exchange, Input, State};
+use crate::ua::usage::invite::offered::MAY_OFFER;
 
 /// A provisional response is repeated this often while the callee rings (RFC 3261 §13.3.1.1).
 const REPEAT: Duration = Duration::from_secs(60);
@@ -24,6 +25,9 @@ const REPEAT: Duration = Duration::from_secs(60);
 impl<O: Octets> Context<'_, O> {
     /// An INVITE outside of any dialog.
     pub(in crate::ua) fn incoming(&mut self, invite: &Message<'_>) -> Received<Event> {
+        if self.knows_reliable() && self.refuse_unreliable(invite) {
+            return Received::Nothing;
+        }
         match self.open_incoming(invite) {
             Ok(call) => Received::Event(Event::Incoming { call: Call(call) }),
             Err(Error::Capacity(Capacity::Calls | Capacity::Dialogs)) => {
@@ -53,6 +57,14 @@ impl<O: Octets> Context<'_, O> {
                     entry.state = State::Ringing;
                     entry.invite_seq = invite.cseq().number;
                     entry.offered = !invite.body().is_empty();
+                    let dialog = entry.dialog;
+                    if self.knows_reliable() {
+                        self.begin_provisional(dialog, invite);
+                    }
+                }
+                #[cfg(feature = "session-timer")]
+                if self.concerns_session(invite) {
+                    self.session_asked(call, invite);
                 }
                 self.limit_ringing(call, invite.expires());
                 Ok(call)
@@ -84,7 +96,7 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// The transaction of the peer's INVITE that waits in a call, and its dialog.
-    fn waiting_invite(&mut self, call: Handle) -> Result<(TransactionId, Handle), Error> {
+    pub(in crate::ua) fn waiting_invite(&mut self, call: Handle) -> Result<(TransactionId, Handle), Error> {
         let entry = self.calls.get(call).ok_or(Error::Gone)?;
         let (state, dialog, invite) = (entry.state, entry.dialog, entry.exchanged);
         let open = state == State::Ringing || state.is_up();
@@ -101,8 +113,11 @@ impl<O: Octets> Context<'_, O> {
         if !(101..=199).contains(&status) {
             return Err(Error::Invalid(Argument::ProvisionalStatus));
         }
-        let (invite, _) = self.waiting_invite(call)?;
-        self.respond_invite(invite, status, content)?;
+        let (invite, dialog) = self.waiting_invite(call)?;
+        if self.knows_reliable() && self.is_reliable(dialog) {
+            return self.ring_reliably(call, (invite, dialog), status, content);
+        }
+        self.respond_invite(call, invite, status, content)?;
         if let Some(entry) = self.calls.get_mut(call) {
             entry.set(Timer::Repeat, self.now + REPEAT);
         }
@@ -114,9 +129,32 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn answer(&mut self, call: Handle, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
         let (invite, dialog) = self.waiting_invite(call)?;
-        self.respond_invite(invite, 200, content)?;
+        if MAY_OFFER && (self.knows_reliable() || self.offer_waits(call)) && self.keep_answer(call, dialog, content)? {
+            return Ok(());
+        }
+        self.respond_invite(call, invite, 200, content)?;
+        self.accepted(call, invite, dialog, content);
+        Ok(())
+    }
+
+    /// A 2xx to the peer's INVITE goes out.
+    pub(in crate::ua) fn accepted(
+        &mut self,
+        call: Handle,
+        invite: TransactionId,
+        dialog: Handle,
+        content: &Content<'_>,
+    ) {
+        #[cfg(not(feature = "session-timer"))]
+        let _ = content;
         let (t1, patience) = (self.core.settings.timers.t1, self.sixty_four_t1());
+        #[cfg(feature = "session-timer")]
+        let mut plain = true;
         if let Some(entry) = self.calls.get_mut(call) {
+            #[cfg(feature = "session-timer")]
+            {
+                plain = entry.session.is_plain();
+            }
             if entry.since == Instant::ZERO {
                 entry.since = self.now;
             }
@@ -128,14 +166,34 @@ impl<O: Octets> Context<'_, O> {
         }
         self.schedule_call(call);
         self.take_target(call, invite);
+        if self.knows_reliable() {
+            self.overtake_provisional(dialog);
+        }
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.confirm();
         }
-        Ok(())
+        #[cfg(feature = "session-timer")]
+        if !plain {
+            self.session_accepted(call, content);
+        }
     }
 
-    fn respond_invite(&mut self, invite: TransactionId, status: u16, content: &Content<'_>) -> Result<(), Error> {
-        let all = [Field::Abilities, Field::Contact, Field::Server];
+    fn respond_invite(
+        &mut self,
+        call: Handle,
+        invite: TransactionId,
+        status: u16,
+        content: &Content<'_>,
+    ) -> Result<(), Error> {
+        let all = [
+            Field::Abilities,
+            Field::Contact,
+            Field::Server,
+            #[cfg(feature = "session-timer")]
+            self.session_response(call, status),
+        ];
+        #[cfg(not(feature = "session-timer"))]
+        let _ = call;
         let rows = all.get(usize::from(status < 200)..).unwrap_or_default();
         self.respond_with(invite, status, true, rows, content)
     }
@@ -164,6 +222,8 @@ impl<O: Octets> Context<'_, O> {
             other => other?,
         }
         self.finish_reinvite(call);
+        #[cfg(feature = "offer-answer")]
+        self.roll_back(call);
         if ringing {
             self.end_later(call, cause, status);
         }
@@ -204,6 +264,8 @@ impl<O: Octets> Context<'_, O> {
             UsageId::Invite(InviteTransaction::Reinvite(dialog)) => {
                 let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.usage.call);
                 self.finish_reinvite(call);
+                #[cfg(feature = "offer-answer")]
+                self.roll_back(call);
                 match self.calls.get(call).map(|entry| entry.state) {
                     Some(State::Established) => Received::Event(Event::ReinviteCancelled { call: Call(call) }),
                     _ => Received::Nothing,
@@ -280,6 +342,7 @@ impl<O: Octets> Context<'_, O> {
         let call = entry.usage.call;
         let refusal =
             self.calls.get(call).map_or(481, |entry| entry.state.refuses_invite(entry.exchange, entry.offered));
+        let refusal = if MAY_OFFER && refusal == 0 { self.open_offer_of(call, dialog).refusal(true) } else { refusal };
         if refusal > 0 {
             let retry = [Field::RetryAfter(self.core.random.below(11))];
             self.respond_final(invite, refusal, b"", false, if refusal == 500 { &retry } else { &[] });
@@ -301,6 +364,11 @@ impl<O: Octets> Context<'_, O> {
             entry.invite_seq = invite.cseq().number;
             entry.offered = !invite.body().is_empty();
         }
+        if self.knows_reliable() {
+            self.begin_provisional(dialog, invite);
+        }
+        #[cfg(feature = "session-timer")]
+        self.session_asked(call, invite);
         self.limit_ringing(call, invite.expires());
         Received::Event(Event::Reinvite { call: Call(call) })
     }
@@ -317,9 +385,12 @@ impl<O: Octets> Context<'_, O> {
                 let pause = timers.t1.times(1 << entry.sent_2xx.min(16)).min(timers.t2);
                 entry.sent_2xx = entry.sent_2xx.saturating_add(1);
                 pause
+            } else if self.knows_reliable() && self.repeat_provisional(call) {
+                return;
             } else {
                 REPEAT
             };
+            let Some(entry) = self.calls.get_mut(call) else { return };
             // Counted from the moment it was due; what was missed meanwhile is not made up for.
             entry.set(Timer::Repeat, entry.at(Timer::Repeat).next_after(pause, self.now));
             self.transactions.resend(self.now, entry.exchanged);
@@ -327,6 +398,8 @@ impl<O: Octets> Context<'_, O> {
             entry.set(Timer::Retry, Instant::ZERO);
             self.retry_reinvite(call);
         }
+        #[cfg(feature = "session-timer")]
+        let _ = self.session_due(call);
         self.schedule_call(call);
     }
 
@@ -345,6 +418,10 @@ impl<O: Octets> Context<'_, O> {
         }
         if !accepts(invite, accepted) {
             self.reply_bare(invite, 406);
+            return true;
+        }
+        #[cfg(feature = "session-timer")]
+        if self.refuse_interval(invite) {
             return true;
         }
         false

@@ -14,9 +14,11 @@ use crate::ua::content::Content;
 use crate::ua::context::{Context, RESERVED_TRANSACTIONS};
 use crate::ua::event::{Call, Cause, Event, Fork};
 use crate::ua::headers::Field;
-use crate::ua::outside::{Head, Parties, check_from, check_target};
+use crate::ua::outside::{Parties, check_from, check_target};
 use crate::ua::usage::invite::entry::Timer;
 use crate::ua::usage::invite::machine::{self, Action, Input};
+use crate::ua::usage::invite::reliable::RELIABLE;
+use crate::ua::usage::invite::update::UPDATE;
 use crate::ua::usage::invite::{InviteTransaction, Leg};
 
 impl<O: Octets> Context<'_, O> {
@@ -53,19 +55,16 @@ impl<O: Octets> Context<'_, O> {
         flow: Flow,
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
-        let random = &mut self.core.random;
-        let head = Head {
-            method: Method::Invite,
-            parties: Parties::Given { target: target.as_bytes(), from: from.as_bytes() },
-            from_tag: random.token(),
-            call_id: random.token(),
-            seq: 1,
-            branch: random.token(),
-            transport: self.core.settings.transport,
-            proxied: true,
-            answers: &Answers::NONE,
-        };
-        let rows = [Field::contact_for(target.as_bytes()), Field::Abilities, Field::UserAgent];
+        let parties = Parties::Given { target: target.as_bytes(), from: from.as_bytes() };
+        let head = self.new_head(Method::Invite, parties, None, &Answers::NONE);
+        let rows = [
+            Field::Extensions,
+            Field::contact_for(target.as_bytes()),
+            Field::Abilities,
+            Field::UserAgent,
+            #[cfg(feature = "session-timer")]
+            self.session_request(call),
+        ];
         let id = self.send_outside(&head, flow, InviteTransaction::Initial(call).new_user(), &rows, content)?;
         let key = key(&self.core.hash, head.call_id.as_bytes(), head.from_tag.as_bytes(), b"");
         if let Some(entry) = self.calls.get_mut(call) {
@@ -150,12 +149,20 @@ impl<O: Octets> Context<'_, O> {
             return Received::Nothing;
         }
         let mut fork = Fork::default();
+        let mut answer_due = false;
         if response.to_tag().is_some() {
             fork = Fork(key_of(response, &self.core.hash).bucket_bits());
+            if RELIABLE && let Some(rseq) = self.rseq_of(response) {
+                let dialog = self.early_dialog(call, response).ok();
+                match dialog.and_then(|dialog| self.take_provisional(call, dialog, rseq, response)) {
+                    Some(due) => answer_due = due,
+                    None => return Received::Nothing,
+                }
+            }
             // An early dialog is a convenience: without room for one the call goes on.
             let _ = self.early_dialog(call, response);
         }
-        Received::Event(Event::Progress { call: Call(call), status, fork })
+        Received::Event(Event::Progress { call: Call(call), status, fork, answer_due })
     }
 
     /// The dialog of a fork, made by its provisional response (or by a request that overtook it) if there is none yet.
@@ -178,16 +185,15 @@ impl<O: Octets> Context<'_, O> {
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.open(Leg::of(call));
         }
+        #[cfg(feature = "offer-answer")]
+        self.fork_session(first, dialog);
         if let Err(error) = self.bind_dialog(dialog, message, &[]) {
             self.dialogs.remove(dialog);
             return Err(error);
         }
-        let next = self.dialogs.get(first).map_or(Handle::NONE, |entry| entry.usage.next);
-        if let Some(entry) = self.dialogs.get_mut(dialog) {
+        let of_first = self.dialogs.get_mut(first).map(|entry| core::mem::replace(&mut entry.usage.next, dialog));
+        if let (Some(entry), Some(next)) = (self.dialogs.get_mut(dialog), of_first) {
             entry.usage.next = next;
-        }
-        if let Some(entry) = self.dialogs.get_mut(first) {
-            entry.usage.next = dialog;
         }
         Ok(dialog)
     }
@@ -223,7 +229,9 @@ impl<O: Octets> Context<'_, O> {
             self.drop_dialog(dialog);
             known = None;
         }
-        let answer_due = !cancelled && !offered && !response.body().is_empty();
+        let of_known = known.and_then(|dialog| self.dialogs.get(dialog));
+        let agreed = RELIABLE && of_known.is_some_and(|entry| entry.usage.agreed);
+        let answer_due = !cancelled && !offered && !response.body().is_empty() && !agreed;
         let established = self.establish(call, id, known, response);
         let acknowledged = established.and_then(|dialog| {
             if answer_due {
@@ -254,11 +262,20 @@ impl<O: Octets> Context<'_, O> {
         let entry = self.calls.get(call).ok_or(Error::Gone)?;
         let dialog = known.unwrap_or(entry.dialog);
         let sessions = self.dialogs.get(entry.dialog).map_or([0; 2], |entry| entry.sessions);
+        #[cfg(feature = "offer-answer")]
+        if known.is_none() {
+            // A fork that was not heard of before: what another has shown is not its own.
+            self.fork_session(dialog, dialog);
+        }
         // Target and route set are those of the 2xx; where there is no room for them, those of the 1xx will do.
         if self.bind_dialog(dialog, response, &[]).is_err() && known.is_none() {
             // The INVITE makes room; the ACK goes without its credentials, which nobody asks of an ACK.
             self.transactions.release_message(id);
             self.bind_dialog(dialog, response, &[])?;
+        }
+        if UPDATE && (known.is_none() || self.calls.get(call).is_some_and(|entry| entry.dialog != dialog)) {
+            // It was for a fork that is dropped, also where one that was not heard of before has taken its entry.
+            self.give_up_update(call, 481);
         }
         self.choose_dialog(call, dialog);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
@@ -267,12 +284,17 @@ impl<O: Octets> Context<'_, O> {
             entry.sessions = sessions;
             entry.sent(response.cseq().number);
         }
+        if self.knows_reliable() {
+            self.forget_provisional(dialog);
+        }
         if let Some(entry) = self.calls.get_mut(call) {
             let _ = entry.state.receive(Input::Success);
             entry.since = self.now;
             entry.set(Timer::Limit, Instant::ZERO);
         }
         self.schedule_call(call);
+        #[cfg(feature = "session-timer")]
+        self.session_answered(call, id, response);
         Ok(dialog)
     }
 
@@ -339,7 +361,8 @@ impl<O: Octets> Context<'_, O> {
         if entry.invite != id {
             return Received::Nothing;
         }
-        let cause = if entry.state.is_cancelled() { entry.cause } else { Cause::Rejected };
+        let refused = if cfg!(feature = "digest") && self.too_weak { Cause::WeakDigest } else { Cause::Rejected };
+        let cause = if entry.state.is_cancelled() { entry.cause } else { refused };
         match entry.state.receive(Input::Refusal) {
             Action::End => self.end_now(call, cause, status),
             _ => Received::Nothing,
@@ -354,5 +377,13 @@ impl<O: Octets> Context<'_, O> {
         if let Some(entry) = self.dialogs.get_mut(first) {
             entry.unbind(self.transactions.octets);
         }
+        if RELIABLE {
+            self.forget_provisional(first);
+        }
+        if UPDATE {
+            self.give_up_update(call, 481);
+        }
+        #[cfg(feature = "offer-answer")]
+        self.fork_session(first, first);
     }
 }

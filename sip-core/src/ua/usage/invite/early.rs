@@ -4,6 +4,7 @@
 
 use super::InviteTransaction;
 use super::machine::State;
+use super::update::UPDATE;
 use crate::dialog::{self, key, key_of};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::{Message, Method};
@@ -23,7 +24,16 @@ impl<O: Octets> Context<'_, O> {
                 self.respond_final(request, 491, b"", false, &[]);
                 Received::Nothing
             }
+            // What it is about is not known yet.
+            Method::Update if UPDATE => {
+                self.respond_final(request, 491, b"", false, &[]);
+                Received::Nothing
+            }
             Method::Bye => self.early_bye(call, Handle::NONE, request),
+            Method::Prack if self.knows_reliable() => {
+                self.reply_bare(request, 481);
+                Received::Nothing
+            }
             Method::Options => {
                 self.describe(request);
                 Received::Nothing

@@ -2,13 +2,15 @@
 
 use crate::dialog::{Dialog, Identity, Maker};
 use crate::error::{Capacity, Error};
-use crate::locate::flow_to;
+use crate::locate::{flow_to, transport_of};
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
-use crate::message::{Message, Method, Scheme, Uri};
+#[cfg(feature = "session-timer")]
+use crate::message::Kept;
+use crate::message::{Message, Method, Uri};
 use crate::random::Token;
 use crate::role::Received;
-use crate::transaction::{NewClient, TransactionId, User};
-use crate::transport::Flow;
+use crate::transaction::{NewClient, TransactionId, User, demands_tls};
+use crate::transport::{Flow, Transport};
 use crate::ua::auth::Answers;
 use crate::ua::content::Content;
 use crate::ua::context::{Context, Core};
@@ -73,7 +75,7 @@ impl<O: Octets> Context<'_, O> {
         };
         // All that a request has beside these texts, our own or the dialog's, is shorter.
         let texts = [identity.block, self.core.settings.block()].map(|block| self.transactions.octets.get(block).len());
-        let each = texts.into_iter().fold(WITHOUT_TEXTS, usize::saturating_add);
+        let each = texts.iter().fold(WITHOUT_TEXTS, |sum, text| sum.saturating_add(*text));
         let room = self.can_spend(Handle::NONE, each.saturating_mul(2).saturating_add(usize::from(RESERVED_OCTETS)));
         // Both are sent or none, for an ACK alone would leave the peer in a call.
         if !way.is_none() && room && self.transactions.free_for(false) > usize::from(bye) {
@@ -92,7 +94,7 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// Writes a request inside a dialog and sends it. With `reserved` it may use what is set aside.
-    fn send_from(
+    pub(in crate::ua) fn send_from(
         &mut self,
         head: &DialogHead<'_>,
         user: User,
@@ -109,12 +111,23 @@ impl<O: Octets> Context<'_, O> {
             let texts = identity.texts(kept.get(identity.block));
             strict = texts.is_strict();
             texts.write_head(writer, head.method, head.seq, transport, sent_by, head.branch);
-            head.answers.write(sessions, kept, writer, (head.method, texts.request_uri(), content.bytes()));
+            #[cfg(not(feature = "session-timer"))]
+            let body = content.bytes();
+            // The body that a refresh repeats (`qop=auth-int`).
+            #[cfg(feature = "session-timer")]
+            let body = match rows.last() {
+                Some(Field::End(end)) => Kept::new(kept.get(*end)).body(),
+                _ => content.bytes(),
+            };
+            head.answers.write(sessions, kept, writer, (head.method, texts.request_uri(), body));
             settings.write_rest(kept, writer, rows, content);
         })?;
         let (method, branch) = (head.method, head.branch.into());
+        // The way leads to the strict router, whose URI does not say that the target's has to be reached by TLS (§26.2.2).
+        let is_open = cfg!(feature = "streams") && strict && !flow.transport.is_secure();
+        let flow = if is_open && demands_tls(self.transactions.octets.get(block), true) { Flow::NONE } else { flow };
         let id = self.send_request(NewClient { block, flow, method, branch, user, reserved })?;
-        if strict && flow.is_none() {
+        if strict {
             self.transactions.set_strict(id);
         }
         Ok(id)
@@ -173,7 +186,7 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    fn set_target(&mut self, dialog: Handle, text: Option<&[u8]>, block: Block) {
+    pub(in crate::ua) fn set_target(&mut self, dialog: Handle, text: Option<&[u8]>, block: Block) {
         let octets = &mut *self.transactions.octets;
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
         if entry.set_target(text, block, octets) {
@@ -255,7 +268,11 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn dialog_source(&self, id: TransactionId) -> Flow {
         let dialog = match UsageId::of(self.transactions.user(id)).0 {
             UsageId::Invite(
-                InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog) | InviteTransaction::Ack(dialog),
+                InviteTransaction::Reinvite(dialog)
+                | InviteTransaction::Bye(dialog)
+                | InviteTransaction::Prack(dialog)
+                | InviteTransaction::Update(dialog)
+                | InviteTransaction::Ack(dialog),
             ) => Some(dialog),
             UsageId::Request(RequestTransaction::Outgoing(_)) => self.dialog_of_own(id),
             _ => None,
@@ -286,6 +303,8 @@ impl<O: Octets> Context<'_, O> {
             return Err(Error::State);
         }
         self.send_ack(entry.dialog, entry.invite_seq, entry.kept_invite, content)?;
+        #[cfg(feature = "session-timer")]
+        self.keep_description(call, content);
         if let Some(entry) = self.calls.get_mut(call) {
             self.transactions.octets.release(core::mem::take(&mut entry.kept_invite));
             entry.exchange = Exchange::Idle;
@@ -302,17 +321,39 @@ impl<O: Octets> Context<'_, O> {
         rows: Block,
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
+        self.send_in_dialog_with(dialog, method, user, Field::Kept(rows), content)
+    }
+
+    /// The same with a row of its own.
+    pub(in crate::ua) fn send_in_dialog_with(
+        &mut self,
+        dialog: Handle,
+        method: Method<'_>,
+        user: User,
+        row: Field<'_>,
+        content: &Content<'_>,
+    ) -> Result<TransactionId, Error> {
         // A BYE is never refused for lack of room.
         let from = *self.dialogs.get(dialog).ok_or(Error::Gone)?;
-        let reserved = method == Method::Bye && !from.usage.call.is_none();
+        let reserved = matches!(method, Method::Bye) && !from.usage.call.is_none();
         let seq = from.next_seq().ok_or(Error::State)?;
         let answers = &self.answers(from.sessions);
         let contact = Field::contact_for(from.texts(self.transactions.octets).target);
-        let all = [Field::Abilities, contact, Field::UserAgent, Field::Kept(rows)];
+        #[cfg(feature = "session-timer")]
+        let session = self.session_request(from.usage.call);
+        let all = [
+            #[cfg(feature = "session-timer")]
+            session,
+            Field::Abilities,
+            contact,
+            Field::UserAgent,
+            row,
+        ];
+        let (last, others) = if cfg!(feature = "session-timer") { (3, 2) } else { (2, 1) };
         let rows = match method {
-            Method::Invite => &all[..],
-            Method::Bye => all.get(2..).unwrap_or_default(),
-            _ => all.get(1..).unwrap_or_default(),
+            Method::Invite | Method::Update => &all[..],
+            Method::Bye => all.get(last..).unwrap_or_default(),
+            _ => all.get(others..).unwrap_or_default(),
         };
         let head = DialogHead { dialog: &from, method, seq, branch: self.core.random.token(), answers };
         let id = self.send_from(&head, user, reserved, rows, content)?;
@@ -323,8 +364,8 @@ impl<O: Octets> Context<'_, O> {
     }
 }
 
-/// A flow that the next hop's URI allows: none that is plain text for `sips` (RFC 3261 §26.2.2).
+/// A flow that the next hop's URI allows: none that is plain text for one under TLS, of `sips` or not (RFC 3261 §26.2.2).
 fn unless_plain(flow: Flow, next_hop: Option<Uri<'_>>) -> Flow {
-    let secure = next_hop.is_some_and(|uri| matches!(uri.scheme(), Scheme::Sips));
+    let secure = next_hop.is_some_and(|uri| transport_of(&uri, Transport::None).is_secure());
     if secure && !flow.transport.is_secure() { Flow::NONE } else { flow }
 }

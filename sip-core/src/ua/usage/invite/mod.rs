@@ -8,12 +8,27 @@ mod entry;
 mod in_dialog;
 mod info;
 mod machine;
+mod offered;
 mod reinvite;
 mod release;
+pub(in crate::ua) mod reliable;
+#[cfg(feature = "offer-answer")]
+mod session;
+#[cfg(feature = "session-timer")]
+mod session_timer;
+#[cfg(feature = "session-timer")]
+mod session_timer_doors;
+pub(in crate::ua) mod update;
 
 pub use entry::{CallEntry, Leg};
 pub use info::{CallInfo, CallState};
 use machine::{Input, State};
+use reliable::RELIABLE;
+#[cfg(feature = "offer-answer")]
+pub use session::{MAX_DESCRIPTION, SessionError};
+#[cfg(feature = "session-timer")]
+pub(in crate::ua) use session_timer::{Rows as SessionRows, SHORTEST as SHORTEST_SESSION, Wanted as WantedSession};
+use update::UPDATE;
 
 use super::{Failure, UsageId};
 use crate::memory::{Block, Handle, Octets};
@@ -32,6 +47,10 @@ pub(in crate::ua) enum InviteTransaction {
     Reinvite(Handle),
     /// Our BYE; the dialog.
     Bye(Handle),
+    /// Our PRACK (RFC 3262); the dialog.
+    Prack(Handle),
+    /// Our UPDATE (RFC 3311); the dialog.
+    Update(Handle),
     /// Our ACK to a 2xx, which has no transaction and waits to be sent once; the dialog.
     Ack(Handle),
     /// Our INVITE, whose call and dialog are over; part of the dialog's key, by which a 2xx of another fork is known.
@@ -62,6 +81,7 @@ impl<O: Octets> Context<'_, O> {
             InviteTransaction::Reinvite(dialog) if self.dialogs.get(dialog).is_some() => {
                 self.reinvite_response(dialog, id, response)
             }
+            InviteTransaction::Update(dialog) if UPDATE => self.update_response(dialog, id, response),
             InviteTransaction::Reinvite(_) if is_2xx => self.acknowledge_alone(response, false),
             InviteTransaction::LateFork(bits) | InviteTransaction::Abandoned(bits) if is_2xx => {
                 if crate::dialog::key_of(response, &self.core.hash).bucket_bits() == bits {
@@ -99,8 +119,16 @@ impl<O: Octets> Context<'_, O> {
                     self.end_later(call, cause, status);
                 }
             }
-            // The next repetition of the 2xx tries again.
-            InviteTransaction::Ack(_) | InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => {}
+            InviteTransaction::Update(dialog) => {
+                if UPDATE {
+                    self.update_failed(dialog, id, failure.status());
+                }
+            }
+            // The next repetition of the 2xx tries again; the INVITE of a PRACK decides for itself.
+            InviteTransaction::Prack(_)
+            | InviteTransaction::Ack(_)
+            | InviteTransaction::LateFork(_)
+            | InviteTransaction::Abandoned(_) => {}
         }
     }
 
@@ -108,9 +136,11 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn call_of(&self, which: InviteTransaction) -> Handle {
         match which {
             InviteTransaction::Initial(call) => call,
-            InviteTransaction::Reinvite(dialog) | InviteTransaction::Bye(dialog) | InviteTransaction::Ack(dialog) => {
-                self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.usage.call)
-            }
+            InviteTransaction::Reinvite(dialog)
+            | InviteTransaction::Bye(dialog)
+            | InviteTransaction::Prack(dialog)
+            | InviteTransaction::Update(dialog)
+            | InviteTransaction::Ack(dialog) => self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.usage.call),
             InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => Handle::NONE,
         }
     }
@@ -156,6 +186,7 @@ impl<O: Octets> Context<'_, O> {
             Failure::Timeout => Cause::Timeout,
             Failure::Flow => Cause::Unreachable,
             Failure::Insecure => Cause::Insecure,
+            Failure::NoFallback => Cause::NoFallback,
         };
         self.end_later(call, cause, if cause == Cause::Timeout { 408 } else { 0 });
     }
@@ -175,7 +206,9 @@ impl<O: Octets> Context<'_, O> {
             InviteTransaction::Reinvite(dialog) => {
                 self.dialogs.get(dialog).is_some_and(|entry| entry.state() == crate::dialog::State::Confirmed)
             }
-            InviteTransaction::Bye(dialog) => self.dialogs.get(dialog).is_some(),
+            InviteTransaction::Bye(dialog) | InviteTransaction::Prack(dialog) | InviteTransaction::Update(dialog) => {
+                self.dialogs.get(dialog).is_some()
+            }
             InviteTransaction::Ack(_) | InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => false,
         }
     }
@@ -196,15 +229,28 @@ impl<O: Octets> Context<'_, O> {
                     dialog = entry.dialog;
                 }
             }
-            InviteTransaction::Reinvite(of) | InviteTransaction::Bye(of) => dialog = of,
+            InviteTransaction::Reinvite(of)
+            | InviteTransaction::Bye(of)
+            | InviteTransaction::Prack(of)
+            | InviteTransaction::Update(of) => dialog = of,
             InviteTransaction::Ack(_) | InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => {}
         }
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.sessions = sessions.unwrap_or(entry.sessions);
+            if UPDATE
+                && matches!(which, InviteTransaction::Update(_))
+                && let Some(entry) = self.calls.get_mut(entry.usage.call)
+            {
+                entry.updating = new;
+                return;
+            }
             if matches!(which, InviteTransaction::Reinvite(_))
                 && let Some(entry) = self.calls.get_mut(entry.usage.call)
             {
                 entry.exchanged = new;
+                if RELIABLE {
+                    self.forget_provisional(dialog);
+                }
             }
         }
     }
@@ -214,7 +260,11 @@ impl<O: Octets> Context<'_, O> {
         match which {
             InviteTransaction::Reinvite(dialog) => self.dialogs.get(dialog).is_none(),
             InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => true,
-            InviteTransaction::Initial(_) | InviteTransaction::Bye(_) | InviteTransaction::Ack(_) => false,
+            InviteTransaction::Initial(_)
+            | InviteTransaction::Bye(_)
+            | InviteTransaction::Prack(_)
+            | InviteTransaction::Update(_)
+            | InviteTransaction::Ack(_) => false,
         }
     }
 
@@ -223,6 +273,9 @@ impl<O: Octets> Context<'_, O> {
         let entry = self.calls.get_mut(call)?;
         if core::mem::take(&mut entry.pending.reinvited) {
             return Some(Event::Reinvited { call: Call(call), status: entry.reinvite_status, answer_due: false });
+        }
+        if UPDATE && core::mem::take(&mut entry.pending.updated) {
+            return Some(Event::Updated { call: Call(call), status: entry.update_status });
         }
         if core::mem::take(&mut entry.pending.ended) {
             let (cause, status) = (entry.cause, entry.status);

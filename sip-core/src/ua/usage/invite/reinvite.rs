@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
 use crate::message::{Kept, Message, Method};
 use crate::role::Received;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::transaction::{self, TransactionId, client_invite};
 use crate::transport::Flow;
 use crate::ua::auth::Again;
@@ -14,6 +14,10 @@ use crate::ua::context::Context;
 use crate::ua::event::{Call, Cause, Event};
 use crate::ua::usage::invite::entry::Timer;
 use crate::ua::usage::invite::machine::{Exchange, State};
+use crate::ua::usage::invite::offered::MAY_OFFER;
+use crate::ua::usage::invite::reliable::RELIABLE;
+use crate::ua::usage::invite::update::UPDATE;
+use crate::ua::usage::invite::update::machine::Open;
 use crate::ua::usage::invite::{CallEntry, InviteTransaction};
 
 impl<O: Octets> Context<'_, O> {
@@ -23,6 +27,9 @@ impl<O: Octets> Context<'_, O> {
         let entry = self.calls.get(call).ok_or(Error::Gone)?;
         let dialog = entry.dialog;
         if entry.state != State::Established || entry.exchange != Exchange::Idle || !entry.kept_invite.is_none() {
+            return Err(Error::State);
+        }
+        if MAY_OFFER && self.open_offer_of(call, dialog) != Open::None {
             return Err(Error::State);
         }
         let invite = self.send_in_dialog(
@@ -36,12 +43,16 @@ impl<O: Octets> Context<'_, O> {
         Ok(())
     }
 
-    fn reinvite_sent(&mut self, call: Handle, invite: TransactionId, offers: bool) {
+    pub(in crate::ua) fn reinvite_sent(&mut self, call: Handle, invite: TransactionId, offers: bool) {
         if let Some(entry) = self.calls.get_mut(call) {
             entry.exchanged = invite;
             entry.offered = offers;
             entry.retried = false;
             entry.exchange = Exchange::Ours;
+            let dialog = entry.dialog;
+            if RELIABLE {
+                self.forget_provisional(dialog);
+            }
         }
         self.limit_ringing(call, None);
     }
@@ -57,13 +68,16 @@ impl<O: Octets> Context<'_, O> {
         let Some(entry) = self.dialogs.get(dialog) else { return Received::Nothing };
         let (call, ending) = (entry.usage.call, entry.state() == dialog::State::Terminating);
         let exchange = self.calls.get_mut(call).filter(|entry| entry.exchanged == id).map(|entry| &mut entry.exchange);
+        let taken = exchange.is_some();
         if status < 200 {
             if exchange.is_some_and(Exchange::provisional) {
                 self.cancel_reinvite(call, id);
+            } else if RELIABLE && taken {
+                return self.reinvite_progress(call, dialog, response);
             }
             return Received::Nothing;
         }
-        if exchange.is_none() {
+        if !taken {
             if status < 300 {
                 self.acknowledge_again(dialog, response.cseq().number);
             }
@@ -73,10 +87,16 @@ impl<O: Octets> Context<'_, O> {
             return Received::Nothing;
         }
         self.finish_reinvite(call);
+        #[cfg(feature = "offer-answer")]
+        if status >= 300 {
+            self.roll_back(call);
+        }
         let offered = self.calls.get(call).is_some_and(|entry| entry.offered);
         let mut answer_due = false;
         if status < 300 {
             self.refresh_target(dialog, id, response);
+            #[cfg(feature = "session-timer")]
+            self.session_answered(call, id, response);
             let (seq, invite) = (response.cseq().number, self.transactions.block(id));
             answer_due = !offered && !response.body().is_empty() && !ending;
             if answer_due {
@@ -93,6 +113,11 @@ impl<O: Octets> Context<'_, O> {
             // The peer has lost the dialog (§12.2.1.2).
             self.lose_call(call, Cause::Lost, status);
         }
+        #[cfg(feature = "session-timer")]
+        if self.finish_refresh(call, status) {
+            let refreshed = Received::Event(Event::Refreshed { call: Call(call) });
+            return if status < 300 { refreshed } else { Received::Nothing };
+        }
         Received::Event(Event::Reinvited { call: Call(call), status, answer_due })
     }
 
@@ -105,6 +130,9 @@ impl<O: Octets> Context<'_, O> {
             entry.set(Timer::Repeat, Instant::ZERO);
             self.transactions.octets.release(core::mem::take(&mut entry.new_target));
         }
+        if RELIABLE {
+            self.end_provisional(call);
+        }
         self.schedule_call(call);
     }
 
@@ -116,6 +144,8 @@ impl<O: Octets> Context<'_, O> {
             return;
         }
         self.finish_reinvite(call);
+        #[cfg(feature = "offer-answer")]
+        self.roll_back(call);
         if !ending {
             self.tell_reinvited(call, status);
             // No response at all means that the peer is gone (§12.2.1.2).
@@ -125,27 +155,36 @@ impl<O: Octets> Context<'_, O> {
 
     /// Both ends sent a re-INVITE: ours is kept and goes out once more after a random wait (§14.1).
     fn keep_for_retry(&mut self, call: Handle, id: TransactionId) -> bool {
-        let Some(&CallEntry { dialog, retried: false, .. }) = self.calls.get(call) else { return false };
+        let Some(&CallEntry { dialog, retried: false, kept_invite: Block::NONE, .. }) = self.calls.get(call) else {
+            return false;
+        };
+        let kept = self.keep_to_retry(call, dialog, id);
+        if kept {
+            self.finish_reinvite(call);
+        }
+        kept
+    }
+
+    /// Keeps a copy of our request that met a 491, for a random wait; whether there is room. No other waits in the call.
+    pub(in crate::ua) fn keep_to_retry(&mut self, call: Handle, dialog: Handle, id: TransactionId) -> bool {
         let block = self.transactions.block(id);
         let size = self.transactions.octets.get(block).len();
         let Ok(copy) = self.transactions.octets.write(size, false, |kept, writer| writer.raw(kept.get(block))) else {
             return false;
         };
-        // In units of 10 ms: 2.1 to 4 s for the owner of the Call-ID, up to 2 s for the other.
-        let wait = self.core.random.below(190);
-        let is_callee = self.dialogs.get(dialog).is_some_and(Dialog::is_callee);
-        let units = if is_callee { wait } else { wait.saturating_add(211) };
-        self.finish_reinvite(call);
+        let wait = self.glare_wait(dialog);
         if let Some(entry) = self.calls.get_mut(call) {
-            let wait = Duration::from_millis(u64::from(units.saturating_mul(10).max(1)));
             entry.set(Timer::Retry, self.now + wait);
-            self.transactions.octets.release(core::mem::replace(&mut entry.kept_invite, copy));
+            entry.kept_invite = copy;
         }
         self.schedule_call(call);
         true
     }
 
     pub(in crate::ua) fn retry_reinvite(&mut self, call: Handle) {
+        if UPDATE && self.retry_update(call) {
+            return;
+        }
         let Some(entry) = self.calls.get_mut(call) else { return };
         let old = core::mem::take(&mut entry.kept_invite);
         let (dialog, busy) = (entry.dialog, entry.state != State::Established || entry.exchange != Exchange::Idle);
@@ -160,6 +199,8 @@ impl<O: Octets> Context<'_, O> {
                 entry.retried = true;
             }
         } else if self.calls.get(call).is_some_and(|entry| entry.state.is_up()) {
+            #[cfg(feature = "offer-answer")]
+            self.roll_back(call);
             self.tell_reinvited(call, 491);
         }
     }
@@ -186,6 +227,8 @@ impl<O: Octets> Context<'_, O> {
                 // Nobody has seen it.
                 self.transactions.abandon(invite);
                 self.finish_reinvite(call);
+                #[cfg(feature = "offer-answer")]
+                self.roll_back(call);
                 self.tell_reinvited(call, 408);
             }
             Exchange::Ours => {
@@ -215,7 +258,11 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// Tells the outcome of a re-INVITE that no message brought.
-    fn tell_reinvited(&mut self, call: Handle, status: u16) {
+    pub(in crate::ua) fn tell_reinvited(&mut self, call: Handle, status: u16) {
+        #[cfg(feature = "session-timer")]
+        if self.finish_refresh(call, status) {
+            return;
+        }
         if let Some(entry) = self.calls.get_mut(call) {
             entry.reinvite_status = status;
             entry.pending.reinvited = true;

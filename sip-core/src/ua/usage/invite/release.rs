@@ -1,6 +1,7 @@
 //! What a call holds is given back here, and only here: its reserve, its dialogs, its entry.
 
 use super::machine::State;
+use super::offered::MAY_OFFER;
 use super::{InviteTransaction, Leg};
 use crate::dialog::{self, Usage};
 use crate::memory::{Handle, Octets};
@@ -46,6 +47,10 @@ impl<O: Octets> Context<'_, O> {
         entry.stop_timers();
         let mut dialog = core::mem::replace(&mut entry.dialog, Handle::NONE);
         let (invite, exchanged) = (entry.invite, core::mem::take(&mut entry.exchanged));
+        let offer = core::mem::take(&mut entry.offer);
+        if MAY_OFFER && !offer.is_none() {
+            self.end_offer(offer);
+        }
         if let Some(chosen) = self.dialogs.get(dialog).filter(|entry| entry.state() != dialog::State::Early) {
             let bits = chosen.key().bucket_bits();
             self.leave_invite(invite, bits);
@@ -86,12 +91,15 @@ impl<O: Octets> Context<'_, O> {
         }
         let table = &mut self.dialogs;
         let Some(entry) = table.get_mut(handle) else { return };
-        let leg = core::mem::replace(&mut entry.usage, Leg::ZERO);
-        self.transactions.octets.release(leg.ack_end);
+        self.transactions.octets.release(core::mem::take(&mut entry.usage.ack_end));
+        #[cfg(feature = "offer-answer")]
+        self.transactions.octets.release(core::mem::take(&mut entry.usage.offer));
         if entry.leave() {
             entry.release(self.transactions.octets);
             table.unlink_key(handle, 0);
             table.remove(handle);
+        } else {
+            entry.usage = Leg::ZERO;
         }
     }
 }

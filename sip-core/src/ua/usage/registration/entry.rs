@@ -8,6 +8,8 @@ use crate::transport::Flow;
 
 /// One registration, an entry of the [`Memory`](crate::ua::Memory).
 #[derive(Clone, Copy, Debug)]
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub struct RegistrationEntry {
     pub(in crate::ua) machine: Machine,
     /// What [`Texts`] reads.
@@ -18,12 +20,21 @@ pub struct RegistrationEntry {
     pub(in crate::ua) own_address: Block,
     /// The REGISTER under way; none while none is.
     pub(in crate::ua) transaction: TransactionId,
-    /// Where the registrar was reached.
-    pub(in crate::ua) flow: Flow,
     pub(in crate::ua) seq: u32,
     /// The lifetime asked for, in seconds.
     pub(in crate::ua) wanted: u32,
     pub(in crate::ua) sessions: [u32; 2],
+    /// Where the registrar was reached.
+    pub(in crate::ua) flow: Flow,
+}
+
+impl RegistrationEntry {
+    /// Its registrar has answered by `flow`. Called, so that the copy is one of two things that are apart: a firmware needs no
+    /// `memmove` for it, which takes 600 octets of flash.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(super) fn bound_by(&mut self, flow: &Flow) {
+        self.flow = *flow;
+    }
 }
 
 impl Entry for RegistrationEntry {

@@ -69,13 +69,13 @@ impl<O: Octets> Context<'_, O> {
         let mut room = [0; LONGEST];
         let mut writer = Writer::new(&mut room);
         if ip.is_ipv6() {
-            writer.raw(b"[");
+            writer.octet(b'[');
         }
         write_ip(&mut writer, ip);
         if ip.is_ipv6() {
-            writer.raw(b"]");
+            writer.octet(b']');
         }
-        writer.raw(b":");
+        writer.octet(b':');
         writer.number(u64::from(port));
         let length = writer.finish().unwrap_or(0);
         let seen = room.get(..length).unwrap_or_default();
@@ -128,7 +128,7 @@ impl<O: Octets> Context<'_, O> {
         }
         match seen.len() {
             0 => self.set_own_address(handle, Block::NONE),
-            length => self.transactions.octets.truncate(block, length.saturating_add(1)),
+            length => self.transactions.octets.truncate(block, length.wrapping_add(1)),
         }
         true
     }
@@ -157,10 +157,10 @@ impl Settings {
         let (texts, own_address) = (kept.get(self.block()), kept.get(own_address));
         let former = OwnAddress::of(own_address).former;
         let contacts = [(self.registered_address(texts, own_address), &b">"[..]), (former, b">;expires=0")];
-        for (address, end) in contacts {
+        for (address, end) in &contacts {
             if !address.is_empty() {
                 writer.value_start(HeaderName::Contact);
-                writer.text(b"<");
+                writer.octet(b'<');
                 self.write_contact_uri(texts, address, writer);
                 writer.text(end);
                 writer.end();
@@ -173,7 +173,7 @@ impl Settings {
 /// which is meant to stay.
 fn seen_address(response: &Message<'_>, transport: Transport, port_stays: bool) -> Option<(IpAddr, u16)> {
     let via = response.top_via();
-    let (own, own_port) = (via.host().ip()?, via.port().unwrap_or(transport.default_port()));
+    let (own, own_port) = (via.ip()?, via.port().unwrap_or(transport.default_port()));
     let (seen, port) = (via.received_ip().unwrap_or(own), via.rport().flatten().unwrap_or(own_port));
     let usable = port != 0 && seen.is_ipv4() == own.is_ipv4() && !seen.is_unspecified();
     // A connection of ours comes from a port on which nobody listens. Without a NAT between, the configured one is right.

@@ -107,8 +107,9 @@ const TIMERS: usize = 4;
 
 /// A registration without its texts and transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+// In this order, as short instructions of Thumb reach an octet among the first 32 only.
+#[cfg_attr(target_pointer_width = "32", repr(C))]
 pub(in crate::ua) struct Machine {
-    deadlines: [Instant; TIMERS],
     state: State,
     /// What the application has not been told.
     untold: Indication,
@@ -116,12 +117,13 @@ pub(in crate::ua) struct Machine {
     cause: RegistrationCause,
     /// Failures one after the other that a wait followed.
     failures: u8,
-    /// The status of the last failure.
-    status: u16,
     /// Brief grants one after the other.
     brief: u8,
     /// [`FLOW_LOST`] and [`CALLS_WAIT`].
     marks: u8,
+    /// The status of the last failure.
+    status: u16,
+    deadlines: [Instant; TIMERS],
 }
 
 /// What comes to a registration.
@@ -294,6 +296,7 @@ impl Machine {
     }
 
     /// Whether a deadline has come; it is stopped then.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(in crate::ua) fn take_due(&mut self, timer: Timer, now: Instant) -> bool {
         let at = self.deadline(timer);
         let due = at != Instant::ZERO && at <= now;
@@ -484,7 +487,7 @@ impl Machine {
     /// once, and never sooner than 2 s, whatever the registrar grants.
     fn refresh_after(&mut self, granted: u32) -> u64 {
         let margin = (granted / 2).min(90);
-        let wanted = u64::from(granted.saturating_sub(margin).max(2)).saturating_mul(1000);
+        let wanted = u64::from(granted.saturating_sub(margin).max(2)).wrapping_mul(1000);
         self.brief = if wanted < LEAST_WAIT { self.brief.saturating_add(1) } else { 0 };
         let doubled = u32::from(self.brief.saturating_sub(FOLLOWED).min(3));
         wanted.max(2000_u64.checked_shl(doubled).unwrap_or(LEAST_WAIT).min(LEAST_WAIT))
@@ -542,12 +545,12 @@ impl Machine {
         let millis = match retry {
             // Honoured to the second; the fraction keeps those apart that were all told in one moment.
             Retry::After(seconds) => {
-                u64::from(seconds.max(doubled(1))).saturating_mul(1000).saturating_add(u64::from(jitter))
+                u64::from(seconds.max(doubled(1))).wrapping_mul(1000).wrapping_add(u64::from(jitter))
             }
             // Between half and all of the wait, in whole seconds, so that a thousand phones don't come back in one.
             Retry::BackOff | Retry::Never => {
                 let millis = doubled(FIRST_WAIT).saturating_mul((jitter / 2).saturating_add(500));
-                u64::from(millis.div_ceil(1000)).saturating_mul(1000)
+                u64::from(millis.div_ceil(1000)).wrapping_mul(1000)
             }
         };
         self.failures = self.failures.saturating_add(1);

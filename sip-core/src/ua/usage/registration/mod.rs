@@ -14,18 +14,18 @@ pub use info::{RegistrationInfo, RegistrationState};
 use super::{Failure, Tries, UsageId};
 use crate::error::{Argument, Capacity, Error};
 use crate::memory::{Block, Handle, KeptBlocks as _, Octets};
-use crate::message::{Header, Message, Method, NameAddr, Scheme, Uri, Writer};
+use crate::message::{Header, Message, Method, NameAddr, Uri, Writer};
 use crate::random::Token;
 use crate::role::Received;
 use crate::transaction::TransactionId;
 use crate::transport::Flow;
-use crate::ua::auth::{Again, MAX_TRIES};
+use crate::ua::auth::{Again, Answers, MAX_TRIES};
 use crate::ua::config::Text;
 use crate::ua::content::Content;
 use crate::ua::context::{Context, SEND, TELL};
 use crate::ua::event::{Event, Registration, RegistrationCause};
 use crate::ua::headers::Field;
-use crate::ua::outside::{Head, Parties, check_target};
+use crate::ua::outside::{Parties, check_target};
 use machine::{Bound, Failed, Indication, Input, Machine, Retry, Send, State, Timer};
 
 /// The longest lifetime that a registrar may ask for with a 423, in seconds: a week.
@@ -41,8 +41,8 @@ impl<O: Octets> Context<'_, O> {
         headers: &[Header<'_>],
     ) -> Result<Registration, Error> {
         let uri = check_target(aor)?;
-        let secure = matches!(uri.scheme(), Scheme::Sips);
-        if !registrar.is_empty() && !matches!(check_target(registrar)?.scheme(), Scheme::Sips) && secure {
+        let secure = uri.is_sips();
+        if !registrar.is_empty() && !check_target(registrar)?.is_sips() && secure {
             return Err(Error::Invalid(Argument::InsecureRegistrar));
         }
         if expires == 0 {
@@ -74,17 +74,17 @@ impl<O: Octets> Context<'_, O> {
         let [Ok(first), Ok(second)] = [registrar.len(), aor.len()].map(u16::try_from) else {
             return Err(Error::Invalid(Argument::Registrar));
         };
-        let size = registrar.len().saturating_add(aor.len().saturating_mul(2));
+        let size = registrar.len().wrapping_add(aor.len().wrapping_mul(2));
         self.transactions.octets.write(size, false, |_, writer| {
             writer.raw(call_id.as_bytes());
             writer.raw(&first.to_be_bytes());
             writer.raw(&second.to_be_bytes());
             writer.raw(registrar.as_bytes());
             writer.raw(aor.as_bytes());
-            writer.raw(if matches!(uri.scheme(), Scheme::Sips) { b"sips:" } else { b"sip:" });
-            writer.raw(uri.host().as_bytes());
+            writer.raw(if uri.is_sips() { b"sips:" } else { b"sip:" });
+            writer.raw(uri.host_text());
             if let Some(port) = uri.port() {
-                writer.raw(b":");
+                writer.octet(b':');
                 writer.number(u64::from(port));
             }
         })
@@ -92,8 +92,8 @@ impl<O: Octets> Context<'_, O> {
 
     fn free_registration(&mut self, handle: Handle) {
         let Some(entry) = self.registrations.get(handle) else { return };
-        for block in [entry.texts, entry.rows, entry.own_address] {
-            self.transactions.octets.release(block);
+        for block in &[entry.texts, entry.rows, entry.own_address] {
+            self.transactions.octets.release(*block);
         }
         self.registrations.remove(handle);
     }
@@ -117,17 +117,10 @@ impl<O: Octets> Context<'_, O> {
             // Without a registrar it goes where any request to the domain does.
             if proxied { self.flow_to(&uri) } else { crate::locate::flow_to(&uri, self.core.settings.transport) }
         });
-        let head = Head {
-            method: Method::Register,
-            parties: Parties::Binding(&entry),
-            from_tag: self.core.random.token(),
-            call_id,
-            seq,
-            branch: self.core.random.token(),
-            transport: self.core.settings.transport,
-            proxied,
-            answers: &self.answers(entry.sessions),
-        };
+        let kept = Some((call_id, seq));
+        let mut head = self.new_head(Method::Register, Parties::Binding(&entry), kept, &Answers::NONE);
+        let answers = self.answers(entry.sessions);
+        (head.proxied, head.answers) = (proxied, &answers);
         let id = self.send_outside(&head, flow, UsageId::Registration(handle).new_user(), &rows, &Content::NONE)?;
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.seq = seq;
@@ -213,7 +206,7 @@ impl<O: Octets> Context<'_, O> {
         if let Some(entry) = self.registrations.get_mut(handle) {
             entry.transaction = TransactionId::NONE;
             if status < 300 {
-                entry.flow = self.source;
+                entry.bound_by(&self.source);
             }
         }
         // Without room for a removal it is tried again a moment later.
@@ -246,7 +239,8 @@ impl<O: Octets> Context<'_, O> {
             _ if for_good => Retry::Never,
             _ => Retry::BackOff,
         };
-        self.failed(RegistrationCause::Refused, status, retry)
+        let weak = cfg!(feature = "digest") && self.too_weak;
+        self.failed(if weak { RegistrationCause::WeakDigest } else { RegistrationCause::Refused }, status, retry)
     }
 
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
@@ -294,6 +288,7 @@ impl<O: Octets> Context<'_, O> {
             Failure::Timeout => RegistrationCause::Timeout,
             Failure::Flow => RegistrationCause::Unreachable,
             Failure::Insecure => RegistrationCause::Insecure,
+            Failure::NoFallback => RegistrationCause::NoFallback,
         };
         let input = self.failed(cause, failure.status(), Retry::BackOff);
         let _ = self.step_registration(handle, input);
@@ -338,8 +333,8 @@ impl<O: Octets> Context<'_, O> {
         entry.wanted = shortest;
         let sessions = entry.sessions;
         let answers = self.answers(sessions);
-        let owner = (UsageId::Registration(handle), Tries { total: tries.total.saturating_add(1), ..tries });
-        let again = Again { expires: Some(shortest), answers: &answers, renumbered: true };
+        let owner = (UsageId::Registration(handle), Tries { total: tries.total.wrapping_add(1), ..tries });
+        let again = Again { expires: Some(shortest), answers: &answers, renumbered: true, ..Again::NOTHING };
         let sent = self.send_again(id, Method::Register, owner, &again);
         sent.is_some_and(|new| {
             self.registration_resent(handle, new, Some(sessions));

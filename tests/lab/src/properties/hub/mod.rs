@@ -5,6 +5,7 @@ mod script;
 
 pub use script::HubStep;
 
+use super::play::{self, Holding};
 use super::shown;
 use roles::{Hub, nowhere};
 use script::{Asked, HUB, long, peer, proof, register, request, response};
@@ -81,11 +82,10 @@ struct Hall<R> {
     challenge: Vec<u8>,
     count: u32,
     tallies: BTreeMap<Key, Tally>,
-    /// Whether a 2xx was sent.
-    answered: bool,
     questions: Vec<Ticket>,
     blocked: bool,
     deferred: Vec<Flow>,
+    holding: Holding,
     /// How much came that could not be parsed.
     malformed: usize,
 }
@@ -115,10 +115,10 @@ impl<R: Hub> Hall<R> {
             challenge: Vec::new(),
             count: 0,
             tallies: BTreeMap::new(),
-            answered: false,
             questions: Vec::new(),
             blocked: false,
             deferred: Vec::new(),
+            holding: Holding::default(),
             malformed: 0,
         }
     }
@@ -164,12 +164,8 @@ impl<R: Hub> Hall<R> {
             }
             HubStep::Again { which, place, change } => {
                 let count = self.arrived.len().max(1);
-                let Some((flow, mut octets)) = self.arrived.get(usize::from(*which) % count).cloned() else { return };
-                let length = octets.len().max(1);
-                if let Some(octet) = octets.get_mut(usize::from(*place) % length) {
-                    *octet ^= change;
-                }
-                self.arrive(flow, &octets);
+                let Some((flow, octets)) = self.arrived.get(usize::from(*which) % count) else { return };
+                self.arrive(*flow, &play::changed(octets, *place, *change));
             }
             HubStep::Long(length) => {
                 self.count += 1;
@@ -180,10 +176,7 @@ impl<R: Hub> Hall<R> {
             HubStep::Decide(what) => self.hub.decide(&mut self.told, now, *what, None),
             HubStep::Wait(units) => self.pass(now + Duration::from_millis(16 * u64::from(*units))),
             HubStep::WakeUp => {
-                if let Some(at) = self.hub.poll_timeout() {
-                    self.now = self.now.max(at);
-                    self.hub.handle_timeout(self.now);
-                }
+                play::wake_up(&mut self.hub, &mut self.now);
             }
             HubStep::Resolved(count) => {
                 if let Some(ticket) = self.questions.pop() {
@@ -192,6 +185,8 @@ impl<R: Hub> Hall<R> {
             }
             HubStep::Block(true) => self.blocked = true,
             HubStep::Block(false) => self.unblock(),
+            HubStep::Hold(how) => self.holding.set(*how),
+            HubStep::Resume => self.holding.resume_all(&mut self.hub),
             HubStep::Failed(which) => self.hub.flow_failed(now, peer(*which), FlowError::Refused),
         }
     }
@@ -215,12 +210,19 @@ impl<R: Hub> Hall<R> {
         remember(&mut self.arrived, flow, octets);
     }
 
+    /// Does what there is to do, and what was held on the way.
     fn drain(&mut self) {
+        self.drain_once();
+        Holding::end_turn(self, |hall| &mut hall.holding, |hall, id| hall.hub.resume(id), Self::drain_once);
+    }
+
+    fn drain_once(&mut self) {
         for _ in 0..ACTIONS {
-            let mut put_back = None;
+            let (mut put_back, mut held) = (None, None);
             match self.hub.poll_action(self.now) {
                 None => return,
                 Some(Action::Send { id, flow, .. }) if self.blocked => put_back = Some((id, flow)),
+                Some(Action::Send { id, bytes, .. }) if self.holding.takes(id, bytes) => held = Some(id),
                 Some(Action::Send { flow, bytes, .. }) => {
                     let octets = bytes.to_vec();
                     self.went(flow, &octets);
@@ -234,6 +236,9 @@ impl<R: Hub> Hall<R> {
                 self.hub.defer(id);
                 self.deferred.push(flow);
             }
+            if let Some(id) = held {
+                self.hub.hold(id);
+            }
         }
         panic!("more than {ACTIONS} actions: draining does not end");
     }
@@ -245,10 +250,7 @@ impl<R: Hub> Hall<R> {
         let message = match Message::parse(octets) {
             Ok(message) => message,
             Err(failure) => {
-                // Only the answer to what could not be parsed may repeat it.
-                let repeats = [&b"SIP/2.0 400 "[..], b"SIP/2.0 505 ", b"SIP/2.0 513 "];
-                let fair = self.malformed > 0 && repeats.iter().any(|start| octets.starts_with(start));
-                return assert!(fair, "{:?} in what was sent: {}", failure.error(), shown(octets));
+                return play::check_repeats(self.malformed > 0, octets, &failure);
             }
         };
         let Some(status) = message.status() else {
@@ -265,15 +267,12 @@ impl<R: Hub> Hall<R> {
         // (RFC 3261 §16.10). What is refused is forgotten at once, so its repetition is another request.
         let counts = !self.told.let_pass && !self.hub.has_let_pass() && message.cseq().method != Method::Cancel;
         let tally = self.tallies.entry(key(&message)).or_default();
-        // The head of the request is forgotten with the first 2xx to an INVITE.
-        let later = self.answered && message.cseq().method == Method::Invite && status / 100 == 2;
-        let own = self.malformed > 0 || later || tally.vias.contains(&below(&message));
+        let own = self.malformed > 0 || tally.vias.contains(&below(&message));
         assert!(own || !counts, "Vias that the request had not: {}", shown(octets));
         if status < 200 {
             return;
         }
         if status < 300 {
-            self.answered = true;
             tally.accepted += 1;
         } else {
             tally.refusals.insert(octets.to_vec());
@@ -296,30 +295,17 @@ impl<R: Hub> Hall<R> {
     }
 
     fn tell(&mut self, ticket: Ticket, count: u8) {
-        let far = peer(1);
-        let target = Target { address: far.remote, transport: Transport::Udp };
-        match count % 4 {
-            0 => self.hub.resolved(self.now, ticket, &[]),
-            1 => self.hub.connect_failed(self.now, ticket, FlowError::Refused),
-            2 => self.hub.flow_connected(self.now, ticket, peer(13)),
-            _ => self.hub.resolved(self.now, ticket, &[target; 2]),
-        }
+        let target = Target { address: peer(1).remote, transport: Transport::Udp };
+        play::tell(&mut self.hub, self.now, (ticket, count), (target, peer(13)));
     }
 
     /// Lets time pass, with its timers.
     fn pass(&mut self, until: Instant) {
         for _ in 0..WAKE_UPS {
-            match self.hub.poll_timeout() {
-                Some(at) if at <= until => {
-                    self.now = self.now.max(at);
-                    self.hub.handle_timeout(self.now);
-                    self.drain();
-                }
-                _ => {
-                    self.now = self.now.max(until);
-                    return;
-                }
+            if !play::wake(&mut self.hub, &mut self.now, until) {
+                return;
             }
+            self.drain();
         }
         panic!("more than {WAKE_UPS} wake-ups: time stands still");
     }
@@ -328,6 +314,8 @@ impl<R: Hub> Hall<R> {
     fn close(&mut self) {
         self.told.policy = 0;
         self.unblock();
+        self.holding.resume_all(&mut self.hub);
+        self.drain();
         // Timer C of each serial target and 64·T1 behind it, then the longest binding.
         for seconds in [250; 12].into_iter().chain([90_000, 250, 250]) {
             while let Some(ticket) = self.questions.pop() {

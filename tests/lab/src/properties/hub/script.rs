@@ -121,6 +121,10 @@ pub enum HubStep {
     Failed(u8),
     /// A name resolves to so many addresses, or a connection opens if there are any.
     Resolved(u8),
+    /// What is to be sent is held, and resumed by its name: at once in its order or the other way round, or not for long.
+    Hold(u8),
+    /// All that is held is resumed.
+    Resume,
 }
 
 /// A peer's flow.

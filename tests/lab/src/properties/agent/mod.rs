@@ -1,14 +1,19 @@
 //! A user agent that strangers, peers and its own application drive in any order.
 
+mod wire;
+
 use super::play::{self, Holding};
 use arbitrary::Arbitrary;
 use core::net::Ipv4Addr;
-use sip_core::message::{HeaderName, Message, Method, Writer, reason_phrase, response_head};
+use sip_core::message::{Message, Method};
 use sip_core::role::{Action, Received, Role};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
 use sip_core::ua::Arrays;
-use sip_core::ua::{Call, Config, Content, Event, IncomingRequest, Occupancy, Origin, Registration, UserAgent};
+use sip_core::ua::{
+    Call, Config, Content, Event, Fork, IncomingRequest, Occupancy, Origin, Registration, ReliableProvisional,
+    UserAgent,
+};
 use sip_testkit::{ANSWER, OFFER, Phone};
 
 /// More actions than any input may cause: what waits for a flow that becomes writable, or timers at once, included.
@@ -17,11 +22,6 @@ const ACTIONS: usize = 120;
 const WAKE_UPS: usize = 20_000;
 /// How many sent and received messages are remembered, to be answered and repeated.
 const REMEMBERED: usize = 12;
-
-const METHODS: [&str; 10] =
-    ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "MESSAGE", "REGISTER", "UPDATE", "NOTIFY", "X"];
-const STATUSES: [u16; 22] =
-    [100, 180, 183, 199, 200, 202, 299, 302, 401, 407, 408, 421, 423, 481, 486, 487, 488, 491, 500, 503, 600, 603];
 
 /// One thing that happens.
 #[derive(Arbitrary, Clone, Debug)]
@@ -101,6 +101,14 @@ pub enum Step {
     Hold(u8),
     /// All that is held is resumed.
     Resume,
+    /// It rings with an offer or an answer, reliably where that is configured.
+    RingWith(u8),
+    /// It sends the answer to an offer that came in a reliable provisional response.
+    AcknowledgeProvisional(u8),
+    /// It sends an UPDATE, with or without an offer.
+    Update(bool, u8),
+    /// It answers, or refuses, an offer that came outside of an INVITE.
+    AnswerOffer(u8, u8),
 }
 
 /// What holds of a user agent, whatever happens: draining ends, what it sends can be parsed, every call ends once and is not
@@ -110,7 +118,10 @@ pub enum Step {
 /// When it does not hold.
 pub fn agent(steps: &[Step]) {
     // On a narrow path whatever carries an offer is too large for a datagram.
-    let mut desk = Desk::new(if steps.len() % 4 == 3 { 700 } else { 0 });
+    let path_mtu = if steps.len() % 4 == 3 { 700 } else { 0 };
+    // What the configuration says of provisional responses and of how long a session lasts.
+    let policy = [ReliableProvisional::Supported, ReliableProvisional::Off, ReliableProvisional::Required];
+    let mut desk = Desk::new(path_mtu, policy[steps.len() % 3], [180, 0][steps.len() % 2]);
     for step in steps {
         desk.step(step);
         desk.drain();
@@ -125,6 +136,8 @@ struct Desk {
     /// Calls and registrations that have not ended.
     calls: Vec<Call>,
     registrations: Vec<Registration>,
+    /// Whose PRACK waits for an answer, or waited.
+    forks: Vec<(Call, Fork)>,
     asked: Vec<IncomingRequest>,
     sent: Vec<Vec<u8>>,
     arrived: Vec<Vec<u8>>,
@@ -144,13 +157,15 @@ fn pick<T: Copy>(all: &[T], which: u8) -> Option<T> {
 }
 
 impl Desk {
-    fn new(path_mtu: u16) -> Self {
+    fn new(path_mtu: u16, reliable: ReliableProvisional, session_expires: u32) -> Self {
         let mut phone = UserAgent::new(Arrays::new());
         let mut config = Config::new("192.0.2.1:5060", "sip:alice@example.com");
         config.contact_user = "alice";
         config.path_mtu = path_mtu;
         config.methods = "MESSAGE, NOTIFY, X";
         config.keep_alive = Duration::from_secs(20);
+        config.reliable_provisional = reliable;
+        config.session_expires = session_expires;
         phone.start(&config, [7; 16]).expect("a configuration that can be used");
         phone.add_credentials("r", "alice", "secret").expect("room");
         let before = phone.occupancy();
@@ -160,6 +175,7 @@ impl Desk {
             before,
             calls: Vec::new(),
             registrations: Vec::new(),
+            forks: Vec::new(),
             asked: Vec::new(),
             sent: Vec::new(),
             arrived: Vec::new(),
@@ -177,12 +193,12 @@ impl Desk {
         match step {
             Step::Octets(octets) => self.arrive(octets),
             Step::Ask { method, of, cseq, tag, extras } => {
-                if let Some(octets) = self.request(*method, *of, *cseq, *tag, *extras) {
+                if let Some(octets) = wire::request(&self.sent, *method, *of, *cseq, *tag, *extras) {
                     self.arrive(&octets);
                 }
             }
             Step::Answer { to, status, tag, extras } => {
-                if let Some(octets) = self.response(*to, *status, *tag, *extras) {
+                if let Some(octets) = wire::response(&self.sent, *to, *status, *tag, *extras) {
                     self.arrive(&octets);
                 }
             }
@@ -228,7 +244,7 @@ impl Desk {
             Step::Ring(which) => _ = call(which).map(|call| phone.ring(now, call, 180, &Content::NONE)),
             Step::Accept(which) => _ = call(which).map(|call| phone.answer(now, call, &Content::sdp(ANSWER))),
             Step::Reject(which, status) => {
-                let status = pick(&STATUSES, *status).unwrap_or(486);
+                let status = pick(&wire::STATUSES, *status).unwrap_or(486);
                 _ = call(which).map(|call| phone.reject(now, call, status, &Content::NONE));
             }
             Step::Acknowledge(which) => _ = call(which).map(|call| phone.acknowledge(now, call, &Content::sdp(ANSWER))),
@@ -240,7 +256,7 @@ impl Desk {
             Step::Outside => _ = phone.request(now, Method::Options, "sip:192.0.2.9", &Content::NONE),
             Step::Respond(status) => {
                 if let Some(request) = self.asked.pop() {
-                    let status = pick(&STATUSES, *status).unwrap_or(200);
+                    let status = pick(&wire::STATUSES, *status).unwrap_or(200);
                     let _ = phone.respond(now, request, status, &Content::NONE);
                 }
             }
@@ -253,6 +269,20 @@ impl Desk {
             }
             Step::Unregister(which) => {
                 _ = pick(&self.registrations, *which).map(|registration| phone.unregister(now, registration));
+            }
+            Step::RingWith(which) => _ = call(which).map(|call| phone.ring(now, call, 183, &Content::sdp(ANSWER))),
+            Step::AcknowledgeProvisional(which) => {
+                let fork = pick(&self.forks, *which);
+                _ = fork.map(|(call, fork)| phone.acknowledge_provisional(now, call, fork, &Content::sdp(ANSWER)));
+            }
+            Step::Update(offers, which) => {
+                let content = if *offers { Content::sdp(OFFER) } else { Content::NONE };
+                _ = call(which).map(|call| phone.update(now, call, &content));
+            }
+            Step::AnswerOffer(which, status) => {
+                let status = pick(&[200, 488, 500], *status).unwrap_or(200);
+                let content = if status == 200 { Content::sdp(ANSWER) } else { Content::NONE };
+                _ = call(which).map(|call| phone.answer_offer(now, call, status, &content));
             }
             Step::Moved => _ = phone.network_changed(now, "192.0.2.1:5060"),
             _ => {}
@@ -277,7 +307,7 @@ impl Desk {
         if let Received::Event(event) = self.phone.receive(self.now, flow, &message) {
             self.heard(event);
         }
-        remember(&mut self.arrived, octets);
+        remember(&mut self.arrived, octets.to_vec());
     }
 
     fn heard(&mut self, event: Event) {
@@ -289,7 +319,16 @@ impl Desk {
                 live(&call);
                 self.calls.retain(|one| *one != call);
             }
-            Event::Progress { call, .. }
+            Event::Progress { call, fork, answer_due, .. } => {
+                live(&call);
+                if answer_due {
+                    remember(&mut self.forks, (call, fork));
+                }
+            }
+            Event::ProvisionalAcknowledged { call, .. }
+            | Event::Update { call }
+            | Event::Updated { call, .. }
+            | Event::Refreshed { call }
             | Event::Answered { call, .. }
             | Event::Confirmed { call }
             | Event::Reinvite { call }
@@ -310,7 +349,7 @@ impl Desk {
             | Event::Oversize { of: Origin::Registration(registration), .. } => {
                 registered(&registration);
             }
-            Event::Response { .. } | Event::Oversize { of: Origin::Request(_), .. } => {}
+            Event::Response { .. } | Event::RequestRefused { .. } | Event::Oversize { of: Origin::Request(_), .. } => {}
             // Each kind has a row here, so that none of them is missed.
             other => panic!("{other:?} is not known here"),
         }
@@ -335,7 +374,7 @@ impl Desk {
                         if let Err(failure) = Message::parse(bytes) {
                             play::check_repeats(self.malformed, bytes, &failure);
                         }
-                        remember(&mut self.sent, bytes);
+                        remember(&mut self.sent, bytes.to_vec());
                     }
                 }
                 Some(Action::Event(event)) => self.heard(event),
@@ -414,92 +453,15 @@ impl Desk {
         }
         assert_eq!(self.phone.poll_timeout(), None, "a timer at rest");
     }
-
-    /// A request of the peer.
-    fn request(&self, method: u8, of: u8, cseq: u8, tag: u8, extras: u8) -> Option<Vec<u8>> {
-        let method = pick(&METHODS, method)?;
-        let sent = if of < 200 { self.sent.get(usize::from(of) % self.sent.len().max(1)) } else { None };
-        let dialog = sent.and_then(|octets| Message::parse(octets).ok());
-        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-        let (from, to, id) = match &dialog {
-            // What we asked, the peer asks the other way round; what we answered, it goes on with.
-            Some(request) if request.is_request() => (
-                format!("{};tag=p{}", text(request.to().raw_uri()), tag % 3),
-                text(request.from().raw()),
-                text(request.call_id()),
-            ),
-            Some(answer) => (text(answer.from().raw()), text(answer.to().raw()), text(answer.call_id())),
-            None => (format!("<sip:bob@192.0.2.9>;tag=s{tag}"), "<sip:alice@192.0.2.1>".to_owned(), format!("i{tag}")),
-        };
-        let branch = match &dialog {
-            Some(answer) if !answer.is_request() && extras & 1 == 0 => text(answer.top_via().branch()?),
-            _ => format!("z9hG4bK{tag:x}{cseq:x}"),
-        };
-        let mut rows = format!(
-            "{method} sip:alice@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch={branch}\r\nFrom: {from}\r\nTo: {to}\r\n\
-             Call-ID: {id}\r\nCSeq: {cseq} {method}\r\nMax-Forwards: 70\r\n"
-        );
-        rows += extra_rows(extras);
-        Some(with_body(rows, extras))
-    }
-
-    /// An answer of the peer.
-    fn response(&self, to: u8, status: u8, tag: u8, extras: u8) -> Option<Vec<u8>> {
-        let sent = self.sent.get(usize::from(to) % self.sent.len().max(1))?;
-        let request = Message::parse(sent).ok().filter(Message::is_request)?;
-        let status = pick(&STATUSES, status)?;
-        let mut head = vec![0; 8192];
-        let mut w = Writer::new(&mut head);
-        w.status_line(status, reason_phrase(status).as_bytes());
-        response_head(&mut w, &request, Address::NONE, Some(format!("p{}", tag % 3).as_bytes()));
-        let length = w.finish().ok()?;
-        let mut rows = String::from_utf8(head.get(..length)?.to_vec()).ok()?;
-        rows += extra_rows(extras);
-        if let (Method::Register, 200, Some(contact)) = (request.method(), status, request.header(HeaderName::Contact))
-        {
-            rows += &format!("Contact: {};expires={}\r\n", String::from_utf8_lossy(contact), u32::from(tag) * 10);
-        }
-        match status {
-            401 => rows += &format!("WWW-Authenticate: Digest realm=\"r\", nonce=\"{tag}\", qop=\"auth\"\r\n"),
-            407 => rows += &format!("Proxy-Authenticate: Digest realm=r, nonce={tag}, algorithm=SHA-256\r\n"),
-            423 => rows += "Min-Expires: 7200\r\n",
-            503 => rows += "Retry-After: 3\r\n",
-            _ => {}
-        }
-        Some(with_body(rows, extras))
-    }
 }
 
 /// Who all the others are.
 const PEER: Address = Address::v4(Ipv4Addr::new(192, 0, 2, 9), 5060);
 
-fn extra_rows(extras: u8) -> &'static str {
-    match extras >> 4 {
-        0..=7 => "Contact: <sip:bob@192.0.2.9>\r\n",
-        8 => "",
-        9 => "Contact: <sip:bob@192.0.2.9;transport=tcp>\r\nRecord-Route: <sip:192.0.2.8;lr>\r\n",
-        10 => "Contact: <sip:bob@example.net>\r\nRequire: 100rel\r\nRSeq: 1\r\n",
-        11 => "Contact: <sip:bob@192.0.2.9>\r\nReplaces: i1;to-tag=a;from-tag=b\r\n",
-        12 => "Contact: <sip:bob@192.0.2.9>\r\nRecord-Route: <sip:example.org>, <sip:192.0.2.7;lr>\r\n",
-        13 => "Contact: *\r\n",
-        14 => "Contact: %\r\nExpires: 0\r\n",
-        _ => "Contact: <tel:+1>\r\nRequire: x, y\r\n",
-    }
-}
-
-fn with_body(mut rows: String, extras: u8) -> Vec<u8> {
-    let body = if extras & 2 == 0 { &b""[..] } else { ANSWER };
-    if extras & 6 == 2 {
-        rows += "Content-Type: application/sdp\r\n";
-    }
-    rows += &format!("Content-Length: {}\r\n\r\n", body.len());
-    [rows.as_bytes(), body].concat()
-}
-
-/// Keeps the last messages.
-fn remember(all: &mut Vec<Vec<u8>>, octets: &[u8]) {
+/// Keeps the last ones.
+fn remember<T>(all: &mut Vec<T>, one: T) {
     if all.len() == REMEMBERED {
         all.remove(0);
     }
-    all.push(octets.to_vec());
+    all.push(one);
 }

@@ -75,6 +75,14 @@ pub(super) fn response(sent: &[Vec<u8>], to: u8, status: u8, tag: u8, extras: u8
     Some(with_body(rows, extras))
 }
 
+/// Whether a request goes to what its To names: where a 2xx has no other target, the peer is called what it calls itself, so that its
+/// 2xx is acknowledged whatever that is.
+pub(super) fn is_named_by_peer(octets: &[u8]) -> bool {
+    let target = octets.split(|octet| *octet == b' ').nth(1).unwrap_or_default();
+    let to = [b"\r\nTo: <", target, b">"].concat();
+    octets.windows(to.len()).any(|part| part == to)
+}
+
 fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }

@@ -82,6 +82,8 @@ struct Hall<R> {
     challenge: Vec<u8>,
     count: u32,
     tallies: BTreeMap<Key, Tally>,
+    /// The Vias of CANCELs, of which a response may tell another method when it comes again.
+    cancels: BTreeSet<Vec<Vec<u8>>>,
     questions: Vec<Ticket>,
     blocked: bool,
     deferred: Vec<Flow>,
@@ -115,6 +117,7 @@ impl<R: Hub> Hall<R> {
             challenge: Vec::new(),
             count: 0,
             tallies: BTreeMap::new(),
+            cancels: BTreeSet::new(),
             questions: Vec::new(),
             blocked: false,
             deferred: Vec::new(),
@@ -203,6 +206,9 @@ impl<R: Hub> Hall<R> {
             let tally = self.tallies.entry(key(&message)).or_default();
             tally.received += 1;
             tally.vias.insert(below(&message));
+            if message.method() == Method::Cancel {
+                self.cancels.insert(below(&message));
+            }
         }
         if let Received::Event(event) = self.hub.receive(self.now, flow, &message) {
             self.hub.heard(&mut self.told, self.now, event, Some(&message));
@@ -265,7 +271,8 @@ impl<R: Hub> Hall<R> {
         }
         // What passes without a transaction is answered as often as its servers answer, and a CANCEL for nothing here does
         // (RFC 3261 §16.10). What is refused is forgotten at once, so its repetition is another request.
-        let counts = !self.told.let_pass && !self.hub.has_let_pass() && message.cseq().method != Method::Cancel;
+        let answers_cancel = message.cseq().method == Method::Cancel || self.cancels.contains(&below(&message));
+        let counts = !self.told.let_pass && !self.hub.has_let_pass() && !answers_cancel;
         let tally = self.tallies.entry(key(&message)).or_default();
         let own = self.malformed > 0 || tally.vias.contains(&below(&message));
         assert!(own || !counts, "Vias that the request had not: {}", shown(octets));

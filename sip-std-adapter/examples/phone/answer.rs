@@ -59,6 +59,7 @@ pub(crate) fn run(args: &args::Answer, screen: &Shared, interrupt: &Interrupt) -
             credentials: Some(&args.credentials),
             busy: true,
             codecs: &args.sound.codecs,
+            upkeep: args.upkeep,
             ..Setup::default()
         },
         screen,

@@ -8,6 +8,7 @@ use sip_core::message::Uri;
 use sip_core::sdp::offer_answer::Codec;
 use sip_core::time::Duration;
 use sip_core::transport::Transport;
+use sip_core::ua::ReliableProvisional;
 use sip_std_adapter::ws::WsClient;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ Exit status:
   0  it went as asked
   1  refused; the SIP status is printed
   2  the command line can't be used
-  3  nobody answered
+  3  nobody answered, or who did could not prove by a certificate who it is
   4  the network fails, or nobody is there
   130  stopped by Ctrl-C before it came to an end
 
@@ -67,6 +68,8 @@ pub(crate) enum Command {
     Register(Register),
     /// Ask somebody's phone or server what it can do
     Options(Ask),
+    /// Send somebody a text (MESSAGE, RFC 3428)
+    Message(Text),
     /// Be the server of a domain: phones register here and call each other
     ///
     /// Who says to be a user of the domain has to prove it, to register and to call. Anybody may call its users; only they may
@@ -196,6 +199,8 @@ pub(crate) struct Call {
     pub(crate) cancel_after: Option<Duration>,
     #[command(flatten)]
     pub(crate) sound: Sound,
+    #[command(flatten)]
+    pub(crate) upkeep: Upkeep,
     /// Take the keys of a call from standard input though it is no terminal [default: from a terminal only]
     #[arg(long)]
     pub(crate) keys: bool,
@@ -207,6 +212,37 @@ pub(crate) struct Sound {
     /// The codecs, most wanted first: pcmu, pcma, g722, g729, opus, telephone-event
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = sdp::codec, default_value = sdp::DEFAULT_CODECS)]
     pub(crate) codecs: Vec<Codec<'static>>,
+}
+
+/// How ringing is made sure of, and a call that is up.
+#[derive(Args, Clone, Copy, Default)]
+pub(crate) struct Upkeep {
+    /// Whether provisional responses are acknowledged (RFC 3262): never, where the peer can, or in every call
+    #[arg(long = "100rel", value_enum, value_name = "R", default_value_t)]
+    pub(crate) reliable: Reliable,
+    /// Have the session refreshed within so many seconds, 90 or more, and the call ended when it is not (RFC 4028); 0 leaves that
+    /// to the peer
+    #[arg(long, value_name = "S", value_parser = session_expires, default_value = "0")]
+    pub(crate) session_expires: u32,
+}
+
+/// What becomes of provisional responses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Reliable {
+    #[default]
+    Off,
+    Supported,
+    Required,
+}
+
+impl From<Reliable> for ReliableProvisional {
+    fn from(reliable: Reliable) -> Self {
+        match reliable {
+            Reliable::Off => Self::Off,
+            Reliable::Supported => Self::Supported,
+            Reliable::Required => Self::Required,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -238,6 +274,8 @@ pub(crate) struct Answer {
     pub(crate) aor: Option<String>,
     #[command(flatten)]
     pub(crate) sound: Sound,
+    #[command(flatten)]
+    pub(crate) upkeep: Upkeep,
     #[command(flatten)]
     pub(crate) way: Way,
     #[command(flatten)]
@@ -282,6 +320,29 @@ pub(crate) struct Ask {
 }
 
 #[derive(Args)]
+pub(crate) struct Text {
+    /// Whom to send it to: sip:bob@192.0.2.1:5060
+    #[arg(value_name = "URI", value_parser = sip_uri)]
+    pub(crate) uri: String,
+    /// What to send, 900 octets at most: a MESSAGE has to fit into a datagram at every hop
+    #[arg(value_name = "TEXT", value_parser = short_text)]
+    pub(crate) text: String,
+    /// Who sends it: a SIP URI [default: sip:phone@ and our address]
+    #[arg(long, value_name = "URI", value_parser = own_uri)]
+    pub(crate) from: Option<String>,
+    /// Address and port to send from, or one of them [default: the address that reaches the peer, a free port]
+    #[arg(long, value_name = "H:P", value_parser = listen)]
+    pub(crate) listen: Option<Listen>,
+    /// The proxy to send through [default: none]
+    #[arg(long, value_name = "H:P", value_parser = server)]
+    pub(crate) proxy: Option<String>,
+    #[command(flatten)]
+    pub(crate) way: Way,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
+}
+
+#[derive(Args)]
 pub(crate) struct Parse {
     /// The files, each the octets of one datagram
     #[arg(value_name = "FILE", required = true)]
@@ -289,8 +350,8 @@ pub(crate) struct Parse {
 }
 
 /// The names of the commands.
-pub(crate) const COMMANDS: [&str; 9] =
-    ["demo", "call", "answer", "register", "options", "serve", "users", "bindings", "parse"];
+pub(crate) const COMMANDS: [&str; 10] =
+    ["demo", "call", "answer", "register", "options", "message", "serve", "users", "bindings", "parse"];
 
 impl Command {
     /// The command's name, as it stands in the result.
@@ -301,6 +362,7 @@ impl Command {
             Self::Answer(_) => "answer",
             Self::Register(_) => "register",
             Self::Options(_) => "options",
+            Self::Message(_) => "message",
             Self::Serve(_) => "serve",
             Self::Users(_) => "users",
             Self::Bindings(_) => "bindings",
@@ -447,6 +509,26 @@ pub(crate) fn listen(text: &str) -> Result<Listen, String> {
     }
 }
 
+/// The longest text of a MESSAGE, in octets. The request may not be larger than 1,300 where it is not known how the hops behind the
+/// next one carry it (RFC 3428 §8); its head takes about 400.
+const LONGEST_TEXT: usize = 900;
+
+fn short_text(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("a text is needed".to_owned()),
+        1..=LONGEST_TEXT => Ok(text.to_owned()),
+        length => Err(format!("{length} octets, and {LONGEST_TEXT} at most go in one message")),
+    }
+}
+
+/// Whole seconds of a session; 0 for none.
+fn session_expires(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(seconds) if seconds == 0 || seconds >= 90 => Ok(seconds),
+        _ => Err("whole seconds, 90 at least, or 0".to_owned()),
+    }
+}
+
 /// Seconds, with a fraction if wanted.
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
@@ -509,6 +591,20 @@ mod tests {
         for wrong in ["", "65536", "127.0.0.1:", "127.0.0.1:65536", "host.invalid"] {
             assert!(listen(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_session_is_refreshed_each_90_seconds_at_the_most() {
+        assert_eq!((session_expires("0"), session_expires("90")), (Ok(0), Ok(90)));
+        for wrong in ["89", "-1", "90.5", "4294967296", ""] {
+            assert!(session_expires(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_text_fits_into_a_datagram() {
+        assert!(short_text(&"x".repeat(900)).is_ok());
+        assert!(short_text("").is_err() && short_text(&"x".repeat(901)).is_err());
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub(crate) fn run(args: &args::Call, screen: &Shared, interrupt: &Interrupt) -> 
             ws_path: Some(&args.way.ws_path),
             credentials: Some(&args.credentials),
             codecs: &args.sound.codecs,
+            upkeep: args.upkeep,
             ..Setup::default()
         },
         screen,

@@ -22,6 +22,7 @@ mod demo;
 mod events;
 mod interrupt;
 mod keys;
+mod message;
 mod net;
 mod options;
 mod parse;
@@ -106,6 +107,7 @@ fn run(command: &Command, screen: &Shared) -> Result<Report, Failure> {
         Command::Answer(args) => answer::run(args, screen, &interrupt),
         Command::Register(args) => register::run(args, screen, &interrupt),
         Command::Options(args) => options::run(args, screen, &interrupt),
+        Command::Message(args) => message::run(args, screen, &interrupt),
         Command::Users(args) => match &args.command {
             args::UsersCommand::Add(args) => serve::users::add(args),
             args::UsersCommand::Remove(args) => serve::users::remove(args),

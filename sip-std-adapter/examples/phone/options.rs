@@ -28,24 +28,40 @@ pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> R
         interrupt,
     )?;
     let headers = [Header { name: HeaderName::Accept, value: b"application/sdp" }];
-    let content = Content::NONE.with_headers(&headers);
-    let asked = phone.adapter.with(|ua, now| ua.request(now, Method::Options, &args.uri, &content))?;
+    ask(&mut phone, COMMAND, (Method::Options, &args.uri), &Content::NONE.with_headers(&headers), answer)
+}
+
+/// Sends one request outside of a call, and gives what `answer` makes of its response.
+pub(crate) fn ask(
+    phone: &mut Phone,
+    command: &'static str,
+    (method, uri): (Method<'_>, &str),
+    content: &Content<'_>,
+    answer: impl Fn(&mut Phone, u16, &Message<'_>) -> Report,
+) -> Result<Report, Failure> {
+    let asked = phone.adapter.with(|ua, now| ua.request(now, method, uri, content))?;
     let started = phone.now();
-    let waiting = Waiting::new(format!("an answer of {}", args.uri));
+    let waiting = Waiting::new(format!("an answer of {uri}"));
     let mut buffer = vec![0; BUFFER];
     loop {
         let Step::Event(event, message) = phone.step(&mut buffer, None, &waiting)? else {
             if phone.interrupt.is_raised() {
-                return Ok(Report::new(COMMAND, Outcome::Interrupted, "no answer: stopped by the user"));
+                return Ok(Report::new(command, Outcome::Interrupted, "no answer: stopped by the user"));
             }
             continue;
         };
-        match event {
+        let (report, setup_ms) = match event {
             Event::Response { request, status } if request == asked && status >= 200 => {
                 let setup_ms = Some(phone.now().since(started).as_millis());
-                let report = answer(&mut phone, &args.uri, status, message.as_ref());
-                phone.flush(&mut buffer)?;
-                return Ok(Report { identity: phone.first(), peer: Some(args.uri.clone()), setup_ms, ..report });
+                let report = match &message {
+                    Some(message) => answer(phone, status, message),
+                    None if status == 408 => Report::new(command, Outcome::NoAnswer, format!("no answer of {uri}")),
+                    None => {
+                        let (outcome, why) = phone.unreachable();
+                        Report::new(command, outcome, format!("no answer: {why}"))
+                    }
+                };
+                (report, setup_ms)
             }
             Event::RequestRefused { request, cause } if request == asked => {
                 let (outcome, why) = match cause {
@@ -53,24 +69,19 @@ pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> R
                     Cause::WeakDigest => (Outcome::Refused, cause_text(cause).to_owned()),
                     _ => (Outcome::Untrusted, cause_text(cause).to_owned()),
                 };
-                let report = Report::new(COMMAND, outcome, format!("no answer: {why}"));
-                phone.flush(&mut buffer)?;
-                return Ok(Report { identity: phone.first(), peer: Some(args.uri.clone()), ..report });
+                (Report::new(command, outcome, format!("no answer: {why}")), None)
             }
-            other => phone.respond(other, message.as_ref()),
-        }
+            other => {
+                phone.respond(other, message.as_ref());
+                continue;
+            }
+        };
+        phone.flush(&mut buffer)?;
+        return Ok(Report { identity: phone.first(), peer: Some(uri.to_owned()), setup_ms, ..report });
     }
 }
 
-fn answer(phone: &mut Phone, uri: &str, status: u16, response: Option<&Message<'_>>) -> Report {
-    let Some(message) = response else {
-        return if status == 408 {
-            Report::new(COMMAND, Outcome::NoAnswer, format!("no answer of {uri}"))
-        } else {
-            let (outcome, why) = phone.unreachable();
-            Report::new(COMMAND, outcome, format!("no answer: {why}"))
-        };
-    };
+fn answer(phone: &mut Phone, status: u16, message: &Message<'_>) -> Report {
     let lists = [HeaderName::Allow, HeaderName::Accept, HeaderName::Supported].map(|name| list(message, name));
     let programs = [HeaderName::Server, HeaderName::UserAgent].map(|name| message.header(name).map(printable));
     let mut screen = phone.screen.lock();
@@ -84,7 +95,7 @@ fn answer(phone: &mut Phone, uri: &str, status: u16, response: Option<&Message<'
         }
     }
     let (outcome, verb) = if status < 300 { (Outcome::Ok, "answered") } else { (Outcome::Refused, "refused") };
-    let text = format!("{verb}: {status} {}{}", reason(status, response), phone.hint(status));
+    let text = format!("{verb}: {status} {}{}", reason(status, Some(message)), phone.hint(status));
     let [allow, accept, supported] = lists.map(Some);
     let [server, user_agent] = programs;
     Report {
@@ -93,6 +104,6 @@ fn answer(phone: &mut Phone, uri: &str, status: u16, response: Option<&Message<'
         supported,
         server,
         user_agent,
-        ..Report::new(COMMAND, outcome, text).with_status(status, response)
+        ..Report::new(COMMAND, outcome, text).with_status(status, Some(message))
     }
 }

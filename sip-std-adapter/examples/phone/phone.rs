@@ -1,6 +1,6 @@
 //! The phone itself: a user agent on a socket, with a screen.
 
-use crate::args::{Carrier, Credentials, Listen, Tls};
+use crate::args::{Carrier, Credentials, Listen, Tls, Upkeep};
 use crate::events::Log;
 use crate::interrupt::Interrupt;
 use crate::net;
@@ -61,6 +61,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) busy: bool,
     /// The codecs, most wanted first; none for those of every phone.
     pub(crate) codecs: &'a [Codec<'static>],
+    /// How ringing is made sure of, and a call that is up.
+    pub(crate) upkeep: Upkeep,
 }
 
 /// One step of a phone's life.
@@ -111,6 +113,8 @@ impl Phone {
             .with_proxy(setup.proxy.unwrap_or_default())
             .with_methods("INFO, MESSAGE")
             .with_minimum_algorithm(setup.credentials.map(|given| given.weakest_digest).unwrap_or_default().into())
+            .with_reliable_provisional(setup.upkeep.reliable.into())
+            .with_session_expires(setup.upkeep.session_expires)
             .with_transport(setup.transport.into());
         let seed = sip_std_adapter::seed()?;
         adapter.role_mut().start(&config, seed).map_err(|error| Failure::Usage(config_error(error)))?;

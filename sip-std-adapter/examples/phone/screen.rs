@@ -8,7 +8,7 @@ use sip_core::message::{Message, Method};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow};
 use sip_std_adapter::Direction;
-use sip_testkit::LadderLine;
+use sip_testkit::{Arrows, LadderLine};
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time;
@@ -134,7 +134,7 @@ impl Screen {
 
     /// Shows what passes a server between two phones, in three columns; gives the heading out at once.
     pub(crate) fn set_stage(&mut self, names: [&str; 3], phones: [SocketAddr; 2]) {
-        let ladder = LadderLine::with_endpoints(&names).with_width(self.columns());
+        let ladder = LadderLine::with_endpoints(&names).with_width(self.columns()).with_arrows(self.arrows());
         self.line(&ladder.heading());
         self.stage = Some(Stage { ladder, phones: phones.map(Address::from), began: time::Instant::now() });
     }
@@ -195,11 +195,17 @@ impl Screen {
         }
     }
 
+    /// What a terminal of this locale can show; a pipe gets ASCII, for what reads it.
+    fn arrows(&self) -> Arrows {
+        if self.terminal && is_unicode(|name| std::env::var(name).ok()) { Arrows::Unicode } else { Arrows::Ascii }
+    }
+
     /// The ladder between us and a peer that it was not shown with before: its heading is shown. A connection has an end of its
     /// own here.
     fn open_ladder(&mut self, local: SocketAddr, flow: Flow) -> LadderLine {
         let own = if flow.transport.is_reliable() { local.to_string() } else { self.own.clone() };
-        let ladder = LadderLine::new(&own, &flow.remote.to_string()).with_width(self.columns());
+        let ladder =
+            LadderLine::new(&own, &flow.remote.to_string()).with_width(self.columns()).with_arrows(self.arrows());
         self.line(&ladder.heading());
         ladder
     }
@@ -352,8 +358,30 @@ pub(crate) fn print(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
+/// Whether the locale of these variables is one of UTF-8: the first that is set says so.
+fn is_unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
+    let locale = locale.unwrap_or_default().to_ascii_lowercase();
+    locale.ends_with("utf-8") || locale.ends_with("utf8")
+}
+
 /// A request of the peer in a few words, with the text that it brings.
 pub(crate) fn told(method: &str, text: &[u8]) -> String {
     let shown = one_line(text);
     if shown.is_empty() { method.to_owned() } else { format!("{method}: {shown}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_unicode;
+
+    #[test]
+    fn the_first_variable_that_is_set_says_what_can_be_shown() {
+        let locale = |set: &'static [(&str, &str)]| {
+            is_unicode(|name| set.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert!(locale(&[("LANG", "de_DE.UTF-8")]) && locale(&[("LC_CTYPE", "C.utf8"), ("LANG", "C")]));
+        assert!(!locale(&[]) && !locale(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]));
+        assert!(locale(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]));
+    }
 }

@@ -79,8 +79,8 @@ pub(super) fn response(sent: &[Vec<u8>], to: u8, status: u8, tag: u8, extras: u8
 /// 2xx is acknowledged whatever that is.
 pub(super) fn is_named_by_peer(octets: &[u8]) -> bool {
     let target = octets.split(|octet| *octet == b' ').nth(1).unwrap_or_default();
-    let to = [b"\r\nTo: <", target, b">"].concat();
-    octets.windows(to.len()).any(|part| part == to)
+    let to = octets.split(|octet| *octet == b'\n').find(|row| row.starts_with(b"To: ")).unwrap_or_default();
+    to.windows(target.len().max(1)).any(|part| part == target)
 }
 
 fn text(octets: &[u8]) -> String {

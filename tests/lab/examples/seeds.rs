@@ -39,7 +39,7 @@ fn write(out: &Path, folders: impl Iterator<Item = PathBuf>) -> io::Result<()> {
     }
     // Longer ones are mutated too slowly to be worth it.
     messages.retain(|message| message.len() <= 4096);
-    for target in ["message", "uri", "headers", "sdp", "framer", "edit", "agent", "hub"] {
+    for target in ["message", "uri", "headers", "sdp", "negotiate", "framer", "edit", "agent", "hub"] {
         std::fs::create_dir_all(out.join(target))?;
     }
     for octets in &messages {

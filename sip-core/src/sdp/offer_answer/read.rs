@@ -5,7 +5,7 @@ use crate::message::scan::{alike, find, number, peek, slice, trim};
 use crate::sdp::attribute::milliseconds;
 use crate::sdp::connection::{AddressKind, Connection, Rtcp};
 use crate::sdp::line::is_token;
-use crate::sdp::{Direction, Fmtp, Media, RtpMap, static_codec};
+use crate::sdp::{Attribute, Direction, Fmtp, Media, RtpMap, static_codec};
 use core::net::{IpAddr, SocketAddr};
 
 use super::refusal::Warning;
@@ -76,11 +76,11 @@ impl<'o> Section<'o> {
                 } else if attribute == b"rtcp-mux-only" {
                     self.rtcp_mux_only = true;
                 } else {
-                    self.direction = self.direction.or(Direction::parse(attribute));
+                    self.direction = self.direction.or(direction(attribute));
                 }
             }
             Some(b'f') if value(b"fmtp:").is_some() => note(&mut self.fmtps, self.lines, at.wrapping_add(5)),
-            Some(b's' | b'i') => self.direction = self.direction.or(Direction::parse(attribute)),
+            Some(b's' | b'i') => self.direction = self.direction.or(direction(attribute)),
             Some(b'p') => first_time(&mut self.ptime, value(b"ptime:")),
             Some(b'm') => {
                 first_time(&mut self.max_ptime, value(b"maxptime:"));
@@ -235,4 +235,9 @@ fn first_time(time: &mut u16, value: Option<&[u8]>) {
     if let (0, Some(value)) = (*time, value) {
         *time = milliseconds(value).unwrap_or(0);
     }
+}
+
+/// The direction that an attribute names, with a value that it should not have or without: as [`Attribute`] reads it.
+fn direction(attribute: &[u8]) -> Option<Direction> {
+    Direction::parse(Attribute::of(attribute).name)
 }

@@ -9,7 +9,7 @@ use fastrand::Rng;
 use sip_core::message::Message;
 use sip_core::transport::Address;
 use sip_lab::corpus::corpus;
-use sip_lab::properties::{self, Change, Edit, FAMILIES, HubStep, Step};
+use sip_lab::properties::{self, Change, Edit, FAMILIES, HubStep, Round, Step};
 
 const SOURCES: [Address; 3] = [
     Address::NONE,
@@ -144,6 +144,14 @@ fn whatever_happens_to_a_user_agent_it_comes_to_rest() {
     let mut random = Rng::with_seed(2);
     for _ in 0..2_000 {
         properties::agent(&steps::<Step>(&mut random));
+    }
+}
+
+#[test]
+fn whoever_offers_is_answered_line_by_line() {
+    let mut random = Rng::with_seed(4);
+    for _ in 0..4_000 {
+        properties::negotiate(&steps::<Round>(&mut random));
     }
 }
 

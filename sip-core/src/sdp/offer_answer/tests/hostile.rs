@@ -43,6 +43,20 @@ fn broken_lines() {
     assert!(matches!(End::new().answer(&sound(), b""), Err(Refusal::Malformed(_))));
 }
 
+/// What a reader of the description takes for a direction is one here, too: nobody hears who thinks to be on hold.
+#[test]
+fn a_direction_with_a_value_is_a_direction() {
+    for (row, direction) in [
+        ("a=inactive:", Direction::Inactive),
+        ("a=sendonly: ", Direction::RecvOnly),
+        ("a=recvonly:x", Direction::SendOnly),
+        ("a=inactivex", Direction::SendRecv),
+    ] {
+        let agreed = answer(&format!("m=audio 5000 RTP/AVP 0\n{row}\n")).unwrap();
+        assert_eq!(agreed.media(0).unwrap().direction, direction, "{row}");
+    }
+}
+
 #[test]
 fn payload_types_that_make_no_sense() {
     let everything: Vec<String> = (0..MAX_CODECS * 16).map(|number| number.to_string()).collect();

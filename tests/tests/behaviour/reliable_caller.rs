@@ -107,6 +107,34 @@ fn responses_in_order_are_acknowledged_once_and_others_passed_over() {
     }
 }
 
+/// A callee that counts on without an answer to our PRACKs can't have more than one of them at a time.
+#[test]
+fn one_prack_a_dialog_is_open_at_a_time() {
+    for refused in [false, true] {
+        let mut calling = Calling::new(OFFER);
+        calling.reliable("one", "1", ANSWER);
+        let first = calling.wire.expect(&calling.phones, "PRACK");
+        for rseq in 2..40 {
+            calling.reliable("one", &rseq.to_string(), b"");
+            calling.wire.expect_nothing(&calling.phones);
+        }
+        assert_eq!(calling.progresses(), 1);
+        // Another fork is another dialog.
+        calling.reliable("two", "7", b"");
+        calling.expect_prack("two", 7);
+        if refused {
+            calling.wire.respond(&mut calling.phones, calling.alice, &first, 481, "");
+        } else {
+            calling.phones.wait(32_000);
+            assert!(calling.kinds_are("PRACK"));
+        }
+        calling.reliable("one", "2", b"");
+        calling.expect_prack("one", 2);
+        calling.accept("one", b"");
+        calling.end();
+    }
+}
+
 #[test]
 fn nothing_follows_the_last_number() {
     let mut calling = Calling::new(OFFER);

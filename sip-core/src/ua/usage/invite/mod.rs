@@ -82,6 +82,10 @@ impl<O: Octets> Context<'_, O> {
                 self.reinvite_response(dialog, id, response)
             }
             InviteTransaction::Update(dialog) if UPDATE => self.update_response(dialog, id, response),
+            InviteTransaction::Prack(dialog) if RELIABLE && status >= 200 => {
+                self.prack_done(dialog);
+                Received::Nothing
+            }
             InviteTransaction::Reinvite(_) if is_2xx => self.acknowledge_alone(response, false),
             InviteTransaction::LateFork(bits) | InviteTransaction::Abandoned(bits) if is_2xx => {
                 if crate::dialog::key_of(response, &self.core.hash).bucket_bits() == bits {
@@ -124,11 +128,14 @@ impl<O: Octets> Context<'_, O> {
                     self.update_failed(dialog, id, failure.status());
                 }
             }
-            // The next repetition of the 2xx tries again; the INVITE of a PRACK decides for itself.
-            InviteTransaction::Prack(_)
-            | InviteTransaction::Ack(_)
-            | InviteTransaction::LateFork(_)
-            | InviteTransaction::Abandoned(_) => {}
+            // Its INVITE decides for itself.
+            InviteTransaction::Prack(dialog) => {
+                if RELIABLE {
+                    self.prack_done(dialog);
+                }
+            }
+            // The next repetition of the 2xx tries again.
+            InviteTransaction::Ack(_) | InviteTransaction::LateFork(_) | InviteTransaction::Abandoned(_) => {}
         }
     }
 

@@ -86,6 +86,13 @@ impl<O: Octets> Context<'_, O> {
         Ok(())
     }
 
+    /// The PRACK that was sent last in this dialog has its final response, or will have none.
+    pub(in crate::ua) fn prack_done(&mut self, dialog: Handle) {
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
+            entry.usage.receiving = entry.usage.receiving.acknowledged();
+        }
+    }
+
     /// Sends the PRACK that waited for the application's answer.
     pub(in crate::ua) fn acknowledge_provisional(
         &mut self,
@@ -101,7 +108,7 @@ impl<O: Octets> Context<'_, O> {
                 let (rseq, confirmed) = (entry.usage.rseq, entry.state() == dialog::State::Confirmed);
                 self.send_prack(dialog, rseq, seq, content)?;
                 if let Some(entry) = self.dialogs.get_mut(dialog) {
-                    entry.usage.receiving = State::InOrder;
+                    entry.usage.receiving = State::Acknowledging;
                     entry.usage.agreed = true;
                 }
                 if let Some(entry) = self.calls.get_mut(call).filter(|_| confirmed) {

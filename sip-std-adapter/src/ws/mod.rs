@@ -22,6 +22,8 @@ mod config;
 mod connection;
 mod frames;
 mod handshake;
+#[cfg(test)]
+mod hostile_tests;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! WebSockets over 127.0.0.1: two adapters, or one and a peer that writes octets. Not here: what takes long, whose time is given in
-//! `tcp_tests.rs`.
+//! WebSockets over 127.0.0.1: two adapters, or one and a peer that writes octets. Not here: who breaks the rules or
+//! stands still (`hostile_tests.rs`), and what takes long, whose time is given in `tcp_tests.rs`.
 
 use super::*;
 use crate::driven::{next, step, step_into};
@@ -20,7 +20,7 @@ fn adapter() -> Adapter<Echo> {
 }
 
 /// An adapter that listens for WebSockets too, and where.
-fn server(ws: &WsServer) -> (Adapter<Echo>, SocketAddr) {
+pub(super) fn server(ws: &WsServer) -> (Adapter<Echo>, SocketAddr) {
     let mut adapter = adapter();
     let number = adapter.listen_ws(LOCAL.parse().unwrap(), ws).unwrap();
     let address = adapter.local_addrs().nth(usize::from(number)).unwrap();
@@ -28,7 +28,7 @@ fn server(ws: &WsServer) -> (Adapter<Echo>, SocketAddr) {
 }
 
 /// Drives one until it says something.
-fn alone(one: &mut Adapter<Echo>) -> Said {
+pub(super) fn alone(one: &mut Adapter<Echo>) -> Said {
     (0..2000).find_map(|_| step(one)).unwrap_or_else(|| panic!("silence: {:?}", one.statistics()))
 }
 
@@ -58,20 +58,20 @@ fn get(change: impl FnOnce(&mut String)) -> Vec<u8> {
 }
 
 /// A peer that writes octets, and reads what comes.
-struct Peer {
-    stream: TcpStream,
-    read: Vec<u8>,
+pub(super) struct Peer {
+    pub(super) stream: TcpStream,
+    pub(super) read: Vec<u8>,
 }
 
 impl Peer {
-    fn to(at: SocketAddr) -> Self {
+    pub(super) fn to(at: SocketAddr) -> Self {
         let stream = TcpStream::connect(at).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
         Self { stream, read: Vec::new() }
     }
 
     /// A peer whose handshake is over.
-    fn open(adapter: &mut Adapter<Echo>, at: SocketAddr) -> Self {
+    pub(super) fn open(adapter: &mut Adapter<Echo>, at: SocketAddr) -> Self {
         let mut peer = Self::to(at);
         peer.write(&get(|_| {}));
         let answer = String::from_utf8(peer.read_until(adapter, |read| read.ends_with(b"\r\n\r\n"))).unwrap();
@@ -81,7 +81,7 @@ impl Peer {
         peer
     }
 
-    fn write(&mut self, octets: &[u8]) {
+    pub(super) fn write(&mut self, octets: &[u8]) {
         self.stream.write_all(octets).unwrap();
     }
 
@@ -98,7 +98,7 @@ impl Peer {
     }
 
     /// Reads what is there; gives whether there may be more.
-    fn hear(&mut self) -> bool {
+    pub(super) fn hear(&mut self) -> bool {
         let mut room = [0; 4096];
         match self.stream.read(&mut room) {
             Ok(0) => false,
@@ -111,7 +111,7 @@ impl Peer {
     }
 
     /// Drives the adapter until it has closed the connection; gives what came before, and what the adapter said.
-    fn read_to_end(&mut self, adapter: &mut Adapter<Echo>) -> (Vec<u8>, Vec<Said>) {
+    pub(super) fn read_to_end(&mut self, adapter: &mut Adapter<Echo>) -> (Vec<u8>, Vec<Said>) {
         let mut said = Vec::new();
         for _ in 0..2000 {
             said.extend(step(adapter));
@@ -124,7 +124,7 @@ impl Peer {
 }
 
 /// A frame of a client: its first octet, and its payload under a mask.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [0x11, 0x22, 0x33, 0x44];
     let mut frame = vec![first];
     match u16::try_from(payload.len()) {
@@ -137,9 +137,9 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-const TEXT: u8 = 0x81;
+pub(super) const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
-const PING: u8 = 0x89;
+pub(super) const PING: u8 = 0x89;
 
 #[test]
 fn a_request_is_answered_on_its_connection_and_one_goes_back_by_it() {
@@ -322,101 +322,6 @@ fn text_is_sent_as_text_and_what_is_none_as_binary() {
 }
 
 #[test]
-fn who_breaks_the_rules_is_told_so_and_nobody_else_is_touched() {
-    let (mut two, to) = server(&WsServer::plain());
-    let mut well = Peer::open(&mut two, to);
-    let limit = vec![b'x'; 65_536];
-    let rest = [frame(0x01, &limit[..40_000]), frame(0x80, &limit[..40_000])].concat();
-    for (octets, code) in [
-        // Without a mask (RFC 6455 §5.1).
-        (vec![0x81, 2, b'h', b'i'], 1002),
-        // Larger than a message may be: in one frame, whose octets never come, or in fragments (§10.4).
-        (frame(TEXT, &limit)[..14].to_vec(), 1009),
-        (vec![0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4], 1009),
-        (rest, 1009),
-        // Bits of no extension, kinds of frames that there are not, control frames that are long or in fragments (§5.2, §5.5).
-        (frame(0xc1, b"hi"), 1002),
-        (frame(0x83, b"hi"), 1002),
-        (frame(0x8b, b"hi"), 1002),
-        (frame(0x09, b"hi"), 1002),
-        (frame(PING, &[b'x'; 126]), 1002),
-        // The end of nothing, and a beginning in the midst of another (§5.4).
-        (frame(0x80, b"hi"), 1002),
-        ([frame(0x01, b"hi"), frame(TEXT, b"hi")].concat(), 1002),
-        // A text that is none (§8.1).
-        (frame(TEXT, b"INVITE \xff"), 1007),
-        (frame(0x88, b"\x03"), 1002),
-    ] {
-        let mut peer = Peer::open(&mut two, to);
-        peer.write(&octets);
-        let (answer, said) = peer.read_to_end(&mut two);
-        let said_code = answer.get(2..4).map(|code| u16::from_be_bytes([code[0], code[1]]));
-        assert_eq!((answer.first(), said_code), (Some(&0x88), Some(code)), "{:02x?}", &octets[..octets.len().min(16)]);
-        assert!(matches!(said[..], [] | [Said::Lost(..)]), "{said:?}");
-    }
-    assert_eq!((two.connections(), two.statistics().broken, two.statistics().oversized), (1, 10, 3));
-    well.write(&frame(TEXT, &request(1)));
-    while two.statistics().messages_in == 0 {
-        step(&mut two);
-    }
-}
-
-/// Sockets that are gone but for their last word.
-fn leaving(adapter: &mut Adapter<Echo>) -> &mut crate::lingering::Lingering {
-    &mut adapter.network.tcp.as_mut().unwrap().lingering
-}
-
-#[test]
-fn the_last_word_gets_there_whatever_the_peer_has_still_to_say() {
-    let (mut two, to) = server(&WsServer::plain());
-    // More than is read in one go: closed with the rest unread, the connection would be reset.
-    let unread = vec![b'x'; 60_000];
-    for opened in [false, true] {
-        let mut peer = if opened { Peer::open(&mut two, to) } else { Peer::to(to) };
-        let wrong: &[u8] = if opened { &[0x81, 2, b'h', b'i'] } else { b"POST /sip HTTP/1.1\r\nHost: a\r\n\r\n" };
-        peer.write(&[wrong, &unread].concat());
-        while two.connections() > 0 || two.statistics().connections_accepted == u64::from(opened) {
-            step(&mut two);
-        }
-        assert_eq!(leaving(&mut two).count(), 1);
-        // What comes later is no reason to reset it, either.
-        for _ in 0..10 {
-            peer.write(&unread[..1000]);
-            step(&mut two);
-        }
-        let mut room = [0; 4096];
-        let mut answer = Vec::new();
-        loop {
-            match peer.stream.read(&mut room) {
-                Ok(0) => break,
-                Ok(read) => answer.extend_from_slice(&room[..read]),
-                Err(error) => panic!("{error} after {answer:02x?}"),
-            }
-        }
-        let expected: &[u8] = if opened { &[0x88, 2, 0x03, 0xea] } else { b"HTTP/1.1 405 Method Not Allowed\r\n" };
-        assert!(answer.starts_with(expected), "{answer:02x?}");
-        drop(peer);
-        for _ in 0..2000 {
-            step(&mut two);
-        }
-        assert_eq!(leaving(&mut two).count(), 0);
-    }
-    // Those that stay are few, and not for long.
-    let peers: Vec<Peer> = (0..40).map(|_| Peer::to(to)).collect();
-    for mut peer in &mut peers.iter().map(|peer| &peer.stream) {
-        peer.write_all(b"POST /sip HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    }
-    while two.statistics().handshakes_failed < 41 {
-        step(&mut two);
-    }
-    assert_eq!((leaving(&mut two).count(), two.connections()), (32, 0));
-    step(&mut two);
-    let later = two.now() + crate::patience::LINGER;
-    leaving(&mut two).expire(later);
-    assert_eq!((leaving(&mut two).count(), leaving(&mut two).next_timeout()), (0, None));
-}
-
-#[test]
 fn a_message_larger_than_the_buffer_is_answered_with_513() {
     let (mut two, to) = server(&WsServer::plain());
     let mut peer = Peer::open(&mut two, to);
@@ -449,60 +354,6 @@ fn keep_alives_are_answered() {
     peer.write(&frame(0x88, b"\x03\xe8bye"));
     let (answer, _) = peer.read_to_end(&mut two);
     assert_eq!(answer, b"\x88\x05\x03\xe8bye");
-}
-
-#[test]
-fn pings_that_nobody_reads_the_answers_of_take_no_memory() {
-    const PINGS: usize = 100_000;
-    let (mut two, to) = server(&WsServer::plain());
-    let mut peer = Peer::open(&mut two, to);
-    let pings = frame(PING, &[b'x'; 125]).repeat(100);
-    for _ in 0..PINGS / 100 {
-        // The adapter reads on, however much it has to say.
-        let mut left = &pings[..];
-        peer.stream.set_nonblocking(true).unwrap();
-        while !left.is_empty() {
-            match peer.stream.write(left) {
-                Ok(written) => left = &left[written..],
-                Err(_) => assert!(step(&mut two).is_none()),
-            }
-        }
-    }
-    while two.statistics().keep_alives < PINGS as u64 {
-        assert!(step(&mut two).is_none());
-    }
-    // What the system keeps for both, and as much again.
-    let mut answers = 0;
-    for _ in 0..200 {
-        step(&mut two);
-        peer.hear();
-        answers += core::mem::take(&mut peer.read).len();
-    }
-    while peer.stream.read(&mut [0; 65_536]).is_ok_and(|read| {
-        answers += read;
-        read > 0
-    }) {
-        step(&mut two);
-    }
-    assert!(answers > 0 && answers < PINGS * 127 * 3 / 4, "{answers} of {}", PINGS * 127);
-    assert_eq!(two.connections(), 1);
-}
-
-#[test]
-fn handshakes_that_stand_still_hold_up_nobody() {
-    let (mut two, to) = server(&WsServer::plain());
-    two.limit_connections(16);
-    two.limit_connections_of_source(16);
-    let mut still: Vec<Peer> = (0..10).map(|_| Peer::to(to)).collect();
-    still.iter_mut().for_each(|peer| peer.write(b"GET / HT"));
-    while two.statistics().connections_accepted < 10 {
-        assert!(step(&mut two).is_none());
-    }
-    // A quarter of sixteen, and the oldest gave way.
-    assert_eq!((two.connections(), two.statistics().handshakes_failed), (4, 6));
-    let mut peer = Peer::open(&mut two, to);
-    peer.write(&frame(TEXT, &request(1)));
-    assert_eq!(alone(&mut two), Said::Request(1));
 }
 
 /// What becomes of a client whose server answers with this, where `KEY` stands for the proof that it has understood.
@@ -570,37 +421,4 @@ fn nothing_leaves_in_the_open_from_a_listener_that_is_for_websockets_alone() {
         assert_eq!(next(&mut one, &mut two), Said::Found(Ticket::new(8), found), "{asked:?}");
     }
     connect(&mut one, &mut two, to, Transport::Ws).unwrap();
-}
-
-#[test]
-fn octets_of_no_sense_end_their_own_connection_only() {
-    let (mut two, to) = server(&WsServer::plain());
-    let mut seed = 1_u64;
-    let mut random = move || {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) as usize
-    };
-    for _ in 0..60 {
-        let mut octets: Vec<u8> =
-            (0..random() % 6).flat_map(|_| frame([1, 0, 0x80, 0x81, 0x82, 0x89][random() % 6], &request(7))).collect();
-        for _ in 0..random() % 4 {
-            let place = random() % octets.len().max(1);
-            if let Some(octet) = octets.get_mut(place) {
-                *octet = (random() & 0xff) as u8;
-            }
-        }
-        let mut peer = Peer::open(&mut two, to);
-        peer.write(&octets);
-        drop(peer);
-        while two.connections() > 0 {
-            step(&mut two);
-        }
-        // What is left to be told.
-        for _ in 0..8 {
-            step(&mut two);
-        }
-    }
-    let mut peer = Peer::open(&mut two, to);
-    peer.write(&frame(TEXT, &request(8)));
-    assert_eq!((0..2000).filter_map(|_| step(&mut two)).next(), Some(Said::Request(8)));
 }

@@ -60,7 +60,9 @@ pub struct Config<'a> {
     /// Hosts by which this proxy is reached as well, at the ports of its listeners: each address of the machine, where a listener takes what
     /// comes to any of them (`0.0.0.0`). They are known as its own, and never written.
     pub aliases: &'a [&'a str],
-    /// The domains that this proxy is responsible for, as they stand in the Request-URI: `example.com`.
+    /// The domains that this proxy is responsible for, as they stand in the Request-URI: `example.com`. An address is one as well,
+    /// `192.0.2.5` or `[2001:db8::5]`, for phones that have no name to register with: without a port it is then this proxy's own,
+    /// at whatever port the listeners are.
     pub domains: &'a [&'a str],
     /// The value of Server in answers of the proxy's own; empty for none.
     pub server: &'a str,
@@ -146,7 +148,7 @@ impl<'a> Config<'a> {
         if self.listeners.is_empty() || self.listeners.len() > MAX_LISTENERS {
             return invalid(Argument::Listeners);
         }
-        if self.domains.iter().any(|domain| !Host::parse(domain.as_bytes()).is_ok_and(|host| host.ip().is_none())) {
+        if self.domains.iter().any(|domain| Host::parse(domain.as_bytes()).is_err()) {
             return invalid(Argument::Domains);
         }
         if self.aliases.iter().any(|alias| Host::parse(alias.as_bytes()).is_err()) {
@@ -474,7 +476,7 @@ mod tests {
             (config.with_listeners(&["0.0.0.0"]), Argument::SentByWildcard),
             (config.with_listeners(&["192.0.2.1:0"]), Argument::SentByPort),
             (config.with_listeners(&["a;b"]), Argument::SentBy),
-            (config.with_domains(&["192.0.2.5"]), Argument::Domains),
+            (config.with_domains(&["2001:db8::5"]), Argument::Domains),
             (config.with_domains(&["a,b"]), Argument::Domains),
             (config.with_server("a\r\nb"), Argument::UserAgent),
             (config.with_path_mtu(1), Argument::PathMtu),
@@ -525,6 +527,18 @@ mod tests {
             ("sip:198.51.100.5:5080", None),
             ("sip:[2001:DB8:0::7]", Some(Own::Listener)),
             ("sip:198.51.100.6:5070", None),
+        ] {
+            assert_eq!(settings.own(texts, &Uri::parse(uri.as_bytes()).unwrap()), own, "{uri}");
+        }
+        // An address that is a domain needs no port, and one that is not needs that of a listener.
+        let settings = Settings::keep(&config.with_domains(&["192.0.2.5", "[2001:db8::9]"]), &mut octets).unwrap();
+        let texts = octets.get(settings.block());
+        for (uri, own) in [
+            ("sip:bob@192.0.2.5", Some(Own::Domain)),
+            ("sip:192.0.2.5:5070;lr", Some(Own::Listener)),
+            ("sip:bob@192.0.2.5:5080", None),
+            ("sip:bob@[2001:DB8::9]", Some(Own::Domain)),
+            ("sip:bob@192.0.2.6", None),
         ] {
             assert_eq!(settings.own(texts, &Uri::parse(uri.as_bytes()).unwrap()), own, "{uri}");
         }

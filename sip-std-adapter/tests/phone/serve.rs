@@ -269,6 +269,24 @@ fn a_wrong_password_and_a_wrong_name_are_refused_alike() {
     assert!(!office.bindings().contains("bob"));
 }
 
+/// An address is a domain like another, though the server is at another port than the usual one and the URI names none.
+#[test]
+fn phones_register_at_a_domain_that_is_an_address() {
+    let office = Office::new(&[]);
+    let users = office.path("users.toml");
+    let domain = ["--domain", "127.0.0.1", "--users", text(&users)];
+    run(&[&["users", "add", "bob", "--password", "builder"][..], &domain].concat()).expect(0);
+    let mut server = start(&[&["serve", "--listen", "127.0.0.1:0"][..], &domain].concat());
+    let line = server.wait_for("listening at ");
+    let place = line.rsplit(' ').next().unwrap_or_default();
+    for aor in ["sip:bob@127.0.0.1".to_owned(), format!("sip:bob@{place}")] {
+        let args = ["register", "--registrar", place, "--aor", &aor, "--password", "builder"];
+        run(&args).expect(0);
+    }
+    let args = ["register", "--registrar", place, "--aor", "sip:bob@127.0.0.2", "--password", "builder"];
+    run(&args).expect(1);
+}
+
 #[test]
 fn users_are_read_again_without_a_restart() {
     let office = office();

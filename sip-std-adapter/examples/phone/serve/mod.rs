@@ -192,9 +192,7 @@ impl Server {
         let listeners: Vec<&str> = listeners.iter().map(String::as_str).collect();
         let aliases = aliases(self.adapter.local_addrs(), &sip_std_adapter::local_ips());
         let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
-        // One that is an address is known by the listener that has it.
-        let names = domains.iter().filter(|name| name.parse::<IpAddr>().is_err());
-        let names: Vec<&str> = names.map(String::as_str).collect();
+        let names: Vec<&str> = domains.iter().map(String::as_str).collect();
         self.realm = domains.first().cloned().unwrap_or_default();
         let mut config = server::Config::new(&listeners, &names, secret)
             .with_epoch(clock::unix_seconds())

@@ -22,6 +22,7 @@ mod demo;
 mod events;
 mod interrupt;
 mod keys;
+mod lines;
 mod message;
 mod net;
 mod options;

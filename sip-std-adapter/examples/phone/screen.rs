@@ -1,5 +1,6 @@
 //! What is shown: the ladder of messages as they pass, what is being waited for, and the result.
 
+use crate::lines::Lines;
 use crate::report::Report;
 use crate::text::{Identity, one_line};
 use crate::trace::Trace;
@@ -9,7 +10,7 @@ use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow};
 use sip_std_adapter::Direction;
 use sip_testkit::{Arrows, LadderLine};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time;
 use terminal_size::terminal_size_of;
@@ -34,6 +35,7 @@ impl Shared {
             aside,
             terminal,
             columns,
+            lines: Lines::default(),
             drawn: 0,
             own: String::new(),
             stage: None,
@@ -108,6 +110,7 @@ pub(crate) struct Screen {
     terminal: bool,
     /// What COLUMNS says.
     columns: Option<usize>,
+    lines: Lines,
     /// How many rows of status stand at the terminal's bottom.
     drawn: usize,
     own: String,
@@ -269,15 +272,33 @@ impl Screen {
 
     /// Columns and lines of the terminal, if there is one.
     fn size(&self) -> Option<(usize, usize)> {
-        let size = if self.aside { terminal_size_of(io::stderr()) } else { terminal_size_of(io::stdout()) };
-        size.filter(|_| self.terminal).map(|(width, height)| (usize::from(width.0), usize::from(height.0)))
+        // Without one the system is not asked at each line.
+        let of = || if self.aside { terminal_size_of(io::stderr()) } else { terminal_size_of(io::stdout()) };
+        self.terminal.then(of).flatten().map(|(width, height)| (usize::from(width.0), usize::from(height.0)))
     }
 
     /// Prints a line of JSON, if that was asked for.
     pub(crate) fn log(&mut self, json: impl FnOnce() -> String) {
         if self.json {
-            print(&json());
+            self.lines.out(&format!("{}\n", json()));
         }
+    }
+
+    /// Holds lines back until they are [released](Self::release), unless somebody sees them on a terminal as they come.
+    pub(crate) fn hold(&mut self) {
+        if !self.terminal && !io::stdout().is_terminal() {
+            self.lines.hold();
+        }
+    }
+
+    /// Whether a line is held back.
+    pub(crate) fn is_holding(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Writes what is held back.
+    pub(crate) fn release(&mut self) {
+        self.lines.release();
     }
 
     /// Shows the result of one call of many.
@@ -293,8 +314,10 @@ impl Screen {
             self.log(|| report.json());
             self.line(&report.message);
         } else {
-            print(&report.message);
+            self.lines.out(&format!("{}\n", report.message));
         }
+        // The process ends behind it.
+        self.release();
     }
 
     /// When a message passed last.
@@ -335,14 +358,12 @@ impl Screen {
         }
     }
 
-    /// A reader that has gone away is no reason to stop.
-    fn write(&self, text: &str) {
-        let _ = if self.aside {
-            io::stderr().lock().write_all(text.as_bytes())
+    fn write(&mut self, text: &str) {
+        if self.aside {
+            self.lines.err(text);
         } else {
-            let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes()).and_then(|()| out.flush())
-        };
+            self.lines.out(text);
+        }
     }
 }
 
@@ -354,8 +375,7 @@ fn is_refused_invite(bytes: &[u8]) -> bool {
 
 /// Prints a line on standard output.
 pub(crate) fn print(line: &str) {
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    Lines::default().out(&format!("{line}\n"));
 }
 
 /// Whether the locale of these variables is one of UTF-8: the first that is set says so.

@@ -180,7 +180,7 @@ fn write_v4(w: &mut Writer<'_>, octets: [u8; 4]) {
 
 /// The decimal digits of an octet with a dot behind them, and how many octets that are.
 #[inline]
-fn spelled(octet: u8) -> ([u8; 4], usize) {
+pub(super) fn spelled(octet: u8) -> ([u8; 4], usize) {
     let digits = SPELLED.get(usize::from(octet)).copied().unwrap_or_default();
     (digits, 2_usize.wrapping_add(usize::from(octet >= 10)).wrapping_add(usize::from(octet >= 100)))
 }

@@ -260,13 +260,20 @@ pub(crate) fn trim_end(bytes: &[u8]) -> &[u8] {
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
+    // Nineteen digits fit always.
+    let fits = WIDE && digits.len() < 20;
     let mut number: u64 = 0;
     for octet in digits {
         let digit = octet.wrapping_sub(b'0');
         if digit > 9 {
             return None;
         }
-        number = number.saturating_mul(10).saturating_add(u64::from(digit));
+        let digit = u64::from(digit);
+        number = if fits {
+            number.wrapping_mul(10).wrapping_add(digit)
+        } else {
+            number.saturating_mul(10).saturating_add(digit)
+        };
     }
     if digits.is_empty() { None } else { Some(number) }
 }

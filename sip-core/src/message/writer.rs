@@ -1,5 +1,6 @@
 //! Writing messages into a buffer of the caller's.
 
+use super::build::spelled;
 use super::copy::{copy, copy_looking};
 use super::header::{Header, HeaderName};
 use super::method::Method;
@@ -146,6 +147,9 @@ impl<'b> Writer<'b> {
 
     /// Writes a number in decimal.
     pub fn number(&mut self, number: u64) {
+        if WIDE {
+            return self.number_by_pairs(number);
+        }
         let mut digits = [0; 20];
         let mut start = digits.len();
         let mut rest = number;
@@ -159,6 +163,41 @@ impl<'b> Writer<'b> {
             }
         }
         self.raw(digits.get(start..).unwrap_or_default());
+    }
+
+    /// The same, two digits at a time.
+    fn number_by_pairs(&mut self, number: u64) {
+        let mut digits = [0; 20];
+        let mut start = digits.len();
+        let mut rest = number;
+        while rest >= 10 {
+            let pair = PAIRS.get((rest % 100) as usize).copied().unwrap_or_default();
+            rest /= 100;
+            start = start.wrapping_sub(2);
+            if let Some(place) = digits.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
+                *place = pair;
+            }
+        }
+        // The first digit of an odd number of them, or the zero that is all.
+        if rest != 0 || start == digits.len() {
+            start = start.wrapping_sub(1);
+            if let Some(place) = digits.get_mut(start) {
+                *place = b'0' | rest as u8;
+            }
+        }
+        self.raw(digits.get(start..).unwrap_or_default());
+    }
+
+    /// Writes a number below 256 in decimal.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    pub(crate) fn small_number(&mut self, number: u8) {
+        // Each of these has a length that is known, and needs no call.
+        match spelled(number) {
+            _ if !WIDE => self.number(u64::from(number)),
+            ([one, ..], 2) => self.raw(&[one]),
+            ([ten, one, ..], 3) => self.raw(&[ten, one]),
+            ([hundred, ten, one, _], _) => self.raw(&[hundred, ten, one]),
+        }
     }
 
     /// Writes the request line.
@@ -398,6 +437,19 @@ impl fmt::Write for Writer<'_> {
     }
 }
 
+/// The two digits of each number below a hundred.
+static PAIRS: [[u8; 2]; 100] = {
+    let mut all = [[0; 2]; 100];
+    let mut number: u8 = 0;
+    let mut rest: &mut [[u8; 2]] = &mut all;
+    while let [pair, tail @ ..] = rest {
+        *pair = [b'0' | (number / 10), b'0' | (number % 10)];
+        number = number.wrapping_add(1);
+        rest = tail;
+    }
+    all
+};
+
 /// A tenth of the number, and its last digit; by 32-bit arithmetic on a microcontroller, where a division of 64 bits is a
 /// function that would be there for this alone.
 fn tenth(number: u64) -> (u64, u8) {
@@ -480,6 +532,25 @@ mod tests {
         assert_eq!(long[..shorter], short[..shorter]);
         assert_eq!(write(Writer::counting()), Err(WriteError::Full { needed: length }));
         assert_eq!(write(Writer::counting().with_compact_names()), Err(WriteError::Full { needed: shorter }));
+    }
+
+    #[test]
+    fn numbers_have_all_their_digits() {
+        let powers = (0..20).map(|digits| 10_u64.pow(digits));
+        let near = powers.flat_map(|power| [power - 1, power, power + 1, power.saturating_mul(9)]);
+        for number in near.chain(0..300).chain([u64::MAX]) {
+            let mut buffer = [0xAA; 40];
+            let mut w = Writer::new(&mut buffer);
+            w.number(number);
+            let length = w.len();
+            assert_eq!(&buffer[..length], number.to_string().as_bytes());
+            assert!(buffer[length..].iter().all(|octet| *octet == 0xAA));
+            if let Ok(number) = u8::try_from(number) {
+                let mut again = [0xAA; 40];
+                Writer::new(&mut again).small_number(number);
+                assert_eq!(again, buffer, "{number}");
+            }
+        }
     }
 
     #[test]

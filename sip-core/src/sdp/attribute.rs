@@ -26,8 +26,13 @@ impl Direction {
     /// The direction that an attribute of this name sets.
     #[must_use]
     pub fn parse(name: &[u8]) -> Option<Self> {
-        let directions = [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive];
-        directions.iter().find(|direction| direction.name().as_bytes() == name).copied()
+        Some(match name {
+            b"sendrecv" => Self::SendRecv,
+            b"sendonly" => Self::SendOnly,
+            b"recvonly" => Self::RecvOnly,
+            b"inactive" => Self::Inactive,
+            _ => return None,
+        })
     }
 
     /// The name of the attribute.

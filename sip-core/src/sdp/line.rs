@@ -1,14 +1,38 @@
 //! Lines, fields and the small pieces that every line shares (RFC 8866 §9).
 
 use super::SdpError;
-use crate::message::scan::{decimal, decimal_u32, find, slice};
+use crate::message::scan::{WIDE, control, decimal, decimal_u32, find, slice};
 
 /// Whether the octets are a `token`: at least one, none of them a separator, a control or beyond ASCII.
 pub(super) fn is_token(octets: &[u8]) -> bool {
-    // A bit for each octet.
-    const TOKEN: [u32; 8] = [0, 0x03FF_6CFA, 0xC7FF_FFFE, 0x7FFF_FFFF, 0, 0, 0, 0];
-    let token = |octet: &u8| TOKEN.get(usize::from(octet >> 5)).is_some_and(|bits| (bits >> (octet & 31)) & 1 != 0);
+    let token = |octet: &u8| {
+        if WIDE { TOKENS.get(usize::from(*octet)).is_some_and(|token| *token) } else { is_token_octet(*octet) }
+    };
     !octets.is_empty() && octets.iter().all(token)
+}
+
+/// Whether each octet can stand in a token.
+static TOKENS: [bool; 256] = {
+    let mut all = [false; 256];
+    let mut octet: u8 = 0;
+    let mut rest: &mut [bool] = &mut all;
+    while let [token, tail @ ..] = rest {
+        *token = is_token_octet(octet);
+        octet = octet.wrapping_add(1);
+        rest = tail;
+    }
+    all
+};
+
+const fn is_token_octet(octet: u8) -> bool {
+    // A bit for each of thirty-two.
+    let bits: u32 = match octet >> 5 {
+        1 => 0x03FF_6CFA,
+        2 => 0xC7FF_FFFE,
+        3 => 0x7FFF_FFFF,
+        _ => 0,
+    };
+    (bits >> (octet & 31)) & 1 != 0
 }
 
 /// Whether the octets are a field: at least one, all of them visible or beyond ASCII.
@@ -18,7 +42,7 @@ pub(super) fn is_field(octets: &[u8]) -> bool {
 
 /// Whether the octets are tokens with a slash between each two, as in `RTP/AVP` (RFC 8866 §9 `proto`).
 pub(super) fn is_proto(octets: &[u8]) -> bool {
-    octets.split(|octet| *octet == b'/').all(is_token)
+    octets == b"RTP/AVP" || octets.split(|octet| *octet == b'/').all(is_token)
 }
 
 /// Cuts the first line off: the line without its end, and what follows; `None` when nothing is left.
@@ -29,6 +53,27 @@ pub(super) fn next_line(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = find(rest, 0, b'\n');
     let line = slice(rest, 0, end);
     Some((line.strip_suffix(b"\r").unwrap_or(line), rest.get(end.wrapping_add(1)..).unwrap_or_default()))
+}
+
+/// Cuts the first line off: the line without its end, and what follows; an error for CR or NUL in the line.
+#[cfg_attr(target_pointer_width = "64", inline)]
+pub(super) fn checked_line(rest: &[u8]) -> Result<(&[u8], &[u8]), SdpError> {
+    let mut at = 0;
+    loop {
+        at = control(rest, at);
+        let (line, end) = rest.split_at_checked(at).unwrap_or((rest, b""));
+        // Nearly every line ends so.
+        if let [b'\r', b'\n', tail @ ..] = end {
+            return Ok((line, tail));
+        }
+        match end {
+            [] | [b'\r'] => return Ok((line, b"")),
+            [b'\n', tail @ ..] => return Ok((line, tail)),
+            [0 | b'\r', ..] => return Err(SdpError::Octet),
+            // A tab, or another control that nobody minds.
+            _ => at = at.wrapping_add(1),
+        }
+    }
 }
 
 /// What stands before the first such octet, and what follows it; `None` for the rest without one.
@@ -42,13 +87,25 @@ pub(super) fn cut(octets: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
 }
 
 /// Cuts the first field off, spaces before it skipped; `None` when there is no field.
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(super) fn field(octets: &[u8]) -> Option<(&[u8], &[u8])> {
-    let start = octets.iter().position(|octet| *octet != b' ')?;
-    let (field, rest) = cut(octets.get(start..)?, b' ');
-    Some((field, rest.unwrap_or_default()))
+    let mut rest = octets;
+    while let [b' ', tail @ ..] = rest {
+        rest = tail;
+    }
+    let end = find(rest, 0, b' ');
+    if end == 0 { None } else { rest.split_at_checked(end) }
+}
+
+/// Cuts the first field off, which is a number; `u64::MAX`, and what is more, is none.
+pub(super) fn number_field(octets: &[u8]) -> Option<(u64, &[u8])> {
+    let (digits, rest) = field(octets)?;
+    let number = decimal(digits).filter(|number| *number != u64::MAX)?;
+    Some((number, rest))
 }
 
 /// Exactly `N` fields.
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(super) fn fields<const N: usize>(octets: &[u8]) -> Option<[&[u8]; N]> {
     let mut found = [&b""[..]; N];
     let mut rest = octets;
@@ -115,6 +172,21 @@ mod tests {
         assert_eq!(next_line(b"a\n"), Some((&b"a"[..], &b""[..])));
         assert_eq!(next_line(b"a"), Some((&b"a"[..], &b""[..])));
         assert_eq!(next_line(b"\r\n"), Some((&b""[..], &b""[..])));
+    }
+
+    #[test]
+    fn a_line_that_is_checked_has_neither_cr_nor_nul() {
+        let long = "a=tool:a line\twith tabs that is longer than sixteen octets";
+        for text in ["", "a=x", "a", long] {
+            for (end, tail) in [("", ""), ("\r", ""), ("\n", "b=y\r\n"), ("\r\n", "\r\nc"), ("\n", "\r")] {
+                let whole = format!("{text}{end}{tail}");
+                assert_eq!(checked_line(whole.as_bytes()), Ok((text.as_bytes(), tail.as_bytes())), "{whole:?}");
+            }
+            for bad in ["\0", "\rx", "\r\r\n"] {
+                let whole = format!("{text}{bad}\r\n");
+                assert_eq!(checked_line(whole.as_bytes()), Err(SdpError::Octet), "{whole:?}");
+            }
+        }
     }
 
     #[test]

@@ -5,9 +5,9 @@ use super::attribute::{Attributes, Direction, milliseconds};
 use super::codec::{Fmtp, RtpMap, static_codec};
 use super::connection::{Connection, Rtcp};
 use super::crypto::Crypto;
-use super::line::{Lines, cut, field, is_proto, is_token, number_u16, payload_type};
+use super::line::{Lines, field, is_proto, is_token, number_u16, payload_type};
 use super::session::Bandwidth;
-use crate::message::scan::trim;
+use crate::message::scan::{number, trim};
 
 /// The most formats that an `m=` line may have: as many as RTP has payload types.
 pub const MAX_FORMATS: usize = 128;
@@ -27,7 +27,7 @@ pub struct Media<'a> {
 /// The parts of an `m=` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     kind: &'a [u8],
     port: u16,
     port_count: u16,
@@ -35,38 +35,44 @@ struct Row<'a> {
     formats: &'a [u8],
 }
 
-/// Reads the line; formats and names are taken as they are.
-fn row(value: &[u8]) -> Result<Row<'_>, SdpError> {
-    let part = |value| field(value).ok_or(SdpError::Media);
-    let (kind, rest) = part(value)?;
-    let (ports, rest) = part(rest)?;
-    let (proto, formats) = part(rest)?;
-    let (port, count) = cut(ports, b'/');
-    let port = number_u16(port).map_err(|_| SdpError::Port)?;
-    let port_count = count.map_or(Ok(1), |count| number_u16(count).map_err(|_| SdpError::PortCount))?;
-    if !ports_fit(port, port_count) {
-        return Err(SdpError::PortCount);
-    }
-    Ok(Row { kind, port, port_count, proto, formats })
-}
-
-/// Reads the line and looks at every part of it.
-fn check(value: &[u8]) -> Result<(), SdpError> {
-    let Row { kind, proto, formats, .. } = row(value)?;
-    if !is_token(kind) || !is_proto(proto) {
-        return Err(SdpError::Media);
-    }
-    let mut count: usize = 0;
-    for format in (Formats { rest: formats }) {
-        count = count.wrapping_add(1);
-        if count > MAX_FORMATS {
-            return Err(SdpError::TooManyFormats);
+impl<'a> Row<'a> {
+    /// Reads the line; formats and names are taken as they are.
+    pub(super) fn read(value: &'a [u8]) -> Result<Self, SdpError> {
+        let part = |value| field(value).ok_or(SdpError::Media);
+        let (kind, rest) = part(value)?;
+        let (ports, rest) = part(rest)?;
+        let (proto, formats) = part(rest)?;
+        let (port, digits) = number(ports, 0).ok_or(SdpError::Port)?;
+        let port = u16::try_from(port).map_err(|_| SdpError::Port)?;
+        let port_count = match ports.get(digits..) {
+            Some([b'/', count @ ..]) => number_u16(count).map_err(|_| SdpError::PortCount)?,
+            Some([_, ..]) => return Err(SdpError::Port),
+            _ => 1,
+        };
+        if !ports_fit(port, port_count) {
+            return Err(SdpError::PortCount);
         }
-        if !is_token(format) {
+        Ok(Self { kind, port, port_count, proto, formats })
+    }
+
+    /// Reads the line and looks at every part of it.
+    pub(super) fn check(value: &'a [u8]) -> Result<Self, SdpError> {
+        let row = Self::read(value)?;
+        if !is_token(row.kind) || !is_proto(row.proto) {
             return Err(SdpError::Media);
         }
+        let mut count: usize = 0;
+        for format in (Formats { rest: row.formats }) {
+            count = count.wrapping_add(1);
+            if count > MAX_FORMATS {
+                return Err(SdpError::TooManyFormats);
+            }
+            if !is_token(format) {
+                return Err(SdpError::Media);
+            }
+        }
+        if count == 0 { Err(SdpError::Media) } else { Ok(row) }
     }
-    if count == 0 { Err(SdpError::Media) } else { Ok(()) }
 }
 
 /// Whether there are ports at all and all of them lie within 65,535: each takes two, one for RTP and one for RTCP; the last
@@ -77,19 +83,14 @@ pub(super) fn ports_fit(port: u16, count: u16) -> bool {
 }
 
 impl<'a> Media<'a> {
-    /// Whether this can stand in an `m=` line.
-    pub(super) fn check(value: &[u8]) -> Result<(), SdpError> {
-        check(value)
-    }
-
-    /// The media of an `m=` line that was [checked](Self::check), and the lines that follow it.
-    pub(super) fn new(
-        value: &'a [u8],
+    /// The media of an `m=` line, and the lines that follow it.
+    pub(super) const fn new(
+        row: Row<'a>,
         lines: Lines<'a>,
         session_connection: Option<Connection<'a>>,
         session_direction: Option<Direction>,
-    ) -> Result<Self, SdpError> {
-        Ok(Self { row: row(value)?, lines, session_connection, session_direction })
+    ) -> Self {
+        Self { row, lines, session_connection, session_direction }
     }
 
     /// What it is: `audio`, `video`, `text`, `application`, `message`, `image`, …

@@ -3,9 +3,9 @@
 use super::SdpError;
 use super::attribute::{Attribute, Attributes, Direction};
 use super::connection::Connection;
-use super::line::{Lines, cut, fields, is_field, is_token, next_line, number};
-use super::media::Media;
-use crate::message::scan::{any, decimal_u32};
+use super::line::{Lines, checked_line, cut, field, fields, is_field, is_token, next_line, number, number_field};
+use super::media::{Media, Row};
+use crate::message::scan::decimal_u32;
 
 /// The most octets that a description may have.
 pub const MAX_OCTETS: usize = 65_535;
@@ -25,6 +25,8 @@ pub struct Session<'a> {
     /// From the first `m=` on.
     media: &'a [u8],
     media_count: u8,
+    /// The first `m=` line, which most often is the only one.
+    first: Option<Row<'a>>,
     connection: Option<Connection<'a>>,
     direction: Option<Direction>,
 }
@@ -53,11 +55,15 @@ impl<'a> Origin<'a> {
     /// # Errors
     /// [`SdpError::Origin`] when it has not six fields, or a number of it needs more than 64 bits (RFC 3264 §5).
     pub fn parse(value: &'a [u8]) -> Result<Self, SdpError> {
-        let [username, session_id, version, network, address_type, address] = fields(value).ok_or(SdpError::Origin)?;
-        // What is larger than fits is read as the largest number that does.
-        let number = |digits| number(digits, u64::MAX.wrapping_sub(1)).map_err(|_| SdpError::Origin);
-        let (session_id, version) = (number(session_id)?, number(version)?);
-        Ok(Self { username, session_id, version, network, address_type, address })
+        Self::read(value).ok_or(SdpError::Origin)
+    }
+
+    fn read(value: &'a [u8]) -> Option<Self> {
+        let (username, rest) = field(value)?;
+        let (session_id, rest) = number_field(rest)?;
+        let (version, rest) = number_field(rest)?;
+        let [network, address_type, address] = fields(rest)?;
+        Some(Self { username, session_id, version, network, address_type, address })
     }
 
     /// Whether both are of one session, their versions apart (RFC 8866 §5.2).
@@ -110,8 +116,9 @@ struct Reading<'a> {
     origin: Option<Origin<'a>>,
     connection: Option<Connection<'a>>,
     direction: Option<Direction>,
-    /// Media so far.
+    /// Media so far, and the first of them.
     media: u8,
+    first: Option<Row<'a>>,
 }
 
 impl<'a> Reading<'a> {
@@ -124,7 +131,8 @@ impl<'a> Reading<'a> {
                     return Err(SdpError::TooManyMedia);
                 }
                 self.media = self.media.wrapping_add(1);
-                Media::check(value)?;
+                let row = Row::check(value)?;
+                self.first = self.first.or(Some(row));
             }
             b'c' => {
                 let found = Connection::parse(value)?;
@@ -170,18 +178,21 @@ impl<'a> Session<'a> {
         let (mut read, mut count) = (Reading::default(), 0_usize);
         let (mut head, mut media) = (bytes, &b""[..]);
         let mut rest = bytes;
-        while let Some((line, tail)) = next_line(rest) {
+        while !rest.is_empty() {
             count = count.wrapping_add(1);
             if count > MAX_LINES {
                 return Err(SdpError::TooManyLines);
             }
-            if any(line, |octet| (octet == b'\r') | (octet == 0)) {
-                return Err(SdpError::Octet);
-            }
+            let (line, tail) = checked_line(rest)?;
             if line.is_empty() && tail.iter().all(|octet| matches!(octet, b'\r' | b'\n')) {
                 break;
             }
             let [kind, b'=', value @ ..] = line else { return Err(SdpError::Line) };
+            // Attributes of a media are looked at by who wants to know them.
+            if *kind == b'a' && read.media != 0 {
+                rest = tail;
+                continue;
+            }
             if !read.version && *kind != b'v' {
                 return Err(SdpError::Version);
             }
@@ -195,9 +206,9 @@ impl<'a> Session<'a> {
         if !read.version {
             return Err(SdpError::Version);
         }
-        let Reading { connection, direction, media: media_count, .. } = read;
+        let Reading { connection, direction, media: media_count, first, .. } = read;
         let origin = read.origin.ok_or(SdpError::Origin)?;
-        Ok(Self { bytes, origin, head: Lines(head), media, media_count, connection, direction })
+        Ok(Self { bytes, origin, head: Lines(head), media, media_count, first, connection, direction })
     }
 
     /// The octets of the description.
@@ -265,7 +276,8 @@ impl<'a> Session<'a> {
     /// The media, in order: the order by which an answer tells them apart (RFC 3264 §6).
     #[must_use]
     pub const fn media(&self) -> Medias<'a> {
-        Medias { rest: self.media, connection: self.connection, direction: self.direction }
+        let Self { media: rest, media_count: left, first, connection, direction, .. } = *self;
+        Medias { rest, left, first, connection, direction }
     }
 }
 
@@ -273,6 +285,10 @@ impl<'a> Session<'a> {
 #[derive(Clone, Debug)]
 pub struct Medias<'a> {
     rest: &'a [u8],
+    /// How many there are in the rest.
+    left: u8,
+    /// The next one, if it is the first.
+    first: Option<Row<'a>>,
     connection: Option<Connection<'a>>,
     direction: Option<Direction>,
 }
@@ -283,7 +299,9 @@ impl<'a> Iterator for Medias<'a> {
     fn next(&mut self) -> Option<Media<'a>> {
         let (first, lines) = next_line(self.rest)?;
         let value = first.strip_prefix(b"m=")?;
-        let mut rest = lines;
+        self.left = self.left.saturating_sub(1);
+        // The last one has all lines that are left.
+        let mut rest = if self.left == 0 { &b""[..] } else { lines };
         while let Some((line, tail)) = next_line(rest) {
             if line.starts_with(b"m=") {
                 break;
@@ -292,7 +310,11 @@ impl<'a> Iterator for Medias<'a> {
         }
         self.rest = rest;
         let (lines, _) = lines.split_at_checked(lines.len().wrapping_sub(rest.len()))?;
-        Media::new(value, Lines(lines), self.connection, self.direction).ok()
+        let row = match self.first.take() {
+            Some(row) => row,
+            None => Row::read(value).ok()?,
+        };
+        Some(Media::new(row, Lines(lines), self.connection, self.direction))
     }
 }
 

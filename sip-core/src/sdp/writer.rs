@@ -61,10 +61,9 @@ impl<'b> Writer<'b> {
         self.octets.number(version);
         self.octets.octet(b' ');
         self.ip(ip);
-        self.end();
-        self.name(b"-");
-        self.connection_ip(ip);
-        self.timing(Timing::default());
+        self.octets.raw(b"\r\ns=-\r\nc=");
+        self.ip(ip);
+        self.octets.raw(b"\r\nt=0 0\r\n");
     }
 
     /// Writes `o=`.
@@ -151,7 +150,7 @@ impl<'b> Writer<'b> {
             count = count.saturating_add(1);
             self.require(payload_type < 128);
             self.octets.octet(b' ');
-            self.octets.number(u64::from(payload_type));
+            self.octets.small_number(payload_type);
         }
         self.media_end(count);
     }
@@ -214,9 +213,13 @@ impl<'b> Writer<'b> {
 
     fn rtpmap_start(&mut self, payload_type: u8, encoding: &[u8], clock_rate: u32) {
         self.octets.raw(b"a=rtpmap:");
-        self.octets.number(u64::from(payload_type));
+        self.octets.small_number(payload_type);
         self.octets.raw(b" ");
         self.octets.text(encoding);
+        // Nearly every one has this rate.
+        if clock_rate == 8000 {
+            return self.octets.raw(b"/8000");
+        }
         self.octets.raw(b"/");
         self.octets.number(u64::from(clock_rate));
     }
@@ -236,7 +239,7 @@ impl<'b> Writer<'b> {
     pub(super) fn codec_params(&mut self, payload_type: u8, params: &[u8]) {
         if !params.is_empty() {
             self.octets.raw(b"a=fmtp:");
-            self.octets.number(u64::from(payload_type));
+            self.octets.small_number(payload_type);
             self.octets.raw(b" ");
             self.octets.text(params);
             self.end();
@@ -257,9 +260,12 @@ impl<'b> Writer<'b> {
 
     /// Writes the attribute of a direction.
     pub fn direction(&mut self, direction: Direction) {
-        self.octets.raw(b"a=");
-        self.octets.raw(direction.name().as_bytes());
-        self.end();
+        self.octets.raw(match direction {
+            Direction::SendRecv => b"a=sendrecv\r\n",
+            Direction::SendOnly => b"a=sendonly\r\n",
+            Direction::RecvOnly => b"a=recvonly\r\n",
+            Direction::Inactive => b"a=inactive\r\n",
+        });
     }
 
     /// Writes `a=ptime`, in milliseconds, which are not 0.

@@ -15,7 +15,7 @@ use crate::sdp::{Attribute, Direction, Media, Medias, Session, Writer};
 pub(super) struct Plan<'o> {
     pub(super) agreed: Agreed,
     pub(super) lines: Lines,
-    /// The sections of the offer that can be taken, and the others.
+    /// The sections of the offer that can be taken, once it is decided about them, and the others.
     media: [Option<Media<'o>>; MAX_STREAMS],
     beyond: Medias<'o>,
     mids: [Option<&'o [u8]>; MAX_STREAMS],
@@ -24,17 +24,19 @@ pub(super) struct Plan<'o> {
 
 impl<'o> Plan<'o> {
     /// The streams of an offer, none of them taken; `current` is what has been agreed before.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn new(current: &Lines, session: &Session<'o>) -> Self {
         let mut lines = Lines { count: session.media_count() as u8, ..*current };
         // A peer that leaves lines out, which RFC 3264 §8 forbids, has taken them away.
         lines.list.iter_mut().skip(session.media_count()).for_each(Line::turn_off);
-        let mut beyond = session.media();
-        let mut media = [None; MAX_STREAMS];
-        for (place, section) in media.iter_mut().zip(&mut beyond) {
-            *place = Some(section);
+        Self {
+            agreed: Agreed { streams: [None; MAX_STREAMS], lines: lines.count },
+            lines,
+            media: [None; MAX_STREAMS],
+            beyond: session.media(),
+            mids: [None; MAX_STREAMS],
+            no_annex_b: [0; MAX_STREAMS],
         }
-        let agreed = Agreed { streams: [None; MAX_STREAMS], lines: lines.count };
-        Self { agreed, lines, media, beyond, mids: [None; MAX_STREAMS], no_annex_b: [0; MAX_STREAMS] }
     }
 
     /// Decides about each stream.
@@ -42,6 +44,9 @@ impl<'o> Plan<'o> {
     /// An offer is refused when this end could take none of its streams that are on (RFC 3264 §6); the reason told is the one
     /// of a stream that came furthest.
     pub(super) fn decide(&mut self, local: &Capabilities<'_>) -> Result<(), Refusal> {
+        for (place, section) in self.media.iter_mut().zip(&mut self.beyond) {
+            *place = Some(section);
+        }
         let more = self.beyond.clone().any(|media| !media.is_rejected());
         let mut reason = more.then_some(Warning::Miscellaneous);
         // Streams that are on keep their media; what is left is for the others.
@@ -63,7 +68,8 @@ impl<'o> Plan<'o> {
                 continue;
             }
             line.remember_kind(media.kind());
-            let section = Section::read(media);
+            let mut section = Section::new(media);
+            section.read(media);
             put(&mut self.mids, place, section.mid);
             if media.is_rejected() {
                 line.turn_off();
@@ -179,7 +185,8 @@ pub(super) fn read(
         let of = local.media.get(usize::from(medium)).ok_or(Refusal::Mismatch)?;
         let profile = Profile::parse(media.proto()).filter(|profile| profile.is_as_secure_as(line.profile));
         let profile = profile.filter(|_| alike(of.kind.as_bytes(), media.kind())).ok_or(Refusal::Mismatch)?;
-        let section = Section::read(&media);
+        let mut section = Section::new(&media);
+        section.read(&media);
         let shared = shared_with_answer(of, &line.numbers, &media, &section);
         let found = stream(local, medium, of, profile, (&media, &section), &shared);
         let mut found = found.map_err(|_| Refusal::Mismatch)?;

@@ -136,9 +136,9 @@ impl<'a> Codec<'a> {
     /// Whether it goes beside a codec and makes no stream alone: events, comfort noise, redundancy, repair.
     #[must_use]
     pub fn is_auxiliary(&self) -> bool {
-        let beside: [&[u8]; 6] = [b"telephone-event", b"CN", b"red", b"rtx", b"ulpfec", b"flexfec"];
+        const BESIDE: [&[u8]; 6] = [b"telephone-event", b"CN", b"red", b"rtx", b"ulpfec", b"flexfec"];
         // Most codecs are none of these by their length.
-        beside.into_iter().any(|name| alike(self.encoding.as_bytes(), name))
+        BESIDE.iter().any(|name| alike(self.encoding.as_bytes(), name))
     }
 }
 

@@ -22,20 +22,23 @@ use super::read::{Encoding, Section};
 use crate::message::scan::alike;
 use crate::sdp::{Fmtp, Media};
 
-/// What has to be equal: the codec, its parameter, and what a missing one means.
-const COMPARED: [(&[u8], &[u8], &[u8]); 11] = [
-    (b"AMR", b"octet-align", b"0"),
-    (b"AMR", b"crc", b"0"),
-    (b"AMR", b"robust-sorting", b"0"),
-    (b"AMR", b"interleaving", b""),
-    (b"AMR-WB", b"octet-align", b"0"),
-    (b"AMR-WB", b"crc", b"0"),
-    (b"AMR-WB", b"robust-sorting", b"0"),
-    (b"AMR-WB", b"interleaving", b""),
-    (b"G7221", b"bitrate", b""),
-    (b"H264", b"packetization-mode", b"0"),
-    (b"VP9", b"profile-id", b"0"),
+/// What has to be equal: parameters, and what a missing one means.
+type Compared = &'static [(&'static [u8], &'static [u8])];
+const AMR: Compared = &[(b"octet-align", b"0"), (b"crc", b"0"), (b"robust-sorting", b"0"), (b"interleaving", b"")];
+/// The same for each codec that has such parameters.
+const COMPARED: [(&[u8], Compared); 5] = [
+    (b"AMR", AMR),
+    (b"AMR-WB", AMR),
+    (b"G7221", &[(b"bitrate", b"")]),
+    (b"H264", &[(b"packetization-mode", b"0")]),
+    (b"VP9", &[(b"profile-id", b"0")]),
 ];
+
+/// Whether two names of encodings are one. Most that differ do so in their length or their last letter.
+fn is_same_name(one: &[u8], other: &[u8]) -> bool {
+    let last = |name: &[u8]| name.last().map(|octet| octet | 0x20);
+    one.len() == other.len() && last(one) == last(other) && alike(one, other)
+}
 
 /// The payload types under which the codecs of one stream are received: pairs of the number that names a codec in the
 /// capabilities, its high bit set, and the number in the descriptions of this end. A pair of zeros is free.
@@ -154,12 +157,14 @@ impl Shared {
         let codecs = local.first_codecs();
         let codec_of = |payload: &Payload| codecs.get(usize::from(payload.codec));
         let (mut rate, mut in_step) = (0, false);
-        for (place, payload) in self.list.iter().take(usize::from(self.count)).enumerate() {
+        let list = self.list;
+        let payloads = list.get(..usize::from(self.count)).unwrap_or_default();
+        for (place, payload) in payloads.iter().enumerate() {
             let Some(codec) = codec_of(payload) else { continue };
             if self.codec.is_none() && !codec.is_auxiliary() {
                 (self.codec, rate) = (Some(*payload), codec.clock_rate);
             }
-            if alike(codec.encoding.as_bytes(), b"G729") {
+            if is_same_name(codec.encoding.as_bytes(), b"G729") {
                 let says_no = |fmtp: Fmtp<'_>| fmtp.param(b"annexb").is_some_and(|value| alike(value, b"no"));
                 let bit = 1u8.checked_shl(place as u32).unwrap_or(0);
                 self.no_annex_b |= if section.fmtp(payload.send).is_some_and(says_no) { bit } else { 0 };
@@ -167,10 +172,10 @@ impl Shared {
         }
         // A medium for events alone has a stream of its own (RFC 4317 §2.4); they make none where a codec could be.
         if self.codec.is_none() && alone && codecs.iter().all(Codec::is_event) {
-            self.codec = self.payloads().first().copied();
+            self.codec = payloads.first().copied();
             rate = self.codec.as_ref().and_then(codec_of).map_or(0, |codec| codec.clock_rate);
         }
-        for payload in self.list.iter().take(usize::from(self.count)) {
+        for payload in payloads {
             let Some(codec) = codec_of(payload).filter(|codec| codec.is_event()) else { continue };
             let fits = codec.clock_rate == rate;
             if self.events.is_none() || fits && !in_step {
@@ -241,17 +246,20 @@ pub(super) fn shared_with_answer(
 }
 
 /// Whether both are one codec: the table above.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 fn is_same(codec: &Codec<'_>, theirs: &Encoding<'_>, section: &Section<'_>) -> bool {
-    if codec.clock_rate != theirs.clock_rate
-        || u32::from(codec.channels.max(1)) != theirs.channels
-        || !alike(codec.encoding.as_bytes(), theirs.name)
-    {
-        return false;
-    }
+    codec.clock_rate == theirs.clock_rate
+        && u32::from(codec.channels.max(1)) == theirs.channels
+        && is_same_name(codec.encoding.as_bytes(), theirs.name)
+        && has_same_params(codec, theirs, section)
+}
+
+/// Whether the parameters of both let them be one codec.
+fn has_same_params(codec: &Codec<'_>, theirs: &Encoding<'_>, section: &Section<'_>) -> bool {
+    let Some((_, params)) = COMPARED.iter().find(|(name, _)| is_same_name(name, theirs.name)) else { return true };
     let ours = Fmtp { format: b"", params: codec.fmtp.as_bytes() };
-    let mut fmtp = None;
-    COMPARED.iter().filter(|(name, ..)| alike(name, theirs.name)).all(|(_, param, missing)| {
-        let fmtp = fmtp.get_or_insert_with(|| section.fmtp(theirs.payload_type));
+    let fmtp = section.fmtp(theirs.payload_type);
+    params.iter().all(|(param, missing)| {
         ours.param(param).unwrap_or(missing) == fmtp.and_then(|fmtp| fmtp.param(param)).unwrap_or(missing)
     })
 }

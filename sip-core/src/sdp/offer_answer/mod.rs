@@ -77,7 +77,7 @@ pub use place::{Carrier, Meaning, Progress, meaning};
 pub use refusal::{Refusal, Warning};
 
 use super::{Session, Writer};
-use crate::message::scan::{find, word};
+use crate::message::scan::find;
 use lines::Lines;
 
 /// The most streams that can be on in one session.
@@ -378,17 +378,13 @@ impl Negotiation {
 /// A hash of a description of this end, its first two lines left out: `v=`, and `o=` with the version.
 fn hash(description: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-    let origin = find(description, 0, b'\n').wrapping_add(1);
-    let mut at = find(description, origin, b'\n');
-    let mut hash = description.len().wrapping_sub(at) as u64;
+    let origin = b"v=0\r\n".len();
+    let rest = description.get(find(description, origin, b'\n')..).unwrap_or_default();
+    let mut hash = rest.len() as u64;
     let mut add = |octets: u64| hash = (hash.rotate_left(23) ^ octets).wrapping_mul(FACTOR);
-    while let Some(octets) = word(description, at) {
-        add(octets);
-        at = at.wrapping_add(8);
-    }
-    for octet in description.get(at..).unwrap_or_default() {
-        add(u64::from(*octet));
-    }
+    let (words, octets) = rest.as_chunks();
+    words.iter().for_each(|word| add(u64::from_le_bytes(*word)));
+    octets.iter().for_each(|octet| add(u64::from(*octet)));
     hash
 }
 

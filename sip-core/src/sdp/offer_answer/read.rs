@@ -1,7 +1,7 @@
 //! What one `m=` section of the peer says, gathered in one walk through its lines.
 
 use super::MAX_PTIME;
-use crate::message::scan::{alike, find, number, peek, slice, trim};
+use crate::message::scan::{HOST, alike, find, number, peek, run, slice, trim};
 use crate::sdp::attribute::milliseconds;
 use crate::sdp::connection::{AddressKind, Connection, Rtcp};
 use crate::sdp::line::is_token;
@@ -15,7 +15,7 @@ use super::refusal::Warning;
 /// However many rows there are, each is looked at once here, and a payload type finds its own without a search.
 pub(super) struct Section<'o> {
     lines: &'o [u8],
-    /// Where the value of the `a=rtpmap` of each payload type begins in `lines`; 0 for none.
+    /// Where in `lines` the `a=rtpmap` of each payload type goes on behind it; 0 for none.
     rtpmaps: [u16; 128],
     fmtps: [u16; 128],
     connection: Option<Connection<'o>>,
@@ -30,10 +30,11 @@ pub(super) struct Section<'o> {
 }
 
 impl<'o> Section<'o> {
-    pub(super) fn read(media: &Media<'o>) -> Self {
-        let lines = media.section();
-        let mut section = Self {
-            lines,
+    /// What a section says: nothing, before it is [read](Self::read).
+    #[inline]
+    pub(super) const fn new(media: &Media<'o>) -> Self {
+        Self {
+            lines: media.section(),
             rtpmaps: [0; 128],
             fmtps: [0; 128],
             connection: None,
@@ -44,32 +45,38 @@ impl<'o> Section<'o> {
             rtcp_mux: false,
             rtcp_mux_only: false,
             mid: None,
-        };
+        }
+    }
+
+    /// Reads the lines, and takes from the session what they do not say.
+    pub(super) fn read(&mut self, media: &Media<'o>) {
+        let lines = self.lines;
         let mut at = 0;
         while at < lines.len() {
-            let (line, next) = line_at(lines, at);
+            let end = find(lines, at, b'\n');
+            let line = match slice(lines, at, end) {
+                [line @ .., b'\r'] | line => line,
+            };
             match line {
-                [b'a', b'=', attribute @ ..] => section.attribute(attribute, at.wrapping_add(2)),
-                [b'c', b'=', value @ ..] if section.connection.is_none() => {
-                    section.connection = Connection::parse(value).ok();
+                [b'a', b'=', attribute @ ..] => self.attribute(attribute, at.wrapping_add(2)),
+                [b'c', b'=', value @ ..] if self.connection.is_none() => {
+                    self.connection = Connection::parse(value).ok();
                 }
                 _ => {}
             }
-            at = next;
+            at = end.wrapping_add(1);
         }
-        section.connection = section.connection.or(media.session_connection());
-        section.direction = section.direction.or(media.session_direction());
-        section
+        self.connection = self.connection.or(media.session_connection());
+        self.direction = self.direction.or(media.session_direction());
     }
 
     /// Takes the attribute that begins at this place of the lines.
     fn attribute(&mut self, attribute: &'o [u8], at: usize) {
         let value = |name: &[u8]| attribute.strip_prefix(name);
         match attribute.first() {
+            Some(b'r') if value(b"rtpmap:").is_some() => note(&mut self.rtpmaps, self.lines, at.wrapping_add(7)),
             Some(b'r') => {
-                if value(b"rtpmap:").is_some() {
-                    note(&mut self.rtpmaps, self.lines, at.wrapping_add(7));
-                } else if let Some(value) = value(b"rtcp:") {
+                if let Some(value) = value(b"rtcp:") {
                     self.rtcp = self.rtcp.or(Rtcp::parse(value).ok());
                 } else if attribute == b"rtcp-mux" {
                     self.rtcp_mux = true;
@@ -98,23 +105,24 @@ impl<'o> Section<'o> {
             let channels = if params.is_empty() { 1 } else { 2 };
             return Some(Encoding { payload_type, name: encoding, clock_rate, channels });
         };
-        let at = |place| peek(self.lines, place);
-        let (_, end) = number(self.lines, place)?;
-        let name = skip_spaces(self.lines, end);
-        let mut slash = name;
-        while at(slash) > b' ' && at(slash) != b'/' {
-            slash = slash.wrapping_add(1);
+        let text = self.lines.get(skip_spaces(self.lines, place)..)?;
+        let mut end = run(text, 0, HOST);
+        while text.get(end).is_some_and(|octet| *octet > b' ' && *octet != b'/') {
+            end = end.wrapping_add(1);
         }
-        let (clock_rate, end) = number(self.lines, slash.wrapping_add(1))?;
-        let more = at(end) == b'/';
-        let channels =
-            if more { number(self.lines, end.wrapping_add(1)).map_or(1, |(count, _)| count.max(1)) } else { 1 };
-        let is_whole = at(slash) == b'/' && (more || at(end) <= b' ');
-        is_whole.then(|| Encoding { payload_type, name: slice(self.lines, name, slash), clock_rate, channels })
+        let (name, [b'/', rate @ ..]) = text.split_at_checked(end)? else { return None };
+        let (clock_rate, end) = number(rate, 0)?;
+        let channels = match rate.get(end..) {
+            Some([b'/', count @ ..]) => number(count, 0).map_or(1, |(count, _)| count.max(1)),
+            Some([octet, ..]) if *octet > b' ' => return None,
+            _ => 1,
+        };
+        Some(Encoding { payload_type, name, clock_rate, channels })
     }
 
     pub(super) fn fmtp(&self, payload_type: u8) -> Option<Fmtp<'o>> {
-        Fmtp::parse(line_at(self.lines, place(&self.fmtps, payload_type)?).0).ok()
+        let rest = self.lines.get(place(&self.fmtps, payload_type)?..)?;
+        Some(Fmtp { format: b"", params: trim(slice(rest, 0, find(rest, 0, b'\n'))) })
     }
 
     /// Where media and RTCP go; `None` for either that goes nowhere.
@@ -166,6 +174,10 @@ impl<'o> Section<'o> {
 
     /// The events of RFC 4733 that the peer takes under this payload type: bit n for event n, 0 to 15.
     pub(super) fn events(&self, payload_type: u8) -> u16 {
+        /// The bits of the events below this one.
+        fn below(event: u32) -> u16 {
+            !u16::MAX.checked_shl(event).unwrap_or(0)
+        }
         // Without parameters it takes the digits (RFC 4733 §2.4.1).
         let Some(fmtp) = self.fmtp(payload_type) else { return u16::MAX };
         let mut set: u16 = 0;
@@ -176,9 +188,7 @@ impl<'o> Section<'o> {
                 Some([b'-', ..]) => number(range, end.wrapping_add(1)).map_or(first, |(last, _)| last),
                 _ => first,
             };
-            for event in first.min(16)..last.saturating_add(1).min(16) {
-                set |= 1u16.checked_shl(event).unwrap_or(0);
-            }
+            set |= below(last.saturating_add(1)) & !below(first);
         }
         set
     }
@@ -200,13 +210,6 @@ pub(super) struct Encoding<'o> {
     pub(super) channels: u32,
 }
 
-/// The line that begins at this place, or the rest of it, without its end; and where the next one begins.
-fn line_at(lines: &[u8], at: usize) -> (&[u8], usize) {
-    let end = find(lines, at, b'\n');
-    let line = slice(lines, at, end);
-    (line.strip_suffix(b"\r").unwrap_or(line), end.wrapping_add(1))
-}
-
 fn skip_spaces(lines: &[u8], at: usize) -> usize {
     let mut at = at;
     while peek(lines, at) == b' ' {
@@ -215,19 +218,19 @@ fn skip_spaces(lines: &[u8], at: usize) -> usize {
     at
 }
 
-/// Where the value of a row of this payload type begins.
+/// Where a row of this payload type goes on behind it.
 fn place(places: &[u16; 128], payload_type: u8) -> Option<usize> {
     places.get(usize::from(payload_type)).map(|place| usize::from(*place)).filter(|place| *place != 0)
 }
 
-/// Notes where the value begins that starts with a payload type, unless that has one.
+/// Notes where the value that begins at `at` goes on behind its payload type, unless that has one.
 fn note(places: &mut [u16; 128], lines: &[u8], at: usize) {
     let at = skip_spaces(lines, at);
     let Some((payload_type, end)) = number(lines, at) else { return };
-    if let (b' ', Some(place @ 0), Ok(at)) =
-        (peek(lines, end), places.get_mut(payload_type as usize), u16::try_from(at))
+    if let (b' ', Some(place @ 0), Ok(end)) =
+        (peek(lines, end), places.get_mut(payload_type as usize), u16::try_from(end))
     {
-        *place = at;
+        *place = end;
     }
 }
 

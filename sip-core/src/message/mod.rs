@@ -33,6 +33,7 @@ mod compact;
 mod content;
 mod copied;
 mod copy;
+mod digits;
 mod equivalent;
 mod error;
 mod escape;

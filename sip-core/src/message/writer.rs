@@ -1,7 +1,7 @@
 //! Writing messages into a buffer of the caller's.
 
-use super::build::spelled;
 use super::copy::{copy, copy_looking};
+use super::digits::{PAIRS, spelled};
 use super::header::{Header, HeaderName};
 use super::method::Method;
 use super::parse::MAX_MESSAGE;
@@ -436,19 +436,6 @@ impl fmt::Write for Writer<'_> {
         Ok(())
     }
 }
-
-/// The two digits of each number below a hundred.
-static PAIRS: [[u8; 2]; 100] = {
-    let mut all = [[0; 2]; 100];
-    let mut number: u8 = 0;
-    let mut rest: &mut [[u8; 2]] = &mut all;
-    while let [pair, tail @ ..] = rest {
-        *pair = [b'0' | (number / 10), b'0' | (number % 10)];
-        number = number.wrapping_add(1);
-        rest = tail;
-    }
-    all
-};
 
 /// A tenth of the number, and its last digit; by 32-bit arithmetic on a microcontroller, where a division of 64 bits is a
 /// function that would be there for this alone.

@@ -1,7 +1,7 @@
 //! Writing messages into a buffer of the caller's.
 
 use super::copy::{copy, copy_looking};
-use super::digits::{PAIRS, spelled};
+use super::digits::{PAIRS, spelled, tenth};
 use super::header::{Header, HeaderName};
 use super::method::Method;
 use super::parse::MAX_MESSAGE;
@@ -435,20 +435,6 @@ impl fmt::Write for Writer<'_> {
         self.text(text.as_bytes());
         Ok(())
     }
-}
-
-/// A tenth of the number, and its last digit; by 32-bit arithmetic on a microcontroller, where a division of 64 bits is a
-/// function that would be there for this alone.
-fn tenth(number: u64) -> (u64, u8) {
-    if WIDE {
-        return (number / 10, (number % 10) as u8);
-    }
-    let (high, low) = ((number >> 32) as u32, number as u32);
-    // 2³² is ten times 429,496,729 and six.
-    let carried = high % 10;
-    let rest = (low % 10).wrapping_add(carried.wrapping_mul(6));
-    let low = (low / 10).wrapping_add(carried.wrapping_mul(429_496_729)).wrapping_add(rest / 10);
-    (u64::from(high / 10) << 32 | u64::from(low), (rest % 10) as u8)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`message`] | parse and write messages; frame them on a stream |
 //! | [`sdp`] | parse and write session descriptions |
+//! | [`events`] | parse and write the bodies of NOTIFY |
 //! | [`transaction`] | one machine ([`ClientInvite`](transaction::ClientInvite), …), or the layer over many |
 //! | [`dialog`] | dialogs: identity, route set, sequence numbers, and how many usages they have |
 //! | [`dns`] | queries of the domain name system and their answers |
@@ -141,6 +142,7 @@ pub mod dialog;
 pub mod digest;
 pub mod dns;
 pub mod error;
+pub mod events;
 #[cfg(feature = "sha256")]
 pub mod guard;
 pub mod locate;

@@ -102,6 +102,7 @@ pub use refer::Replaces;
 pub use reliable::RAck;
 pub use scan::{unescape, unfold, unquote};
 pub use session_timer::{Refresher, SessionExpires};
+pub(crate) use start_line::parse_status_line;
 pub use stream::{Framer, Framing, frame};
 pub use typed::MediaType;
 pub(crate) use uri::is_sips;

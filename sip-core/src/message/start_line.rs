@@ -48,6 +48,14 @@ pub(crate) fn parse<'a>(line: &'a [u8], uri: &mut Parts) -> Result<StartLine<'a>
     if is_status(line) { status_line(line) } else { request_line(line, uri) }
 }
 
+/// Reads a status line, given without its line end, that stands in a body: the code and the reason phrase (RFC 3420 §2.1).
+pub(crate) fn parse_status_line(line: &[u8]) -> Result<(u16, &[u8]), ParseError> {
+    if !is_status(line) {
+        return Err(ParseError::StartLine);
+    }
+    status_line(line).map(|line| (line.status, line.text))
+}
+
 impl<'a> StartLine<'a> {
     const fn of_status(status: u32, reason: &'a [u8]) -> Self {
         Self { method: Method::Extension(b""), status: status as u16, text: reason }

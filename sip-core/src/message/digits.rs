@@ -1,7 +1,5 @@
 //! Tables of decimal digits.
 
-use super::scan::WIDE;
-
 /// The decimal digits of an octet with a dot behind them, and how many octets that are.
 #[inline]
 pub(super) fn spelled(octet: u8) -> ([u8; 4], usize) {
@@ -42,16 +40,26 @@ pub(super) static PAIRS: [[u8; 2]; 100] = {
     all
 };
 
-/// A tenth of the number, and its last digit; by 32-bit arithmetic on a microcontroller, where a division of 64 bits is a
+/// A tenth of the number, and its last digit; by 32-bit arithmetic for a microcontroller, where a division of 64 bits is a
 /// function that would be there for this alone.
 pub(super) fn tenth(number: u64) -> (u64, u8) {
-    if WIDE {
-        return (number / 10, (number % 10) as u8);
-    }
     let (high, low) = ((number >> 32) as u32, number as u32);
     // 2³² is ten times 429,496,729 and six.
     let carried = high % 10;
     let rest = (low % 10).wrapping_add(carried.wrapping_mul(6));
     let low = (low / 10).wrapping_add(carried.wrapping_mul(429_496_729)).wrapping_add(rest / 10);
     (u64::from(high / 10) << 32 | u64::from(low), (rest % 10) as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenth_by_halves_is_a_tenth() {
+        let powers = (0..64).map(|bits| 1_u64 << bits);
+        for number in powers.flat_map(|power| [power - 1, power, power + 9, power.wrapping_mul(10)]).chain([u64::MAX]) {
+            assert_eq!(tenth(number), (number / 10, (number % 10) as u8), "{number}");
+        }
+    }
 }

@@ -48,19 +48,14 @@ pub(crate) fn run(args: &args::Answer, screen: &Shared, interrupt: &Interrupt) -
     let refusal = refusal(args)?;
     let mut phone = Phone::start(
         &Setup {
-            command: COMMAND,
             listen: args.listen,
             port: if args.register.is_some() { 0 } else { 5060 },
             towards: args.register.as_deref(),
             identity: args.aor.as_deref(),
-            transport: args.way.transport,
-            tls: Some(&args.way.tls),
-            ws_path: Some(&args.way.ws_path),
-            credentials: Some(&args.credentials),
             busy: true,
             codecs: &args.sound.codecs,
             upkeep: args.upkeep,
-            ..Setup::default()
+            ..Setup::by(COMMAND, &args.way, &args.credentials)
         },
         screen,
         interrupt,

@@ -172,6 +172,21 @@ impl From<Carrier> for Transport {
     }
 }
 
+/// How somebody is reached who is named by a URI.
+#[derive(Args, Clone)]
+pub(crate) struct Reach {
+    /// Address and port to send from, or one of them [default: the address that reaches the peer, a free port]
+    #[arg(long, value_name = "H:P", value_parser = listen)]
+    pub(crate) listen: Option<Listen>,
+    /// The proxy to send through [default: none]
+    #[arg(long, value_name = "H:P", value_parser = server)]
+    pub(crate) proxy: Option<String>,
+    #[command(flatten)]
+    pub(crate) way: Way,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
+}
+
 #[derive(Args)]
 pub(crate) struct Call {
     /// Whom to call: sip:bob@192.0.2.1:5060
@@ -181,16 +196,8 @@ pub(crate) struct Call {
     /// address]
     #[arg(long, value_name = "URI", value_parser = own_uri)]
     pub(crate) from: Option<String>,
-    /// Address and port to call from, or one of them [default: the address that reaches the peer, a free port]
-    #[arg(long, value_name = "H:P", value_parser = listen)]
-    pub(crate) listen: Option<Listen>,
-    /// The proxy to call through [default: none]
-    #[arg(long, value_name = "H:P", value_parser = server)]
-    pub(crate) proxy: Option<String>,
     #[command(flatten)]
-    pub(crate) way: Way,
-    #[command(flatten)]
-    pub(crate) credentials: Credentials,
+    pub(crate) reach: Reach,
     /// Hang up so many seconds after the answer; 0 leaves that to the peer and to Ctrl-C
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seconds, default_value = "0")]
     pub(crate) duration: Duration,
@@ -307,16 +314,8 @@ pub(crate) struct Ask {
     /// Whom to ask: sip:192.0.2.1:5060
     #[arg(value_name = "URI", value_parser = sip_uri)]
     pub(crate) uri: String,
-    /// Address and port to ask from, or one of them [default: the address that reaches the peer, a free port]
-    #[arg(long, value_name = "H:P", value_parser = listen)]
-    pub(crate) listen: Option<Listen>,
-    /// The proxy to ask through [default: none]
-    #[arg(long, value_name = "H:P", value_parser = server)]
-    pub(crate) proxy: Option<String>,
     #[command(flatten)]
-    pub(crate) way: Way,
-    #[command(flatten)]
-    pub(crate) credentials: Credentials,
+    pub(crate) reach: Reach,
 }
 
 #[derive(Args)]
@@ -330,16 +329,8 @@ pub(crate) struct Text {
     /// Who sends it: a SIP URI [default: sip:phone@ and our address]
     #[arg(long, value_name = "URI", value_parser = own_uri)]
     pub(crate) from: Option<String>,
-    /// Address and port to send from, or one of them [default: the address that reaches the peer, a free port]
-    #[arg(long, value_name = "H:P", value_parser = listen)]
-    pub(crate) listen: Option<Listen>,
-    /// The proxy to send through [default: none]
-    #[arg(long, value_name = "H:P", value_parser = server)]
-    pub(crate) proxy: Option<String>,
     #[command(flatten)]
-    pub(crate) way: Way,
-    #[command(flatten)]
-    pub(crate) credentials: Credentials,
+    pub(crate) reach: Reach,
 }
 
 #[derive(Args)]

@@ -55,18 +55,10 @@ enum Task {
 pub(crate) fn run(args: &args::Call, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
     let mut phone = Phone::start(
         &Setup {
-            command: COMMAND,
-            listen: args.listen,
-            towards: Some(args.proxy.as_deref().unwrap_or(&args.uri)),
             identity: args.from.as_deref(),
-            proxy: args.proxy.as_deref(),
-            transport: args.way.transport,
-            tls: Some(&args.way.tls),
-            ws_path: Some(&args.way.ws_path),
-            credentials: Some(&args.credentials),
             codecs: &args.sound.codecs,
             upkeep: args.upkeep,
-            ..Setup::default()
+            ..Setup::reaching(COMMAND, &args.uri, &args.reach)
         },
         screen,
         interrupt,

@@ -13,18 +13,7 @@ const COMMAND: &str = "message";
 
 pub(crate) fn run(args: &args::Text, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
     let mut phone = Phone::start(
-        &Setup {
-            command: COMMAND,
-            listen: args.listen,
-            towards: Some(args.proxy.as_deref().unwrap_or(&args.uri)),
-            identity: args.from.as_deref(),
-            proxy: args.proxy.as_deref(),
-            transport: args.way.transport,
-            tls: Some(&args.way.tls),
-            ws_path: Some(&args.way.ws_path),
-            credentials: Some(&args.credentials),
-            ..Setup::default()
-        },
+        &Setup { identity: args.from.as_deref(), ..Setup::reaching(COMMAND, &args.uri, &args.reach) },
         screen,
         interrupt,
     )?;

@@ -12,21 +12,7 @@ use sip_core::ua::{Cause, Content, Event};
 const COMMAND: &str = "options";
 
 pub(crate) fn run(args: &args::Ask, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
-    let mut phone = Phone::start(
-        &Setup {
-            command: COMMAND,
-            listen: args.listen,
-            towards: Some(args.proxy.as_deref().unwrap_or(&args.uri)),
-            proxy: args.proxy.as_deref(),
-            transport: args.way.transport,
-            tls: Some(&args.way.tls),
-            ws_path: Some(&args.way.ws_path),
-            credentials: Some(&args.credentials),
-            ..Setup::default()
-        },
-        screen,
-        interrupt,
-    )?;
+    let mut phone = Phone::start(&Setup::reaching(COMMAND, &args.uri, &args.reach), screen, interrupt)?;
     let headers = [Header { name: HeaderName::Accept, value: b"application/sdp" }];
     ask(&mut phone, COMMAND, (Method::Options, &args.uri), &Content::NONE.with_headers(&headers), answer)
 }

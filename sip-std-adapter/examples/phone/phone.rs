@@ -1,6 +1,6 @@
 //! The phone itself: a user agent on a socket, with a screen.
 
-use crate::args::{Carrier, Credentials, Listen, Tls, Upkeep};
+use crate::args::{Carrier, Credentials, Listen, Reach, Tls, Upkeep, Way};
 use crate::events::Log;
 use crate::interrupt::Interrupt;
 use crate::net;
@@ -63,6 +63,31 @@ pub(crate) struct Setup<'a> {
     pub(crate) codecs: &'a [Codec<'static>],
     /// How ringing is made sure of, and a call that is up.
     pub(crate) upkeep: Upkeep,
+}
+
+impl<'a> Setup<'a> {
+    /// What the options of a command say of the way to send, and of whom to authenticate as.
+    pub(crate) fn by(command: &'static str, way: &'a Way, credentials: &'a Credentials) -> Self {
+        Self {
+            command,
+            transport: way.transport,
+            tls: Some(&way.tls),
+            ws_path: Some(&way.ws_path),
+            credentials: Some(credentials),
+            ..Self::default()
+        }
+    }
+
+    /// The same for a command that reaches whom a URI names, by a proxy or at once.
+    pub(crate) fn reaching(command: &'static str, uri: &'a str, reach: &'a Reach) -> Self {
+        let proxy = reach.proxy.as_deref();
+        Self {
+            listen: reach.listen,
+            towards: Some(proxy.unwrap_or(uri)),
+            proxy,
+            ..Self::by(command, &reach.way, &reach.credentials)
+        }
+    }
 }
 
 /// One step of a phone's life.

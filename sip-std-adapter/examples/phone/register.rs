@@ -17,15 +17,10 @@ const COMMAND: &str = "register";
 pub(crate) fn run(args: &args::Register, screen: &Shared, interrupt: &Interrupt) -> Result<Report, Failure> {
     let mut phone = Phone::start(
         &Setup {
-            command: COMMAND,
             listen: args.listen,
             towards: Some(args.registrar.as_deref().unwrap_or(&args.aor)),
             identity: Some(&args.aor),
-            transport: args.way.transport,
-            tls: Some(&args.way.tls),
-            ws_path: Some(&args.way.ws_path),
-            credentials: Some(&args.credentials),
-            ..Setup::default()
+            ..Setup::by(COMMAND, &args.way, &args.credentials)
         },
         screen,
         interrupt,

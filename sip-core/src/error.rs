@@ -17,6 +17,8 @@ pub enum Capacity {
     Calls,
     /// Every registration entry is taken.
     Registrations,
+    /// Every entry for a REFER is taken.
+    Referrals,
     /// Every response context of a proxy is taken.
     Contexts,
     /// Every branch entry of a proxy is taken.
@@ -229,6 +231,7 @@ impl fmt::Display for Capacity {
             Self::Dialogs => f.write_str("no dialog is free"),
             Self::Calls => f.write_str("no call is free"),
             Self::Registrations => f.write_str("no registration is free"),
+            Self::Referrals => f.write_str("no entry for a REFER is free"),
             Self::Contexts => f.write_str("no response context is free"),
             Self::Branches => f.write_str("no branch is free"),
             Self::Octets { needed } => write!(f, "{needed} octets are needed and not free"),

@@ -8,7 +8,7 @@ use sip_core::error::Capacity;
 use sip_core::memory::{Block, Entry, KeptBlocks, Links, Octets, Store};
 use sip_core::proxy::{self, BranchEntry, ResponseContext};
 use sip_core::transaction::Transaction;
-use sip_core::ua::{CallEntry, Leg, Memory, Parts, RegistrationEntry, View};
+use sip_core::ua::{CallEntry, Leg, Memory, Parts, ReferralEntry, RegistrationEntry, View};
 
 /// Transactions of [`HeapMemory::new`]: 128 calls a second, whose INVITE and BYE linger for 32 s each.
 const TRANSACTIONS: usize = 8192;
@@ -29,6 +29,7 @@ pub struct HeapMemory {
     dialogs: Entries<Dialog<Leg>>,
     calls: Entries<CallEntry>,
     registrations: Entries<RegistrationEntry>,
+    referrals: Entries<ReferralEntry>,
     octets: Boxes,
 }
 
@@ -47,7 +48,8 @@ impl HeapMemory {
 
     /// Room for so many entries, and for 4 KiB of octets for each transaction and dialog.
     ///
-    /// A call takes a dialog, one more for each fork while it rings, and keeps two transactions free for its end.
+    /// A call takes a dialog, one more for each fork while it rings, and keeps two transactions free for its end. There can be as many
+    /// REFERs as calls; each keeps the dialog of its call.
     /// A transaction lingers for up to 32 s after its use.
     #[must_use]
     pub fn with_capacity(transactions: usize, dialogs: usize, calls: usize, registrations: usize) -> Self {
@@ -57,6 +59,7 @@ impl HeapMemory {
             dialogs: entries(dialogs),
             calls: entries(calls),
             registrations: entries(registrations),
+            referrals: entries(calls),
             octets: Boxes::new(limit),
         }
     }
@@ -84,6 +87,7 @@ impl Memory for HeapMemory {
             dialogs: self.dialogs.table(),
             calls: self.calls.table(),
             registrations: self.registrations.table(),
+            referrals: self.referrals.table(),
             octets: &mut self.octets,
         }
     }
@@ -94,6 +98,7 @@ impl Memory for HeapMemory {
             dialogs: self.dialogs.view(),
             calls: self.calls.view(),
             registrations: self.registrations.view(),
+            referrals: self.referrals.view(),
             octets: &self.octets,
         }
     }

@@ -6,8 +6,8 @@ use sip_core::transport::Address;
 use sip_core::ua::{self, Arrays, Call, Cause, Content, Event, UserAgent};
 use std::net::SocketAddr;
 
-/// A user agent with the memory of a desk phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8 KiB of octets.
-pub type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
+/// A user agent with the memory of a desk phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8 KiB of octets, 2 REFERs.
+pub type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192, 2>>;
 
 /// A session description that offers.
 pub const OFFER: &[u8] =
@@ -70,7 +70,7 @@ impl Phones {
         let mut config = ua::Config::new(address, &identity);
         config.contact_user = name;
         change(&mut config);
-        let mut phone = UserAgent::new(Arrays::new());
+        let mut phone = UserAgent::new(Arrays::with_referrals());
         phone.start(&config, seed).expect("a configuration that can be used");
         let address: SocketAddr = address.parse().expect("an address");
         self.world.add(name, Address::from(address), phone)
@@ -179,8 +179,8 @@ impl Phones {
         assert!(self.world.run_until_quiet(Duration::from_secs(1800)), "not quiet\n{}", self.world.explain());
         for node in self.world.nodes() {
             let held = self.world.role(node).occupancy();
-            let tables = (held.transactions, held.dialogs, held.calls);
-            assert_eq!(tables, (0, 0, 0), "transactions, dialogs, calls held\n{}", self.world.explain());
+            let tables = (held.transactions, held.dialogs, held.calls, held.referrals);
+            assert_eq!(tables, (0, 0, 0, 0), "transactions, dialogs, calls, REFERs held\n{}", self.world.explain());
         }
     }
 }

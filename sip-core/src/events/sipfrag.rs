@@ -20,7 +20,7 @@ pub struct Sipfrag<'a> {
 
 impl<'a> Sipfrag<'a> {
     /// The type of such a body; `version` is a parameter that may be left out (RFC 3420 §5).
-    pub const CONTENT_TYPE: &'static [u8] = b"message/sipfrag;version=2.0";
+    pub const CONTENT_TYPE: &'static str = "message/sipfrag;version=2.0";
 
     /// The most octets that [`write`](Self::write) writes: a status line with the longest phrase of [`reason_phrase`].
     pub const MAX_LEN: usize = 80;

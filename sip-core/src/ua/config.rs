@@ -78,6 +78,10 @@ pub struct Config<'a> {
     /// `contact_user`, nor that of `identity` or of an address of record (RFC 3261 §8.2.2.1). Off by default: a phone
     /// that sits behind one line takes what comes.
     pub refuse_other_users: bool,
+    /// Whether the peers of calls may transfer us: REFER and Replaces are taken, and [`Event::Refer`](super::Event::Refer) and
+    /// [`Event::Replacing`](super::Event::Replacing) told. Off by default; ours go out all the same.
+    #[cfg(feature = "refer")]
+    pub transfers: bool,
     /// Whether provisional responses are acknowledged, ours and the peer's (RFC 3262). Off by default; needs the feature `100rel`.
     pub reliable_provisional: ReliableProvisional,
     /// How long a session is to last without a refresh, in seconds (RFC 4028): what our calls ask for, and what we give to calls of
@@ -126,6 +130,11 @@ setters! {
     with_reliable_provisional reliable_provisional: ReliableProvisional;
 }
 
+#[cfg(feature = "refer")]
+setters! {
+    with_transfers transfers: bool;
+}
+
 #[cfg(feature = "session-timer")]
 setters! {
     with_session_expires session_expires: u32;
@@ -156,6 +165,8 @@ impl<'a> Config<'a> {
             accepts_connections: true,
             refuse_other_users: false,
             reliable_provisional: ReliableProvisional::Off,
+            #[cfg(feature = "refer")]
+            transfers: false,
             #[cfg(feature = "session-timer")]
             session_expires: 0,
             #[cfg(feature = "session-timer")]
@@ -164,13 +175,19 @@ impl<'a> Config<'a> {
     }
 
     /// Option tags of the core that come before others in Supported, the last one first: alone, and before others.
-    const fn own_extensions(&self) -> [[&'static str; 2]; 2] {
+    const fn own_extensions(&self) -> [[&'static str; 2]; 4] {
         let timer = if cfg!(feature = "session-timer") { ["timer", "timer, "] } else { ["", ""] };
         let reliable = match self.reliable_provisional {
             ReliableProvisional::Off => ["", ""],
             _ => ["100rel", "100rel, "],
         };
-        [timer, reliable]
+        #[cfg(feature = "refer")]
+        let transfers = self.transfers;
+        #[cfg(not(feature = "refer"))]
+        let transfers = false;
+        let [replaces, silent] =
+            if transfers { [["replaces", "replaces, "], ["norefersub", "norefersub, "]] } else { [["", ""]; 2] };
+        [silent, replaces, timer, reliable]
     }
 
     /// The texts as they are kept.
@@ -249,6 +266,8 @@ pub(super) struct Settings {
     pub(super) accepts_connections: bool,
     pub(super) refuse_other_users: bool,
     pub(super) reliable: ReliableProvisional,
+    #[cfg(feature = "refer")]
+    pub(super) transfers: bool,
     ends: [u16; TEXTS],
     texts: Block,
     pub(super) retry_after: u32,
@@ -288,6 +307,8 @@ impl Settings {
         accepts_connections: false,
         refuse_other_users: false,
         reliable: ReliableProvisional::Off,
+        #[cfg(feature = "refer")]
+        transfers: false,
         #[cfg(feature = "session-timer")]
         session: WantedSession { interval: 0, min_se: 0 },
     };
@@ -307,6 +328,8 @@ impl Settings {
             accepts_connections: config.accepts_connections,
             refuse_other_users: config.refuse_other_users,
             reliable: config.reliable_provisional,
+            #[cfg(feature = "refer")]
+            transfers: config.transfers,
             #[cfg(feature = "session-timer")]
             session: WantedSession { interval: config.session_expires, min_se: config.min_se },
             texts: Block::NONE,
@@ -320,7 +343,7 @@ impl Settings {
         settings.texts = octets
             .write(end, false, |_, writer| texts.iter().for_each(|text| writer.raw(text.as_bytes())))
             .map_err(|_| ConfigError::Capacity(crate::error::Capacity::octets(end)))?;
-        if RELIABLE || cfg!(feature = "session-timer") {
+        if RELIABLE || cfg!(any(feature = "session-timer", feature = "refer")) {
             for [alone, before] in config.own_extensions() {
                 if list_contains_tag(config.supported.as_bytes(), alone.as_bytes()) {
                     continue;

@@ -3,7 +3,11 @@
 use super::Parts;
 use super::auth::Sessions;
 use super::config::Settings;
+#[cfg(feature = "refer")]
+use super::event::Event;
 use super::usage::invite::{CallEntry, Leg};
+#[cfg(feature = "refer")]
+use super::usage::refer::ReferralEntry;
 use super::usage::registration::RegistrationEntry;
 use crate::dialog::{self, Dialog};
 use crate::error::Capacity;
@@ -80,6 +84,8 @@ pub(super) struct Context<'a, O> {
     pub(super) calls: Table<'a, CallEntry>,
     pub(super) dialogs: Table<'a, Dialog<Leg>>,
     pub(super) registrations: Table<'a, RegistrationEntry>,
+    #[cfg(feature = "refer")]
+    pub(super) referrals: Table<'a, ReferralEntry>,
     /// The moment of the input.
     pub(super) now: Instant,
     /// The flow of the message that came; none when the input is another.
@@ -92,7 +98,15 @@ pub(super) struct Context<'a, O> {
 
 impl<'a, O: Octets> Context<'a, O> {
     pub(super) fn new(now: Instant, layer: &'a mut Layer, core: &'a mut Core, parts: Parts<'a, O>) -> Self {
-        let Parts { transactions, dialogs, calls, registrations, octets } = parts;
+        let Parts {
+            transactions,
+            dialogs,
+            calls,
+            registrations,
+            #[cfg(feature = "refer")]
+            referrals,
+            octets,
+        } = parts;
         Self {
             now,
             source: Flow::NONE,
@@ -103,6 +117,8 @@ impl<'a, O: Octets> Context<'a, O> {
             dialogs,
             calls,
             registrations,
+            #[cfg(feature = "refer")]
+            referrals,
         }
     }
 
@@ -132,6 +148,15 @@ impl<'a, O: Octets> Context<'a, O> {
     pub(super) fn schedule_registration(&mut self, handle: Handle) {
         let deadline = self.registrations.get(handle).and_then(|entry| entry.machine.earliest_deadline());
         self.registrations.set_timer(handle, deadline);
+    }
+
+    /// An event that may concern a REFER.
+    #[cfg(feature = "refer")]
+    #[inline]
+    pub(super) fn follow(&mut self, event: &Event) {
+        if !self.referrals.is_empty() {
+            self.refer_follows(event);
+        }
     }
 
     /// 64·T1: how long a transaction, or the wait for an ACK, lasts.

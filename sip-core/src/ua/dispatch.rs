@@ -67,6 +67,8 @@ impl<O: Octets> Context<'_, O> {
                 }
                 self.request_response(which, response)
             }
+            #[cfg(feature = "refer")]
+            UsageId::Refer(which) => self.referral_response(which, id, response),
             UsageId::None | UsageId::Registration(_) | UsageId::Request(_) => Received::Nothing,
         }
     }
@@ -107,6 +109,8 @@ impl<O: Octets> Context<'_, O> {
             UsageId::None => false,
             UsageId::Invite(which) => self.invite_prepare_retry(which),
             UsageId::Registration(handle) => self.registration_prepare_retry(handle),
+            #[cfg(feature = "refer")]
+            UsageId::Refer(which) => self.referral_may_retry(which),
             UsageId::Request(_) => true,
         }
     }
@@ -119,6 +123,8 @@ impl<O: Octets> Context<'_, O> {
             UsageId::Registration(handle) if cfg!(feature = "registration") => {
                 self.registration_resent(handle, new, sessions);
             }
+            #[cfg(feature = "refer")]
+            UsageId::Refer(which) => self.referral_resent(which, new, sessions),
             UsageId::None | UsageId::Registration(_) | UsageId::Request(_) => {}
         }
     }
@@ -146,6 +152,10 @@ impl<O: Octets> Context<'_, O> {
         }
         if request.to_tag().is_some() {
             return self.in_dialog(request);
+        }
+        #[cfg(feature = "refer")]
+        if let Some(received) = self.refer_alone(request) {
+            return received;
         }
         match request.method() {
             Method::Invite if self.refuse_invite(request) => Received::Nothing,
@@ -181,6 +191,10 @@ impl<O: Octets> Context<'_, O> {
             return Received::Nothing;
         }
         let call = entry.usage.call;
+        #[cfg(feature = "refer")]
+        if let Some(received) = self.refer_in_dialog(dialog, request) {
+            return received;
+        }
         if matches!(request.method(), Method::Invite) {
             if self.refuse_invite(request) {
                 return Received::Nothing;
@@ -211,6 +225,8 @@ impl<O: Octets> Context<'_, O> {
         let core = matches!(method, Method::Invite | Method::Bye | Method::Options)
             || UPDATE && matches!(method, Method::Update)
             || self.knows_reliable() && matches!(method, Method::Prack);
+        #[cfg(feature = "refer")]
+        let core = core || self.takes_refer(method);
         let allowed = core
             || cfg!(feature = "requests")
                 && list_contains_method(settings.text(texts, Text::Methods), method.as_bytes());
@@ -267,10 +283,23 @@ impl<O: Octets> Context<'_, O> {
         {
             self.registration_due(registration);
         }
+        #[cfg(feature = "refer")]
+        while let Some(referral) = self.referrals.expired(self.now) {
+            self.referral_due(referral);
+        }
     }
 
     /// The next event that no message caused.
     pub(super) fn next_event(&mut self) -> Option<Event> {
+        let event = self.find_event();
+        #[cfg(feature = "refer")]
+        if let Some(event) = &event {
+            self.follow(event);
+        }
+        event
+    }
+
+    fn find_event(&mut self) -> Option<Event> {
         if let Some(event) = self.expire_transactions() {
             return Some(event);
         }
@@ -286,6 +315,10 @@ impl<O: Octets> Context<'_, O> {
             if let Some(event) = self.registration_event(registration) {
                 return Some(event);
             }
+        }
+        #[cfg(feature = "refer")]
+        if let Some(referral) = self.referrals.first(TELL) {
+            return self.referral_event(referral);
         }
         None
     }
@@ -335,6 +368,8 @@ impl<O: Octets> Context<'_, O> {
         match usage {
             UsageId::None => matches!(kind, ExpiredKind::Ended | ExpiredKind::FlowLost),
             UsageId::Invite(which) => self.invite_ended(which, id, kind),
+            #[cfg(feature = "refer")]
+            UsageId::Refer(_) => kind == ExpiredKind::Ended,
             // What can be sent again as it is, is not waited for.
             UsageId::Registration(_) | UsageId::Request(_) => kind == ExpiredKind::Ended,
         }
@@ -355,6 +390,8 @@ impl<O: Octets> Context<'_, O> {
                 }
                 return which.on_failure(failure);
             }
+            #[cfg(feature = "refer")]
+            UsageId::Refer(which) => self.referral_failure(which, id, failure),
             UsageId::None | UsageId::Registration(_) | UsageId::Request(_) => {}
         }
         None
@@ -403,6 +440,11 @@ impl<O: Octets> Context<'_, O> {
             }
             UsageId::Registration(registration) => Some(Origin::Registration(Registration(registration))),
             UsageId::Request(RequestTransaction::Outgoing(number)) => Some(Origin::Request(OutgoingRequest(number))),
+            #[cfg(feature = "refer")]
+            UsageId::Refer(
+                super::usage::refer::ReferTransaction::Refer(referral)
+                | super::usage::refer::ReferTransaction::Notify(referral),
+            ) => Some(Origin::Referral(super::event::Referral(referral))),
             UsageId::None | UsageId::Request(RequestTransaction::Incoming) => None,
         }
     }

@@ -34,6 +34,12 @@ pub struct Fork(pub(crate) u32);
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Registration(pub(crate) Handle);
 
+/// Names a REFER, ours from [`UserAgent::refer`](super::UserAgent::refer) or the peer's from [`Event::Refer`], until
+/// [`Event::ReferEnded`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Referral(pub(crate) Handle);
+
 /// Names a request of the peer that the application has to answer with
 /// [`UserAgent::respond`](super::UserAgent::respond).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +62,7 @@ macro_rules! displays {
     };
 }
 
-displays! { Call Registration IncomingRequest OutgoingRequest }
+displays! { Call Registration Referral IncomingRequest OutgoingRequest }
 
 /// Something that the application wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +73,14 @@ pub enum Event {
     Incoming {
         /// The new call.
         call: Call,
+    },
+    /// Somebody calls, and the new call is to take the place of another (Replaces, RFC 3891). Answer as [`Event::Incoming`]: with our
+    /// 2xx the other one ends, which [`Event::Ended`] tells with [`Cause::Replaced`].
+    Replacing {
+        /// The new call.
+        call: Call,
+        /// The one that it replaces.
+        replaced: Call,
     },
     /// Our call makes progress: a 1xx other than 100. Each fork tells its own.
     Progress {
@@ -159,6 +173,38 @@ pub enum Event {
         /// The SIP status that decided it; 0 when none did.
         status: u16,
     },
+    /// The peer of a call asks us to send a request: to call whom Refer-To of the message names ([`Message::refer_to`]), for whom
+    /// Referred-By says. Answer with [`UserAgent::follow_refer`](super::UserAgent::follow_refer), `accept_refer` or `reject_refer`.
+    ///
+    /// [`Message::refer_to`]: crate::message::Message::refer_to
+    Refer {
+        /// To be answered.
+        referral: Referral,
+        /// The call in whose dialog it came.
+        call: Call,
+    },
+    /// The peer has accepted our REFER: it will try, and tell how it goes.
+    ReferAccepted {
+        /// The REFER.
+        referral: Referral,
+    },
+    /// The peer tells how the request goes on that we asked for.
+    ReferProgress {
+        /// The REFER.
+        referral: Referral,
+        /// The SIP status of the last response that the peer got; 200 when whom we named has answered.
+        status: u16,
+    },
+    /// A REFER, ours or the peer's, is over and its handle void. Every one has exactly one of these.
+    ReferEnded {
+        /// The REFER.
+        referral: Referral,
+        /// Why.
+        cause: ReferCause,
+        /// The SIP status: that of the request which was asked for, as far as it was told (0 when it was not), or the one that the REFER
+        /// itself was answered with when `cause` is [`Refused`](ReferCause::Refused) or [`NotTold`](ReferCause::NotTold).
+        status: u16,
+    },
     /// A request that the core leaves to the application: one of [`Config::methods`](super::Config::methods).
     Request {
         /// To be answered with [`UserAgent::respond`](super::UserAgent::respond).
@@ -243,6 +289,28 @@ pub enum RegistrationCause {
     WeakDigest,
 }
 
+/// Why a REFER is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ReferCause {
+    /// It was refused, by the peer or by our user.
+    #[default]
+    Refused = 0,
+    /// The request that was asked for has its final status.
+    Done,
+    /// It was accepted, and nothing is told of it (RFC 4488).
+    NotTold,
+    /// The subscription ended before what was asked for had a final status; or our user did not answer in time.
+    Expired,
+    /// The peer did not respond, or no longer knows of it.
+    Lost,
+    /// There was no room to go on.
+    NoRoom,
+    /// The password was asked for by a weaker digest than [`Config::minimum_algorithm`](super::Config::minimum_algorithm), and was not given.
+    WeakDigest,
+}
+
 /// What a request of ours belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -254,6 +322,8 @@ pub enum Origin {
     Registration(Registration),
     /// A request of the application.
     Request(OutgoingRequest),
+    /// A REFER, or a NOTIFY about one.
+    Referral(Referral),
 }
 
 /// Who ended a call, and why.
@@ -286,6 +356,8 @@ pub enum Cause {
     Lost,
     /// Nobody has refreshed the session in time (RFC 4028 §10).
     SessionExpired,
+    /// Another call has taken its place (RFC 3891).
+    Replaced,
     /// There was no room to go on.
     NoRoom,
     /// It had to go by TLS (a `sips` URI), and there is only a way without: a plain transport, Route, Contact or proxy.
@@ -316,6 +388,7 @@ impl Cause {
             Self::NotAcceptable => "the session could not be agreed",
             Self::Lost => "the peer no longer knows the call",
             Self::SessionExpired => "the session was not refreshed",
+            Self::Replaced => "replaced by another call",
             Self::NoRoom => "no room to go on",
         }
     }

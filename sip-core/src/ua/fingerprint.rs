@@ -7,6 +7,8 @@ use super::View;
 use super::context::Core;
 use super::usage::UsageId;
 use super::usage::invite::{CallEntry, InviteTransaction, Leg};
+#[cfg(feature = "refer")]
+use super::usage::refer::{ReferTransaction, ReferralEntry};
 use super::usage::registration::RegistrationEntry;
 use super::usage::request::RequestTransaction;
 use crate::dialog::Dialog;
@@ -37,6 +39,8 @@ pub(super) fn write<O: Octets>(
     }))
     .hash(hasher);
     sum(&mut registrations.iter().map(|(_, entry)| content.registration(entry))).hash(hasher);
+    #[cfg(feature = "refer")]
+    sum(&mut view.referrals.iter().map(|(_, entry)| content.referral(entry))).hash(hasher);
     let owner = |user: User| {
         let (owner, tries) = UsageId::of(user);
         let named = match owner {
@@ -52,6 +56,10 @@ pub(super) fn write<O: Octets>(
                 | InviteTransaction::Update(dialog)
                 | InviteTransaction::Ack(dialog),
             ) => dialogs.get(dialog).map_or(4, |entry| content.dialog(entry)),
+            #[cfg(feature = "refer")]
+            UsageId::Refer(ReferTransaction::Refer(handle) | ReferTransaction::Notify(handle)) => {
+                view.referrals.get(handle).map_or(7, |entry| content.referral(entry))
+            }
             UsageId::Registration(handle) => registrations.get(handle).map_or(5, |entry| content.registration(entry)),
         };
         ContentHasher::one(|hasher| {
@@ -87,6 +95,8 @@ impl<O: Octets> Content<'_, '_, O> {
             (entry.dialog == Handle::NONE, entry.exchanged.is_none(), entry.offer.is_none()).hash(hasher);
             #[cfg(feature = "session-timer")]
             (entry.session, self.view.octets.get(entry.description)).hash(hasher);
+            #[cfg(feature = "refer")]
+            entry.replaces.is_none().hash(hasher);
             (entry.update, entry.update_status, entry.updating.is_none(), self.view.octets.get(entry.offer_target))
                 .hash(hasher);
         })
@@ -101,12 +111,25 @@ impl<O: Octets> Content<'_, '_, O> {
             (entry.sessions != [0; 2]).hash(hasher);
             let leg = &entry.usage;
             (leg.rseq, leg.sending, leg.receiving, leg.agreed).hash(hasher);
+            #[cfg(feature = "refer")]
+            (leg.referred, leg.has_left).hash(hasher);
             #[cfg(feature = "offer-answer")]
             {
                 let negotiation = &entry.usage.negotiation;
                 (negotiation.state(), negotiation.is_agreed(), negotiation.version()).hash(hasher);
                 self.view.octets.get(entry.usage.offer).hash(hasher);
             }
+        })
+    }
+
+    #[cfg(feature = "refer")]
+    fn referral(&self, entry: &ReferralEntry) -> u64 {
+        let (call, dialog) = (self.view.calls.get(entry.call), self.view.dialogs.get(entry.dialog));
+        ContentHasher::one(|hasher| {
+            (entry.state, entry.cause, entry.silent, entry.numbered, entry.status, entry.seq).hash(hasher);
+            (self.left(entry.deadline), self.view.octets.get(entry.referred.block)).hash(hasher);
+            call.map_or(0, |entry| self.call(entry)).hash(hasher);
+            dialog.map_or(0, |entry| self.dialog(entry)).hash(hasher);
         })
     }
 

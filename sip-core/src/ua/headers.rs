@@ -55,6 +55,12 @@ pub(super) enum Field<'a> {
     /// The rows of a session timer, as far as there are any.
     #[cfg(feature = "session-timer")]
     SessionTimer(super::usage::invite::SessionRows),
+    /// The rows of a REFER, or of a NOTIFY about one.
+    #[cfg(feature = "refer")]
+    Refer(super::usage::refer::ReferRows<'a>),
+    /// The rows of a call that follows a REFER, behind its URI.
+    #[cfg(feature = "refer")]
+    Referred(super::usage::refer::Referred),
     /// Rows that are kept as they are written.
     Kept(Block),
     /// The end of a message that is kept as it is written, the body included; nothing when there is none.
@@ -124,6 +130,12 @@ impl Settings {
                 Field::RAck(rseq, seq) if RELIABLE => write_rack(writer, rseq, seq),
                 #[cfg(feature = "session-timer")]
                 Field::SessionTimer(rows) => rows.write(writer),
+                #[cfg(feature = "refer")]
+                Field::Refer(rows) => self.write_refer_rows(texts, kept, writer, rows),
+                #[cfg(feature = "refer")]
+                Field::Referred(referred) => {
+                    writer.raw(kept.get(referred.block).get(usize::from(referred.target)..).unwrap_or_default());
+                }
                 Field::Kept(block) => writer.raw(kept.get(block)),
                 Field::Reliable(_) | Field::RAck(..) | Field::End(Block::NONE) => {}
                 Field::End(block) => return writer.raw(kept.get(block)),
@@ -144,6 +156,10 @@ impl Settings {
         if !methods.is_empty() {
             writer.text(b", ");
             writer.text(methods);
+        }
+        #[cfg(feature = "refer")]
+        if self.transfers {
+            writer.text(b", REFER, NOTIFY");
         }
         writer.end();
         write_some(writer, HeaderName::Supported, self.text(texts, Text::Supported));

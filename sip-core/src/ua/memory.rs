@@ -1,6 +1,8 @@
 //! What lends a user agent its entries and octets.
 
 use super::usage::invite::{CallEntry, Leg};
+#[cfg(feature = "refer")]
+use super::usage::refer::ReferralEntry;
 use super::usage::registration::RegistrationEntry;
 use crate::dialog::Dialog;
 use crate::memory::{Links, Octets, Pool, Store, Table, TableRef};
@@ -31,6 +33,9 @@ pub struct Parts<'a, O> {
     pub calls: Table<'a, CallEntry>,
     /// Registrations.
     pub registrations: Table<'a, RegistrationEntry>,
+    /// REFERs.
+    #[cfg(feature = "refer")]
+    pub referrals: Table<'a, ReferralEntry>,
     /// Octets.
     pub octets: &'a mut O,
 }
@@ -46,6 +51,9 @@ pub struct View<'a, O> {
     pub calls: TableRef<'a, CallEntry>,
     /// Registrations.
     pub registrations: TableRef<'a, RegistrationEntry>,
+    /// REFERs.
+    #[cfg(feature = "refer")]
+    pub referrals: TableRef<'a, ReferralEntry>,
     /// Octets.
     pub octets: &'a O,
 }
@@ -65,7 +73,8 @@ impl<M: Memory> Memory for &mut M {
 /// A memory of fixed size, all zero before its use: in a static it lies in .bss.
 ///
 /// A user agent wants a dialog for each call, a few more for forks, and for each call at least five transactions: an
-/// INVITE and a BYE linger up to 32 s after their use.
+/// INVITE and a BYE linger up to 32 s after their use. `REFERRALS` is how many REFERs, sent and received, there can be at a time
+/// (feature `refer`): a phone that transfers wants one or two, and a dialog for each, for it outlasts its call.
 #[derive(Debug)]
 #[cfg_attr(target_pointer_width = "32", repr(C))]
 pub struct Arrays<
@@ -74,7 +83,10 @@ pub struct Arrays<
     const CALLS: usize,
     const REGISTRATIONS: usize,
     const OCTETS: usize,
+    const REFERRALS: usize = 0,
 > {
+    #[cfg(feature = "refer")]
+    referrals: Store<[Links; REFERRALS], [ReferralEntry; REFERRALS]>,
     registrations: Store<[Links; REGISTRATIONS], [RegistrationEntry; REGISTRATIONS]>,
     calls: Store<[Links; CALLS], [CallEntry; CALLS]>,
     dialogs: Store<[Links; DIALOGS], [Dialog<Leg>; DIALOGS]>,
@@ -89,14 +101,32 @@ impl<
     const OCTETS: usize,
 > Arrays<TRANSACTIONS, DIALOGS, CALLS, REGISTRATIONS, OCTETS>
 {
-    /// A memory with nothing in it.
+    /// A memory with nothing in it, and no room for REFERs.
     #[must_use]
     pub const fn new() -> Self {
+        Self::with_referrals()
+    }
+}
+
+impl<
+    const TRANSACTIONS: usize,
+    const DIALOGS: usize,
+    const CALLS: usize,
+    const REGISTRATIONS: usize,
+    const OCTETS: usize,
+    const REFERRALS: usize,
+> Arrays<TRANSACTIONS, DIALOGS, CALLS, REGISTRATIONS, OCTETS, REFERRALS>
+{
+    /// A memory with nothing in it.
+    #[must_use]
+    pub const fn with_referrals() -> Self {
         Self {
             storage: transaction::Arrays::new(),
             dialogs: Store::new(),
             calls: Store::new(),
             registrations: Store::new(),
+            #[cfg(feature = "refer")]
+            referrals: Store::new(),
         }
     }
 }
@@ -107,10 +137,11 @@ impl<
     const CALLS: usize,
     const REGISTRATIONS: usize,
     const OCTETS: usize,
-> Default for Arrays<TRANSACTIONS, DIALOGS, CALLS, REGISTRATIONS, OCTETS>
+    const REFERRALS: usize,
+> Default for Arrays<TRANSACTIONS, DIALOGS, CALLS, REGISTRATIONS, OCTETS, REFERRALS>
 {
     fn default() -> Self {
-        Self::new()
+        Self::with_referrals()
     }
 }
 
@@ -120,7 +151,8 @@ impl<
     const CALLS: usize,
     const REGISTRATIONS: usize,
     const OCTETS: usize,
-> Memory for Arrays<TRANSACTIONS, DIALOGS, CALLS, REGISTRATIONS, OCTETS>
+    const REFERRALS: usize,
+> Memory for Arrays<TRANSACTIONS, DIALOGS, CALLS, REGISTRATIONS, OCTETS, REFERRALS>
 {
     type Octets = Pool<OCTETS>;
 
@@ -131,6 +163,8 @@ impl<
             dialogs: self.dialogs.table(),
             calls: self.calls.table(),
             registrations: self.registrations.table(),
+            #[cfg(feature = "refer")]
+            referrals: self.referrals.table(),
             octets,
         }
     }
@@ -142,6 +176,8 @@ impl<
             dialogs: self.dialogs.view(),
             calls: self.calls.view(),
             registrations: self.registrations.view(),
+            #[cfg(feature = "refer")]
+            referrals: self.referrals.view(),
             octets,
         }
     }

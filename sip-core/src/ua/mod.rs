@@ -24,11 +24,16 @@ pub use auth::MAX_CREDENTIALS;
 pub use config::{Config, ReliableProvisional};
 pub use content::{Body, Content};
 pub use context::Statistics;
-pub use event::{Call, Cause, Event, Fork, IncomingRequest, Origin, OutgoingRequest, Registration, RegistrationCause};
+pub use event::{
+    Call, Cause, Event, Fork, IncomingRequest, Origin, OutgoingRequest, ReferCause, Referral, Registration,
+    RegistrationCause,
+};
 pub use memory::{Arrays, Memory, Parts, View};
 pub use usage::invite::{CallEntry, CallInfo, CallState, Leg};
 #[cfg(feature = "offer-answer")]
 pub use usage::invite::{MAX_DESCRIPTION, SessionError};
+#[cfg(feature = "refer")]
+pub use usage::refer::ReferralEntry;
 pub use usage::registration::{RegistrationEntry, RegistrationInfo, RegistrationState};
 
 use crate::dialog::Dialog;
@@ -362,6 +367,8 @@ impl<M: Memory> UserAgent<M> {
             dialogs: self.dialogs().len(),
             calls: self.call_table().len(),
             registrations: self.registration_table().len(),
+            #[cfg(feature = "refer")]
+            referrals: view.referrals.len(),
             octets: view.octets.used(),
             reserved: if self.core.started { usize::from(reply::RESERVED_OCTETS) } else { 0 }
                 .saturating_add(self.core.reserved_octets as usize),
@@ -415,6 +422,9 @@ pub struct Occupancy {
     pub calls: usize,
     /// Registrations.
     pub registrations: usize,
+    /// REFERs.
+    #[cfg(feature = "refer")]
+    pub referrals: usize,
     /// Octets of kept messages, with the configuration and the credentials.
     pub octets: usize,
     /// Octets that are free and set aside: for the hang-up of each call, and for stateless replies.
@@ -432,6 +442,10 @@ impl<M: Memory> Role for UserAgent<M> {
         context.source = flow;
         let received =
             if message.is_request() { context.receive_request(message) } else { context.receive_response(message) };
+        #[cfg(feature = "refer")]
+        if let Received::Event(event) = &received {
+            context.follow(event);
+        }
         if matches!(received, Received::Stray) {
             log::line!(debug, "stray: {}", message);
             self.core.statistics.strays = self.core.statistics.strays.saturating_add(1);
@@ -515,6 +529,8 @@ impl<M: Memory> Role for UserAgent<M> {
             self.transactions().next_timeout(),
             self.call_table().next_deadline(),
             self.registration_table().next_deadline(),
+            #[cfg(feature = "refer")]
+            self.memory.view().referrals.next_deadline(),
         ];
         deadlines.iter().flatten().min().copied()
     }

@@ -34,6 +34,9 @@ pub(super) struct Head<'a> {
 pub(super) enum Parties<'a> {
     /// The URI for Request-URI and To; a URI, or a name-addr, for From, empty for the configured identity.
     Given { target: &'a [u8], from: &'a [u8] },
+    /// The URI that a REFER names.
+    #[cfg(feature = "refer")]
+    Referred(super::usage::refer::Referred),
     /// Of a REGISTER: what its registration keeps.
     Binding(&'a RegistrationEntry),
 }
@@ -47,6 +50,11 @@ impl Settings {
         let (uri, to, from) = match head.parties {
             Parties::Given { target, from: b"" } => (target, target, self.text(texts, Text::Identity)),
             Parties::Given { target, from } => (target, target, from),
+            #[cfg(feature = "refer")]
+            Parties::Referred(referred) => {
+                let target = kept.get(referred.block).get(..usize::from(referred.target)).unwrap_or_default();
+                (target, target, self.text(texts, Text::Identity))
+            }
             Parties::Binding(entry) => {
                 let binding = Texts::of(kept.get(entry.texts));
                 sent_by = self.registered_address(texts, kept.get(entry.own_address));
@@ -89,7 +97,7 @@ fn is_loose(uri: &[u8]) -> bool {
 }
 
 /// Writes a URI in angle brackets, or a name-addr as it is; a `#` in the URI as `%23` (RFC 3261 §25.1).
-fn write_address(writer: &mut Writer<'_>, address: &[u8]) {
+pub(super) fn write_address(writer: &mut Writer<'_>, address: &[u8]) {
     let bracket = address.iter().rposition(|octet| *octet == b'<');
     let (display, uri) = bracket.and_then(|at| address.split_at_checked(at)).unwrap_or((b"<", address));
     writer.text(display);

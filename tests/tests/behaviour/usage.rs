@@ -26,6 +26,7 @@ fn larger(one: Occupancy, other: Occupancy) -> Occupancy {
         dialogs: one.dialogs.max(other.dialogs),
         calls: one.calls.max(other.calls),
         registrations: one.registrations.max(other.registrations),
+        referrals: one.referrals.max(other.referrals),
         octets: one.octets.max(other.octets),
         reserved: one.reserved.max(other.reserved),
     }

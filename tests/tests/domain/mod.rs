@@ -202,7 +202,7 @@ impl Domain {
         let mut config = ua::Config::new(at, &identity).with_proxy("sip:192.0.2.5;lr");
         config.contact_user = name;
         change(&mut config);
-        let mut phone = UserAgent::new(ua::Arrays::new());
+        let mut phone = UserAgent::new(ua::Arrays::with_referrals());
         phone.start(&config, seed).expect("a configuration that can be used");
         phone.add_credentials("example.com", name, password).expect("room for a password");
         self.world.add(&format!("{name} {at}"), address(at), Either::Second(phone))

@@ -1,9 +1,9 @@
 //! A ladder as text, to be compared whole.
 
-use sip_core::message::Message;
+use sip_core::message::{HeaderName, Message};
 use sip_testkit::{Fate, HasWorld};
 
-/// What was sent from line `since` of the ladder on, a message a line: `alice -> bob 200 INVITE (sdp)`, and `alice -x bob BYE` for what
+/// What was sent from line `since` of the ladder on, a message a line: `alice -> bob 200 INVITE (sdp)`, `bob -> alice NOTIFY (sipfrag)`, and `alice -x bob BYE` for what
 /// was lost.
 pub(crate) fn drawn<W: HasWorld>(scene: &W, since: u64) -> Vec<String> {
     let ladder = scene.world().ladder();
@@ -20,7 +20,13 @@ pub(crate) fn drawn<W: HasWorld>(scene: &W, since: u64) -> Vec<String> {
         let method = String::from_utf8_lossy(message.cseq().method.as_bytes()).into_owned();
         let kind = message.status().map_or(method.clone(), |status| format!("{status} {method}"));
         let arrow = if sent.fate == Fate::Lost { "-x" } else { "->" };
-        let body = if message.body().is_empty() { "" } else { " (sdp)" };
+        let is_sipfrag =
+            message.header(HeaderName::ContentType).is_some_and(|kind| kind.starts_with(b"message/sipfrag"));
+        let body = match message.body() {
+            b"" => "",
+            _ if is_sipfrag => " (sipfrag)",
+            _ => " (sdp)",
+        };
         lines.push(format!("{} {arrow} {} {kind}{body}", name(sent.from), name(sent.to)));
     }
     lines

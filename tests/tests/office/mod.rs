@@ -175,7 +175,8 @@ impl Office {
         let identity = format!("sip:{name}@example.com");
         let mut config = ua::Config::new(at, &identity).with_proxy("sip:192.0.2.5;lr");
         config.contact_user = name;
-        let mut phone = UserAgent::new(ua::Arrays::new());
+        config.transfers = true;
+        let mut phone = UserAgent::new(ua::Arrays::with_referrals());
         phone.start(&config, seed).expect("a configuration that can be used");
         self.world.add(name, address(at), Either::Second(phone))
     }
@@ -298,8 +299,13 @@ impl Office {
                 }
                 Either::Second(phone) => {
                     let held = phone.occupancy();
-                    let tables = (held.transactions, held.dialogs, held.calls);
-                    assert_eq!(tables, (0, 0, 0), "transactions, dialogs, calls held\n{}", self.world.explain());
+                    let tables = (held.transactions, held.dialogs, held.calls, held.referrals);
+                    assert_eq!(
+                        tables,
+                        (0, 0, 0, 0),
+                        "transactions, dialogs, calls, REFERs held\n{}",
+                        self.world.explain()
+                    );
                 }
             }
         }

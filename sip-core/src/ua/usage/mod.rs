@@ -5,12 +5,16 @@
 //! table of requests is kept beside the transactions. ARCHITECTURE.md says how to add one.
 
 pub(super) mod invite;
+#[cfg(feature = "refer")]
+pub(super) mod refer;
 pub(super) mod registration;
 pub(super) mod request;
 
 use crate::memory::Handle;
 use crate::transaction::User;
 use invite::InviteTransaction;
+#[cfg(feature = "refer")]
+use refer::ReferTransaction;
 use request::RequestTransaction;
 
 /// The usage that a transaction works for.
@@ -24,6 +28,9 @@ pub(super) enum UsageId {
     Registration(Handle),
     /// A request of the application, or one that it answers.
     Request(RequestTransaction),
+    /// A REFER.
+    #[cfg(feature = "refer")]
+    Refer(ReferTransaction),
 }
 
 /// Why a transaction ended without a response.
@@ -81,6 +88,10 @@ impl UsageId {
             Self::Registration(registration) => (6, registration.bits()),
             Self::Request(RequestTransaction::Outgoing(number)) => (7, u64::from(number)),
             Self::Request(RequestTransaction::Incoming) => (8, 0),
+            #[cfg(feature = "refer")]
+            Self::Refer(ReferTransaction::Refer(referral)) => (13, referral.bits()),
+            #[cfg(feature = "refer")]
+            Self::Refer(ReferTransaction::Notify(referral)) => (14, referral.bits()),
         };
         let tries = u64::from(tries.total.min(15)) << 4 | u64::from(tries.repeated.min(15));
         User::new(kind << 56 | tries << 48 | number)
@@ -102,6 +113,10 @@ impl UsageId {
             10 => Self::Invite(InviteTransaction::Ack(handle)),
             11 => Self::Invite(InviteTransaction::Prack(handle)),
             12 => Self::Invite(InviteTransaction::Update(handle)),
+            #[cfg(feature = "refer")]
+            13 => Self::Refer(ReferTransaction::Refer(handle)),
+            #[cfg(feature = "refer")]
+            14 => Self::Refer(ReferTransaction::Notify(handle)),
             _ => Self::None,
         };
         (usage, tries)
@@ -129,6 +144,10 @@ mod tests {
             UsageId::Registration(handle),
             UsageId::Request(RequestTransaction::Outgoing(7)),
             UsageId::Request(RequestTransaction::Incoming),
+            #[cfg(feature = "refer")]
+            UsageId::Refer(ReferTransaction::Refer(handle)),
+            #[cfg(feature = "refer")]
+            UsageId::Refer(ReferTransaction::Notify(handle)),
         ] {
             assert_eq!(UsageId::of(usage.user(tries)), (usage, tries));
         }

@@ -28,7 +28,22 @@ impl<O: Octets> Context<'_, O> {
         if self.knows_reliable() && self.refuse_unreliable(invite) {
             return Received::Nothing;
         }
+        #[cfg(feature = "refer")]
+        let replaced = match self.replaced_by(invite) {
+            Ok(replaced) => replaced,
+            Err(status) => {
+                self.reply_bare(invite, status);
+                return Received::Nothing;
+            }
+        };
         match self.open_incoming(invite) {
+            #[cfg(feature = "refer")]
+            Ok(call) if !replaced.is_none() => {
+                if let Some(entry) = self.calls.get_mut(call) {
+                    entry.replaces = replaced;
+                }
+                Received::Event(Event::Replacing { call: Call(call), replaced: Call(replaced) })
+            }
             Ok(call) => Received::Event(Event::Incoming { call: Call(call) }),
             Err(Error::Capacity(Capacity::Calls | Capacity::Dialogs)) => {
                 self.count_refused();
@@ -176,6 +191,8 @@ impl<O: Octets> Context<'_, O> {
         if !plain {
             self.session_accepted(call, content);
         }
+        #[cfg(feature = "refer")]
+        self.end_replaced(call);
     }
 
     fn respond_invite(

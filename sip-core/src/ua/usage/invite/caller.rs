@@ -1,6 +1,8 @@
 //! The caller's side of an INVITE (RFC 3261 §13.2, §14.1): forks, CANCEL, ACK, and the end by BYE.
 
 use crate::dialog::{State, key, key_of};
+#[cfg(feature = "refer")]
+use crate::error::Argument;
 use crate::error::{Capacity, Error};
 use crate::memory::{Block, Handle, Octets};
 use crate::message::scan::decimal_u32;
@@ -20,6 +22,8 @@ use crate::ua::usage::invite::machine::{self, Action, Input};
 use crate::ua::usage::invite::reliable::RELIABLE;
 use crate::ua::usage::invite::update::UPDATE;
 use crate::ua::usage::invite::{InviteTransaction, Leg};
+#[cfg(feature = "refer")]
+use crate::ua::usage::refer::Referred;
 
 impl<O: Octets> Context<'_, O> {
     /// Opens a call: an INVITE to `target`.
@@ -28,8 +32,30 @@ impl<O: Octets> Context<'_, O> {
         check_from(from)?;
         let uri = check_target(target)?;
         let flow = self.flow_to(&uri);
+        let parties = Parties::Given { target: target.as_bytes(), from: from.as_bytes() };
+        self.open_outgoing(parties, flow, Field::contact_for(target.as_bytes()), content)
+    }
+
+    /// Opens a call to whom a REFER names.
+    #[cfg(feature = "refer")]
+    pub(in crate::ua) fn invite_referred(&mut self, referred: Referred, content: &Content<'_>) -> Result<Call, Error> {
+        content.check()?;
+        let target = self.transactions.octets.get(referred.block).get(..usize::from(referred.target));
+        let target = core::str::from_utf8(target.unwrap_or_default()).map_err(|_| Error::Invalid(Argument::Target))?;
+        let flow = self.flow_to(&check_target(target)?);
+        let contact = Field::contact_for(target.as_bytes());
+        self.open_outgoing(Parties::Referred(referred), flow, contact, content)
+    }
+
+    fn open_outgoing(
+        &mut self,
+        parties: Parties<'_>,
+        flow: Flow,
+        contact: Field<'_>,
+        content: &Content<'_>,
+    ) -> Result<Call, Error> {
         let call = self.open_call(Content { body: None, ..*content }.room())?;
-        match self.send_invite(call, target, from, flow, content) {
+        match self.send_invite(call, parties, flow, contact, content) {
             Ok(invite) => {
                 if let Some(entry) = self.calls.get_mut(call) {
                     entry.invite = invite;
@@ -50,20 +76,21 @@ impl<O: Octets> Context<'_, O> {
     fn send_invite(
         &mut self,
         call: Handle,
-        target: &str,
-        from: &str,
+        parties: Parties<'_>,
         flow: Flow,
+        contact: Field<'_>,
         content: &Content<'_>,
     ) -> Result<TransactionId, Error> {
-        let parties = Parties::Given { target: target.as_bytes(), from: from.as_bytes() };
         let head = self.new_head(Method::Invite, parties, None, &Answers::NONE);
         let rows = [
             Field::Extensions,
-            Field::contact_for(target.as_bytes()),
+            contact,
             Field::Abilities,
             Field::UserAgent,
             #[cfg(feature = "session-timer")]
             self.session_request(call),
+            #[cfg(feature = "refer")]
+            if let Parties::Referred(referred) = parties { Field::Referred(referred) } else { Field::End(Block::NONE) },
         ];
         let id = self.send_outside(&head, flow, InviteTransaction::Initial(call).new_user(), &rows, content)?;
         let key = key(&self.core.hash, head.call_id.as_bytes(), head.from_tag.as_bytes(), b"");

@@ -40,7 +40,7 @@ impl<O: Octets> Context<'_, O> {
 
     /// Ends a call that has no final response: now, when nobody has seen its INVITE; by CANCEL, when a provisional response
     /// has come; else with the next response, or Timer B (RFC 3261 §9.1).
-    fn give_up(&mut self, call: Handle, cause: Cause, input: Input) {
+    pub(in crate::ua) fn give_up(&mut self, call: Handle, cause: Cause, input: Input) {
         let Some(entry) = self.calls.get_mut(call) else { return };
         entry.cause = cause;
         let invite = entry.invite;
@@ -141,6 +141,12 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn bye(&mut self, dialog: Handle, request: &Message<'_>) -> Received<Event> {
         let Some(entry) = self.dialogs.get(dialog) else { return Received::Stray };
         let call = entry.usage.call;
+        #[cfg(feature = "refer")]
+        if entry.usage.has_left {
+            // The call was over before (RFC 5057 §4.1).
+            self.reply_bare(request, 481);
+            return Received::Nothing;
+        }
         let Some(&CallEntry { mut state, cause, .. }) = self.calls.get(call) else {
             self.accept(request, b"", call);
             self.drop_dialog(dialog);

@@ -65,6 +65,9 @@ pub struct CallEntry {
     pub(in crate::ua) session: SessionTimer,
     /// The target that the peer's UPDATE brings, until our 2xx to it.
     pub(in crate::ua) offer_target: Block,
+    /// The call that is to end with our 2xx (RFC 3891).
+    #[cfg(feature = "refer")]
+    pub(in crate::ua) replaces: Handle,
     /// CSeq of the INVITE that is being exchanged: the peer's, by which its ACK is known, or ours, for the ACK that is due.
     pub(in crate::ua) invite_seq: u32,
     /// Octets reserved for the hang-up.
@@ -94,6 +97,12 @@ pub struct Leg {
     pub(in crate::ua) receiving: receiving::State,
     /// Whether the session has had an offer and its answer before the 2xx.
     pub(in crate::ua) agreed: bool,
+    /// The peer has sent a REFER (RFC 3515 §2.4.6).
+    #[cfg(feature = "refer")]
+    pub(in crate::ua) referred: bool,
+    /// The call has left the dialog, and others have it still (RFC 5057).
+    #[cfg(feature = "refer")]
+    pub(in crate::ua) has_left: bool,
     /// What the ACK has behind its head, for every repetition of the 2xx: credentials, headers and body; none when it has
     /// neither.
     pub(in crate::ua) ack_end: Block,
@@ -117,6 +126,10 @@ impl Usage for Leg {
         sending: sending::State::Unreliable,
         receiving: receiving::State::Start,
         agreed: false,
+        #[cfg(feature = "refer")]
+        referred: false,
+        #[cfg(feature = "refer")]
+        has_left: false,
         #[cfg(feature = "offer-answer")]
         offer: Block::NONE,
         #[cfg(feature = "offer-answer")]
@@ -232,6 +245,8 @@ impl Entry for CallEntry {
         #[cfg(feature = "session-timer")]
         session: SessionTimer::ZERO,
         offer_target: Block::NONE,
+        #[cfg(feature = "refer")]
+        replaces: Handle::NONE,
         invite_seq: 0,
         reserved: 0,
         status: 0,

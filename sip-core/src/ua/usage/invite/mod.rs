@@ -22,6 +22,8 @@ pub(in crate::ua) mod update;
 
 pub use entry::{CallEntry, Leg};
 pub use info::{CallInfo, CallState};
+#[cfg(feature = "refer")]
+pub(in crate::ua) use machine::Input as CallInput;
 use machine::{Input, State};
 use reliable::RELIABLE;
 #[cfg(feature = "offer-answer")]

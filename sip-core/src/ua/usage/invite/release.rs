@@ -1,9 +1,13 @@
 //! What a call holds is given back here, and only here: its reserve, its dialogs, its entry.
 
+use super::InviteTransaction;
+#[cfg(feature = "refer")]
+use super::Leg;
 use super::machine::State;
 use super::offered::MAY_OFFER;
-use super::{InviteTransaction, Leg};
-use crate::dialog::{self, Usage};
+use crate::dialog;
+#[cfg(feature = "refer")]
+use crate::dialog::Usage;
 use crate::memory::{Handle, Octets};
 use crate::role::Received;
 use crate::transaction::TransactionId;
@@ -85,21 +89,33 @@ impl<O: Octets> Context<'_, O> {
     /// A call leaves one of its dialogs, which is freed with its last usage.
     pub(in crate::ua) fn drop_dialog(&mut self, handle: Handle) {
         let Some(entry) = self.dialogs.get(handle) else { return };
+        #[cfg(feature = "refer")]
+        if entry.usage.has_left {
+            return;
+        }
         if entry.usage.call.is_none() {
             let (invite, bits) = (entry.usage.ack_of, entry.key().bucket_bits());
             self.leave_invite(invite, bits);
         }
-        let table = &mut self.dialogs;
-        let Some(entry) = table.get_mut(handle) else { return };
+        let Some(entry) = self.dialogs.get_mut(handle) else { return };
         self.transactions.octets.release(core::mem::take(&mut entry.usage.ack_end));
         #[cfg(feature = "offer-answer")]
         self.transactions.octets.release(core::mem::take(&mut entry.usage.offer));
+        #[cfg(feature = "refer")]
+        {
+            entry.usage = Leg { referred: entry.usage.referred, has_left: true, ..Leg::ZERO };
+        }
+        self.leave_dialog(handle);
+    }
+
+    /// A usage leaves a dialog, which is freed with its last one.
+    pub(in crate::ua) fn leave_dialog(&mut self, handle: Handle) {
+        let table = &mut self.dialogs;
+        let Some(entry) = table.get_mut(handle) else { return };
         if entry.leave() {
             entry.release(self.transactions.octets);
             table.unlink_key(handle, 0);
             table.remove(handle);
-        } else {
-            entry.usage = Leg::ZERO;
         }
     }
 }

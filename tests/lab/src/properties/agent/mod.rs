@@ -158,7 +158,7 @@ fn pick<T: Copy>(all: &[T], which: u8) -> Option<T> {
 
 impl Desk {
     fn new(path_mtu: u16, reliable: ReliableProvisional, session_expires: u32) -> Self {
-        let mut phone = UserAgent::new(Arrays::new());
+        let mut phone = UserAgent::new(Arrays::with_referrals());
         let mut config = Config::new("192.0.2.1:5060", "sip:alice@example.com");
         config.contact_user = "alice";
         config.path_mtu = path_mtu;

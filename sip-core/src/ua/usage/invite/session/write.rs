@@ -21,10 +21,20 @@ impl<O: Octets> Context<'_, O> {
         local: &Capabilities<'_>,
         headers: &[Header<'_>],
     ) -> Result<Call, SessionError> {
+        self.open_with(local, headers, |context, content| context.invite(target, from, content))
+    }
+
+    /// Opens a call in some way, with an offer.
+    pub(in crate::ua) fn open_with(
+        &mut self,
+        local: &Capabilities<'_>,
+        headers: &[Header<'_>],
+        open: impl FnOnce(&mut Self, &Content<'_>) -> Result<Call, Error>,
+    ) -> Result<Call, SessionError> {
         let mut buffer: Buffer = [0; MAX_DESCRIPTION];
         let mut negotiation = self.begun(Handle::NONE);
         let length = negotiation.offer(local, &mut buffer)?;
-        let call = self.invite(target, from, &content(&buffer, length, headers))?;
+        let call = open(self, &content(&buffer, length, headers))?;
         let dialog = self.calls.get(call.0).map_or(Handle::NONE, |entry| entry.dialog);
         self.set_negotiation(dialog, negotiation);
         Ok(call)

@@ -29,7 +29,7 @@ fn world(seed: u64, faults: Faults) -> (World<Phone, Hall>, NodeId, NodeId) {
         let mut config = ua::Config::new(text, &identity);
         config.contact_user = name;
         config.methods = "MESSAGE, REGISTER";
-        let mut phone = UserAgent::new(Arrays::new());
+        let mut phone = UserAgent::new(Arrays::default());
         phone.start(&config, world.role_seed()).expect("a configuration that can be used");
         world.add(name, Address::from(text.parse::<SocketAddr>().expect("an address")), phone)
     };

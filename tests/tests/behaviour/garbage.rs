@@ -43,7 +43,7 @@ impl Street {
             let mut config = ua::Config::new(text, &identity);
             config.contact_user = name;
             config.methods = "MESSAGE, REGISTER";
-            let mut phone = UserAgent::new(Arrays::new());
+            let mut phone = UserAgent::new(Arrays::default());
             phone.start(&config, world.role_seed()).expect("a configuration that can be used");
             world.add(name, Address::from(text.parse::<SocketAddr>().expect("an address")), phone)
         };

@@ -51,6 +51,7 @@ mod size_rule;
 mod steady_state;
 mod stray;
 mod targets;
+mod transfers;
 mod transport;
 mod trap;
 mod unreachable_contact;

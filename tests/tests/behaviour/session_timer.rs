@@ -500,7 +500,7 @@ fn what_the_configuration_may_say() {
         (100, 120, false),
     ] {
         let config = Config::new("192.0.2.1:5060", "sip:a@b").with_session_expires(expires).with_min_se(min_se);
-        let mut phone = sip_testkit::Phone::new(sip_core::ua::Arrays::new());
+        let mut phone = sip_testkit::Phone::new(sip_core::ua::Arrays::default());
         let expected = if fine { Ok(()) } else { Err(ConfigError::Invalid(Argument::SessionTimer)) };
         assert_eq!(phone.start(&config, [1; 16]), expected, "{expires} {min_se}");
     }

@@ -24,8 +24,8 @@ fn add<M: Memory>(world: &mut World<UserAgent<M>, Hall>, name: &str, address: &s
 
 fn pair(seed: u64) -> (World<Phone, Hall>, NodeId, NodeId) {
     let mut world = World::new(Config::new(seed).with_faults(Faults::LINE), Hall::default());
-    let alice = add(&mut world, "alice", "192.0.2.1:5060", Arrays::new());
-    let bob = add(&mut world, "bob", "192.0.2.2:5060", Arrays::new());
+    let alice = add(&mut world, "alice", "192.0.2.1:5060", Arrays::default());
+    let bob = add(&mut world, "bob", "192.0.2.2:5060", Arrays::default());
     (world, alice, bob)
 }
 

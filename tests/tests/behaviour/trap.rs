@@ -15,7 +15,7 @@ use sip_testkit::{ANSWER, Heard, OFFER, Phone, Wire};
 const NOW: Instant = Instant::from_millis(1000);
 
 fn phone() -> (Phone, Flow) {
-    let mut phone = UserAgent::new(Arrays::new());
+    let mut phone = UserAgent::new(Arrays::default());
     phone.start(&Config::new("192.0.2.1:5060", "sip:alice@example.com"), [7; 16]).unwrap();
     (phone, Flow::udp(Address::from("192.0.2.9:5060".parse::<SocketAddr>().unwrap())))
 }

@@ -249,7 +249,7 @@ pub(crate) fn room(config: Config, names: &[&str]) -> (Room, Vec<NodeId>) {
         let mut config = ua::Config::new(&text, &identity);
         config.contact_user = name;
         let seed = room.role_seed();
-        let mut phone: Phone = UserAgent::new(ua::Arrays::new());
+        let mut phone: Phone = UserAgent::new(ua::Arrays::default());
         phone.start(&config, seed).expect("a configuration that can be used");
         let node = room.add(name, Address::from(address), phone);
         room.user_mut().list.push((node, Party::new(address.ip())));

@@ -11,8 +11,8 @@ use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Address, Flow, FlowError, Target, Ticket, Transport};
 use sip_core::ua::Arrays;
 use sip_core::ua::{
-    Call, Config, Content, Event, Fork, IncomingRequest, Occupancy, Origin, Registration, ReliableProvisional,
-    UserAgent,
+    Call, Config, Content, Event, Fork, IncomingRequest, Occupancy, Origin, Referral, Registration,
+    ReliableProvisional, UserAgent,
 };
 use sip_testkit::{ANSWER, OFFER, Phone};
 
@@ -109,6 +109,12 @@ pub enum Step {
     Update(bool, u8),
     /// It answers, or refuses, an offer that came outside of an INVITE.
     AnswerOffer(u8, u8),
+    /// It asks the peer of a call to call somebody, or the peer of another call.
+    Refer(u8, u8),
+    /// It does what it was asked for by a REFER.
+    Follow(u8),
+    /// It takes a REFER, refuses it, or tells how it goes on.
+    AnswerRefer(u8, u8),
 }
 
 /// What holds of a user agent, whatever happens: draining ends, what it sends can be parsed, every call ends once and is not
@@ -121,7 +127,8 @@ pub fn agent(steps: &[Step]) {
     let path_mtu = if steps.len() % 4 == 3 { 700 } else { 0 };
     // What the configuration says of provisional responses and of how long a session lasts.
     let policy = [ReliableProvisional::Supported, ReliableProvisional::Off, ReliableProvisional::Required];
-    let mut desk = Desk::new(path_mtu, policy[steps.len() % 3], [180, 0][steps.len() % 2]);
+    let transfers = steps.len() % 5 != 4;
+    let mut desk = Desk::new(path_mtu, policy[steps.len() % 3], [180, 0][steps.len() % 2], transfers);
     for step in steps {
         desk.step(step);
         desk.drain();
@@ -139,6 +146,8 @@ struct Desk {
     /// Whose PRACK waits for an answer, or waited.
     forks: Vec<(Call, Fork)>,
     asked: Vec<IncomingRequest>,
+    /// REFERs that have not ended.
+    referrals: Vec<Referral>,
     sent: Vec<Vec<u8>>,
     arrived: Vec<Vec<u8>>,
     questions: Vec<Ticket>,
@@ -157,7 +166,7 @@ fn pick<T: Copy>(all: &[T], which: u8) -> Option<T> {
 }
 
 impl Desk {
-    fn new(path_mtu: u16, reliable: ReliableProvisional, session_expires: u32) -> Self {
+    fn new(path_mtu: u16, reliable: ReliableProvisional, session_expires: u32, transfers: bool) -> Self {
         let mut phone = UserAgent::new(Arrays::with_referrals());
         let mut config = Config::new("192.0.2.1:5060", "sip:alice@example.com");
         config.contact_user = "alice";
@@ -166,6 +175,7 @@ impl Desk {
         config.keep_alive = Duration::from_secs(20);
         config.reliable_provisional = reliable;
         config.session_expires = session_expires;
+        config.transfers = transfers;
         phone.start(&config, [7; 16]).expect("a configuration that can be used");
         phone.add_credentials("r", "alice", "secret").expect("room");
         let before = phone.occupancy();
@@ -177,6 +187,7 @@ impl Desk {
             registrations: Vec::new(),
             forks: Vec::new(),
             asked: Vec::new(),
+            referrals: Vec::new(),
             sent: Vec::new(),
             arrived: Vec::new(),
             questions: Vec::new(),
@@ -284,9 +295,50 @@ impl Desk {
                 let content = if status == 200 { Content::sdp(ANSWER) } else { Content::NONE };
                 _ = call(which).map(|call| phone.answer_offer(now, call, status, &content));
             }
+            Step::Refer(..) | Step::Follow(_) | Step::AnswerRefer(..) => self.refer(step),
             Step::Moved => _ = phone.network_changed(now, "192.0.2.1:5060"),
             _ => {}
         }
+    }
+
+    /// What the application does about transfers.
+    fn refer(&mut self, step: &Step) {
+        let (now, phone) = (self.now, &mut self.phone);
+        match step {
+            Step::Refer(which, to) => {
+                let Some(call) = pick(&self.calls, *which) else { return };
+                let targets = ["sip:carol@192.0.2.8", "<tel:+1>", "sip:carol@example.net;method=BYE"];
+                let with = pick(&self.calls, *to).filter(|with| *to % 2 == 0 && *with != call);
+                let referral = match with {
+                    Some(with) => phone.refer_to_call(now, call, with, &Content::NONE),
+                    None => phone.refer(now, call, targets[usize::from(*to) % 3], &Content::NONE),
+                };
+                if let Ok(referral) = referral {
+                    self.begin_referral(referral);
+                }
+            }
+            Step::Follow(which) => {
+                let Some(referral) = pick(&self.referrals, *which) else { return };
+                if let Ok(call) = phone.follow_refer(now, referral, &Content::sdp(OFFER)) {
+                    self.begin(call);
+                }
+            }
+            Step::AnswerRefer(which, how) => {
+                let Some(referral) = pick(&self.referrals, *which) else { return };
+                let status = pick(&wire::STATUSES, *how).unwrap_or(200);
+                let _ = match how % 3 {
+                    0 => phone.accept_refer(now, referral, &Content::NONE),
+                    1 => phone.reject_refer(now, referral, status, &Content::NONE),
+                    _ => phone.notify_refer(now, referral, status),
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn begin_referral(&mut self, referral: Referral) {
+        assert!(!self.referrals.contains(&referral), "a handle for two REFERs");
+        self.referrals.push(referral);
     }
 
     fn begin(&mut self, call: Call) {
@@ -312,9 +364,25 @@ impl Desk {
 
     fn heard(&mut self, event: Event) {
         let live = |call: &Call| assert!(self.calls.contains(call), "{event:?} of a call that is over");
+        let referred = |one: &Referral| assert!(self.referrals.contains(one), "{event:?} of what has ended");
         let registered = |one: &Registration| assert!(self.registrations.contains(one), "{event:?} of what is removed");
         match event {
             Event::Incoming { call } => self.begin(call),
+            Event::Replacing { call, replaced } => {
+                live(&replaced);
+                self.begin(call);
+            }
+            Event::Refer { referral, call } => {
+                live(&call);
+                self.begin_referral(referral);
+            }
+            Event::ReferEnded { referral, .. } => {
+                referred(&referral);
+                self.referrals.retain(|one| *one != referral);
+            }
+            Event::ReferAccepted { referral }
+            | Event::ReferProgress { referral, .. }
+            | Event::Oversize { of: Origin::Referral(referral), .. } => referred(&referral),
             Event::Ended { call, .. } => {
                 live(&call);
                 self.calls.retain(|one| *one != call);
@@ -445,10 +513,16 @@ impl Desk {
             // 64·T1 for what is in the air, and as much for the BYE or CANCEL that follows.
             self.pass(self.now + Duration::from_secs(100));
         }
+        if !self.referrals.is_empty() {
+            // As long as a peer may say that it has something to tell.
+            self.pass(self.now + Duration::from_secs(4000));
+        }
+        assert_eq!(self.referrals, [], "the end of a REFER was not told");
         assert_eq!((&self.calls[..], &self.registrations[..]), (&[][..], &[][..]), "no end was told");
         let after = self.phone.occupancy();
-        let (held, empty) =
-            ([after, self.before]).map(|one| (one.transactions, one.dialogs, one.calls, one.registrations)).into();
+        let (held, empty) = ([after, self.before])
+            .map(|one| (one.transactions, one.dialogs, one.calls, one.registrations, one.referrals))
+            .into();
         assert_eq!(held, empty, "held at rest");
         if !self.challenged {
             assert_eq!(after.octets, self.before.octets, "octets held at rest");

@@ -5,8 +5,21 @@ use sip_core::message::{HeaderName, Message, Method, Writer, reason_phrase, resp
 use sip_core::transport::Address;
 use sip_testkit::ANSWER;
 
-const METHODS: [&str; 11] =
-    ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "MESSAGE", "REGISTER", "UPDATE", "NOTIFY", "X", "PRACK"];
+const METHODS: [&str; 13] = [
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "OPTIONS",
+    "MESSAGE",
+    "REGISTER",
+    "UPDATE",
+    "NOTIFY",
+    "X",
+    "PRACK",
+    "REFER",
+    "SUBSCRIBE",
+];
 /// Of responses, those of the application too.
 pub(super) const STATUSES: [u16; 25] = [
     100, 180, 183, 199, 200, 202, 299, 302, 401, 407, 408, 421, 423, 481, 486, 487, 488, 491, 500, 503, 600, 603, 422,
@@ -16,6 +29,7 @@ pub(super) const STATUSES: [u16; 25] = [
 /// A request of the peer, in a dialog of one of the messages that were sent, or out of the blue.
 pub(super) fn request(sent: &[Vec<u8>], method: u8, of: u8, cseq: u8, tag: u8, extras: u8) -> Option<Vec<u8>> {
     let method = pick(&METHODS, method)?;
+    let sent_dialogs = sent;
     let sent = if of < 200 { sent.get(usize::from(of) % sent.len().max(1)) } else { None };
     let dialog = sent.and_then(|octets| Message::parse(octets).ok());
     let (from, to, id) = match &dialog {
@@ -45,7 +59,54 @@ pub(super) fn request(sent: &[Vec<u8>], method: u8, of: u8, cseq: u8, tag: u8, e
         let asked = dialog.as_ref().map(|answer| text(answer.header(HeaderName::CSeq).unwrap_or_default()));
         rows += &format!("RAck: {} {}\r\n", number.unwrap_or_else(|| tag.to_string()), asked.unwrap_or_default());
     }
+    match method {
+        "REFER" => rows += &refer_rows(sent_dialogs, tag),
+        "NOTIFY" if extras & 4 == 0 => return Some(notify(rows, tag, extras)),
+        "SUBSCRIBE" => rows += &format!("Event: refer\r\nExpires: {}\r\n", tag % 2 * 60),
+        "INVITE" if extras >> 4 == 11 => rows += &format!("Replaces: {}\r\n", replaces(sent_dialogs, tag)),
+        _ => {}
+    }
     Some(with_body(rows, extras))
+}
+
+/// What names a dialog of something that was sent, as its peer sees it; of nothing, when nothing was.
+fn replaces(sent: &[Vec<u8>], which: u8) -> String {
+    let octets = sent.get(usize::from(which) % sent.len().max(1));
+    let Some(message) = octets.and_then(|octets| Message::parse(octets).ok()) else {
+        return "i1;to-tag=a;from-tag=b".to_owned();
+    };
+    let tag = |tag: Option<&[u8]>| tag.map_or_else(|| format!("p{}", which % 3), text);
+    let (from, to) = (tag(message.from_tag()), tag(message.to_tag()));
+    let (ours, theirs) = if message.is_request() { (from, to) } else { (to, from) };
+    let early = if which % 5 == 4 { ";early-only" } else { "" };
+    format!("{};to-tag={ours};from-tag={theirs}{early}", text(message.call_id()))
+}
+
+fn refer_rows(sent: &[Vec<u8>], tag: u8) -> String {
+    let target = match tag % 8 {
+        0..=2 => "<sip:carol@192.0.2.8>".to_owned(),
+        3 => "<tel:+1>".to_owned(),
+        4 => "<sip:alice@192.0.2.1>".to_owned(),
+        5 => "<sip:carol@192.0.2.8?Replaces=a%0D%0A%3Bto-tag%3D1>".to_owned(),
+        6 => {
+            let escaped = replaces(sent, tag).replace(';', "%3B").replace('=', "%3D");
+            format!("<sip:carol@example.net?Replaces={escaped}&Require=replaces>")
+        }
+        _ => "sip:carol@192.0.2.8;method=INVITE, x".to_owned(),
+    };
+    let silent = if tag >= 200 { "Refer-Sub: false\r\n" } else { "" };
+    format!("Refer-To: {target}\r\nReferred-By: <sip:bob@192.0.2.9>\r\n{silent}")
+}
+
+/// What a peer tells of a REFER, or says that it does.
+fn notify(mut rows: String, tag: u8, extras: u8) -> Vec<u8> {
+    let state = ["active;expires=30", "terminated;reason=noresource", "pending", "active;expires=9999999999"];
+    let id = if tag % 4 == 3 { format!(";id={}", tag / 8) } else { String::new() };
+    let body = ["SIP/2.0 100 Trying\r\n", "SIP/2.0 200 OK\r\n", "SIP/2.0 486 Busy\r\n", "SIP/2.0 x"];
+    let body = body[usize::from(extras) % 4];
+    rows += &format!("Event: refer{id}\r\nSubscription-State: {}\r\n", state[usize::from(tag) / 2 % 4]);
+    rows += &format!("Content-Type: message/sipfrag\r\nContent-Length: {}\r\n\r\n", body.len());
+    [rows.as_bytes(), body.as_bytes()].concat()
 }
 
 /// An answer of the peer to one of the messages that were sent.
@@ -99,7 +160,7 @@ fn extra_rows(extras: u8) -> &'static str {
         8 => "",
         9 => "Contact: <sip:bob@192.0.2.9;transport=tcp>\r\nRecord-Route: <sip:192.0.2.8;lr>\r\n",
         10 => "Contact: <sip:bob@example.net>\r\nRequire: 100rel\r\nRSeq: 1\r\n",
-        11 => "Contact: <sip:bob@192.0.2.9>\r\nReplaces: i1;to-tag=a;from-tag=b\r\n",
+        11 => "Contact: <sip:bob@192.0.2.9>\r\nSupported: replaces, norefersub\r\n",
         12 => "Contact: <sip:bob@192.0.2.9>\r\nRecord-Route: <sip:example.org>, <sip:192.0.2.7;lr>\r\n",
         13 => "Contact: *\r\n",
         14 => "Contact: %\r\nExpires: 0\r\n",

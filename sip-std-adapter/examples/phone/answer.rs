@@ -1,6 +1,6 @@
 //! `phone answer`: any number of calls, several at once.
 
-use crate::args;
+use crate::args::{self, Refer};
 use crate::interrupt::Interrupt;
 use crate::phone::{BUFFER, Phone, Setup, Step, session_text};
 use crate::report::{Failure, Outcome, Report, cause_name, cause_text, ended_by};
@@ -9,7 +9,7 @@ use crate::sdp::Wish;
 use crate::text::{Identity, caller, count, seconds};
 use sip_core::message::{Header, HeaderName, Message};
 use sip_core::time::{Duration, Instant};
-use sip_core::ua::{Call, Cause, Content, Event, Registration, RegistrationCause, SessionError};
+use sip_core::ua::{Call, Cause, Content, Event, Referral, Registration, RegistrationCause, SessionError};
 use std::collections::{BTreeMap, HashMap};
 
 const COMMAND: &str = "answer";
@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) refusal: Option<Refusal>,
     pub(crate) hangup_after: Option<Duration>,
     pub(crate) count: Option<u64>,
+    /// Whether a peer may have us call somebody.
+    pub(crate) refer: Refer,
 }
 
 /// A final response to refuse with, and where to call instead.
@@ -60,7 +62,14 @@ pub(crate) fn run(args: &args::Answer, screen: &Shared, interrupt: &Interrupt) -
         screen,
         interrupt,
     )?;
-    let plan = Plan { command: COMMAND, ring: args.ring, refusal, hangup_after: args.hangup_after, count: args.count };
+    let plan = Plan {
+        command: COMMAND,
+        ring: args.ring,
+        refusal,
+        hangup_after: args.hangup_after,
+        count: args.count,
+        refer: args.transfer.refer,
+    };
     let registration = match (&args.register, &args.aor) {
         (Some(registrar), Some(aor)) => {
             Some(phone.adapter.with(|ua, now| ua.register(now, registrar, aor, crate::register::EXPIRES))?)
@@ -126,6 +135,8 @@ struct Talk {
     identity: Identity,
     started: Instant,
     answered: Option<Instant>,
+    /// Made for a peer that asked for it.
+    is_ours: bool,
 }
 
 /// Something to do in a call at its time.
@@ -232,6 +243,10 @@ impl Answerer<'_> {
     fn see(&mut self, event: Event, message: Option<&Message<'_>>) {
         match event {
             Event::Incoming { call } => self.ring(call, message),
+            Event::Replacing { call, replaced } => self.replace(call, replaced, message),
+            Event::Refer { referral, call } => self.refer(referral, call, message),
+            Event::Progress { call, .. } => _ = message.map(|message| self.phone.agree(call, message)),
+            Event::Answered { call, .. } => self.answered(call, message),
             Event::Confirmed { .. } => {
                 self.steps.confirmed += 1;
                 self.phone.respond(event, message);
@@ -252,10 +267,15 @@ impl Answerer<'_> {
 
     /// A call comes in: it rings, and is answered at its time.
     fn ring(&mut self, call: Call, message: Option<&Message<'_>>) {
+        self.take(call, message, self.plan.ring);
+    }
+
+    /// The same, answered after so long; a call that is answered at once does not ring.
+    fn take(&mut self, call: Call, message: Option<&Message<'_>>, ring: Duration) {
         let started = self.phone.now();
         let peer = message.map(caller).unwrap_or_default();
         let identity = message.map(Identity::of).unwrap_or_default();
-        self.calls.insert(call, Talk { peer, identity, started, answered: None });
+        self.calls.insert(call, Talk { peer, identity, started, answered: None, is_ours: false });
         if self.stopping.is_some() {
             let _ = self.phone.adapter.role_mut().reject(started, call, STOPPING, &Content::NONE);
             return;
@@ -266,7 +286,35 @@ impl Answerer<'_> {
         }
         // Without room for a 180 there may be room for the answer.
         let _ = self.phone.adapter.role_mut().ring(started, call, 180, &Content::NONE);
-        self.schedule(self.plan.ring, call, Task::Answer);
+        self.schedule(ring, call, Task::Answer);
+    }
+
+    /// A call takes the place of another: it is answered at once, for nobody is to be asked again (RFC 3891 §3).
+    fn replace(&mut self, call: Call, replaced: Call, message: Option<&Message<'_>>) {
+        let peer = self.calls.get(&replaced).map(|talk| talk.peer.clone()).unwrap_or_default();
+        self.phone.note(&format!("a call takes the place of that with {peer}"));
+        self.take(call, message, Duration::ZERO);
+    }
+
+    /// A peer has us call somebody, if that is allowed.
+    fn refer(&mut self, referral: Referral, of: Call, message: Option<&Message<'_>>) {
+        let allowed = self.plan.refer.is_allowed() && self.stopping.is_none();
+        if let Some((call, peer)) = self.phone.follow(referral, message, allowed) {
+            let identity = self.calls.get(&of).map(|talk| talk.identity.clone()).unwrap_or_default();
+            self.calls.insert(call, Talk { peer, identity, started: self.phone.now(), answered: None, is_ours: true });
+        }
+    }
+
+    /// A call that we made for a peer is answered.
+    fn answered(&mut self, call: Call, message: Option<&Message<'_>>) {
+        let now = self.phone.now();
+        if let Some(talk) = self.calls.get_mut(&call) {
+            talk.answered = Some(now);
+        }
+        let _ = message.map(|message| self.phone.agree(call, message));
+        if let Some(after) = self.plan.hangup_after {
+            self.schedule(after, call, Task::HangUp);
+        }
     }
 
     /// Whether the offer of a call is refused: by the user agent, or here for want of room.
@@ -318,18 +366,19 @@ impl Answerer<'_> {
         let (call_ms, answered) = if refused { (None, None) } else { (call_ms, talk.answered) };
         let asked = match cause {
             Cause::Declined => self.plan.refusal.as_ref().is_some_and(|refusal| refusal.status == status),
-            _ => answered.is_some() && matches!(cause, Cause::LocalHangup | Cause::RemoteHangup),
+            _ => answered.is_some() && matches!(cause, Cause::LocalHangup | Cause::RemoteHangup | Cause::Replaced),
         };
         let outcome = match cause {
             _ if asked => Outcome::Ok,
-            Cause::Declined | Cause::NotAcceptable => Outcome::Refused,
+            Cause::Declined | Cause::NotAcceptable | Cause::Rejected => Outcome::Refused,
             Cause::Cancelled | Cause::NoAnswer => Outcome::NoAnswer,
             _ => Outcome::Network,
         };
         let decided = if answered.is_some() && status == 0 { 200 } else { status };
         let elsewhere = cause == Cause::Cancelled && message.is_some_and(is_answered_elsewhere);
         let why = if elsewhere { "answered elsewhere" } else { cause_text(cause) };
-        let mut text = format!("call from {}: {why}", talk.peer);
+        let way = if talk.is_ours { "to" } else { "from" };
+        let mut text = format!("call {way} {}: {why}", talk.peer);
         if let Some(lasted) = call_ms {
             text = format!("{text} after {}", seconds(lasted));
         }

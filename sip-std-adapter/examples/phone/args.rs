@@ -34,8 +34,8 @@ Exit status:
   4  the network fails, or nobody is there
   130  stopped by Ctrl-C before it came to an end
 
-In a call that was answered a terminal takes h to hold it, r to resume, m to mute, d DIGITS to dial, q to hang up and ? for help,
-each with Enter.
+In a call that was answered a terminal takes h to hold it, r to resume, m to mute, d DIGITS to dial, t URI to transfer it,
+a URI to ask somebody first and x to put both through, q to hang up and ? for help, each with Enter.
 
 Ctrl-C hangs up and waits for the end of the call; a second one quits at once. An answered call that Ctrl-C ends, and an
 answering phone that it stops, went as asked.";
@@ -208,9 +208,35 @@ pub(crate) struct Call {
     pub(crate) sound: Sound,
     #[command(flatten)]
     pub(crate) upkeep: Upkeep,
+    #[command(flatten)]
+    pub(crate) transfer: Transfer,
     /// Take the keys of a call from standard input though it is no terminal [default: from a terminal only]
     #[arg(long)]
     pub(crate) keys: bool,
+}
+
+/// Whether the peer may have this phone call somebody.
+#[derive(Args, Clone, Copy, Default)]
+pub(crate) struct Transfer {
+    /// What becomes of a peer that asks this phone to call somebody else (REFER): who is allowed to may have it call anybody
+    #[arg(long, value_enum, value_name = "R", default_value_t)]
+    pub(crate) refer: Refer,
+}
+
+/// What becomes of a REFER.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Refer {
+    /// It is followed.
+    Allow,
+    /// It is refused with 603.
+    #[default]
+    Deny,
+}
+
+impl Refer {
+    pub(crate) const fn is_allowed(self) -> bool {
+        matches!(self, Self::Allow)
+    }
 }
 
 /// What is offered and answered.
@@ -283,6 +309,8 @@ pub(crate) struct Answer {
     pub(crate) sound: Sound,
     #[command(flatten)]
     pub(crate) upkeep: Upkeep,
+    #[command(flatten)]
+    pub(crate) transfer: Transfer,
     #[command(flatten)]
     pub(crate) way: Way,
     #[command(flatten)]
@@ -363,7 +391,7 @@ impl Command {
 }
 
 /// A SIP URI with a host; one without a scheme is taken as `sip:`.
-fn sip_uri(text: &str) -> Result<String, String> {
+pub(crate) fn sip_uri(text: &str) -> Result<String, String> {
     let uri = if has_scheme(text) { text.to_owned() } else { format!("sip:{text}") };
     let parsed = Uri::parse(uri.as_bytes()).map_err(|_| "not a URI such as sip:bob@192.0.2.1:5060".to_owned())?;
     if !parsed.is_sip() || parsed.host().as_bytes().is_empty() {

@@ -1,6 +1,8 @@
 //! `phone call`: one call, from the INVITE to its end.
 
-use crate::args;
+mod transfer;
+
+use crate::args::{self, Refer};
 use crate::interrupt::Interrupt;
 use crate::keys::{HELP, Key, Keys};
 use crate::phone::{BUFFER, Phone, Setup, Step, session_text};
@@ -12,8 +14,9 @@ use sip_core::message::{Message, Method};
 use sip_core::sdp::Direction;
 use sip_core::sdp::offer_answer::Agreed;
 use sip_core::time::{Duration, Instant};
-use sip_core::ua::{Body, Call, Cause, Content, Event, OutgoingRequest};
+use sip_core::ua::{Body, Call, Cause, Content, Event, OutgoingRequest, Referral};
 use std::collections::VecDeque;
+use transfer::Next;
 
 const COMMAND: &str = "call";
 
@@ -31,6 +34,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) hold: Option<Duration>,
     /// Whether the user may type: from any input rather than a terminal when that is set.
     pub(crate) keys: Option<bool>,
+    /// Whether the peer may have us call somebody.
+    pub(crate) refer: Refer,
 }
 
 /// What has happened on the way, for the demonstration.
@@ -70,6 +75,7 @@ pub(crate) fn run(args: &args::Call, screen: &Shared, interrupt: &Interrupt) -> 
         cancel_after: args.cancel_after,
         hold: None,
         keys: Some(args.keys),
+        refer: args.transfer.refer,
     };
     Ok(make(&mut phone, &plan)?.0)
 }
@@ -98,6 +104,8 @@ pub(crate) fn make(phone: &mut Phone, plan: &Plan<'_>) -> Result<(Report, Steps)
         change_due: false,
         digits: VecDeque::new(),
         dialing: None,
+        next: None,
+        referral: None,
     };
     let mut buffer = vec![0; BUFFER];
     let (report, cause) = caller.talk(&mut buffer)?;
@@ -128,6 +136,10 @@ struct Caller<'p> {
     digits: VecDeque<char>,
     /// The INFO of the last digit.
     dialing: Option<(OutgoingRequest, char)>,
+    /// The second call.
+    next: Option<Next>,
+    /// Our REFER.
+    referral: Option<Referral>,
 }
 
 impl Caller<'_> {
@@ -146,6 +158,7 @@ impl Caller<'_> {
             let Step::Event(event, message) = step else { continue };
             if let Event::Ended { call, cause, status } = event
                 && call == self.call
+                && !self.goes_on()
             {
                 return Ok((self.report(cause, status, message.as_ref()), cause));
             }
@@ -162,6 +175,7 @@ impl Caller<'_> {
             self.waiting = Waiting::new(what);
             // It fails when the call has ended, which is being told.
             let _ = self.phone.adapter.with(|ua, now| ua.hang_up(now, self.call));
+            self.hang_up_next();
         }
     }
 
@@ -198,6 +212,9 @@ impl Caller<'_> {
                 self.digits.extend(digits.chars());
                 self.dial();
             }
+            Key::Transfer(uri) => self.transfer(&uri),
+            Key::Ask(uri) => self.ask(&uri),
+            Key::PutThrough => self.put_through(),
             Key::HangUp | Key::Help => {}
         }
     }
@@ -247,6 +264,9 @@ impl Caller<'_> {
     }
 
     fn see(&mut self, event: Event, message: Option<&Message<'_>>) {
+        if self.see_transfer(event, message) {
+            return;
+        }
         match event {
             Event::Progress { call, status, .. } if call == self.call => {
                 let _ = self.agree(message);

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::answer;
-use crate::args::{Credentials, Weakest};
+use crate::args::{Credentials, Refer, Weakest};
 use crate::call;
 use crate::interrupt::Interrupt;
 use crate::phone::{BUFFER, Phone, Setup, Step};
@@ -93,8 +93,16 @@ fn register(phone: &mut Phone, place: &str, aor: &str) -> Result<Registration, F
 fn play(alice: &mut Phone, bob: &mut Phone, bob_stops: &Interrupt, place: &str) -> Result<Report, Failure> {
     let bobs = register(bob, place, BOB)?;
     let alices = register(alice, place, ALICE)?;
-    let answers = answer::Plan { command: COMMAND, ring: RING, refusal: None, hangup_after: None, count: Some(1) };
+    let answers = answer::Plan {
+        command: COMMAND,
+        ring: RING,
+        refusal: None,
+        hangup_after: None,
+        count: Some(1),
+        refer: Refer::Deny,
+    };
     let calls = call::Plan {
+        refer: Refer::Deny,
         command: COMMAND,
         uri: BOB,
         duration: Duration::ZERO,

@@ -4,20 +4,20 @@
 //! |---|---|
 //! | `command` | as in the result |
 //! | `scope` | `event` |
-//! | `event` | `listening`, or the name of the user agent's event: `incoming`, `progress`, `answered`, `confirmed`, `reinvite`, `reinvite_cancelled`, `reinvited`, `refresh_due`, `ended`, `request`, `response`, `oversize`, `registered`, `unregistered`, `registration_failed` |
+//! | `event` | `listening`, or the name of the user agent's event: `incoming`, `replacing`, `progress`, `answered`, `confirmed`, `reinvite`, `reinvite_cancelled`, `reinvited`, `refresh_due`, `ended`, `request`, `response`, `oversize`, `registered`, `unregistered`, `registration_failed`, `refer`, `refer_accepted`, `refer_progress`, `refer_ended` |
 //! | `ms` | milliseconds since the phone's start |
 //! | `call_id`, `from`, `to` | which call, or the request that came in |
 //! | `sip_status`, `reason` | of the response, or of what decided |
-//! | `cause` | why a call ended, as in the result; why a registration failed: `refused`, `not_bound`, `timeout`, `unreachable`, `lapsed`, `insecure` |
+//! | `cause` | why a call ended, as in the result; why a registration failed: `refused`, `not_bound`, `timeout`, `unreachable`, `lapsed`, `insecure`; why a REFER is over: `refused`, `done`, `not_told`, `expired`, `lost`, `no_room` |
 //! | `expires`, `retry_after` | seconds: of the binding, until a registration is tried again |
-//! | `method`, `text` | of a request that came in; where the phone listens |
+//! | `method`, `text` | of a request that came in; where the phone listens; whom a REFER names |
 
 use crate::report::{cause_name, reason};
 use crate::text::{Identity, one_line, printable};
 use serde::Serialize;
 use sip_core::message::Message;
 use sip_core::time::Instant;
-use sip_core::ua::{Call, Event, RegistrationCause};
+use sip_core::ua::{Call, Event, ReferCause, RegistrationCause};
 use std::collections::HashMap;
 
 /// The line of an event. A member that does not apply is `null`.
@@ -105,6 +105,14 @@ impl Log {
                 self.calls.remove(&call);
                 Line { cause: Some(cause_name(cause)), ..line }.status(status, message)
             }
+            Event::Refer { .. } => Line {
+                text: message.and_then(|message| message.refer_to()?.ok()).map(|to| printable(to.raw_uri())),
+                ..line
+            },
+            Event::ReferProgress { status, .. } => line.status(status, None),
+            Event::ReferEnded { cause, status, .. } => {
+                Line { cause: Some(refer_cause(cause)), ..line }.status(status, None)
+            }
             Event::Request { .. } => Line {
                 method: message.map(|message| printable(message.method().as_bytes())),
                 text: message.map(|message| one_line(message.body())),
@@ -117,6 +125,19 @@ impl Log {
             }
             _ => line,
         }
+    }
+}
+
+fn refer_cause(cause: ReferCause) -> &'static str {
+    match cause {
+        ReferCause::Refused => "refused",
+        ReferCause::Done => "done",
+        ReferCause::NotTold => "not_told",
+        ReferCause::Expired => "expired",
+        ReferCause::Lost => "lost",
+        ReferCause::NoRoom => "no_room",
+        ReferCause::WeakDigest => "weak_digest",
+        _ => "other",
     }
 }
 
@@ -137,6 +158,11 @@ fn registration_cause(cause: RegistrationCause) -> &'static str {
 fn name(event: Event) -> (&'static str, Option<Call>) {
     match event {
         Event::Incoming { call } => ("incoming", Some(call)),
+        Event::Replacing { call, .. } => ("replacing", Some(call)),
+        Event::Refer { call, .. } => ("refer", Some(call)),
+        Event::ReferAccepted { .. } => ("refer_accepted", None),
+        Event::ReferProgress { .. } => ("refer_progress", None),
+        Event::ReferEnded { .. } => ("refer_ended", None),
         Event::Progress { call, .. } => ("progress", Some(call)),
         Event::Answered { call, .. } => ("answered", Some(call)),
         Event::Confirmed { call } => ("confirmed", Some(call)),

@@ -3,8 +3,10 @@
 //! ```text
 //! h         hold        r   resume      m   mute, or be heard again
 //! d DIGITS  DTMF        q   hang up     ?   help
+//! t URI     transfer    a URI   ask somebody first, and then x   put through
 //! ```
 
+use crate::args::sip_uri;
 use sip_std_adapter::Waker;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, IsTerminal};
@@ -12,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 /// What is shown for `?`.
-pub(crate) const HELP: &str = "h hold, r resume, m mute, d DIGITS dial, q hang up, each with Enter";
+pub(crate) const HELP: &str = "h hold, r resume, m mute, d DIGITS dial, t URI transfer, a URI ask first, x put through, q hang up, each with Enter";
 
 /// Digits of one `d`, at most.
 const MAX_DIGITS: usize = 64;
@@ -26,6 +28,9 @@ pub(crate) enum Key {
     Resume,
     Mute,
     Dial(String),
+    Transfer(String),
+    Ask(String),
+    PutThrough,
     HangUp,
     Help,
 }
@@ -79,6 +84,9 @@ fn read(line: &str) -> Result<Key, String> {
         ("q", "") => Ok(Key::HangUp),
         ("?" | "", "") => Ok(Key::Help),
         ("d", digits) if is_dial(digits) => Ok(Key::Dial(digits.to_ascii_uppercase())),
+        ("x", "") => Ok(Key::PutThrough),
+        ("t", uri) => sip_uri(uri).map(Key::Transfer),
+        ("a", uri) => sip_uri(uri).map(Key::Ask),
         ("d", _) => Err(format!("d wants 1 to {MAX_DIGITS} of 0-9, *, # and A-D")),
         _ => Err(HELP.to_owned()),
     }
@@ -103,10 +111,25 @@ mod tests {
             ("?", Key::Help),
             ("", Key::Help),
             ("d 12*#a", Key::Dial("12*#A".into())),
+            ("t carol@example.com", Key::Transfer("sip:carol@example.com".into())),
+            ("a sip:carol@127.0.0.1:5070", Key::Ask("sip:carol@127.0.0.1:5070".into())),
+            ("x", Key::PutThrough),
         ] {
             assert_eq!(read(line), Ok(key), "{line}");
         }
-        for wrong in ["x", "h now", "d", "d 12x", &format!("d {}", "1".repeat(65)), "hold", "\u{fc}"] {
+        for wrong in [
+            "y",
+            "x now",
+            "t",
+            "t tel:+1",
+            "a",
+            "h now",
+            "d",
+            "d 12x",
+            &format!("d {}", "1".repeat(65)),
+            "hold",
+            "\u{fc}",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -8,12 +8,12 @@ use crate::report::{Failure, Outcome, Report};
 use crate::screen::{Shared, Waiting, told};
 use crate::sdp::{Media, Wish};
 use crate::secure;
-use crate::text::{Identity, caller};
+use crate::text::{Identity, caller, printable};
 use sip_core::error::{Capacity, ConfigError, Error};
 use sip_core::message::{Message, Uri};
 use sip_core::sdp::offer_answer::{Agreed, Codec};
 use sip_core::time::{Duration, Instant};
-use sip_core::ua::{Call, Config, Content, Event, SessionError, UserAgent};
+use sip_core::ua::{Call, Config, Content, Event, Referral, SessionError, UserAgent};
 use sip_std_adapter::memory::HeapMemory;
 use sip_std_adapter::{Adapter, Turn};
 use std::io;
@@ -137,6 +137,7 @@ impl Phone {
             .with_user_agent(NAME)
             .with_proxy(setup.proxy.unwrap_or_default())
             .with_methods("INFO, MESSAGE")
+            .with_transfers(true)
             .with_minimum_algorithm(setup.credentials.map(|given| given.weakest_digest).unwrap_or_default().into())
             .with_reliable_provisional(setup.upkeep.reliable.into())
             .with_session_expires(setup.upkeep.session_expires)
@@ -249,7 +250,8 @@ impl Phone {
             (Event::Confirmed { call }, Some(message)) => {
                 let _ = self.agree(call, message);
             }
-            (Event::Incoming { call }, _) => {
+            (Event::Refer { referral, .. }, message) => _ = self.follow(referral, message, false),
+            (Event::Incoming { call } | Event::Replacing { call, .. }, _) => {
                 let _ = self.adapter.with(|ua, now| ua.reject(now, call, 486, &Content::NONE));
             }
             (Event::Oversize { sizes, by_datagram, .. }, _) => {
@@ -258,6 +260,35 @@ impl Phone {
             }
             _ => {}
         }
+    }
+
+    /// Calls whom the peer's REFER names, if that is allowed: the call, and with whom it is.
+    pub(crate) fn follow(
+        &mut self,
+        referral: Referral,
+        message: Option<&Message<'_>>,
+        allowed: bool,
+    ) -> Option<(Call, String)> {
+        let named = message.and_then(|message| message.refer_to()?.ok()).map(|to| printable(to.raw_uri()));
+        // What is behind the question mark names a dialog, and no person.
+        let peer = named.unwrap_or_default().split('?').next().unwrap_or_default().to_owned();
+        let followed = allowed.then(|| {
+            let Self { adapter, media, .. } = &mut *self;
+            media.with(Wish::default().direction(), |local| {
+                adapter.with(|ua, now| ua.follow_refer_with(now, referral, local))
+            })
+        });
+        match followed {
+            Some(Ok(call)) => {
+                self.note(&format!("the peer has us call {peer}"));
+                return Some((call, peer));
+            }
+            Some(Err(error)) => self.note(&format!("the peer would have us call {peer}: {}", session_text(error))),
+            None => self.note(&format!("the peer would have us call {peer}: refused, see --refer")),
+        }
+        // It may have waited too long; there is nobody to tell.
+        let _ = self.adapter.with(|ua, now| ua.reject_refer(now, referral, 603, &Content::NONE));
+        None
     }
 
     /// Answers a re-INVITE; what is agreed then.

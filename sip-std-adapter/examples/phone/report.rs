@@ -187,8 +187,8 @@ impl From<std::io::Error> for Failure {
 pub(crate) fn ended_by(cause: Cause) -> &'static str {
     match cause {
         Cause::LocalHangup | Cause::Declined | Cause::NoRoom | Cause::NotAcceptable | Cause::WeakDigest => "local",
-        Cause::RemoteHangup | Cause::Cancelled | Cause::Rejected | Cause::Lost => "peer",
-        Cause::NoAnswer | Cause::Timeout | Cause::NoAck => "timer",
+        Cause::RemoteHangup | Cause::Cancelled | Cause::Rejected | Cause::Lost | Cause::Replaced => "peer",
+        Cause::NoAnswer | Cause::Timeout | Cause::NoAck | Cause::SessionExpired => "timer",
         _ => "network",
     }
 }
@@ -211,6 +211,8 @@ pub(crate) fn cause_name(cause: Cause) -> &'static str {
         Cause::Insecure => "insecure",
         Cause::NoFallback => "no_fallback",
         Cause::WeakDigest => "weak_digest",
+        Cause::Replaced => "replaced",
+        Cause::SessionExpired => "session_expired",
         _ => "other",
     }
 }

@@ -73,6 +73,9 @@ class Call(pj.Call):
         self.hold = ""
         self.hold_since = 0.0
         self.code = 0
+        # Whether this call was transferred, and the call to whom it is to be put through.
+        self.transferring = False
+        self.asking = None
 
     def onCallState(self, prm):
         info = self.getInfo()
@@ -119,6 +122,43 @@ class Call(pj.Call):
                 state="completed" if tsx.state == pj.PJSIP_TSX_STATE_COMPLETED else "terminated",
             )
 
+    def onCallTransferRequest(self, prm):
+        emit("refer", call=self.number, to=prm.dstUri)
+        prm.newCall = self.another()
+
+    def onCallTransferStatus(self, prm):
+        emit("transfer", call=self.number, code=prm.statusCode, final=prm.finalNotify)
+        if prm.finalNotify and prm.statusCode // 100 == 2:
+            self.hang_up()
+
+    def onCallReplaceRequest(self, prm):
+        emit("replace", call=self.number)
+
+    def onCallReplaced(self, prm):
+        emit("replaced", call=self.number)
+        self.peer.calls.append(Call(self.peer, self.peer.account, prm.newCallId))
+        prm.newCall = self.peer.calls[-1]
+
+    def another(self):
+        call = Call(self.peer, self.peer.account)
+        self.peer.calls.append(call)
+        return call
+
+    def transfer(self, args):
+        """Puts the peer through; whether there is nothing else to do."""
+        if self.transferring or self.incoming and args.mode == "call" or self.number > 0:
+            return True
+        if args.transfer:
+            self.transferring = True
+            self.xfer(args.transfer, pj.CallOpParam(True))
+        elif args.attend and self.asking is None:
+            self.asking = self.another()
+            self.asking.makeCall(args.attend, pj.CallOpParam(True))
+        elif args.attend and self.asking.confirmed is not None:
+            self.transferring = True
+            self.xferReplaces(self.asking, pj.CallOpParam(True))
+        return False
+
     def respond(self, code):
         prm = pj.CallOpParam()
         prm.statusCode = code
@@ -149,6 +189,9 @@ class Call(pj.Call):
                 prm = pj.CallOpParam(True)
                 prm.opt.flag = pj.PJSUA_CALL_UNHOLD
                 self.reinvite(prm)
+                return
+        if (args.transfer or args.attend) and now - self.confirmed >= args.pause:
+            if not self.transfer(args):
                 return
         since = self.hold_since if args.hold else self.confirmed
         done = self.hold == "resumed" if args.hold else True
@@ -361,6 +404,8 @@ def arguments():
     add("--session-expires", type=int, default=1800)
     add("--min-se", type=int, default=90)
     add("--reliable", choices=sorted(RELIABLE), default="off", help="100rel")
+    add("--transfer", metavar="URI", help="whom to transfer the first call to")
+    add("--attend", metavar="URI", help="the same, who is called before and then replaced")
     add("--lock-codec", action="store_true", help="re-INVITE after an answer with several codecs")
     add("--linger", type=float, default=0.3, help="seconds after the last call")
     add("--timeout", type=float, default=30.0, help="seconds, then failure")

@@ -53,6 +53,8 @@ pub(crate) fn run(args: &args::Answer, screen: &Shared, interrupt: &Interrupt) -
             listen: args.listen,
             port: if args.register.is_some() { 0 } else { 5060 },
             towards: args.register.as_deref(),
+            // Whom a peer has us call is reached as we are: by the server that we are registered at.
+            proxy: args.register.as_deref(),
             identity: args.aor.as_deref(),
             busy: true,
             codecs: &args.sound.codecs,

@@ -11,3 +11,4 @@ mod sessions;
 mod sipp;
 mod tcp;
 mod tls;
+mod transfers;

@@ -60,6 +60,57 @@ fn pjsip_gives_up_or_is_refused() {
     refused.finish().expect(0);
 }
 
+/// Both ends insist on acknowledged ringing and on a session timer: in each role, with a 183 between ringing and answer.
+#[test]
+fn provisional_responses_and_timers_are_required_of_both() {
+    let Some(rig) = rig() else { return };
+    let (theirs, ours) = (
+        ["--reliable", "required", "--timers", "required", "--session-expires", "90", "--min-se", "90"],
+        ["--100rel", "required", "--session-expires", "90"],
+    );
+    // PJSIP calls.
+    let phone = rig.answering(&[&["--count", "1", "--ring", "0.3"], &ours[..]].concat());
+    let uri = format!("sip:bob@{}", phone.address());
+    let caller = rig.pjsip(free_port(), &[&["--mode", "call", &uri, "--hangup-after", "0.5"], &theirs[..]].concat());
+    let result = phone.finish();
+    result.expect(0, &[("calls", json!(1))]).expect_calls(1, &ended("peer"));
+    assert!(result.ladder.contains("PRACK"), "{}", result.ladder);
+    let finished = caller.finish();
+    finished.expect(0);
+    assert!(finished.out.contains(r#""method": "PRACK", "role": "client", "code": 200"#), "{}", finished.out);
+    // The phone calls.
+    let port = free_port();
+    let callee = rig.pjsip(port, &[&["--mode", "answer"], &theirs[..]].concat());
+    let uri = format!("sip:pjsua@127.0.0.1:{port}");
+    let result = rig.phone(&[&["call", &uri, "--duration", "0.5"], &ours[..]].concat()).finish();
+    result.expect(0, &ended("local"));
+    assert!(result.ladder.contains("PRACK"), "{}", result.ladder);
+    let finished = callee.finish();
+    finished.expect(0);
+    assert!(finished.out.contains(r#""method": "PRACK", "role": "server", "code": 200"#), "{}", finished.out);
+}
+
+/// A session of 90 s is refreshed by who has to, as both ends agreed: the caller, 45 s after the answer, by UPDATE or re-INVITE.
+#[test]
+fn a_session_is_refreshed_by_either() {
+    if !sip_lab::interop::full() {
+        return;
+    }
+    let Some(rig) = rig() else { return };
+    let limit = core::time::Duration::from_secs(90);
+    let timers = ["--timers", "required", "--session-expires", "90", "--timeout", "80"];
+    let port = free_port();
+    let callee = rig.pjsip(port, &[&["--mode", "answer"], &timers[..]].concat());
+    let uri = format!("sip:pjsua@127.0.0.1:{port}");
+    let calling = ["call", &uri, "--duration", "50", "--session-expires", "90"];
+    let result = rig.patient_phone(limit, &calling).finish();
+    result.expect(0, &ended("local"));
+    let refreshed = result.ladder.lines().filter(|line| line.contains("INVITE ") || line.contains("UPDATE ")).count();
+    assert!(refreshed > 1, "{}", result.ladder);
+    // It has lasted longer than a peer is waited for.
+    callee.close();
+}
+
 #[test]
 fn the_phone_calls_pjsip_and_hangs_up() {
     let Some(rig) = rig() else { return };

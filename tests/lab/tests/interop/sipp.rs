@@ -241,3 +241,32 @@ fn a_closed_port_is_noticed_at_once() {
     rig.phone(&["call", &uri]).finish().expect(4, &[("outcome", json!("network")), ("cause", json!("unreachable"))]);
     assert!(started.elapsed() < Duration::from_secs(5));
 }
+
+#[test]
+fn a_caller_requires_that_ringing_is_acknowledged() {
+    let Some(rig) = rig() else { return };
+    let phone = rig.answering(&["--count", "5", "--ring", "0.2", "--100rel", "supported"]);
+    let caller = rig.sipp("uac_100rel").with_messages().with(&["-d", "100", "-r", "10"]);
+    let counts = caller.caller(phone.address(), "bob", 5).passed();
+    assert_eq!((counts.sent_again, counts.received_again, counts.unexpected), (0, 0, 0), "{counts:?}");
+    phone.finish().expect(0, &[("calls", json!(5))]).expect_calls(5, &ended("peer"));
+    // Who does not take part says so.
+    let phone = rig.answering(&["--count", "1"]);
+    let finished = rig.sipp("uac_100rel").with_messages().caller(phone.address(), "bob", 1).finish();
+    assert!(finished.code != Some(0), "{finished:?}");
+    phone.interrupt().expect(0, &[("calls", json!(0))]);
+}
+
+#[test]
+fn a_callee_requires_that_its_183_is_acknowledged() {
+    let Some(rig) = rig() else { return };
+    for policy in ["supported", "required"] {
+        let callee = rig.sipp("uas_100rel").with_messages().with(&["-d", "100"]);
+        let uri = callee.uri("sipp");
+        let running = callee.callee(1);
+        let result = rig.phone(&["call", &uri, "--duration", "0.3", "--100rel", policy]).finish();
+        result.expect(0, &ended("local"));
+        let counts = running.passed();
+        assert_eq!((counts.sent_again, counts.received_again), (0, 0), "{counts:?}");
+    }
+}

@@ -20,6 +20,11 @@ const SESSION_CONFIG: usize = if cfg!(feature = "session-timer") { 8 } else { 0 
 const REFERRED: usize = if cfg!(feature = "refer") { 8 } else { 0 };
 const REFER_HEAD: usize = if cfg!(feature = "refer") { 80 } else { 0 };
 
+#[cfg(feature = "refer")]
+type Referral = super::ReferralEntry;
+#[cfg(not(feature = "refer"))]
+type Referral = ();
+
 /// Fails to compile when a type is larger than its row says, in octets for pointers of 32 and of 64 bits.
 macro_rules! at_most {
     ($($what:ty: $narrow:expr, $wide:expr;)*) => {
@@ -35,6 +40,7 @@ at_most! {
     (Links, Dialog<Leg>): 208 + NEGOTIATED, 216 + NEGOTIATED;
     (Links, CallEntry): 184 + SESSION + REFERRED, 192 + SESSION + REFERRED;
     (Links, RegistrationEntry): 160, 160;
+    (Links, Referral): 112, 112;
     UserAgent<Arrays<0, 0, 0, 0, 0>>: 888 + SESSION_CONFIG + REFER_HEAD, 896 + SESSION_CONFIG + REFER_HEAD;
     Phone: 13_224 + 4 * NEGOTIATED + 2 * (SESSION + REFERRED) + SESSION_CONFIG + REFER_HEAD,
         13_312 + 4 * NEGOTIATED + 2 * (SESSION + REFERRED) + SESSION_CONFIG + REFER_HEAD;

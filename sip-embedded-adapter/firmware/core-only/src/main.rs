@@ -20,12 +20,15 @@ use sip_core::ua::Arrays;
 use sip_core::ua::{Call, Config, Content, Event, IncomingRequest, Registration, UserAgent};
 use static_cell::ConstStaticCell;
 
+/// REFERs at a time.
+const REFERRALS: usize = if cfg!(feature = "refer") { 2 } else { 0 };
+
 /// A phone: 16 transactions, 4 dialogs, 2 calls, 1 registration, 8 KiB for messages.
-type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192>>;
+type Phone = UserAgent<Arrays<16, 4, 2, 1, 8192, REFERRALS>>;
 
 /// All of the state, all zero: it lies in .bss.
 static STATE: ConstStaticCell<State> = ConstStaticCell::new(State {
-    phone: Phone::new(Arrays::new()),
+    phone: Phone::new(Arrays::with_referrals()),
     handles: Handles {
         call: Call::from_bits(0),
         registration: None,
@@ -33,6 +36,8 @@ static STATE: ConstStaticCell<State> = ConstStaticCell::new(State {
         ticket: None,
         #[cfg(feature = "100rel")]
         fork: None,
+        #[cfg(feature = "refer")]
+        referral: None,
     },
     datagram: [0; ROOM],
 });
@@ -52,6 +57,8 @@ struct Handles {
     ticket: Option<Ticket>,
     #[cfg(feature = "100rel")]
     fork: Option<sip_core::ua::Fork>,
+    #[cfg(feature = "refer")]
+    referral: Option<sip_core::ua::Referral>,
 }
 
 #[cortex_m_rt::entry]
@@ -128,6 +135,8 @@ fn config(identity: &str) -> Config<'_> {
     let config = Config::new("192.0.2.2:5060", identity);
     #[cfg(feature = "100rel")]
     let config = config.with_reliable_provisional(sip_core::ua::ReliableProvisional::Supported);
+    #[cfg(feature = "refer")]
+    let config = config.with_transfers(true);
     config
 }
 
@@ -170,6 +179,16 @@ fn perform(
         25 => phone.update(now, call, &offer).ok()?,
         #[cfg(any(feature = "100rel", feature = "update"))]
         24 => phone.answer_offer(now, call, status, &offer).ok()?,
+        #[cfg(feature = "refer")]
+        26 => handles.referral = Some(phone.refer(now, call, text()?, &Content::NONE).ok()?),
+        #[cfg(feature = "refer")]
+        27 => {
+            handles.referral = Some(phone.refer_to_call(now, call, Call::from_bits(number.into()), &Content::NONE).ok()?);
+        }
+        #[cfg(feature = "refer")]
+        28 => handles.call = phone.follow_refer(now, handles.referral?, &offer).ok()?,
+        #[cfg(feature = "refer")]
+        29 => phone.reject_refer(now, handles.referral?, status, &Content::NONE).ok()?,
         #[cfg(feature = "requests")]
         14 => phone.respond(now, handles.request?, status, &Content::NONE).ok()?,
         #[cfg(feature = "registration")]
@@ -192,6 +211,8 @@ fn note(handles: &mut Handles, event: Event) {
         Event::Incoming { call } => handles.call = call,
         #[cfg(feature = "100rel")]
         Event::Progress { call, fork, answer_due: true, .. } => (handles.call, handles.fork) = (call, Some(fork)),
+        #[cfg(feature = "refer")]
+        Event::Refer { referral, .. } => handles.referral = Some(referral),
         Event::Registered { registration, .. } => handles.registration = Some(registration),
         Event::Request { request, .. } => handles.request = Some(request),
         Event::Ended { status, .. } | Event::Response { status, .. } => MAILBOX.tell(u32::from(status)),

@@ -139,7 +139,7 @@ impl App {
 }
 
 fn near(scene: &Scene, stack: &mut Fake) -> Near {
-    let mut phone = Phone::new(Arrays::new());
+    let mut phone = Phone::new(Arrays::default());
     let config = Config::new("192.0.2.1:5060", "sip:alice@example.com")
         .with_transport(scene.transport)
         .with_accepts_connections(false);
@@ -326,7 +326,7 @@ fn after_a_change_of_network_the_only_connection_is_opened_anew() {
         let addresses = [SocketAddr::from(([192, 0, 2, 1], 5060)), SocketAddr::from(([192, 0, 2, 2], 5060))];
         let mut stack = Fake::new(knobs);
         let mut far = Far::new(addresses[1], addresses[0], None);
-        let mut phone = Phone::new(Arrays::new());
+        let mut phone = Phone::new(Arrays::default());
         let config = Config::new("192.0.2.1:5060", "sip:alice@example.com")
             .with_transport(Transport::Tcp)
             .with_accepts_connections(false);

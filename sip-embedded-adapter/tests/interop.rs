@@ -50,7 +50,7 @@ fn listening() -> Option<Bench<Listening<Stack, 3, 2048>>> {
 impl<C: Streams<Stack>> Bench<C> {
     fn with(transport: Transport, accepts: bool, streams: impl FnOnce(&mut Stack, u16) -> C) -> Option<Self> {
         let (mut stack, port) = (Stack::default(), free_port());
-        let mut phone = Phone::new(Arrays::new());
+        let mut phone = Phone::new(Arrays::default());
         let sent_by = format!("127.0.0.1:{port}");
         let config = Config::new(&sent_by, "sip:bob@127.0.0.1")
             .with_contact_user("bob")

@@ -131,6 +131,12 @@ impl<U: Usage> Dialog<U> {
         self.usages = self.usages.saturating_add(1);
     }
 
+    /// How many usages have the dialog.
+    #[must_use]
+    pub fn usages(&self) -> u8 {
+        self.usages
+    }
+
     /// A usage has ended; whether it was the last, so that the dialog is over (RFC 5057 §4.2).
     #[must_use]
     pub fn leave(&mut self) -> bool {

@@ -251,8 +251,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes a header row.
-    #[cfg_attr(target_pointer_width = "64", inline)]
-    #[cfg_attr(not(target_pointer_width = "64"), inline(always))]
+    #[inline(always)]
     pub fn header(&mut self, name: HeaderName<'_>, value: &[u8]) {
         match name.id() {
             id if id != 0 && !WIDE => self.known_row(id, value),

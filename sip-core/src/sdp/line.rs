@@ -1,7 +1,7 @@
 //! Lines, fields and the small pieces that every line shares (RFC 8866 §9).
 
 use super::SdpError;
-use crate::message::scan::{WIDE, control, decimal, decimal_u32, find, slice};
+use crate::message::scan::{WIDE, control, decimal, decimal_u32, find, long_decimal, slice};
 
 /// Whether the octets are a `token`: at least one, none of them a separator, a control or beyond ASCII.
 pub(super) fn is_token(octets: &[u8]) -> bool {
@@ -100,7 +100,7 @@ pub(super) fn field(octets: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Cuts the first field off, which is a number; `u64::MAX`, and what is more, is none.
 pub(super) fn number_field(octets: &[u8]) -> Option<(u64, &[u8])> {
     let (digits, rest) = field(octets)?;
-    let number = decimal(digits).filter(|number| *number != u64::MAX)?;
+    let number = long_decimal(digits).filter(|number| *number != u64::MAX)?;
     Some((number, rest))
 }
 
@@ -112,7 +112,7 @@ pub(super) fn fields<const N: usize>(octets: &[u8]) -> Option<[&[u8]; N]> {
     for slot in &mut found {
         (*slot, rest) = field(rest)?;
     }
-    field(rest).is_none().then_some(found)
+    rest.iter().all(|octet| *octet == b' ').then_some(found)
 }
 
 /// The number that `digits` spells.

@@ -183,7 +183,7 @@ impl<'b> Writer<'b> {
     fn media_start(&mut self, kind: &[u8], port: u16, port_count: u16, proto: &[u8]) {
         self.require(is_token(kind) && is_proto(proto) && ports_fit(port, port_count));
         self.octets.raw(b"m=");
-        self.octets.text(kind);
+        self.octets.raw(kind);
         self.octets.octet(b' ');
         self.octets.number(u64::from(port));
         if port_count != 1 {
@@ -191,7 +191,7 @@ impl<'b> Writer<'b> {
             self.octets.number(u64::from(port_count));
         }
         self.octets.octet(b' ');
-        self.octets.text(proto);
+        self.octets.raw(proto);
     }
 
     fn media_end(&mut self, formats: usize) {
@@ -215,7 +215,8 @@ impl<'b> Writer<'b> {
         self.octets.raw(b"a=rtpmap:");
         self.octets.small_number(payload_type);
         self.octets.raw(b" ");
-        self.octets.text(encoding);
+        // A token, as every caller has asked for.
+        self.octets.raw(encoding);
         // Nearly every one has this rate.
         if clock_rate == 8000 {
             return self.octets.raw(b"/8000");

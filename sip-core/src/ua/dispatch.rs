@@ -11,7 +11,7 @@ use super::usage::invite::update::UPDATE;
 use super::usage::registration::Texts;
 use super::usage::request::RequestTransaction;
 use super::usage::{Failure, Tries, UsageId};
-use crate::memory::{Block, Octets};
+use crate::memory::{Block, Handle, Octets};
 use crate::message::option_tags::{list_contains_method, unsupported};
 use crate::message::{HeaderName, Message, Method, Uri};
 use crate::role::Received;
@@ -153,10 +153,6 @@ impl<O: Octets> Context<'_, O> {
         if request.to_tag().is_some() {
             return self.in_dialog(request);
         }
-        #[cfg(feature = "refer")]
-        if let Some(received) = self.refer_alone(request) {
-            return received;
-        }
         match request.method() {
             Method::Invite if self.refuse_invite(request) => Received::Nothing,
             Method::Invite => self.incoming(request),
@@ -176,6 +172,8 @@ impl<O: Octets> Context<'_, O> {
                 self.reply_bare(request, 481);
                 Received::Nothing
             }
+            #[cfg(feature = "refer")]
+            Method::Refer | Method::Notify | Method::Subscribe if self.refuse_alone(request) => Received::Nothing,
             _ if cfg!(feature = "requests") => self.hand_over(request, None),
             _ => Received::Nothing,
         }
@@ -191,10 +189,6 @@ impl<O: Octets> Context<'_, O> {
             return Received::Nothing;
         }
         let call = entry.usage.call;
-        #[cfg(feature = "refer")]
-        if let Some(received) = self.refer_in_dialog(dialog, request) {
-            return received;
-        }
         if matches!(request.method(), Method::Invite) {
             if self.refuse_invite(request) {
                 return Received::Nothing;
@@ -209,12 +203,21 @@ impl<O: Octets> Context<'_, O> {
                 self.describe(request);
                 Received::Nothing
             }
-            _ if !cfg!(feature = "requests") => Received::Nothing,
-            _ => {
-                let call = self.calls.get(call).is_some().then_some(Call(call));
-                self.hand_over(request, call)
+            #[cfg(feature = "refer")]
+            Method::Refer | Method::Notify | Method::Subscribe if self.takes_refer(request.method()) => {
+                self.refer_in_dialog(dialog, request)
             }
+            _ => self.hand_over_of(call, request),
         }
+    }
+
+    /// Gives a request inside the dialog of a call to the application.
+    pub(super) fn hand_over_of(&mut self, call: Handle, request: &Message<'_>) -> Received<Event> {
+        if !cfg!(feature = "requests") {
+            return Received::Nothing;
+        }
+        let call = self.calls.get(call).is_some().then_some(Call(call));
+        self.hand_over(request, call)
     }
 
     /// What any request must be (§8.2.1, §8.2.2); whether it was refused.
@@ -291,15 +294,6 @@ impl<O: Octets> Context<'_, O> {
 
     /// The next event that no message caused.
     pub(super) fn next_event(&mut self) -> Option<Event> {
-        let event = self.find_event();
-        #[cfg(feature = "refer")]
-        if let Some(event) = &event {
-            self.follow(event);
-        }
-        event
-    }
-
-    fn find_event(&mut self) -> Option<Event> {
         if let Some(event) = self.expire_transactions() {
             return Some(event);
         }
@@ -317,8 +311,8 @@ impl<O: Octets> Context<'_, O> {
             }
         }
         #[cfg(feature = "refer")]
-        if let Some(referral) = self.referrals.first(TELL) {
-            return self.referral_event(referral);
+        if !self.referrals.is_empty() {
+            return self.referral_event();
         }
         None
     }

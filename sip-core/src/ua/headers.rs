@@ -58,9 +58,6 @@ pub(super) enum Field<'a> {
     /// The rows of a REFER, or of a NOTIFY about one.
     #[cfg(feature = "refer")]
     Refer(super::usage::refer::ReferRows<'a>),
-    /// The rows of a call that follows a REFER, behind its URI.
-    #[cfg(feature = "refer")]
-    Referred(super::usage::refer::Referred),
     /// Rows that are kept as they are written.
     Kept(Block),
     /// The end of a message that is kept as it is written, the body included; nothing when there is none.
@@ -132,10 +129,6 @@ impl Settings {
                 Field::SessionTimer(rows) => rows.write(writer),
                 #[cfg(feature = "refer")]
                 Field::Refer(rows) => self.write_refer_rows(texts, kept, writer, rows),
-                #[cfg(feature = "refer")]
-                Field::Referred(referred) => {
-                    writer.raw(kept.get(referred.block).get(usize::from(referred.target)..).unwrap_or_default());
-                }
                 Field::Kept(block) => writer.raw(kept.get(block)),
                 Field::Reliable(_) | Field::RAck(..) | Field::End(Block::NONE) => {}
                 Field::End(block) => return writer.raw(kept.get(block)),

@@ -35,7 +35,7 @@ pub(crate) struct Far {
 
 impl Far {
     pub(crate) fn new(address: SocketAddr, near: SocketAddr, hangs_up: Option<Duration>) -> Self {
-        let mut role = Box::new(Phone::new(sip_core::ua::Arrays::new()));
+        let mut role = Box::new(Phone::new(sip_core::ua::Arrays::default()));
         let sent_by = address.to_string();
         let config = Config::new(&sent_by, "sip:bob@example.com").with_methods("REGISTER");
         role.start(&config, [7; 16]).expect("starts");

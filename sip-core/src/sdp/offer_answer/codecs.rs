@@ -34,6 +34,19 @@ const COMPARED: [(&[u8], Compared); 5] = [
     (b"VP9", &[(b"profile-id", b"0")]),
 ];
 
+/// Whether a codec of this name may be one of [`COMPARED`]: most begin with another letter.
+const fn may_be_compared(name: &[u8]) -> bool {
+    matches!(name, [b'A' | b'a' | b'G' | b'g' | b'H' | b'h' | b'V' | b'v', ..])
+}
+
+const _: () = {
+    let mut rest: &[(&[u8], Compared)] = &COMPARED;
+    while let [(name, _), tail @ ..] = rest {
+        assert!(may_be_compared(name), "may_be_compared has to know the letter");
+        rest = tail;
+    }
+};
+
 /// Whether two names of encodings are one. Most that differ do so in their length or their last letter.
 fn is_same_name(one: &[u8], other: &[u8]) -> bool {
     let last = |name: &[u8]| name.last().map(|octet| octet | 0x20);
@@ -251,7 +264,7 @@ fn is_same(codec: &Codec<'_>, theirs: &Encoding<'_>, section: &Section<'_>) -> b
     codec.clock_rate == theirs.clock_rate
         && u32::from(codec.channels.max(1)) == theirs.channels
         && is_same_name(codec.encoding.as_bytes(), theirs.name)
-        && has_same_params(codec, theirs, section)
+        && (!may_be_compared(theirs.name) || has_same_params(codec, theirs, section))
 }
 
 /// Whether the parameters of both let them be one codec.

@@ -180,6 +180,10 @@ impl<'o> Section<'o> {
         }
         // Without parameters it takes the digits (RFC 4733 §2.4.1).
         let Some(fmtp) = self.fmtp(payload_type) else { return u16::MAX };
+        // What nearly every peer says.
+        if matches!(fmtp.params, b"0-15" | b"0-16") {
+            return u16::MAX;
+        }
         let mut set: u16 = 0;
         for range in fmtp.params.split(|octet| *octet == b',') {
             let range = trim(range);

@@ -29,7 +29,9 @@ impl<O: Octets> Context<'_, O> {
             return Received::Nothing;
         }
         #[cfg(feature = "refer")]
-        let replaced = match self.replaced_by(invite) {
+        let replaced = if self.core.settings.transfers { self.replaced_by(invite) } else { Ok(Handle::NONE) };
+        #[cfg(feature = "refer")]
+        let replaced = match replaced {
             Ok(replaced) => replaced,
             Err(status) => {
                 self.reply_bare(invite, status);
@@ -165,7 +167,13 @@ impl<O: Octets> Context<'_, O> {
         let (t1, patience) = (self.core.settings.timers.t1, self.sixty_four_t1());
         #[cfg(feature = "session-timer")]
         let mut plain = true;
+        #[cfg(feature = "refer")]
+        let mut replaced = Handle::NONE;
         if let Some(entry) = self.calls.get_mut(call) {
+            #[cfg(feature = "refer")]
+            {
+                replaced = entry.replaces;
+            }
             #[cfg(feature = "session-timer")]
             {
                 plain = entry.session.is_plain();
@@ -192,7 +200,9 @@ impl<O: Octets> Context<'_, O> {
             self.session_accepted(call, content);
         }
         #[cfg(feature = "refer")]
-        self.end_replaced(call);
+        if !replaced.is_none() {
+            self.end_replaced(call, replaced);
+        }
     }
 
     fn respond_invite(

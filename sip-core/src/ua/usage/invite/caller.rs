@@ -23,7 +23,7 @@ use crate::ua::usage::invite::reliable::RELIABLE;
 use crate::ua::usage::invite::update::UPDATE;
 use crate::ua::usage::invite::{InviteTransaction, Leg};
 #[cfg(feature = "refer")]
-use crate::ua::usage::refer::Referred;
+use crate::ua::usage::refer::{ReferRows, Referred};
 
 impl<O: Octets> Context<'_, O> {
     /// Opens a call: an INVITE to `target`.
@@ -90,7 +90,11 @@ impl<O: Octets> Context<'_, O> {
             #[cfg(feature = "session-timer")]
             self.session_request(call),
             #[cfg(feature = "refer")]
-            if let Parties::Referred(referred) = parties { Field::Referred(referred) } else { Field::End(Block::NONE) },
+            if let Parties::Referred(referred) = parties {
+                Field::Refer(ReferRows::Kept(referred))
+            } else {
+                Field::End(Block::NONE)
+            },
         ];
         let id = self.send_outside(&head, flow, InviteTransaction::Initial(call).new_user(), &rows, content)?;
         let key = key(&self.core.hash, head.call_id.as_bytes(), head.from_tag.as_bytes(), b"");
@@ -189,7 +193,10 @@ impl<O: Octets> Context<'_, O> {
             // An early dialog is a convenience: without room for one the call goes on.
             let _ = self.early_dialog(call, response);
         }
-        Received::Event(Event::Progress { call: Call(call), status, fork, answer_due })
+        let event = Event::Progress { call: Call(call), status, fork, answer_due };
+        #[cfg(feature = "refer")]
+        self.follow(&event);
+        Received::Event(event)
     }
 
     /// The dialog of a fork, made by its provisional response (or by a request that overtook it) if there is none yet.
@@ -275,7 +282,10 @@ impl<O: Octets> Context<'_, O> {
             self.end_by_bye(call);
             return Received::Nothing;
         }
-        Received::Event(Event::Answered { call: Call(call), answer_due })
+        let event = Event::Answered { call: Call(call), answer_due };
+        #[cfg(feature = "refer")]
+        self.follow(&event);
+        Received::Event(event)
     }
 
     /// Gives a call the dialog of its 2xx; `known` is the early one of the same fork.

@@ -141,15 +141,8 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn bye(&mut self, dialog: Handle, request: &Message<'_>) -> Received<Event> {
         let Some(entry) = self.dialogs.get(dialog) else { return Received::Stray };
         let call = entry.usage.call;
-        #[cfg(feature = "refer")]
-        if entry.usage.has_left {
-            // The call was over before (RFC 5057 §4.1).
-            self.reply_bare(request, 481);
-            return Received::Nothing;
-        }
         let Some(&CallEntry { mut state, cause, .. }) = self.calls.get(call) else {
-            self.accept(request, b"", call);
-            self.drop_dialog(dialog);
+            self.bye_without_call(dialog, request);
             return Received::Nothing;
         };
         if state.awaits_final() {
@@ -162,6 +155,17 @@ impl<O: Octets> Context<'_, O> {
             Action::End => self.end_now(call, if ours { cause } else { Cause::RemoteHangup }, 0),
             _ => Received::Nothing,
         }
+    }
+
+    /// The peer's BYE in a dialog that has no call: one that we are ending, or one that other usages have still, whose call was over
+    /// before (RFC 5057 §4.1).
+    fn bye_without_call(&mut self, dialog: Handle, request: &Message<'_>) {
+        #[cfg(feature = "refer")]
+        if self.dialogs.get(dialog).is_some_and(|entry| entry.usage.has_left) {
+            return self.reply_bare(request, 481);
+        }
+        self.accept(request, b"", Handle::NONE);
+        self.drop_dialog(dialog);
     }
 
     /// The response to a BYE: whatever it says, the dialog is over.

@@ -289,7 +289,10 @@ impl<O: Octets> Context<'_, O> {
         if core::mem::take(&mut entry.pending.ended) {
             let (cause, status) = (entry.cause, entry.status);
             self.calls.remove(call);
-            return Some(Event::Ended { call: Call(call), cause, status });
+            let event = Event::Ended { call: Call(call), cause, status };
+            #[cfg(feature = "refer")]
+            self.follow(&event);
+            return Some(event);
         }
         if core::mem::take(&mut entry.pending.refresh_due) {
             return Some(Event::RefreshDue { call: Call(call) });

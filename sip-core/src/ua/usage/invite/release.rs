@@ -20,7 +20,10 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn end_now(&mut self, call: Handle, cause: Cause, status: u16) -> Received<Event> {
         self.release_call(call);
         self.calls.remove(call);
-        Received::Event(Event::Ended { call: Call(call), cause, status })
+        let event = Event::Ended { call: Call(call), cause, status };
+        #[cfg(feature = "refer")]
+        self.follow(&event);
+        Received::Event(event)
     }
 
     /// Ends a call without a message: its entry stays until the application has been told.
@@ -89,11 +92,11 @@ impl<O: Octets> Context<'_, O> {
     /// A call leaves one of its dialogs, which is freed with its last usage.
     pub(in crate::ua) fn drop_dialog(&mut self, handle: Handle) {
         let Some(entry) = self.dialogs.get(handle) else { return };
-        #[cfg(feature = "refer")]
-        if entry.usage.has_left {
-            return;
-        }
         if entry.usage.call.is_none() {
+            #[cfg(feature = "refer")]
+            if entry.usage.has_left {
+                return;
+            }
             let (invite, bits) = (entry.usage.ack_of, entry.key().bucket_bits());
             self.leave_invite(invite, bits);
         }
@@ -102,7 +105,7 @@ impl<O: Octets> Context<'_, O> {
         #[cfg(feature = "offer-answer")]
         self.transactions.octets.release(core::mem::take(&mut entry.usage.offer));
         #[cfg(feature = "refer")]
-        {
+        if entry.usages() > 1 {
             entry.usage = Leg { referred: entry.usage.referred, has_left: true, ..Leg::ZERO };
         }
         self.leave_dialog(handle);

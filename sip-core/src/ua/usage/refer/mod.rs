@@ -133,6 +133,7 @@ impl<M: Memory> UserAgent<M> {
 
 impl<O: Octets> Context<'_, O> {
     /// A response to a request of this usage, before its transaction has taken it.
+    #[inline(never)]
     pub(in crate::ua) fn referral_response(
         &mut self,
         which: ReferTransaction,
@@ -151,6 +152,7 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// No response will come to a request of this usage.
+    #[inline(never)]
     pub(in crate::ua) fn referral_failure(&mut self, which: ReferTransaction, id: TransactionId, failure: Failure) {
         match which {
             ReferTransaction::Refer(handle) => self.refer_failed(handle, id, failure.status()),
@@ -190,32 +192,37 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    /// A REFER, NOTIFY or SUBSCRIBE inside a dialog; `None` when it is for the application.
-    pub(in crate::ua) fn refer_in_dialog(&mut self, dialog: Handle, request: &Message<'_>) -> Option<Received<Event>> {
+    /// A REFER, NOTIFY or SUBSCRIBE inside a dialog.
+    #[inline(never)]
+    pub(in crate::ua) fn refer_in_dialog(&mut self, dialog: Handle, request: &Message<'_>) -> Received<Event> {
         let taken = match request.method() {
-            method if !self.takes_refer(method) => return None,
-            Method::Refer => return Some(self.referred(dialog, request)),
+            Method::Refer => return self.referred(dialog, request),
             Method::Notify => self.refer_notified(dialog, request),
             _ => self.refer_subscribed(dialog, request).then_some(Received::Nothing),
         };
-        taken.or_else(|| self.refuse_package(request))
-    }
-
-    /// The same outside of any dialog, where nobody is asked to transfer anything.
-    pub(in crate::ua) fn refer_alone(&mut self, request: &Message<'_>) -> Option<Received<Event>> {
-        if !self.takes_refer(request.method()) {
-            return None;
+        match taken {
+            Some(received) => received,
+            None if self.refuse_package(request) => Received::Nothing,
+            None => {
+                let call = self.dialogs.get(dialog).map_or(Handle::NONE, |entry| entry.usage.call);
+                self.hand_over_of(call, request)
+            }
         }
-        self.refuse_package(request)
     }
 
-    /// Refuses what neither this usage nor the application takes.
-    fn refuse_package(&mut self, request: &Message<'_>) -> Option<Received<Event>> {
+    /// Refuses the same outside of any dialog, where nobody is asked to transfer anything; whether it was refused.
+    #[inline(never)]
+    pub(in crate::ua) fn refuse_alone(&mut self, request: &Message<'_>) -> bool {
+        self.takes_refer(request.method()) && self.refuse_package(request)
+    }
+
+    /// Refuses what neither this usage nor the application takes; whether it was refused.
+    fn refuse_package(&mut self, request: &Message<'_>) -> bool {
         let settings = &self.core.settings;
         let methods = settings.text(self.transactions.octets.get(settings.block()), Text::Methods);
         let method = request.method();
         if crate::message::option_tags::list_contains_method(methods, method.as_bytes()) {
-            return None;
+            return false;
         }
         let status = match method {
             Method::Refer => 403,
@@ -224,10 +231,11 @@ impl<O: Octets> Context<'_, O> {
             _ => 489,
         };
         self.reply_bare(request, status);
-        Some(Received::Nothing)
+        true
     }
 
     /// The subscription of a REFER has lasted too long, or our user has.
+    #[inline(never)]
     pub(in crate::ua) fn referral_due(&mut self, handle: Handle) {
         let Some(entry) = self.referrals.get_mut(handle) else { return };
         entry.deadline = Instant::ZERO;
@@ -279,7 +287,10 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// The next event that has to be told.
-    pub(in crate::ua) fn referral_event(&mut self, handle: Handle) -> Option<Event> {
+    #[cold]
+    #[inline(never)]
+    pub(in crate::ua) fn referral_event(&mut self) -> Option<Event> {
+        let handle = self.referrals.first(TELL)?;
         let &ReferralEntry { cause, status, .. } = self.referrals.get(handle)?;
         self.referrals.remove(handle);
         Some(Event::ReferEnded { referral: Referral(handle), cause, status })

@@ -173,6 +173,7 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// An event of a call, which a REFER may have asked for.
+    #[inline(never)]
     pub(in crate::ua) fn refer_follows(&mut self, event: &Event) {
         let (of, status) = match *event {
             Event::Progress { call, status, .. } => (call, status),

@@ -12,10 +12,9 @@ impl<O: Octets> Context<'_, O> {
     ///
     /// # Errors
     /// The status to refuse it with (RFC 3891 §3).
+    #[cold]
+    #[inline(never)]
     pub(in crate::ua) fn replaced_by(&self, invite: &Message<'_>) -> Result<Handle, u16> {
-        if !self.core.settings.transfers {
-            return Ok(Handle::NONE);
-        }
         let Some(replaces) = invite.replaces() else { return Ok(Handle::NONE) };
         let replaces = replaces.map_err(|_| 400_u16)?;
         let dialog = self.dialog_to_replace(&replaces).ok_or(481_u16)?;
@@ -42,9 +41,12 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// Our 2xx to an INVITE goes out: the call that it replaces ends.
-    pub(in crate::ua) fn end_replaced(&mut self, call: Handle) {
-        let Some(entry) = self.calls.get_mut(call) else { return };
-        let replaced = core::mem::take(&mut entry.replaces);
+    #[cold]
+    #[inline(never)]
+    pub(in crate::ua) fn end_replaced(&mut self, call: Handle, replaced: Handle) {
+        if let Some(entry) = self.calls.get_mut(call) {
+            entry.replaces = Handle::NONE;
+        }
         let Some(state) = self.calls.get(replaced).map(|entry| entry.state) else { return };
         if state.awaits_final() && !state.is_cancelled() {
             self.give_up(replaced, Cause::Replaced, CallInput::GiveUp);

@@ -28,10 +28,15 @@ pub(in crate::ua) enum Rows<'a> {
     Terminated(u32, bool),
     /// What a 202 says of its REFER: that nothing will be told of it.
     Silent(bool),
+    /// Replaces and Referred-By of a call that follows a REFER, as they are kept.
+    Kept(Referred),
 }
 
 impl Settings {
     /// Writes the rows.
+    // Out of the way of the rows that every message has.
+    #[cold]
+    #[inline(never)]
     pub(in crate::ua) fn write_refer_rows(
         &self,
         texts: &[u8],
@@ -74,6 +79,9 @@ impl Settings {
             }
             Rows::Silent(true) => writer.header(REFER_SUB, b"false"),
             Rows::Silent(false) => {}
+            Rows::Kept(referred) => {
+                writer.raw(kept.get(referred.block).get(usize::from(referred.target)..).unwrap_or_default());
+            }
         }
     }
 

@@ -240,7 +240,7 @@ fn behind_a_translator_a_node_is_seen_at_another_address_only() {
 #[test]
 fn two_kinds_of_roles_share_a_world() {
     let mut world: World<Either<Ping, Phone>, Events<_>> = World::new(Config::new(19).with_check(), Events::default());
-    let mut phone = Phone::new(sip_core::ua::Arrays::new());
+    let mut phone = Phone::new(sip_core::ua::Arrays::default());
     let config = sip_core::ua::Config::new("192.0.2.2:5060", "sip:bob@example.com");
     phone.start(&config, world.role_seed()).unwrap();
     let a = world.add("alice", A, Either::First(Ping::default()));

@@ -112,7 +112,7 @@ impl<O: Octets> Content<'_, '_, O> {
             let leg = &entry.usage;
             (leg.rseq, leg.sending, leg.receiving, leg.agreed).hash(hasher);
             #[cfg(feature = "refer")]
-            (leg.referred, leg.has_left).hash(hasher);
+            leg.others.hash(hasher);
             #[cfg(feature = "offer-answer")]
             {
                 let negotiation = &entry.usage.negotiation;

@@ -285,7 +285,7 @@ impl Caller<'_> {
                 let agreed = self.agree(message);
                 self.changed(status, agreed);
             }
-            Event::Reinvite { call } if call == self.call => {
+            Event::Reinvite { call } | Event::Update { call } if call == self.call => {
                 if let Some(message) = message {
                     let agreed = self.phone.answer_change(call, message, self.wish);
                     self.tell(agreed);

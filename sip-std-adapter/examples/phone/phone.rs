@@ -10,7 +10,7 @@ use crate::sdp::{Media, Wish};
 use crate::secure;
 use crate::text::{Identity, caller, printable};
 use sip_core::error::{Capacity, ConfigError, Error};
-use sip_core::message::{Message, Uri};
+use sip_core::message::{Message, Method, Uri};
 use sip_core::sdp::offer_answer::{Agreed, Codec};
 use sip_core::time::{Duration, Instant};
 use sip_core::ua::{Call, Config, Content, Event, Referral, SessionError, UserAgent};
@@ -236,19 +236,20 @@ impl Phone {
                 // It may have waited too long; there is nobody to tell.
                 let _ = self.adapter.with(|ua, now| ua.respond(now, request, 200, &Content::NONE));
             }
-            // The negotiation reads no UPDATE yet: the session stays as it is, and the peer has its re-INVITE (RFC 3311 §5.2).
-            (Event::Update { call } | Event::ProvisionalAcknowledged { call, answer_due: true }, _) => {
-                let _ = self.adapter.with(|ua, now| ua.answer_offer(now, call, 488, &Content::NONE));
+            (Event::Confirmed { call } | Event::ProvisionalAcknowledged { call, answer_due: false }, Some(message)) => {
+                let _ = self.agree(call, message);
             }
-            (Event::Reinvite { call }, Some(message)) => {
+            (
+                Event::Reinvite { call }
+                | Event::Update { call }
+                | Event::ProvisionalAcknowledged { call, answer_due: true },
+                Some(message),
+            ) => {
                 let agreed = self.answer_change(call, message, Wish::default());
                 // Of two phones in one ladder only one tells what both agree upon.
                 if let Some(agreed) = agreed.filter(|_| self.column.is_none()) {
                     self.note(&format!("agreed: {}", self.media.describe(&agreed)));
                 }
-            }
-            (Event::Confirmed { call }, Some(message)) => {
-                let _ = self.agree(call, message);
             }
             (Event::Refer { referral, .. }, message) => _ = self.follow(referral, message, false),
             (Event::Incoming { call } | Event::Replacing { call, .. }, _) => {
@@ -291,11 +292,18 @@ impl Phone {
         None
     }
 
-    /// Answers a re-INVITE; what is agreed then.
+    /// Answers a change of the session, in a re-INVITE or in another request; what is agreed then.
     pub(crate) fn answer_change(&mut self, call: Call, message: &Message<'_>, wish: Wish) -> Option<Agreed> {
         // What can't be taken is refused already.
         self.agree(call, message).ok()?;
-        match self.answer(call, wish) {
+        let answered = if matches!(message.method(), Method::Invite) {
+            self.answer(call, wish)
+        } else {
+            let Self { adapter, media, .. } = self;
+            let direction = wish.direction();
+            media.with(direction, |local| adapter.with(|ua, now| ua.answer_offer_with(now, call, local, &[]))).map(Some)
+        };
+        match answered {
             Ok(agreed) => agreed,
             Err(error) => {
                 self.note(&format!("a change of the call could not be answered: {}", session_text(error)));

@@ -47,6 +47,7 @@ mod seeded_calls;
 mod session_races;
 mod session_timer;
 mod sessions;
+mod sessions_outside;
 mod size_rule;
 mod steady_state;
 mod stray;

@@ -6,7 +6,7 @@ use sip_core::sdp::Direction;
 use sip_core::sdp::offer_answer::{Agreed, Capabilities, Codec, LocalMedia};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::Address;
-use sip_core::ua::{self, Call, Cause, Content, Event, SessionError, UserAgent};
+use sip_core::ua::{self, Call, Cause, Content, Event, ReliableProvisional, SessionError, UserAgent};
 use sip_testkit::{Config, NodeId, Phone, User, World};
 use std::collections::HashMap;
 
@@ -23,6 +23,8 @@ pub(crate) enum Act {
     Reject,
     /// Wants another direction, and offers it.
     Direct(Direction),
+    /// The same by UPDATE.
+    Shift(Direction),
     /// Prefers other codecs, and offers them.
     Codecs(Vec<Codec<'static>>),
     /// Sends a re-INVITE without an offer.
@@ -37,6 +39,8 @@ pub(crate) struct Party {
     pub(crate) direction: Direction,
     /// Whether it answers re-INVITEs at once.
     answers: bool,
+    /// Whether provisional responses are acknowledged, so that what they agree upon holds.
+    pub(crate) is_reliable: bool,
     /// A change that was not possible when it was wanted, and the codecs that it has.
     change_due: bool,
     wanted: Option<Vec<Codec<'static>>>,
@@ -67,6 +71,7 @@ impl Party {
             codecs: vec![Codec::PCMA, Codec::PCMU, Codec::TELEPHONE_EVENT],
             direction: Direction::SendRecv,
             answers: false,
+            is_reliable: false,
             change_due: false,
             wanted: None,
             call: None,
@@ -165,7 +170,7 @@ impl User<Phone> for Parties {
         party.watch(message);
         let result = party.with(|local| phone.agree(now, call, local, message));
         match event {
-            Event::Incoming { .. } | Event::Progress { .. } => party.note(result, false),
+            Event::Incoming { .. } => party.note(result, false),
             Event::Reinvite { .. } => {
                 let refused = result.is_err();
                 party.note(result, false);
@@ -173,6 +178,23 @@ impl User<Phone> for Parties {
                     Self::answer(party, phone, now, call);
                 }
             }
+            Event::Update { .. } | Event::ProvisionalAcknowledged { answer_due: true, .. } => {
+                let refused = result.is_err();
+                party.note(result, false);
+                if !refused {
+                    let agreed = party.with(|local| phone.answer_offer_with(now, call, local, &[]));
+                    party.note(agreed.map(Some), true);
+                }
+            }
+            Event::Progress { answer_due: true, fork, .. } => {
+                let refused = result.is_err();
+                party.note(result, false);
+                if !refused {
+                    let agreed = party.with(|local| phone.acknowledge_provisional_with(now, call, fork, local, &[]));
+                    party.note(agreed.map(Some), true);
+                }
+            }
+            Event::Progress { .. } if party.is_reliable => party.note(result, true),
             Event::Answered { answer_due: true, .. } | Event::Reinvited { answer_due: true, .. } => {
                 let refused = result.is_err();
                 party.note(result, false);
@@ -181,7 +203,10 @@ impl User<Phone> for Parties {
                     party.note(agreed.map(Some), true);
                 }
             }
-            Event::Answered { .. } if matches!(result, Ok(None)) => party.agreed = party.shown.last().copied(),
+            Event::Progress { .. } => party.note(result, false),
+            Event::Answered { .. } if matches!(result, Ok(None)) && !party.is_reliable => {
+                party.agreed = party.shown.last().copied()
+            }
             _ => party.note(result, true),
         }
         if matches!(event, Event::Confirmed { .. } | Event::Reinvited { .. }) && party.change_due {
@@ -212,7 +237,7 @@ impl User<Phone> for Parties {
             Act::Call(..) => Ok(()),
             Act::Preview => {
                 let shown = party.with(|local| phone.ring_with(now, call, 183, local, &[]));
-                shown.map(|agreed| party.shown.push(agreed))
+                shown.map(|agreed| party.shown.extend(agreed))
             }
             Act::Answer => {
                 party.answers = true;
@@ -224,6 +249,10 @@ impl User<Phone> for Parties {
                 party.direction = direction;
                 party.change(phone, now, call);
                 Ok(())
+            }
+            Act::Shift(direction) => {
+                party.direction = direction;
+                party.with(|local| phone.update_with(now, call, local, &[]))
             }
             Act::Codecs(codecs) => {
                 party.wanted = Some(codecs);
@@ -241,6 +270,11 @@ impl User<Phone> for Parties {
 
 /// A room with these phones at 192.0.2.1, .2, …
 pub(crate) fn room(config: Config, names: &[&str]) -> (Room, Vec<NodeId>) {
+    room_with(config, names, ReliableProvisional::Off)
+}
+
+/// The same with this policy for provisional responses.
+pub(crate) fn room_with(config: Config, names: &[&str], reliable: ReliableProvisional) -> (Room, Vec<NodeId>) {
     let mut room = World::new(config, Parties::default());
     let mut nodes = Vec::new();
     for (place, name) in names.iter().enumerate() {
@@ -248,11 +282,13 @@ pub(crate) fn room(config: Config, names: &[&str]) -> (Room, Vec<NodeId>) {
         let (text, identity) = (address.to_string(), format!("sip:{name}@example.com"));
         let mut config = ua::Config::new(&text, &identity);
         config.contact_user = name;
+        config.reliable_provisional = reliable;
         let seed = room.role_seed();
         let mut phone: Phone = UserAgent::new(ua::Arrays::default());
         phone.start(&config, seed).expect("a configuration that can be used");
         let node = room.add(name, Address::from(address), phone);
-        room.user_mut().list.push((node, Party::new(address.ip())));
+        let is_reliable = reliable != ReliableProvisional::Off;
+        room.user_mut().list.push((node, Party { is_reliable, ..Party::new(address.ip()) }));
         nodes.push(node);
     }
     (room, nodes)

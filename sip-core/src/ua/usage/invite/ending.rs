@@ -12,6 +12,8 @@ use crate::ua::context::Context;
 use crate::ua::event::{Cause, Event};
 use crate::ua::headers::tag_of;
 use crate::ua::usage::UsageId;
+#[cfg(feature = "refer")]
+use crate::ua::usage::invite::entry::Others;
 use crate::ua::usage::invite::entry::Timer;
 use crate::ua::usage::invite::machine::{Action, Exchange, Input, State};
 use crate::ua::usage::invite::{CallEntry, InviteTransaction};
@@ -161,7 +163,7 @@ impl<O: Octets> Context<'_, O> {
     /// before (RFC 5057 §4.1).
     fn bye_without_call(&mut self, dialog: Handle, request: &Message<'_>) {
         #[cfg(feature = "refer")]
-        if self.dialogs.get(dialog).is_some_and(|entry| entry.usage.has_left) {
+        if self.dialogs.get(dialog).is_some_and(|entry| entry.usage.others == Others::Alone) {
             return self.reply_bare(request, 481);
         }
         self.accept(request, b"", Handle::NONE);

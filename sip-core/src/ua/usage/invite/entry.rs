@@ -97,12 +97,9 @@ pub struct Leg {
     pub(in crate::ua) receiving: receiving::State,
     /// Whether the session has had an offer and its answer before the 2xx.
     pub(in crate::ua) agreed: bool,
-    /// The peer has sent a REFER (RFC 3515 §2.4.6).
+    /// Whether the dialog has, or had, other usages than the call.
     #[cfg(feature = "refer")]
-    pub(in crate::ua) referred: bool,
-    /// The call has left the dialog, and others have it still (RFC 5057).
-    #[cfg(feature = "refer")]
-    pub(in crate::ua) has_left: bool,
+    pub(in crate::ua) others: Others,
     /// What the ACK has behind its head, for every repetition of the 2xx: credentials, headers and body; none when it has
     /// neither.
     pub(in crate::ua) ack_end: Block,
@@ -127,14 +124,25 @@ impl Usage for Leg {
         receiving: receiving::State::Start,
         agreed: false,
         #[cfg(feature = "refer")]
-        referred: false,
-        #[cfg(feature = "refer")]
-        has_left: false,
+        others: Others::None,
         #[cfg(feature = "offer-answer")]
         offer: Block::NONE,
         #[cfg(feature = "offer-answer")]
         negotiation: Negotiation::ZERO,
     };
+}
+
+/// What a dialog has seen of other usages than its call (RFC 5057).
+#[cfg(feature = "refer")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(in crate::ua) enum Others {
+    /// None.
+    #[default]
+    None = 0,
+    /// The peer has sent a REFER: the next one bears its number (RFC 3515 §2.4.6).
+    Referred,
+    /// They have the dialog alone: the call has left it.
+    Alone,
 }
 
 impl Leg {

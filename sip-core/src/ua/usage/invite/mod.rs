@@ -20,6 +20,8 @@ mod session_timer;
 mod session_timer_doors;
 pub(in crate::ua) mod update;
 
+#[cfg(feature = "refer")]
+pub(in crate::ua) use entry::Others;
 pub use entry::{CallEntry, Leg};
 pub use info::{CallInfo, CallState};
 #[cfg(feature = "refer")]

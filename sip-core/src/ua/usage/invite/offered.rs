@@ -68,8 +68,12 @@ impl<O: Octets> Context<'_, O> {
         if let Some(entry) = self.calls.get_mut(call) {
             entry.offer = TransactionId::NONE;
         }
+        let dialog = self.dialogs.find(0, key);
+        #[cfg(feature = "offer-answer")]
+        if let Some(dialog) = dialog.filter(|_| status >= 300) {
+            self.roll_back_dialog(dialog);
+        }
         if UPDATE {
-            let dialog = self.dialogs.find(0, key);
             self.take_offer_target(call, dialog, status);
         }
         self.release_answer(call);

@@ -3,6 +3,8 @@
 use super::InviteTransaction;
 #[cfg(feature = "refer")]
 use super::Leg;
+#[cfg(feature = "refer")]
+use super::entry::Others;
 use super::machine::State;
 use super::offered::MAY_OFFER;
 use crate::dialog;
@@ -94,7 +96,7 @@ impl<O: Octets> Context<'_, O> {
         let Some(entry) = self.dialogs.get(handle) else { return };
         if entry.usage.call.is_none() {
             #[cfg(feature = "refer")]
-            if entry.usage.has_left {
+            if entry.usage.others == Others::Alone {
                 return;
             }
             let (invite, bits) = (entry.usage.ack_of, entry.key().bucket_bits());
@@ -106,7 +108,7 @@ impl<O: Octets> Context<'_, O> {
         self.transactions.octets.release(core::mem::take(&mut entry.usage.offer));
         #[cfg(feature = "refer")]
         if entry.usages() > 1 {
-            entry.usage = Leg { referred: entry.usage.referred, has_left: true, ..Leg::ZERO };
+            entry.usage = Leg { others: Others::Alone, ..Leg::ZERO };
         }
         self.leave_dialog(handle);
     }

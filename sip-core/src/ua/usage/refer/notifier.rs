@@ -18,6 +18,7 @@ use crate::ua::context::Context;
 use crate::ua::event::{Call, Cause, Event, ReferCause, Referral};
 use crate::ua::headers::Field;
 use crate::ua::usage::UsageId;
+use crate::ua::usage::invite::Others;
 
 impl<O: Octets> Context<'_, O> {
     /// The peer's REFER inside a dialog (RFC 3515 §2.4.2).
@@ -57,10 +58,9 @@ impl<O: Octets> Context<'_, O> {
             Ok(self.open_transaction(request, b"", UsageId::None.new_user(), false)?)
         });
         let deadline = self.now + self.core.settings.timers.t1.times(32);
-        let numbered = self
-            .dialogs
-            .get_mut(dialog)
-            .is_some_and(|entry| opened.is_ok() && core::mem::replace(&mut entry.usage.referred, true));
+        let numbered = self.dialogs.get_mut(dialog).is_some_and(|entry| {
+            opened.is_ok() && core::mem::replace(&mut entry.usage.others, Others::Referred) == Others::Referred
+        });
         let Some(entry) = self.referrals.get_mut(handle) else { return Err(Error::Gone) };
         let transaction = match opened {
             Ok(transaction) => transaction,

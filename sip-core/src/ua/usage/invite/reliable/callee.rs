@@ -157,6 +157,10 @@ impl<O: Octets> Context<'_, O> {
         let offered = self.calls.get(call).is_some_and(|entry| entry.offered);
         let has_body = !request.body().is_empty();
         let agreed = self.leg(dialog).agreed || described && (offered || has_body);
+        #[cfg(feature = "offer-answer")]
+        if described && offered {
+            self.commit_answer(dialog);
+        }
         // What a PRACK describes when the session has had its offer and answer is another offer (RFC 6337 §2.1).
         let answer_due = has_body && agreed && (offered || !described);
         if answer_due {
@@ -242,6 +246,8 @@ impl<O: Octets> Context<'_, O> {
         match sent {
             Ok(()) => {
                 self.accepted(call, invite, dialog, &Content::NONE);
+                #[cfg(feature = "offer-answer")]
+                self.commit_answer(dialog);
                 #[cfg(feature = "session-timer")]
                 self.keep_described(call, kept);
             }

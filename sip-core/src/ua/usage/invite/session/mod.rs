@@ -10,12 +10,17 @@
 //! | the peer's INVITE | [`agree`](UserAgent::agree): the offer is kept here until its answer, or refused with 488 or 400 |
 //! | our 1xx, our 2xx | [`ring_with`](UserAgent::ring_with), [`answer_with`](UserAgent::answer_with): the answer; to an INVITE without an offer the 2xx has ours |
 //! | the ACK to that | [`agree`](UserAgent::agree): the answer |
+//! | a reliable 1xx with that answer, or with the offer that our INVITE lacks | [`agree`](UserAgent::agree), then [`acknowledge_provisional_with`](UserAgent::acknowledge_provisional_with): the answer in the PRACK |
+//! | our reliable 1xx to an INVITE without an offer | [`ring_with`](UserAgent::ring_with) makes it; [`agree`](UserAgent::agree) reads the answer in the PRACK |
+//! | our UPDATE, its 2xx | [`update_with`](UserAgent::update_with), [`agree`](UserAgent::agree) |
+//! | the peer's UPDATE, a PRACK with another offer | [`agree`](UserAgent::agree), then [`answer_offer_with`](UserAgent::answer_offer_with) |
 //! | a 2xx with the offer that our INVITE lacks | [`agree`](UserAgent::agree), then [`acknowledge_with`](UserAgent::acknowledge_with): the answer in the ACK |
 //!
 //! What becomes of the offer when its INVITE is refused, cancelled or lost is this module's business: what was agreed before holds
 //! (RFC 6337 §3.4). After a 491 the same offer goes out once more, with the same version; when the peer's re-INVITE comes first,
 //! ours is void, for the answer to the peer's says what this end wants already.
 
+mod outside;
 mod read;
 mod write;
 
@@ -26,6 +31,8 @@ use crate::sdp::offer_answer::{Agreed, Capabilities, Negotiation, Refusal};
 use crate::time::Instant;
 use crate::ua::context::Context;
 use crate::ua::event::Call;
+#[cfg(feature = "100rel")]
+use crate::ua::event::Fork;
 use crate::ua::{Memory, UserAgent};
 use core::fmt;
 
@@ -87,17 +94,20 @@ impl<M: Memory> UserAgent<M> {
         self.context(now).invite_with(target, from, local, headers)
     }
 
-    /// Reads what a message says of the session. Pass it each message that comes with [`Event::Incoming`], `Progress`,
-    /// `Answered`, `Confirmed`, `Reinvite` and `Reinvited`, whether it has a body or not, before anything else is done with the call.
+    /// Reads what a message says of the session. Pass it each message that comes with [`Event::Incoming`], `Replacing`, `Progress`,
+    /// `ProvisionalAcknowledged`, `Answered`, `Confirmed`, `Reinvite`, `Reinvited`, `Update` and `Updated`, whether it has a body or not, before anything else is done with the call.
     ///
     /// `None` when it changes nothing: it has no description, or none that means anything where it stands. Otherwise:
     ///
     /// | event | what is returned | an error, and what was done |
     /// |---|---|---|
     /// | `Incoming`, `Reinvite` | what an answer with these capabilities would agree upon | the INVITE is refused: 488 with a Warning, or 400 |
-    /// | `Progress` | early media of that fork | nothing: a better one may follow |
-    /// | `Answered`, `Confirmed`, `Reinvited` | what is agreed | the call is ended by BYE with a Reason |
-    /// | the same with `answer_due` | what an answer would agree upon | the same, behind the ACK |
+    /// | `Progress` | early media of that fork; what is agreed, when the response is reliable | nothing: a better one may follow |
+    /// | `Progress` with `answer_due` | what an answer would agree upon | the call is given up |
+    /// | `ProvisionalAcknowledged` | what is agreed | the INVITE is refused with 488 |
+    /// | `Update`, and the same with `answer_due` | what an answer would agree upon | the request is refused: 488 with a Warning, or 400 |
+    /// | `Answered`, `Confirmed`, `Reinvited`, `Updated` | what is agreed | the call is ended by BYE with a Reason |
+    /// | `Answered`, `Reinvited` with `answer_due` | what an answer would agree upon | the same, behind the ACK |
     ///
     /// A call that ends so has [`Cause::NotAcceptable`](crate::ua::Cause::NotAcceptable). When the 2xx has no answer, what `Progress` has
     /// shown of its fork holds, and `None` is returned; when nothing was shown, it is an error.
@@ -120,10 +130,13 @@ impl<M: Memory> UserAgent<M> {
     }
 
     /// As [`ring`](Self::ring), with what the answer to the peer's offer will be: for early media. [`answer_with`](Self::answer_with)
-    /// gives it again, and for good.
+    /// gives it again, and for good, unless the response is acknowledged (RFC 3262): then it was the answer.
+    ///
+    /// To an INVITE without an offer a reliable response has ours, and `None` is returned: the answer comes with
+    /// [`Event::ProvisionalAcknowledged`](crate::ua::Event::ProvisionalAcknowledged).
     ///
     /// # Errors
-    /// As [`ring`](Self::ring); [`Error::State`] when the INVITE had no offer, or was not given to [`agree`](Self::agree);
+    /// As [`ring`](Self::ring); [`Error::State`] when the INVITE had no offer and the response is not reliable, or was not given to [`agree`](Self::agree);
     /// [`SessionError::Refused`] when nothing of the offer can be taken now.
     pub fn ring_with(
         &mut self,
@@ -132,12 +145,13 @@ impl<M: Memory> UserAgent<M> {
         status: u16,
         local: &Capabilities<'_>,
         headers: &[Header<'_>],
-    ) -> Result<Agreed, SessionError> {
+    ) -> Result<Option<Agreed>, SessionError> {
         self.context(now).ring_with(call.0, status, local, headers)
     }
 
     /// As [`answer`](Self::answer), with the answer to the peer's offer. To an INVITE without one the 200 has our offer, and `None` is
-    /// returned: the answer comes with [`Event::Confirmed`](crate::ua::Event::Confirmed).
+    /// returned: the answer comes with [`Event::Confirmed`](crate::ua::Event::Confirmed). When a reliable 1xx has said it all, the 200 has
+    /// no description, and `None` is returned too.
     ///
     /// # Errors
     /// As [`answer`](Self::answer); [`Error::State`] when the INVITE was not given to [`agree`](Self::agree);
@@ -183,6 +197,55 @@ impl<M: Memory> UserAgent<M> {
         headers: &[Header<'_>],
     ) -> Result<Agreed, SessionError> {
         self.context(now).acknowledge_with(call.0, local, headers)
+    }
+
+    #[cfg(feature = "update")]
+    /// As [`update`](Self::update), with a new offer; before the call is answered too, once its first offer is.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update); [`Error::State`] too when the call's session was not agreed here yet;
+    /// [`Refusal::LocalOfferPending`] or [`Refusal::RemoteOfferPending`] when an offer is out.
+    pub fn update_with(
+        &mut self,
+        now: Instant,
+        call: Call,
+        local: &Capabilities<'_>,
+        headers: &[Header<'_>],
+    ) -> Result<(), SessionError> {
+        self.context(now).update_with(call.0, local, headers)
+    }
+
+    #[cfg(any(feature = "100rel", feature = "update"))]
+    /// As [`answer_offer`](Self::answer_offer), with 200 and the answer to the offer.
+    ///
+    /// # Errors
+    /// As [`answer_offer`](Self::answer_offer); [`Error::State`] too when the request was not given to [`agree`](Self::agree);
+    /// [`SessionError::Refused`] when nothing of the offer can be taken now. Nothing was sent.
+    pub fn answer_offer_with(
+        &mut self,
+        now: Instant,
+        call: Call,
+        local: &Capabilities<'_>,
+        headers: &[Header<'_>],
+    ) -> Result<Agreed, SessionError> {
+        self.context(now).answer_offer_with(call.0, local, headers)
+    }
+
+    #[cfg(feature = "100rel")]
+    /// As [`acknowledge_provisional`](Self::acknowledge_provisional), with the answer to the offer of the response.
+    ///
+    /// # Errors
+    /// As [`acknowledge_provisional`](Self::acknowledge_provisional); [`Error::State`] too when the response was not given to
+    /// [`agree`](Self::agree); [`SessionError::Refused`] when nothing of the offer can be taken now. Nothing was sent.
+    pub fn acknowledge_provisional_with(
+        &mut self,
+        now: Instant,
+        call: Call,
+        fork: Fork,
+        local: &Capabilities<'_>,
+        headers: &[Header<'_>],
+    ) -> Result<Agreed, SessionError> {
+        self.context(now).acknowledge_provisional_with(call.0, fork, local, headers)
     }
 
     /// The offers and answers of a call, of its chosen dialog; `None` when it has ended.

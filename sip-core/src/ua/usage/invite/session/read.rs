@@ -40,6 +40,18 @@ impl<O: Octets> Context<'_, O> {
                 self.agree_on_invite(call, dialog.ok_or(Error::State)?, local, description)
             }
             (Method::Ack, None) => self.agree_on_answer(call, known.ok_or(Error::State)?, local, description),
+            (Method::Update | Method::Prack, None) if self.offer_waits(call) => {
+                self.agree_on_request(call, known.ok_or(Error::State)?, local, description)
+            }
+            (Method::Prack, None) => self.agree_on_prack(call, known.ok_or(Error::State)?, local, description),
+            (Method::Update, Some(200..=299)) => {
+                self.agree_on_answer(call, known.ok_or(Error::State)?, local, description)
+            }
+            (Method::Invite, Some(101..=199))
+                if known.is_some_and(|dialog| self.is_taken_reliably(dialog, message)) =>
+            {
+                self.agree_on_reliable(call, known.ok_or(Error::State)?, local, description)
+            }
             (Method::Invite, Some(101..=199)) => self.agree_on_preview(chosen, known, local, description),
             (Method::Invite, Some(200..=299)) if answer_due => {
                 self.agree_on_late_offer(call, known.ok_or(Error::State)?, local, description)
@@ -130,7 +142,7 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// Keeps an offer of the peer that can be taken until its answer.
-    fn keep_offer(
+    pub(super) fn keep_offer(
         &mut self,
         call: Handle,
         dialog: Handle,
@@ -151,7 +163,7 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// Our re-INVITE that waits to be sent again after a 491 is given up: the peer's has come first.
-    fn give_up_retry(&mut self, call: Handle) {
+    pub(super) fn give_up_retry(&mut self, call: Handle) {
         let Some(entry) = self.calls.get_mut(call) else { return };
         if entry.at(Timer::Retry) == Instant::ZERO {
             return;
@@ -167,12 +179,23 @@ impl<O: Octets> Context<'_, O> {
 
     /// Refuses the peer's INVITE for its offer (RFC 3261 §13.3.1.3, §14.2).
     fn refuse_offer(&mut self, call: Handle, refusal: Refusal) -> Result<(), Error> {
+        self.with_warning(refusal, |context, status, content| {
+            context.refuse(call, status, Cause::NotAcceptable, content)
+        })
+    }
+
+    /// Refuses an offer in some way, with the status and the Warning that say why.
+    pub(super) fn with_warning(
+        &mut self,
+        refusal: Refusal,
+        refuse: impl FnOnce(&mut Self, u16, &Content<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let Some(status) = refusal.status() else { return Ok(()) };
         let mut buffer = [0; MAX_WARNING];
         let value = self.warning(refusal, &mut buffer);
         let row = [Header { name: HeaderName::Warning, value }];
         let headers = if value.is_empty() { &[][..] } else { &row };
-        self.refuse(call, status, Cause::NotAcceptable, &Content { headers, body: None })
+        refuse(self, status, &Content { headers, body: None })
     }
 
     /// The value of the Warning that a refusal has; empty for none.
@@ -192,7 +215,7 @@ impl<O: Octets> Context<'_, O> {
     }
 
     /// Ends a call whose ends do not agree, behind the ACK (RFC 3261 §13.2.2.4).
-    fn end_without_session(&mut self, call: Handle) {
+    pub(super) fn end_without_session(&mut self, call: Handle) {
         let row = [Header { name: HeaderName::Reason, value: REASON }];
         // Without room for the reason the BYE goes without it.
         if let (Ok(rows), Some(entry)) =

@@ -10,7 +10,7 @@ use crate::ua::context::Context;
 use crate::ua::event::Call;
 
 /// A description as it is written.
-type Buffer = [u8; MAX_DESCRIPTION];
+pub(super) type Buffer = [u8; MAX_DESCRIPTION];
 
 impl<O: Octets> Context<'_, O> {
     /// Opens a call with an offer.
@@ -46,13 +46,20 @@ impl<O: Octets> Context<'_, O> {
         status: u16,
         local: &Capabilities<'_>,
         headers: &[Header<'_>],
-    ) -> Result<Agreed, SessionError> {
+    ) -> Result<Option<Agreed>, SessionError> {
         let dialog = self.waiting_invite(call)?.1;
         let mut buffer: Buffer = [0; MAX_DESCRIPTION];
+        if self.calls.get(call).is_some_and(|entry| !entry.offered) && self.is_reliable(dialog) {
+            let mut negotiation = self.begun(dialog);
+            let length = negotiation.offer(local, &mut buffer)?;
+            self.ring(call, status, &content(&buffer, length, headers))?;
+            self.set_negotiation(dialog, negotiation);
+            return Ok(None);
+        }
         let (negotiation, answer) = self.make_answer(dialog, local, &mut buffer)?;
         self.ring(call, status, &content(&buffer, answer.length, headers))?;
         self.set_negotiation(dialog, negotiation);
-        Ok(answer.agreed)
+        Ok(Some(answer.agreed))
     }
 
     pub(in crate::ua) fn answer_with(
@@ -62,13 +69,19 @@ impl<O: Octets> Context<'_, O> {
         headers: &[Header<'_>],
     ) -> Result<Option<Agreed>, SessionError> {
         let dialog = self.waiting_invite(call)?.1;
+        let offered = self.calls.get(call).is_some_and(|entry| entry.offered);
+        if self.is_described(dialog, offered) {
+            self.answer(call, &Content { headers, body: None })?;
+            return Ok(None);
+        }
         let mut buffer: Buffer = [0; MAX_DESCRIPTION];
-        if self.calls.get(call).is_some_and(|entry| entry.offered) {
-            let (mut negotiation, answer) = self.make_answer(dialog, local, &mut buffer)?;
+        if offered {
+            let (negotiation, answer) = self.make_answer(dialog, local, &mut buffer)?;
             self.answer(call, &content(&buffer, answer.length, headers))?;
-            negotiation.answer_sent();
             self.set_negotiation(dialog, negotiation);
-            self.release_offer(dialog);
+            if self.calls.get(call).is_none_or(|entry| entry.kept_answer.is_none()) {
+                self.commit_answer(dialog);
+            }
             return Ok(Some(answer.agreed));
         }
         let mut negotiation = self.begun(dialog);
@@ -76,6 +89,16 @@ impl<O: Octets> Context<'_, O> {
         self.answer(call, &content(&buffer, length, headers))?;
         self.set_negotiation(dialog, negotiation);
         Ok(None)
+    }
+
+    /// Whether a reliable 1xx has said all that the 2xx would: the answer, which has its PRACK, or the offer that a PRACK answers.
+    fn is_described(&self, dialog: Handle, offered: bool) -> bool {
+        let Some(entry) = self.dialogs.get(dialog).filter(|_| self.is_reliable(dialog)) else { return false };
+        match entry.usage.negotiation.state() {
+            State::Stable => entry.usage.agreed && entry.usage.offer.is_none(),
+            State::HaveLocalOffer => !offered,
+            State::HaveRemoteOffer => false,
+        }
     }
 
     pub(in crate::ua) fn change_with(
@@ -134,7 +157,7 @@ impl<O: Octets> Context<'_, O> {
 }
 
 /// A description with headers of the application.
-fn content<'a>(buffer: &'a Buffer, length: usize, headers: &'a [Header<'a>]) -> Content<'a> {
+pub(super) fn content<'a>(buffer: &'a Buffer, length: usize, headers: &'a [Header<'a>]) -> Content<'a> {
     let bytes = buffer.get(..length).unwrap_or_default();
     Content { headers, body: Some(Body { content_type: "application/sdp", bytes }) }
 }

@@ -200,6 +200,10 @@ impl<O: Octets> Context<'_, O> {
                 self.session_answered(call, id, response);
             }
         }
+        #[cfg(feature = "offer-answer")]
+        if offers && status >= 300 {
+            self.roll_back_dialog(dialog);
+        }
         self.update_lost(call, dialog, status);
         Received::Event(Event::Updated { call: Call(call), status })
     }
@@ -263,6 +267,12 @@ impl<O: Octets> Context<'_, O> {
         if action != Action::Tell {
             return;
         }
+        #[cfg(feature = "offer-answer")]
+        let (dialog, out, kept) = (entry.dialog, entry.updating, entry.kept_invite);
+        #[cfg(feature = "offer-answer")]
+        let offers = |block| !Kept::new(self.transactions.octets.get(block)).body().is_empty();
+        #[cfg(feature = "offer-answer")]
+        let offered = offers(if entry.update == machine::State::Waiting { kept } else { self.transactions.block(out) });
         if entry.update == machine::State::Waiting {
             entry.set(Timer::Retry, Instant::ZERO);
             self.transactions.octets.release(core::mem::take(&mut entry.kept_invite));
@@ -270,6 +280,10 @@ impl<O: Octets> Context<'_, O> {
         (entry.update, entry.updating) = (next, TransactionId::NONE);
         entry.update_status = status;
         entry.pending.updated = true;
+        #[cfg(feature = "offer-answer")]
+        if offered {
+            self.roll_back_dialog(dialog);
+        }
         self.schedule_call(call);
         self.tell_call(call);
     }

@@ -170,7 +170,6 @@ impl User<Phone> for Parties {
         party.watch(message);
         let result = party.with(|local| phone.agree(now, call, local, message));
         match event {
-            Event::Incoming { .. } => party.note(result, false),
             Event::Reinvite { .. } => {
                 let refused = result.is_err();
                 party.note(result, false);
@@ -203,9 +202,9 @@ impl User<Phone> for Parties {
                     party.note(agreed.map(Some), true);
                 }
             }
-            Event::Progress { .. } => party.note(result, false),
+            Event::Incoming { .. } | Event::Progress { .. } => party.note(result, false),
             Event::Answered { .. } if matches!(result, Ok(None)) && !party.is_reliable => {
-                party.agreed = party.shown.last().copied()
+                party.agreed = party.shown.last().copied();
             }
             _ => party.note(result, true),
         }

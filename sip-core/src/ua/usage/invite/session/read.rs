@@ -44,9 +44,6 @@ impl<O: Octets> Context<'_, O> {
                 self.agree_on_request(call, known.ok_or(Error::State)?, local, description)
             }
             (Method::Prack, None) => self.agree_on_prack(call, known.ok_or(Error::State)?, local, description),
-            (Method::Update, Some(200..=299)) => {
-                self.agree_on_answer(call, known.ok_or(Error::State)?, local, description)
-            }
             (Method::Invite, Some(101..=199))
                 if known.is_some_and(|dialog| self.is_taken_reliably(dialog, message)) =>
             {
@@ -56,7 +53,7 @@ impl<O: Octets> Context<'_, O> {
             (Method::Invite, Some(200..=299)) if answer_due => {
                 self.agree_on_late_offer(call, known.ok_or(Error::State)?, local, description)
             }
-            (Method::Invite, Some(200..=299)) => {
+            (Method::Invite | Method::Update, Some(200..=299)) => {
                 self.agree_on_answer(call, known.ok_or(Error::State)?, local, description)
             }
             _ => Ok(None),

@@ -420,3 +420,17 @@ fn kamailio_3190_the_path_of_a_phone_leads_over_its_flow() {
     let behind = scene.passed("REGISTER", "sip:192.0.2.10", behind, &[]);
     assert_eq!(behind.header("Path"), "<sip:192.0.2.5:5060;lr>");
 }
+
+/// RFC 3325 §5: who is not trusted asserts nobody's identity.
+#[test]
+fn a_stranger_asserts_no_identity() {
+    let rows = "P-Asserted-Identity: <sip:boss@example.com>\r\n";
+    let heard = Scene::new().passed("MESSAGE", FAR, rows, &[]);
+    assert!(heard.rows("P-Asserted-Identity").is_empty(), "{}", heard.text());
+    let config = Config::new(1).with_ladder(500).with_check();
+    let office = Office::with(config, |config| config.trust_asserted_identity = true);
+    let hub = office.hub;
+    let mut scene = Scene { office, hub, near: Wire::new("192.0.2.9:5060"), far: Wire::new("192.0.2.10:5060") };
+    let heard = scene.passed("MESSAGE", FAR, rows, &[]);
+    assert_eq!(heard.rows("P-Asserted-Identity"), ["<sip:boss@example.com>"]);
+}

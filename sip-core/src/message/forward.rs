@@ -125,6 +125,7 @@ pub struct ForwardRequest<'a> {
     appended: Option<&'a [u8]>,
     breadth: Option<u16>,
     consumed: &'a [u8],
+    asserts: bool,
     content_length: bool,
 }
 
@@ -147,6 +148,7 @@ impl<'a> ForwardRequest<'a> {
             appended: None,
             breadth: None,
             consumed: b"",
+            asserts: true,
             content_length: false,
         }
     }
@@ -156,6 +158,13 @@ impl<'a> ForwardRequest<'a> {
     #[must_use]
     pub const fn consume_credentials(mut self, realm: &'a [u8]) -> Self {
         self.consumed = realm;
+        self
+    }
+
+    /// Leaves out P-Asserted-Identity: who asserts it is not trusted (RFC 3325 §5).
+    #[must_use]
+    pub const fn drop_asserted_identity(mut self) -> Self {
+        self.asserts = false;
         self
     }
 
@@ -353,13 +362,15 @@ impl<'a> ForwardRequest<'a> {
         const MAX_FORWARDS: u8 = HeaderName::MaxForwards.id();
         const ROUTE: u8 = HeaderName::Route.id();
         const CREDENTIALS: u8 = HeaderName::ProxyAuthorization.id();
+        const ASSERTED: u8 = HeaderName::PAssertedIdentity.id();
         let message = self.message;
         let consumes = !self.consumed.is_empty() && message.header(HeaderName::ProxyAuthorization).is_some();
+        let disowns = !self.asserts && message.header(HeaderName::PAssertedIdentity).is_some();
         let via = Some(message.via()).filter(|via| !self.top_row.is_empty() || via.needs_received(self.source));
         let mut routes = Routes::new(message, self.popped, self.drop_last)?;
         let (mut via_left, mut hops_left) = (via.is_some(), hops.is_some());
         for row in message.rows() {
-            if !via_left && !hops_left && !consumes && breadth.is_none() && !routes.is_open() {
+            if !via_left && !hops_left && !consumes && !disowns && breadth.is_none() && !routes.is_open() {
                 break;
             }
             match row.id() {
@@ -400,6 +411,7 @@ impl<'a> ForwardRequest<'a> {
                         copy.leave_out(w, row);
                     }
                 }
+                ASSERTED if disowns => copy.leave_out(w, row),
                 _ => {}
             }
         }

@@ -382,3 +382,14 @@ fn credentials_for_this_proxy_go_no_further() {
         assert_eq!(forwarded(&rows, |forward| forward.consume_credentials(b"")), forwarded(&rows, |forward| forward));
     }
 }
+
+#[test]
+fn what_a_stranger_asserts_goes_no_further() {
+    let asserted = "P-Asserted-Identity: \"Boss\" <sip:boss@example.com>\nX: 1\np-asserted-identity: <tel:+15551234>";
+    let [rows, left] = [asserted, "X: 1"].map(with);
+    assert_eq!(
+        forwarded(&rows, |forward| forward.drop_asserted_identity().content_length()),
+        forwarded(&left, |forward| forward.content_length())
+    );
+    assert_ne!(forwarded(&rows, |forward| forward), forwarded(&left, |forward| forward));
+}

@@ -93,6 +93,9 @@ pub struct Config<'a> {
     /// Whether a REGISTER for another domain gets a Path of this proxy, when its client supports that: its registrar then reaches the
     /// client by the flow that it came by (RFC 3327 §5.2, RFC 5626 §5.1).
     pub path: bool,
+    /// Whether everybody who sends requests here is trusted to say who the caller is (RFC 3325). Off by default: P-Asserted-Identity is then
+    /// left out of what is passed on.
+    pub trust_asserted_identity: bool,
     /// What shows that a Record-Route or Path was written here, at least 16 octets that nobody else knows. Servers with the same one
     /// know each other's, and those of before a restart; empty for a new one at each start.
     pub secret: &'a [u8],
@@ -115,6 +118,7 @@ setters! {
     with_ask ask: Ask;
     with_stateless stateless: bool;
     with_path path: bool;
+    with_trust_asserted_identity trust_asserted_identity: bool;
     with_secret secret: &'a [u8];
 }
 
@@ -139,6 +143,7 @@ impl<'a> Config<'a> {
             ask: Ask::Own,
             stateless: false,
             path: false,
+            trust_asserted_identity: false,
             secret: b"",
         }
     }
@@ -278,6 +283,7 @@ pub(super) struct Settings {
     pub(super) recurse: bool,
     pub(super) stateless: bool,
     pub(super) path: bool,
+    pub(super) trust_asserted_identity: bool,
     pub(super) ask: Ask,
     pub(super) tokens: Tokens,
 }
@@ -295,6 +301,7 @@ impl Settings {
         recurse: false,
         stateless: false,
         path: false,
+        trust_asserted_identity: false,
         ask: Ask::Own,
         tokens: Tokens::ZERO,
     };
@@ -311,6 +318,7 @@ impl Settings {
             recurse: config.recurse,
             stateless: config.stateless,
             path: config.path,
+            trust_asserted_identity: config.trust_asserted_identity,
             ask: config.ask,
             ..Self::ZERO
         };

@@ -147,6 +147,9 @@ impl Edit<'_> {
         if routing.from_route {
             forward = forward.drop_last_route();
         }
+        if !self.settings.trust_asserted_identity {
+            forward = forward.drop_asserted_identity();
+        }
         if self.breadth > 0 {
             forward = forward.max_breadth(self.breadth);
         }

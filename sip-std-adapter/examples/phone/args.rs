@@ -204,6 +204,9 @@ pub(crate) struct Call {
     /// Give up when there is no answer after so many seconds [default: never, but for the 180 s that a call may ring]
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) cancel_after: Option<Duration>,
+    /// Call where a redirection (3xx) leads, so often at most, the best of its contacts first
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=10), default_value = "0")]
+    pub(crate) follow: u8,
     #[command(flatten)]
     pub(crate) sound: Sound,
     #[command(flatten)]

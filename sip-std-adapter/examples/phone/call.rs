@@ -36,6 +36,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) keys: Option<bool>,
     /// Whether the peer may have us call somebody.
     pub(crate) refer: Refer,
+    /// How many redirections are followed.
+    pub(crate) follow: u8,
 }
 
 /// What has happened on the way, for the demonstration.
@@ -54,6 +56,18 @@ enum Task {
     Hold,
     Resume,
     HangUp,
+}
+
+/// Where a redirection leads: SIP URIs, the one with the highest q first (RFC 3261 §8.1.3.4).
+fn redirections(response: &Message<'_>) -> Vec<String> {
+    let mut found: Vec<(u16, String)> = response
+        .contacts()
+        .flatten()
+        .filter(|contact| contact.uri().is_ok_and(|uri| uri.is_sip() && uri.headers().is_empty()))
+        .filter_map(|contact| Some((contact.q().unwrap_or(1000), String::from_utf8(contact.raw_uri().to_vec()).ok()?)))
+        .collect();
+    found.sort_by_key(|(q, _)| u16::MAX - q);
+    found.into_iter().map(|(_, uri)| uri).collect()
 }
 
 /// Makes the call of the command line.
@@ -76,6 +90,7 @@ pub(crate) fn run(args: &args::Call, screen: &Shared, interrupt: &Interrupt) -> 
         hold: None,
         keys: Some(args.keys),
         refer: args.transfer.refer,
+        follow: args.follow,
     };
     Ok(make(&mut phone, &plan)?.0)
 }
@@ -106,6 +121,8 @@ pub(crate) fn make(phone: &mut Phone, plan: &Plan<'_>) -> Result<(Report, Steps)
         dialing: None,
         next: None,
         referral: None,
+        tried: Vec::new(),
+        untried: VecDeque::new(),
     };
     let mut buffer = vec![0; BUFFER];
     let (report, cause) = caller.talk(&mut buffer)?;
@@ -140,6 +157,9 @@ struct Caller<'p> {
     next: Option<Next>,
     /// Our REFER.
     referral: Option<Referral>,
+    /// Where redirections have led already, and where they lead yet, the best first.
+    tried: Vec<String>,
+    untried: VecDeque<String>,
 }
 
 impl Caller<'_> {
@@ -159,11 +179,45 @@ impl Caller<'_> {
             if let Event::Ended { call, cause, status } = event
                 && call == self.call
                 && !self.goes_on()
+                && !self.is_redirected(cause, status, message.as_ref())
             {
                 return Ok((self.report(cause, status, message.as_ref()), cause));
             }
             self.see(event, message.as_ref());
         }
+    }
+
+    /// Calls where a redirection leads, if that is asked for: each place once, and no more places than were said.
+    fn is_redirected(&mut self, cause: Cause, status: u16, message: Option<&Message<'_>>) -> bool {
+        // A 6xx speaks for everybody (RFC 3261 §21.6).
+        let is_refusal = match cause {
+            Cause::Rejected => status < 600,
+            Cause::Unreachable | Cause::Timeout => true,
+            _ => false,
+        };
+        let is_refusal = is_refusal && self.answered.is_none() && !self.hung_up;
+        if !is_refusal || usize::from(self.plan.follow) <= self.tried.len() {
+            return false;
+        }
+        if (300..400).contains(&status) {
+            let uris = message.map(redirections).unwrap_or_default();
+            for uri in uris.into_iter().rev() {
+                if uri != self.plan.uri && !self.tried.contains(&uri) && !self.untried.contains(&uri) {
+                    self.untried.push_front(uri);
+                }
+            }
+        }
+        let Some(uri) = self.untried.pop_front() else { return false };
+        self.phone.note(&format!("redirected, calling {}", printable(uri.as_bytes())));
+        let Phone { adapter, media, .. } = &mut *self.phone;
+        let direction = self.wish.direction();
+        let called = media.with(direction, |local| adapter.with(|ua, now| ua.call_with(now, &uri, "", local, &[])));
+        self.tried.push(uri);
+        match called {
+            Ok(call) => self.call = call,
+            Err(error) => self.phone.note(&format!("it can't be called: {}", session_text(error))),
+        }
+        called.is_ok()
     }
 
     fn hang_up(&mut self) {

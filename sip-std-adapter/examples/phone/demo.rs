@@ -102,6 +102,7 @@ fn play(alice: &mut Phone, bob: &mut Phone, bob_stops: &Interrupt, place: &str) 
         refer: Refer::Deny,
     };
     let calls = call::Plan {
+        follow: 0,
         refer: Refer::Deny,
         command: COMMAND,
         uri: BOB,

@@ -187,3 +187,25 @@ fn a_transfer_goes_through_kamailio() {
     }
     kamailio.finish(&[]);
 }
+
+/// Redirections: the best contact first, each place once, and no more than is asked for.
+#[test]
+fn a_redirection_is_followed_when_that_is_asked_for() {
+    let Some(rig) = Rig::new(&[]) else { return };
+    let carol = rig.answering(&["--count", "1", "--hangup-after", "0.2"]);
+    let there = uri(&carol, "carol");
+    let busy = rig.answering(&["--count", "1", "--status", "486"]);
+    let bob = rig.answering(&["--count", "3", "--status", "302", "--contact", &uri(&busy, "x"), "--contact", &there]);
+    let to_bob = uri(&bob, "bob");
+    rig.phone(&["call", &to_bob]).finish().expect(1, &[("sip_status", json!(302))]);
+    rig.phone(&["call", &to_bob, "--follow", "1"]).finish().expect(1, &[("sip_status", json!(486))]);
+    drop(busy);
+    let busy = rig.answering(&["--count", "1", "--status", "486"]);
+    let loops =
+        rig.answering(&["--count", "1", "--status", "302", "--contact", &to_bob, "--contact", &uri(&busy, "x")]);
+    let result = rig.phone(&["call", &uri(&loops, "y"), "--follow", "3"]).finish();
+    // The loop has led to bob, whose first contact is gone and whose second answers.
+    result.expect(0, &ended("peer"));
+    carol.finish().expect(0, &[]);
+    bob.finish().expect(0, &[]);
+}

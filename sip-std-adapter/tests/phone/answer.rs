@@ -113,9 +113,15 @@ fn an_offer_in_an_update_is_not_left_without_an_answer() {
     stranger.request("ACK", 1, &tag, NOTHING);
     stranger.request("UPDATE", 2, &tag, NOTHING);
     assert_eq!(stranger.status(), 200);
-    stranger.request("UPDATE", 3, &tag, ("application/sdp", sdp));
+    let held = format!("{}a=sendonly\r\n", sdp.replace("- 1 1", "- 1 2"));
+    stranger.request("UPDATE", 3, &tag, ("application/sdp", &held));
+    let answer = stranger.response();
+    assert!(answer.starts_with("SIP/2.0 200 ") && answer.contains("a=recvonly"), "{answer}");
+    // What can't be taken is refused, and the session stays.
+    let g729 = sdp.replace("- 1 1", "- 1 3").replace("RTP/AVP 8", "RTP/AVP 18");
+    stranger.request("UPDATE", 4, &tag, ("application/sdp", &g729));
     assert_eq!(stranger.status(), 488);
-    stranger.request("BYE", 4, &tag, NOTHING);
+    stranger.request("BYE", 5, &tag, NOTHING);
     assert_eq!(stranger.status(), 200);
     phone.end().expect(0);
 }

@@ -208,8 +208,8 @@ fn the_peer_ends_its_subscription() {
     let (mut phones, alice, mut wire, mut leg, _) = in_call();
     let subscribe = "Event: refer\r\nExpires: 0\r\n";
     send(&mut phones, alice, &mut wire, &mut leg, "SUBSCRIBE", subscribe, b"");
-    // There is none, and the method is one that we take.
-    wire.expect(&phones, "489");
+    // There is none, and nothing else is subscribed to here.
+    wire.expect(&phones, "405");
     send(&mut phones, alice, &mut wire, &mut leg, "REFER", "Refer-To: <sip:carol@192.0.2.3>\r\n", b"");
     let referral = referral(&phones, alice);
     phones.act(alice, |phone, now| phone.accept_refer(now, referral, &Content::NONE)).unwrap();
@@ -397,7 +397,7 @@ fn nobody_outside_of_a_call_asks_for_a_transfer() {
     for (method, rows, status) in [
         ("REFER", "Refer-To: <sip:carol@192.0.2.3>\r\n", "403"),
         ("NOTIFY", ACTIVE, "481"),
-        ("SUBSCRIBE", "Event: refer\r\n", "489"),
+        ("SUBSCRIBE", "Event: refer\r\n", "405"),
     ] {
         let mut other = wire.leg("sip:alice@192.0.2.1");
         send(&mut phones, alice, &mut wire, &mut other, method, rows, b"");

@@ -187,7 +187,8 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn takes_refer(&self, method: Method<'_>) -> bool {
         match method {
             Method::Refer => self.core.settings.transfers,
-            Method::Notify | Method::Subscribe => self.core.settings.transfers || !self.referrals.is_empty(),
+            Method::Notify => self.core.settings.transfers || !self.referrals.is_empty(),
+            Method::Subscribe => !self.referrals.is_empty(),
             _ => false,
         }
     }

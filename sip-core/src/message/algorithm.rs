@@ -1,6 +1,6 @@
 //! Digest algorithms and what each is computed with.
 
-use super::scan::alike;
+use super::scan::{alike, slice};
 
 /// A quality of protection (RFC 7616 §3.4). It begins at one, so that none is zero and a static user agent stays in .bss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +44,12 @@ pub enum Algorithm {
     Unknown,
 }
 
+/// The names of all algorithms: that of one with a session key begins with that of the one without.
+static NAMES: &[u8] = b"MD5-sessSHA-256-sessSHA-512-256-sess";
+
+/// Where in [`NAMES`] each algorithm's name begins, and its length.
+static PLACES: [(u8, u8); 7] = [(0, 3), (0, 8), (8, 7), (8, 12), (20, 11), (20, 16), (0, 0)];
+
 impl Algorithm {
     /// The algorithm of this name, in any case.
     #[must_use]
@@ -61,16 +67,10 @@ impl Algorithm {
     /// The name; empty for an unknown one.
     #[must_use]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    pub const fn as_bytes(self) -> &'static [u8] {
-        match self {
-            Self::Md5 => b"MD5",
-            Self::Md5Sess => b"MD5-sess",
-            Self::Sha256 => b"SHA-256",
-            Self::Sha256Sess => b"SHA-256-sess",
-            Self::Sha512_256 => b"SHA-512-256",
-            Self::Sha512_256Sess => b"SHA-512-256-sess",
-            Self::Unknown => b"",
-        }
+    pub fn as_bytes(self) -> &'static [u8] {
+        let (at, length) =
+            PLACES.get(self as usize).map_or((0, 0), |(at, length)| (usize::from(*at), usize::from(*length)));
+        slice(NAMES, at, at.wrapping_add(length))
     }
 
     /// Whether it can be computed here.

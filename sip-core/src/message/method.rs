@@ -1,6 +1,6 @@
 //! Request methods (RFC 3261 §7.1 and its extensions).
 
-use super::scan::{TOKEN, WIDE, run};
+use super::scan::{TOKEN, WIDE, run, slice};
 use core::hash::{Hash, Hasher};
 
 macro_rules! methods {
@@ -19,8 +19,11 @@ macro_rules! methods {
         #[repr(u8)]
         enum Code { #[allow(dead_code, reason = "keeps zero free")] Extension, $($variant,)* End }
 
-        /// The names by code.
-        static NAMES: [&[u8]; Code::End as usize] = [b"", $($name,)*];
+        /// The names, one behind the other.
+        static NAMES: &str = concat!($($name),*);
+
+        /// By code, where each name begins; the next one's is where it ends.
+        static STARTS: [u8; Code::End as usize + 1] = starts([0, $($name.len() as u8),*]);
 
         impl<'a> Method<'a> {
             /// The method of this name, which is known to be a token.
@@ -28,12 +31,12 @@ macro_rules! methods {
             pub(crate) fn known(name: &'a [u8]) -> Self {
                 if WIDE {
                     return match name {
-                        $($name => Self::$variant,)*
+                        $(known if known == $name.as_bytes() => Self::$variant,)*
                         _ => Self::Extension(name),
                     };
                 }
-                let code = NAMES.iter().position(|known| *known == name).unwrap_or(0);
-                Self::from_code(code as u8).unwrap_or(Self::Extension(name))
+                let code = (1..Code::End as u8).find(|code| name_of(*code) == name).unwrap_or(0);
+                Self::from_code(code).unwrap_or(Self::Extension(name))
             }
 
             /// The name.
@@ -42,7 +45,7 @@ macro_rules! methods {
             pub fn as_bytes(self) -> &'a [u8] {
                 match self {
                     Self::Extension(name) => name,
-                    known => NAMES.get(usize::from(known.code())).copied().unwrap_or_default(),
+                    known => name_of(known.code()),
                 }
             }
 
@@ -67,35 +70,55 @@ macro_rules! methods {
     };
 }
 
+/// The running sums of the lengths, from 0 on.
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const fn starts<const N: usize, const M: usize>(lengths: [u8; N]) -> [u8; M] {
+    let mut starts = [0; M];
+    let mut code = 0;
+    while code < N {
+        let next = code.wrapping_add(1);
+        starts[next] = lengths[code].wrapping_add(starts[code]);
+        code = next;
+    }
+    starts
+}
+
+/// The name of a known code.
+#[inline]
+fn name_of(code: u8) -> &'static [u8] {
+    let start = |code: u8| STARTS.get(usize::from(code)).map_or(0, |start| usize::from(*start));
+    slice(NAMES.as_bytes(), start(code), start(code.wrapping_add(1)))
+}
+
 methods! {
     /// INVITE (RFC 3261 §13).
-    Invite b"INVITE";
+    Invite "INVITE";
     /// ACK (RFC 3261 §13).
-    Ack b"ACK";
+    Ack "ACK";
     /// BYE (RFC 3261 §15).
-    Bye b"BYE";
+    Bye "BYE";
     /// CANCEL (RFC 3261 §9).
-    Cancel b"CANCEL";
+    Cancel "CANCEL";
     /// OPTIONS (RFC 3261 §11).
-    Options b"OPTIONS";
+    Options "OPTIONS";
     /// REGISTER (RFC 3261 §10).
-    Register b"REGISTER";
+    Register "REGISTER";
     /// SUBSCRIBE (RFC 6665).
-    Subscribe b"SUBSCRIBE";
+    Subscribe "SUBSCRIBE";
     /// NOTIFY (RFC 6665).
-    Notify b"NOTIFY";
+    Notify "NOTIFY";
     /// INFO (RFC 6086).
-    Info b"INFO";
+    Info "INFO";
     /// MESSAGE (RFC 3428).
-    Message b"MESSAGE";
+    Message "MESSAGE";
     /// UPDATE (RFC 3311).
-    Update b"UPDATE";
+    Update "UPDATE";
     /// PRACK (RFC 3262).
-    Prack b"PRACK";
+    Prack "PRACK";
     /// REFER (RFC 3515).
-    Refer b"REFER";
+    Refer "REFER";
     /// PUBLISH (RFC 3903).
-    Publish b"PUBLISH";
+    Publish "PUBLISH";
 }
 
 /// By code first, so that to compare with a known method is to compare a number.

@@ -132,7 +132,7 @@ impl<'a> Reading<'a> {
                 }
                 self.media = self.media.wrapping_add(1);
                 let row = Row::check(value)?;
-                self.first = self.first.or(Some(row));
+                self.first.get_or_insert(row);
             }
             b'c' => {
                 let found = Connection::parse(value)?;

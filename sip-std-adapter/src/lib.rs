@@ -48,6 +48,7 @@
 //! | `Reinvite` | the new offer, if it has a body | `answer` or `reject`; it stands for `Confirmed`, too, where it overtakes the ACK |
 //! | `ReinviteCancelled` | the CANCEL | to forget the offer |
 //! | `Reinvited` | as in `Answered` | as in `Answered`; the session is as before unless `status` is a 2xx |
+//! | `OfferTimedOut` | - | nothing: the offer of a PRACK or UPDATE was refused with 504 |
 //! | `RefreshDue` | - | `reinvite` with the media address of the new network |
 //! | `Ended` | what ended it, if a message did | to forget the call: its handle is void |
 //! | `Request` | the request | `respond`, before the peer gives up after 32 s |

@@ -151,6 +151,12 @@ pub enum Event {
         /// The SIP status; 408 when there was none.
         status: u16,
     },
+    /// Nobody answered the peer's offer in a PRACK or UPDATE ([`Update`](Self::Update), `answer_due` in
+    /// [`ProvisionalAcknowledged`](Self::ProvisionalAcknowledged)) within 32·T1: it was refused with 504, and the session is as before.
+    OfferTimedOut {
+        /// The call.
+        call: Call,
+    },
     /// The network has changed and the way back is registered: send a re-INVITE with the new media address. Or the session has to be
     /// refreshed, and there was no room to keep the description that a refresh repeats: send one with the last description.
     RefreshDue {

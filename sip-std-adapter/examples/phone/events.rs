@@ -172,6 +172,7 @@ fn name(event: Event) -> (&'static str, Option<Call>) {
         Event::ProvisionalAcknowledged { call, .. } => ("provisional_acknowledged", Some(call)),
         Event::ReinviteCancelled { call } => ("reinvite_cancelled", Some(call)),
         Event::Reinvited { call, .. } => ("reinvited", Some(call)),
+        Event::OfferTimedOut { call } => ("offer_timed_out", Some(call)),
         Event::RefreshDue { call } => ("refresh_due", Some(call)),
         Event::Ended { call, .. } => ("ended", Some(call)),
         Event::Request { call, .. } => ("request", call),

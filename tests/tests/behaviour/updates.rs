@@ -250,6 +250,30 @@ fn strangers_and_wrong_bodies_are_refused() {
 }
 
 #[test]
+fn an_offer_that_nobody_answers_is_refused_in_time_and_told() {
+    let (mut phones, alice, mut wire, mut leg, call) = in_call();
+    for _ in 0..2 {
+        send(&mut phones, alice, &mut wire, &mut leg, "UPDATE", OFFER);
+        phones.wait(15_000);
+        wire.expect(&phones, "100");
+        phones.wait(1500);
+        wire.expect(&phones, "504");
+        assert_eq!(phones.last(alice), Some(Event::OfferTimedOut { call }));
+        assert_eq!(answer_offer(&mut phones, alice, call, 200), Err(Error::State));
+    }
+    // What was answered is not refused later, and the session can be changed by either end.
+    send(&mut phones, alice, &mut wire, &mut leg, "UPDATE", OFFER);
+    answer_offer(&mut phones, alice, call, 200).unwrap();
+    wire.expect(&phones, "200");
+    let before = phones.events(alice).len();
+    phones.wait(20_000);
+    wire.expect_nothing(&phones);
+    assert_eq!(phones.events(alice).len(), before);
+    update(&mut phones, alice, call, OFFER).unwrap();
+    wire.expect(&phones, "UPDATE");
+}
+
+#[test]
 fn a_call_that_ends_answers_the_update_that_waits() {
     let (mut phones, alice, mut wire, mut leg, _) = in_call();
     send(&mut phones, alice, &mut wire, &mut leg, "UPDATE", OFFER);

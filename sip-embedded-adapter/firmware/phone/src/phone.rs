@@ -364,6 +364,7 @@ impl Phone {
             | Event::Answered { call, .. }
             | Event::Confirmed { call }
             | Event::Reinvite { call }
+            | Event::OfferTimedOut { call }
             | Event::ReinviteCancelled { call }
             | Event::Reinvited { call, .. }
             | Event::RefreshDue { call }

@@ -320,6 +320,7 @@ impl User<Watched<Phone>> for Script {
             | Event::Reinvite { call }
             | Event::ReinviteCancelled { call }
             | Event::Reinvited { call, .. }
+            | Event::OfferTimedOut { call }
             | Event::RefreshDue { call }
             | Event::Oversize { of: Origin::Call(call), .. }
             | Event::Ended { call, .. } => self.of_call(phone, now, node, call, event),

@@ -425,6 +425,8 @@ impl<O: Octets> Context<'_, O> {
             entry.set(Timer::Retry, Instant::ZERO);
             self.retry_reinvite(call);
         }
+        #[cfg(any(feature = "100rel", feature = "update"))]
+        self.offer_due(call);
         #[cfg(feature = "session-timer")]
         let _ = self.session_due(call);
         self.schedule_call(call);

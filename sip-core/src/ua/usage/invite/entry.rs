@@ -1,6 +1,7 @@
 //! The entry of a call.
 
 use super::machine::{Exchange, State};
+use super::offered::MAY_OFFER;
 use super::reliable::{receiving, sending};
 #[cfg(feature = "session-timer")]
 use super::session_timer::SessionTimer;
@@ -161,6 +162,9 @@ pub(in crate::ua) enum Timer {
     Repeat,
     /// Sends the re-INVITE again that met a 491 (§14.1).
     Retry,
+    /// Refuses the offer that our user has not answered.
+    #[cfg(any(feature = "100rel", feature = "update"))]
+    Offer,
     /// Refreshes the session (RFC 4028 §10).
     #[cfg(feature = "session-timer")]
     Refresh,
@@ -170,7 +174,7 @@ pub(in crate::ua) enum Timer {
 }
 
 /// How many timers there are.
-const TIMERS: usize = if cfg!(feature = "session-timer") { 5 } else { 3 };
+const TIMERS: usize = 3 + MAY_OFFER as usize + if cfg!(feature = "session-timer") { 2 } else { 0 };
 
 /// Events of a call that no message caused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -178,6 +182,7 @@ pub(in crate::ua) struct Pending {
     pub(in crate::ua) ended: bool,
     pub(in crate::ua) reinvited: bool,
     pub(in crate::ua) updated: bool,
+    pub(in crate::ua) offer_timed_out: bool,
     pub(in crate::ua) refresh_due: bool,
 }
 
@@ -260,7 +265,7 @@ impl Entry for CallEntry {
         status: 0,
         reinvite_status: 0,
         update_status: 0,
-        pending: Pending { ended: false, reinvited: false, updated: false, refresh_due: false },
+        pending: Pending { ended: false, reinvited: false, updated: false, offer_timed_out: false, refresh_due: false },
         state: State::Free,
         exchange: Exchange::Idle,
         update: update::machine::State::Idle,

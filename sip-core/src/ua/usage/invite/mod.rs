@@ -288,6 +288,9 @@ impl<O: Octets> Context<'_, O> {
         if UPDATE && core::mem::take(&mut entry.pending.updated) {
             return Some(Event::Updated { call: Call(call), status: entry.update_status });
         }
+        if offered::MAY_OFFER && core::mem::take(&mut entry.pending.offer_timed_out) {
+            return Some(Event::OfferTimedOut { call: Call(call) });
+        }
         if core::mem::take(&mut entry.pending.ended) {
             let (cause, status) = (entry.cause, entry.status);
             self.calls.remove(call);

@@ -6,11 +6,15 @@ use crate::dialog::key;
 use crate::error::{Argument, Error};
 use crate::memory::{Handle, Octets};
 use crate::message::{HeaderName, Kept, Message};
+#[cfg(any(feature = "100rel", feature = "update"))]
+use crate::time::Instant;
 use crate::transaction::TransactionId;
 use crate::ua::content::Content;
 use crate::ua::context::Context;
 use crate::ua::headers::{Field, tag_of};
 use crate::ua::usage::UsageId;
+#[cfg(any(feature = "100rel", feature = "update"))]
+use crate::ua::usage::invite::entry::Timer;
 
 /// Whether there are such requests.
 pub(in crate::ua) const MAY_OFFER: bool = RELIABLE || UPDATE;
@@ -44,14 +48,11 @@ impl<O: Octets> Context<'_, O> {
             return Err(Error::Invalid(Argument::Status));
         }
         let offer = self.waiting_offer(call)?;
-        let head = Kept::new(self.transactions.response_head(offer));
-        let (local, remote) = (tag_of(head.header(HeaderName::To)), tag_of(head.header(HeaderName::From)));
-        let (local, remote) = (local.unwrap_or_default(), remote.unwrap_or_default());
-        let key = key(&self.core.hash, head.header(HeaderName::CallId), local, remote);
+        let dialog = self.dialog_of_offer(offer);
         // An UPDATE refreshes the session too (RFC 4028 §7.4).
         #[cfg(feature = "session-timer")]
         let refreshes = status < 300
-            && head.header(HeaderName::CSeq).ends_with(b"UPDATE")
+            && Kept::new(self.transactions.response_head(offer)).header(HeaderName::CSeq).ends_with(b"UPDATE")
             && self.calls.get(call).is_some_and(|entry| entry.state.is_up());
         let rows = [
             #[cfg(feature = "session-timer")]
@@ -65,10 +66,18 @@ impl<O: Octets> Context<'_, O> {
         if refreshes {
             self.session_accepted(call, content);
         }
+        self.close_offer(call, dialog, status);
+        Ok(())
+    }
+
+    /// The peer's offer has its final response.
+    fn close_offer(&mut self, call: Handle, dialog: Option<Handle>, status: u16) {
         if let Some(entry) = self.calls.get_mut(call) {
             entry.offer = TransactionId::NONE;
+            #[cfg(any(feature = "100rel", feature = "update"))]
+            entry.set(Timer::Offer, Instant::ZERO);
         }
-        let dialog = self.dialogs.find(0, key);
+        self.schedule_call(call);
         #[cfg(feature = "offer-answer")]
         if let Some(dialog) = dialog.filter(|_| status >= 300) {
             self.roll_back_dialog(dialog);
@@ -77,7 +86,30 @@ impl<O: Octets> Context<'_, O> {
             self.take_offer_target(call, dialog, status);
         }
         self.release_answer(call);
-        Ok(())
+    }
+
+    /// The dialog of the request whose offer waits.
+    pub(in crate::ua) fn dialog_of_offer(&self, offer: TransactionId) -> Option<Handle> {
+        let head = Kept::new(self.transactions.response_head(offer));
+        let tag = |name| tag_of(head.header(name)).unwrap_or_default();
+        let (local, remote) = (tag(HeaderName::To), tag(HeaderName::From));
+        self.dialogs.find(0, key(&self.core.hash, head.header(HeaderName::CallId), local, remote))
+    }
+
+    /// Refuses the offer that our user has not answered in 32·T1, before the peer gives its request up (RFC 3261 §17.1.2.2).
+    #[cfg(any(feature = "100rel", feature = "update"))]
+    pub(in crate::ua) fn offer_due(&mut self, call: Handle) {
+        let now = self.now;
+        let Some(entry) = self.calls.get_mut(call).filter(|entry| entry.is_due(Timer::Offer, now)) else { return };
+        entry.set(Timer::Offer, Instant::ZERO);
+        let Ok(offer) = self.waiting_offer(call) else { return };
+        if let Some(entry) = self.calls.get_mut(call) {
+            entry.pending.offer_timed_out = true;
+        }
+        self.tell_call(call);
+        let dialog = self.dialog_of_offer(offer);
+        self.transactions.finish(now, offer, 504);
+        self.close_offer(call, dialog, 504);
     }
 
     /// Keeps a request that brings an offer until our user answers it, if there is room.
@@ -86,7 +118,10 @@ impl<O: Octets> Context<'_, O> {
             Ok(id) => {
                 if let Some(entry) = self.calls.get_mut(call) {
                     entry.offer = id;
+                    #[cfg(any(feature = "100rel", feature = "update"))]
+                    entry.set(Timer::Offer, self.now + self.core.settings.timers.t1.times(32));
                 }
+                self.schedule_call(call);
                 true
             }
             Err(_) => {

@@ -402,6 +402,7 @@ impl Desk {
             | Event::Reinvite { call }
             | Event::ReinviteCancelled { call }
             | Event::Reinvited { call, .. }
+            | Event::OfferTimedOut { call }
             | Event::RefreshDue { call }
             | Event::Oversize { of: Origin::Call(call), .. } => live(&call),
             Event::Request { request, call } => {

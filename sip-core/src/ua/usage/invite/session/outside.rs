@@ -3,16 +3,13 @@
 
 use super::SessionError;
 use super::write::{Buffer, content};
-use crate::dialog::key;
 use crate::error::Error;
 use crate::memory::{Handle, Octets};
-use crate::message::{Header, HeaderName, Kept, Message};
+use crate::message::{Header, Message};
 use crate::sdp::offer_answer::{Agreed, Capabilities, State};
-use crate::transaction::TransactionId;
 use crate::ua::content::Content;
 use crate::ua::context::Context;
 use crate::ua::event::{Cause, Fork};
-use crate::ua::headers::tag_of;
 use crate::ua::usage::invite::machine::Input;
 use crate::ua::usage::invite::reliable::receiving;
 
@@ -95,14 +92,6 @@ impl<O: Octets> Context<'_, O> {
                 Err(refusal.into())
             }
         }
-    }
-
-    /// The dialog of the request whose offer waits.
-    pub(in crate::ua) fn dialog_of_offer(&self, offer: TransactionId) -> Option<Handle> {
-        let head = Kept::new(self.transactions.response_head(offer));
-        let tag = |name| tag_of(head.header(name)).unwrap_or_default();
-        let (local, remote) = (tag(HeaderName::To), tag(HeaderName::From));
-        self.dialogs.find(0, key(&self.core.hash, head.header(HeaderName::CallId), local, remote))
     }
 
     /// The offer of ours that is out in a dialog is void, or the peer's is not answered: what was agreed before holds.

@@ -3,7 +3,7 @@
 //! Covers RFC 4028 §7 to §10. The decisions themselves, Table 2 among them, are tests of `session_timer.rs` in the core. Refreshes
 //! by UPDATE are the peer's here; ours are re-INVITEs.
 
-use sip_core::ua::{Call, Cause, Config, Content, Event};
+use sip_core::ua::{Call, Cause, Config, Content, Event, ReliableProvisional};
 use sip_testkit::{ANSWER, Leg, NodeId, OFFER, Phones, Rule, Wire};
 
 const MINUTE: u64 = 60_000;
@@ -503,5 +503,48 @@ fn what_the_configuration_may_say() {
         let mut phone = sip_testkit::Phone::new(sip_core::ua::Arrays::default());
         let expected = if fine { Ok(()) } else { Err(ConfigError::Invalid(Argument::SessionTimer)) };
         assert_eq!(phone.start(&config, [1; 16]), expected, "{expires} {min_se}");
+    }
+}
+
+/// The description of the INVITE is an old one: a later one went out in an early UPDATE, so the application is asked for the last.
+#[test]
+fn a_description_that_another_has_followed_is_not_repeated() {
+    for later in [true, false] {
+        let mut phones = Phones::new(1);
+        let alice = phones.add_with("alice", "192.0.2.1:5060", |config| {
+            config.session_expires = 600;
+            config.reliable_provisional = ReliableProvisional::Supported;
+        });
+        let mut wire = Wire::new("192.0.2.9:5060");
+        let call = phones.call(alice, "sip:wire@192.0.2.9");
+        let invite = wire.expect(&phones, "INVITE");
+        let rows = format!("{}Require: 100rel\r\nRSeq: 1\r\nContent-Type: application/sdp\r\n", wire.contact());
+        wire.send(&mut phones, alice, &invite.response(183, "wire", &rows, ANSWER));
+        let prack = wire.expect(&phones, "PRACK");
+        wire.respond(&mut phones, alice, &prack, 200, "");
+        if later {
+            let changed = String::from_utf8_lossy(OFFER).replace("- 1 1", "- 1 2");
+            let content = Content::sdp(changed.as_bytes());
+            phones.act(alice, |phone, now| phone.update(now, call, &content)).unwrap();
+            let update = wire.expect(&phones, "UPDATE");
+            let rows = format!("{}Content-Type: application/sdp\r\n", wire.contact());
+            wire.send(&mut phones, alice, &update.response(200, "", &rows, ANSWER));
+        }
+        let rows = format!("{}Require: timer\r\nSession-Expires: 600;refresher=uac\r\n", wire.contact());
+        wire.send(&mut phones, alice, &invite.response(200, "wire", &rows, b""));
+        wire.expect(&phones, "ACK");
+        phones.wait(300_000);
+        if later {
+            wire.expect_nothing(&phones);
+            assert_eq!(phones.last(alice), Some(Event::RefreshDue { call }), "{}", phones.world.explain());
+        } else {
+            let refresh = wire.expect(&phones, "INVITE");
+            assert_eq!(refresh.body(), OFFER);
+            let rows =
+                format!("{}Session-Expires: 600;refresher=uac\r\nContent-Type: application/sdp\r\n", wire.contact());
+            wire.send(&mut phones, alice, &refresh.response(200, "", &rows, ANSWER));
+            wire.expect(&phones, "ACK");
+        }
+        end(&mut phones, alice, &mut wire, call);
     }
 }

@@ -64,6 +64,9 @@ pub struct CallEntry {
     pub(in crate::ua) description: Block,
     #[cfg(feature = "session-timer")]
     pub(in crate::ua) session: SessionTimer,
+    /// While an INVITE was open we have described ourselves anew, outside of it: what it says is no refresh any more.
+    #[cfg(feature = "session-timer")]
+    pub(in crate::ua) redescribed: bool,
     /// The target that the peer's UPDATE brings, until our 2xx to it.
     pub(in crate::ua) offer_target: Block,
     /// The call that is to end with our 2xx (RFC 3891).
@@ -257,6 +260,8 @@ impl Entry for CallEntry {
         description: Block::NONE,
         #[cfg(feature = "session-timer")]
         session: SessionTimer::ZERO,
+        #[cfg(feature = "session-timer")]
+        redescribed: false,
         offer_target: Block::NONE,
         #[cfg(feature = "refer")]
         replaces: Handle::NONE,

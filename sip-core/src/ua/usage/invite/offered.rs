@@ -65,6 +65,8 @@ impl<O: Octets> Context<'_, O> {
         #[cfg(feature = "session-timer")]
         if refreshes {
             self.session_accepted(call, content);
+        } else if status < 300 {
+            self.described_outside(call);
         }
         self.close_offer(call, dialog, status);
         Ok(())

@@ -111,7 +111,26 @@ impl<O: Octets> Context<'_, O> {
             self.transactions.octets.release(core::mem::take(&mut entry.kept_invite));
         }
         self.begin_session(call, schedule);
+        self.forget_description(call);
         self.keep_description(call, content);
+    }
+
+    /// We have described ourselves outside of an INVITE that is open: with its 2xx the description that is kept is an old one.
+    pub(in crate::ua) fn described_outside(&mut self, call: Handle) {
+        if let Some(entry) = self.calls.get_mut(call) {
+            entry.redescribed =
+                entry.state.awaits_final() || entry.exchange != Exchange::Idle || entry.state == State::Ringing;
+        }
+    }
+
+    /// Forgets the description that is kept, if it is an old one: the application is asked to refresh. Whether it was.
+    fn forget_description(&mut self, call: Handle) -> bool {
+        let Some(entry) = self.calls.get_mut(call) else { return false };
+        let stale = core::mem::take(&mut entry.redescribed);
+        if stale {
+            self.transactions.octets.release(core::mem::take(&mut entry.description));
+        }
+        stale
     }
 
     /// A 2xx to an INVITE of ours, before its transaction has taken it.
@@ -125,7 +144,8 @@ impl<O: Octets> Context<'_, O> {
         let schedule = entry.session.answered(wanted, told);
         let repeated = entry.session.refreshing;
         self.begin_session(call, schedule);
-        if !repeated {
+        let stale = response.cseq().method == Method::Invite && self.forget_description(call);
+        if !repeated && !stale {
             self.keep_described(call, self.transactions.block(invite));
         }
     }

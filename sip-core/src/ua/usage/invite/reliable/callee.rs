@@ -82,6 +82,10 @@ impl<O: Octets> Context<'_, O> {
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             (entry.usage.sending, entry.usage.rseq) = (next, rseq);
         }
+        #[cfg(feature = "session-timer")]
+        if content.body.is_some() {
+            self.described_outside(call);
+        }
         let t1 = self.core.settings.timers.t1;
         if let Some(entry) = self.calls.get_mut(call) {
             entry.sent_2xx = 1;

@@ -107,6 +107,8 @@ impl<O: Octets> Context<'_, O> {
             if entry.usage.receiving == State::AnswerDue && Fork(entry.key().bucket_bits()) == fork {
                 let (rseq, confirmed) = (entry.usage.rseq, entry.state() == dialog::State::Confirmed);
                 self.send_prack(dialog, rseq, seq, content)?;
+                #[cfg(feature = "session-timer")]
+                self.described_outside(call);
                 if let Some(entry) = self.dialogs.get_mut(dialog) {
                     entry.usage.receiving = State::Acknowledging;
                     entry.usage.agreed = true;

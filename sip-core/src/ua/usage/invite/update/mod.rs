@@ -196,6 +196,10 @@ impl<O: Octets> Context<'_, O> {
         if status < 300 {
             self.refresh_by(dialog, response);
             #[cfg(feature = "session-timer")]
+            if offers {
+                self.described_outside(call);
+            }
+            #[cfg(feature = "session-timer")]
             if self.calls.get(call).is_some_and(|entry| entry.state.is_up()) {
                 self.session_answered(call, id, response);
             }

@@ -62,6 +62,26 @@ fn baresip_holds_and_resumes_the_phone() {
     phone.finish().expect(0, &[("calls", json!(1))]).expect_calls(1, &ended("peer"));
 }
 
+/// Through our server, where linphone registers.
+#[test]
+fn the_phone_holds_and_resumes_linphone() {
+    let Some(rig) = Rig::new(&[Peer::Linphone]) else { return };
+    let server = rig.server(&[]);
+    let _carol = rig.linphone(&server, "carol", false);
+    server.process().wait_for("sip:carol@");
+    let (from, to) = (server.uri("alice"), server.uri("carol"));
+    let calling = ["--from", &from, "--proxy", server.address(), "--password", "wonderland"];
+    let mut phone = rig.phone(&[&["call", &to, "--codecs", "pcmu", "--keys"], &calling[..]].concat());
+    phone.process().wait_for("agreed: PCMU, sendrecv");
+    phone.type_line("h");
+    phone.process().wait_for("agreed: PCMU, sendonly");
+    phone.type_line("r");
+    phone.type_line("m");
+    phone.process().wait_for("agreed: PCMU, recvonly");
+    phone.type_line("q");
+    phone.finish().expect(0, &ended("local"));
+}
+
 #[test]
 fn the_offer_is_made_by_the_callee() {
     let Some(rig) = Rig::new(&[Peer::Sipp]) else { return };

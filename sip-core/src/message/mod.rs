@@ -33,7 +33,7 @@ mod compact;
 mod content;
 mod copied;
 mod copy;
-mod digits;
+pub(crate) mod digits;
 mod equivalent;
 mod error;
 mod escape;

@@ -278,43 +278,6 @@ pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() { None } else { Some(number) }
 }
 
-/// As [`decimal`], for what most often has eight digits or more.
-#[cfg_attr(target_pointer_width = "64", inline)]
-#[cfg_attr(not(target_pointer_width = "64"), inline(always))]
-pub(crate) fn long_decimal(digits: &[u8]) -> Option<u64> {
-    let Some((first, rest)) = digits.split_first_chunk().filter(|_| WIDE && digits.len() < 20) else {
-        return decimal(digits);
-    };
-    let mut number = eight_digits(u64::from_le_bytes(*first))?;
-    for octet in rest {
-        let digit = octet.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
-    }
-    Some(number)
-}
-
-/// The number that eight octets spell, the first one lowest in `word`; `None` unless all are digits.
-#[inline]
-fn eight_digits(word: u64) -> Option<u64> {
-    const HALVES: u64 = 0xF0F0_F0F0_F0F0_F0F0;
-    const SIXES: u64 = 0x0606_0606_0606_0606;
-    const ZEROS: u64 = 0x3030_3030_3030_3030;
-    const FIRST_OF_FOUR: u64 = 0x0000_00FF_0000_00FF;
-    // Of an octet above 9 the sum with 6 has another upper half; from 0xFA on it carries, and the octet itself is wrong.
-    if word & HALVES != ZEROS || word.wrapping_add(SIXES) & HALVES != ZEROS {
-        return None;
-    }
-    let digits = word.wrapping_sub(ZEROS);
-    // Two digits in every second octet, then four pairs summed in the upper half.
-    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
-    let odd = (pairs & FIRST_OF_FOUR).wrapping_mul(100 | 1_000_000 << 32);
-    let even = (pairs >> 16 & FIRST_OF_FOUR).wrapping_mul(1 | 10_000 << 32);
-    Some(odd.wrapping_add(even) >> 32)
-}
-
 /// The number of 32 bits whose digits begin at `at`, and where they end; `None` when there are none, or more than fit.
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
@@ -520,25 +483,6 @@ pub fn unquote(value: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn eight_digits_are_read_at_once() {
-        for number in [0_u64, 1, 9, 10, 12_345_678, 99_999_999, 87_654_321, 10_000_000, 100] {
-            let text = format!("{number:08}");
-            assert_eq!(eight_digits(u64::from_le_bytes(text.as_bytes().try_into().unwrap())), Some(number));
-            assert_eq!(long_decimal(text.as_bytes()), Some(number));
-        }
-        for octet in (0..=u8::MAX).filter(|octet| !octet.is_ascii_digit()) {
-            for place in 0..17 {
-                let mut text = *b"12345678123456781";
-                text[place] = octet;
-                assert_eq!(long_decimal(&text), None, "{octet} at {place}");
-            }
-        }
-        for text in ["9999999999999999999", "18446744073709551616", "", "7", "1234567", "123456789"] {
-            assert_eq!(long_decimal(text.as_bytes()), decimal(text.as_bytes()), "{text}");
-        }
-    }
-
     use super::*;
 
     #[test]

@@ -1,7 +1,8 @@
 //! Lines, fields and the small pieces that every line shares (RFC 8866 §9).
 
 use super::SdpError;
-use crate::message::scan::{WIDE, control, decimal, decimal_u32, find, long_decimal, slice};
+use crate::message::digits::long_decimal;
+use crate::message::scan::{WIDE, control, decimal, decimal_u32, find, slice};
 
 /// Whether the octets are a `token`: at least one, none of them a separator, a control or beyond ASCII.
 pub(super) fn is_token(octets: &[u8]) -> bool {

@@ -41,6 +41,10 @@
 //! | [`Event`](sip_core::ua::Event) | what the message brings | what it asks for |
 //! |---|---|---|
 //! | `Incoming` | the offer, if it has a body | `ring` if somebody has to be asked first; then `answer` or `reject` |
+//! | `Replacing` | as in `Incoming` | the same, at once: nobody rings again (`Config::transfers`) |
+//! | `Refer` | whom to call, in `refer_to()` | `follow_refer`, `accept_refer` or `reject_refer`, within 16 s (`Config::transfers`) |
+//! | `ReferAccepted`, `ReferProgress` | - | nothing |
+//! | `ReferEnded` | - | to hang up when the transfer is done; the handle is void |
 //! | `Progress` | early media, if it has a body | nothing |
 //! | `Answered`, `answer_due: false` | the answer | nothing: the ACK is on its way |
 //! | `Answered`, `answer_due: true` | the offer | `acknowledge`, with the answer, or with nothing and then `hang_up` |

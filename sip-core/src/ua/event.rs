@@ -76,6 +76,8 @@ pub enum Event {
     },
     /// Somebody calls, and the new call is to take the place of another (Replaces, RFC 3891). Answer as [`Event::Incoming`]: with our
     /// 2xx the other one ends, which [`Event::Ended`] tells with [`Cause::Replaced`].
+    ///
+    /// Who asks knows Call-ID and tags of that call, and has proved nothing else: whether it may is the application's to say.
     Replacing {
         /// The new call.
         call: Call,

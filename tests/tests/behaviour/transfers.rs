@@ -467,3 +467,43 @@ fn who_asks_to_replace_a_call_has_to_know_it() {
     phones.wait(40_000);
     phones.settle();
 }
+
+/// One dialog has a few at a time, however much room there is: its count of usages is an octet.
+#[test]
+fn a_storm_in_one_dialog_leaves_its_call() {
+    use sip_core::ua::UserAgent;
+    use sip_std_adapter::memory::HeapMemory;
+    use sip_testkit::{Config, Events, World};
+
+    let mut world = World::new(Config::new(1).with_ladder(5000), Events::default());
+    let settings = sip_core::ua::Config::new("192.0.2.1:5060", "sip:alice@192.0.2.1").with_transfers(true);
+    let mut phone = UserAgent::new(HeapMemory::with_capacity(1200, 8, 400, 1));
+    phone.start(&settings, world.role_seed()).unwrap();
+    let address = core::net::SocketAddr::from(([192, 0, 2, 1], 5060));
+    let alice = world.add("alice", sip_core::transport::Address::from(address), phone);
+    let mut wire = Wire::new("192.0.2.9:5060");
+    let mut leg = wire.leg("sip:alice@192.0.2.1");
+    let invite = wire.request(&mut leg, "INVITE", &wire.contact(), OFFER);
+    wire.send(&mut world, alice, &invite);
+    let Some(Event::Incoming { call }) = world.user().of(alice).last() else { panic!("no call came") };
+    world.act(alice, |phone, now| phone.answer(now, call, &Content::sdp(ANSWER))).unwrap();
+    let answer = wire.expect(&world, "200");
+    (leg.remote, leg.target) = (answer.header("To"), answer.contact());
+    let branch = wire.branch();
+    wire.send(&mut world, alice, &wire.request_as(&leg, "ACK", &branch, "", b""));
+    let rows = format!("{}Refer-To: <sip:carol@192.0.2.3>\r\n", wire.contact());
+    for _ in 0..300 {
+        let refer = wire.request(&mut leg, "REFER", &rows, b"");
+        wire.send(&mut world, alice, &refer);
+    }
+    assert_eq!(wire.kinds(&world).matches("503").count(), 292);
+    world.run_for(sip_core::time::Duration::from_secs(60));
+    assert_eq!(wire.kinds(&world).matches("480").count(), 8);
+    // The dialog is there, and takes another.
+    let refer = wire.request(&mut leg, "REFER", &rows, b"");
+    wire.send(&mut world, alice, &refer);
+    assert!(matches!(world.user().of(alice).last(), Some(Event::Refer { .. })), "{}", world.explain());
+    let bye = wire.request(&mut leg, "BYE", "", b"");
+    wire.send(&mut world, alice, &bye);
+    wire.expect(&world, "200");
+}

@@ -105,7 +105,7 @@ fn a_second_491_is_told_and_one_without_an_offer_at_once() {
         assert!(first.header("Allow").contains("UPDATE") && !first.header("Contact").is_empty());
         wire.respond(&mut phones, alice, &first, 491, "");
         if !body.is_empty() {
-            assert_eq!(statuses(&phones, alice), []);
+            assert!(statuses(&phones, alice).is_empty());
             phones.wait(4000);
             // With its repetitions.
             let again = wire.hear(&phones).remove(0);

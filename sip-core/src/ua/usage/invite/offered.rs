@@ -1,5 +1,7 @@
 //! An offer that the peer makes outside of an INVITE, in PRACK (RFC 3262 §5) or UPDATE (RFC 3311 §5.2), until our user answers it.
 
+#[cfg(feature = "session-timer")]
+use super::machine::Exchange;
 use super::reliable::RELIABLE;
 use super::update::UPDATE;
 use crate::dialog::key;
@@ -53,7 +55,7 @@ impl<O: Octets> Context<'_, O> {
         #[cfg(feature = "session-timer")]
         let refreshes = status < 300
             && Kept::new(self.transactions.response_head(offer)).header(HeaderName::CSeq).ends_with(b"UPDATE")
-            && self.calls.get(call).is_some_and(|entry| entry.state.is_up());
+            && self.calls.get(call).is_some_and(|entry| entry.state.is_up() && entry.exchange != Exchange::Theirs);
         let rows = [
             #[cfg(feature = "session-timer")]
             self.session_response(call, if refreshes { status } else { 0 }),

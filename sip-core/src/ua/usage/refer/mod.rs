@@ -35,6 +35,9 @@ use subscriber::ReferTo;
 /// The longest that we wait for the next NOTIFY, in seconds, whatever a peer says of its subscription.
 const LONGEST: u32 = 3600;
 
+/// The most REFERs of one dialog, ours and the peer's, at a time: a storm of them takes no more.
+const MOST_IN_DIALOG: u8 = 8;
+
 /// Which request a transaction of this usage carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ua) enum ReferTransaction {
@@ -295,6 +298,11 @@ impl<O: Octets> Context<'_, O> {
         let &ReferralEntry { cause, status, .. } = self.referrals.get(handle)?;
         self.referrals.remove(handle);
         Some(Event::ReferEnded { referral: Referral(handle), cause, status })
+    }
+
+    /// Whether a dialog can have one more usage.
+    fn has_room_for_referral(&self, dialog: Handle) -> bool {
+        self.dialogs.get(dialog).is_some_and(|entry| entry.usages() <= MOST_IN_DIALOG)
     }
 
     /// One more usage has a dialog.

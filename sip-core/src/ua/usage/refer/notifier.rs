@@ -3,7 +3,7 @@
 use super::machine::{Action, Input, State};
 use super::rows::Rows;
 use super::{ReferTransaction, ReferralEntry};
-use crate::error::{Argument, Error};
+use crate::error::{Argument, Capacity, Error};
 use crate::events::Sipfrag;
 use crate::memory::{Handle, Octets};
 use crate::message::{Message, Method};
@@ -50,7 +50,8 @@ impl<O: Octets> Context<'_, O> {
             Some(Ok(false)) => true,
             Some(Err(_)) => return Err(malformed),
         };
-        let handle = self.referrals.insert().ok_or(crate::error::Capacity::Referrals)?;
+        let room = self.has_room_for_referral(dialog);
+        let handle = if room { self.referrals.insert() } else { None }.ok_or(Capacity::Referrals)?;
         let opened = self.keep_referred(request, &refer_to).and_then(|referred| {
             if let Some(entry) = self.referrals.get_mut(handle) {
                 entry.referred = referred;

@@ -49,7 +49,8 @@ impl<O: Octets> Context<'_, O> {
                 Rows::Replacing(&other)
             }
         };
-        let handle = self.referrals.insert().ok_or(Capacity::Referrals)?;
+        let room = self.has_room_for_referral(dialog);
+        let handle = if room { self.referrals.insert() } else { None }.ok_or(Capacity::Referrals)?;
         let user = UsageId::Refer(ReferTransaction::Refer(handle)).new_user();
         let sent = self.send_in_dialog_with(dialog, Method::Refer, user, Field::Refer(rows), content);
         let transaction = sent.inspect_err(|_| self.referrals.remove(handle))?;
@@ -106,9 +107,11 @@ impl<O: Octets> Context<'_, O> {
     pub(super) fn refer_failed(&mut self, handle: Handle, id: TransactionId, status: u16) {
         let Some(entry) = self.referrals.get_mut(handle).filter(|entry| entry.transaction == id) else { return };
         let dialog = entry.dialog;
-        if entry.state.receive(Input::Refusal) == Action::End {
-            self.end_referral_later(handle, ReferCause::Lost, status);
+        // A NOTIFY has shown that the peer is there.
+        if entry.state.receive(Input::Refusal) != Action::End {
+            return;
         }
+        self.end_referral_later(handle, ReferCause::Lost, status);
         if status == 408 {
             self.peer_lost(dialog, status);
         }

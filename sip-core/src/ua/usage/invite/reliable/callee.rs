@@ -161,10 +161,6 @@ impl<O: Octets> Context<'_, O> {
         let offered = self.calls.get(call).is_some_and(|entry| entry.offered);
         let has_body = !request.body().is_empty();
         let agreed = self.leg(dialog).agreed || described && (offered || has_body);
-        #[cfg(feature = "offer-answer")]
-        if described && offered {
-            self.commit_answer(dialog);
-        }
         // What a PRACK describes when the session has had its offer and answer is another offer (RFC 6337 §2.1).
         let answer_due = has_body && agreed && (offered || !described);
         if answer_due {
@@ -181,6 +177,10 @@ impl<O: Octets> Context<'_, O> {
             self.respond_final(request, 200, b"", false, &[Field::Server]);
         }
         self.set_sending(dialog, next);
+        #[cfg(feature = "offer-answer")]
+        if described && offered {
+            self.commit_answer(dialog);
+        }
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.usage.agreed = agreed;
         }

@@ -183,7 +183,8 @@ fn perform(
         26 => handles.referral = Some(phone.refer(now, call, text()?, &Content::NONE).ok()?),
         #[cfg(feature = "refer")]
         27 => {
-            handles.referral = Some(phone.refer_to_call(now, call, Call::from_bits(number.into()), &Content::NONE).ok()?);
+            handles.referral =
+                Some(phone.refer_to_call(now, call, Call::from_bits(number.into()), &Content::NONE).ok()?);
         }
         #[cfg(feature = "refer")]
         28 => handles.call = phone.follow_refer(now, handles.referral?, &offer).ok()?,

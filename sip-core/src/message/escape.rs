@@ -55,12 +55,22 @@ impl<'a> Unescaped<'a> {
 /// §25.1 `user`). An escape that is there already stays.
 pub fn escape_user(user: &[u8]) -> impl Iterator<Item = u8> + '_ {
     user.iter().enumerate().flat_map(|(at, octet)| {
-        let digit = |number: u8| if number < 10 { b'0'.wrapping_add(number) } else { b'7'.wrapping_add(number) };
         let escape = *octet == b'%' && [1_usize, 2].iter().all(|next| is(peek(user, at.wrapping_add(*next)), HEX));
-        let plain = escape || *octet != b'#' && is(*octet, USER);
-        let all = if plain { [*octet, 0, 0] } else { [b'%', digit(octet >> 4), digit(octet & 15)] };
-        all.into_iter().take(if plain { 1 } else { 3 })
+        escaped(*octet, escape || *octet != b'#' && is(*octet, USER))
     })
+}
+
+/// The octets of a text as the value of a header in a URI (RFC 3261 §25.1 `hvalue`): each that cannot stand there is escaped, `%` too.
+#[cfg(feature = "refer")]
+pub(crate) fn escape_header(text: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    text.iter().flat_map(|octet| escaped(*octet, octet.is_ascii_alphanumeric() || b"-_.!~*'()[]/?:+$".contains(octet)))
+}
+
+/// An octet as it is, or its escape.
+fn escaped(octet: u8, plain: bool) -> impl Iterator<Item = u8> {
+    let digit = |number: u8| if number < 10 { b'0'.wrapping_add(number) } else { b'7'.wrapping_add(number) };
+    let all = if plain { [octet, 0, 0] } else { [b'%', digit(octet >> 4), digit(octet & 15)] };
+    all.into_iter().take(if plain { 1 } else { 3 })
 }
 
 impl Writer<'_> {

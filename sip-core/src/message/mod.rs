@@ -56,7 +56,7 @@ mod phrase;
 mod preference;
 mod priority;
 mod reason;
-mod refer;
+pub(crate) mod refer;
 mod reliable;
 mod row;
 pub(crate) mod scan;
@@ -79,6 +79,8 @@ pub use compact::compact;
 pub use content::Disposition;
 pub(crate) use copy::move_down;
 pub use error::ParseError;
+#[cfg(feature = "refer")]
+pub(crate) use escape::escape_header;
 pub(crate) use escape::hex_digit;
 pub use escape::{escape_user, unescape_uri};
 pub use events::{Event, SubscriptionState};

@@ -8,6 +8,9 @@ use super::parse::Message;
 use super::scan::{LWS, alike, is, skip_lws, slice};
 use super::value::{Worded, are_params};
 
+/// Refer-Sub (RFC 4488 §4), which is no header of the table.
+pub(crate) const REFER_SUB: HeaderName<'static> = HeaderName::Other(b"Refer-Sub");
+
 /// Which dialog a new one takes the place of: Replaces (RFC 3891 §6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -79,7 +82,7 @@ impl<'a> Message<'a> {
     /// Refer-Sub: whether a REFER makes a subscription (RFC 4488 §4); an error when it is malformed or occurs twice.
     #[must_use]
     pub fn refer_sub(&self) -> Option<Result<bool, ParseError>> {
-        self.single(HeaderName::Other(b"Refer-Sub"), |value| match Worded::parse(value)?.token {
+        self.single(REFER_SUB, |value| match Worded::parse(value)?.token {
             token if alike(token, b"true") => Ok(true),
             token if alike(token, b"false") => Ok(false),
             _ => Err(ParseError::Value),

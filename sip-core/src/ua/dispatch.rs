@@ -435,10 +435,7 @@ impl<O: Octets> Context<'_, O> {
             UsageId::Registration(registration) => Some(Origin::Registration(Registration(registration))),
             UsageId::Request(RequestTransaction::Outgoing(number)) => Some(Origin::Request(OutgoingRequest(number))),
             #[cfg(feature = "refer")]
-            UsageId::Refer(
-                super::usage::refer::ReferTransaction::Refer(referral)
-                | super::usage::refer::ReferTransaction::Notify(referral),
-            ) => Some(Origin::Referral(super::event::Referral(referral))),
+            UsageId::Refer(which) => Some(Origin::Referral(super::event::Referral(which.referral()))),
             UsageId::None | UsageId::Request(RequestTransaction::Incoming) => None,
         }
     }

@@ -8,7 +8,7 @@ use super::context::Core;
 use super::usage::UsageId;
 use super::usage::invite::{CallEntry, InviteTransaction, Leg};
 #[cfg(feature = "refer")]
-use super::usage::refer::{ReferTransaction, ReferralEntry};
+use super::usage::refer::ReferralEntry;
 use super::usage::registration::RegistrationEntry;
 use super::usage::request::RequestTransaction;
 use crate::dialog::Dialog;
@@ -57,9 +57,7 @@ pub(super) fn write<O: Octets>(
                 | InviteTransaction::Ack(dialog),
             ) => dialogs.get(dialog).map_or(4, |entry| content.dialog(entry)),
             #[cfg(feature = "refer")]
-            UsageId::Refer(ReferTransaction::Refer(handle) | ReferTransaction::Notify(handle)) => {
-                view.referrals.get(handle).map_or(7, |entry| content.referral(entry))
-            }
+            UsageId::Refer(which) => view.referrals.get(which.referral()).map_or(7, |entry| content.referral(entry)),
             UsageId::Registration(handle) => registrations.get(handle).map_or(5, |entry| content.registration(entry)),
         };
         ContentHasher::one(|hasher| {

@@ -442,6 +442,10 @@ impl<M: Memory> Role for UserAgent<M> {
         context.source = flow;
         let received =
             if message.is_request() { context.receive_request(message) } else { context.receive_response(message) };
+        #[cfg(feature = "refer")]
+        if let Received::Event(event) = &received {
+            context.follow(event);
+        }
         if matches!(received, Received::Stray) {
             log::line!(debug, "stray: {}", message);
             self.core.statistics.strays = self.core.statistics.strays.saturating_add(1);

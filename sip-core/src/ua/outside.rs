@@ -52,7 +52,7 @@ impl Settings {
             Parties::Given { target, from } => (target, target, from),
             #[cfg(feature = "refer")]
             Parties::Referred(referred) => {
-                let target = kept.get(referred.block).get(..usize::from(referred.target)).unwrap_or_default();
+                let (target, _) = referred.split(kept.get(referred.block));
                 (target, target, self.text(texts, Text::Identity))
             }
             Parties::Binding(entry) => {

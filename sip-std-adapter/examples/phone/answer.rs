@@ -309,11 +309,16 @@ impl Answerer<'_> {
 
     /// A call that we made for a peer is answered.
     fn answered(&mut self, call: Call, message: Option<&Message<'_>>) {
+        let _ = message.map(|message| self.phone.agree(call, message));
+        self.begin(call);
+    }
+
+    /// A call is up.
+    fn begin(&mut self, call: Call) {
         let now = self.phone.now();
         if let Some(talk) = self.calls.get_mut(&call) {
             talk.answered = Some(now);
         }
-        let _ = message.map(|message| self.phone.agree(call, message));
         if let Some(after) = self.plan.hangup_after {
             self.schedule(after, call, Task::HangUp);
         }
@@ -332,7 +337,9 @@ impl Answerer<'_> {
     }
 
     fn answer(&mut self, call: Call) {
-        let Some(talk) = self.calls.get_mut(&call) else { return };
+        if !self.calls.contains_key(&call) {
+            return;
+        }
         let now = self.phone.now();
         let answered = match &self.plan.refusal {
             Some(Refusal { status, contacts }) => {
@@ -344,12 +351,7 @@ impl Answerer<'_> {
             None => self.phone.answer(call, Wish::default()).map(|_| ()),
         };
         match answered {
-            Ok(()) if self.plan.refusal.is_none() => {
-                talk.answered = Some(now);
-                if let Some(after) = self.plan.hangup_after {
-                    self.schedule(after, call, Task::HangUp);
-                }
-            }
+            Ok(()) if self.plan.refusal.is_none() => self.begin(call),
             Ok(()) => {}
             Err(error) => {
                 self.phone.note(&format!("a call could not be answered: {}", session_text(error)));

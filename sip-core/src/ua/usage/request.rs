@@ -63,10 +63,7 @@ impl<O: Octets> Context<'_, O> {
     ) -> Result<OutgoingRequest, Error> {
         check_method(method)?;
         content.check()?;
-        let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
-        if self.dialogs.get(dialog).is_none_or(|entry| entry.state() != crate::dialog::State::Confirmed) {
-            return Err(Error::State);
-        }
+        let dialog = self.confirmed_dialog(call)?;
         let number = self.next_request();
         self.send_in_dialog(
             dialog,

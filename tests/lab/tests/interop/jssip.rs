@@ -4,13 +4,10 @@
 //! Contact is a name that is nowhere, so each request to it goes by the connection over which it registered. Not here: media, which node
 //! has none of, and a browser.
 
+use crate::ended;
 use crate::tls::Trust;
-use serde_json::{Value, json};
+use serde_json::json;
 use sip_lab::interop::{Peer, Process, Server};
-
-fn ended(by: &str) -> [(&'static str, Value); 3] {
-    [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]
-}
 
 /// A server that listens for WebSockets, and whom JsSIP trusts.
 struct Office {

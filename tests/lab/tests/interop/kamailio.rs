@@ -4,8 +4,9 @@
 //! proxy with either end hanging up, CANCEL, refusal and forking. Kamailio judges every message it gets; each test
 //! checks that it had nothing to complain about.
 
+use crate::ended;
 use core::time::Duration;
-use serde_json::{Value, json};
+use serde_json::json;
 use sip_lab::interop::{Kamailio, Peer, Phone, Rig};
 use std::thread;
 
@@ -34,10 +35,6 @@ fn bob(rig: &Rig, at: &Kamailio, more: &[&str]) -> Phone {
 fn call(rig: &Rig, at: &Kamailio, from: &str, more: &[&str]) -> Phone {
     let (address, from, to) = (at.address(), at.uri(from), at.uri("bob"));
     rig.phone(&[&["call", &to, "--from", &from, "--proxy", &address], more].concat())
-}
-
-fn ended(by: &str) -> [(&'static str, Value); 3] {
-    [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]
 }
 
 #[test]

@@ -12,3 +12,10 @@ mod sipp;
 mod tcp;
 mod tls;
 mod transfers;
+
+use serde_json::{Value, json};
+
+/// What a phone reports of an answered call that one of its ends has hung up.
+fn ended(by: &str) -> [(&'static str, Value); 3] {
+    [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]
+}

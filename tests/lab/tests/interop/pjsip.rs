@@ -2,15 +2,12 @@
 //!
 //! Covers plain calls, hang-up from both sides, hold and resume, CANCEL, refusal, and both registered at one proxy.
 
-use serde_json::{Value, json};
+use crate::ended;
+use serde_json::json;
 use sip_lab::interop::{Peer, Rig, free_port};
 
 fn rig() -> Option<Rig> {
     Rig::new(&[Peer::Pjsip])
-}
-
-fn ended(by: &str) -> [(&'static str, Value); 3] {
-    [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]
 }
 
 #[test]

@@ -4,13 +4,10 @@
 //! over UDP and TCP, Kamailio as the next proxy and as the one before, CANCEL and refusal through the server.
 //! SIPp and baresip stumble over a challenge whose first row is SHA-256.
 
+use crate::ended;
 use core::time::Duration;
-use serde_json::{Value, json};
+use serde_json::json;
 use sip_lab::interop::{DOMAIN, LIMIT, Peer, Phone, PhoneResult, Process, Rig, Server, Sipp, free_port, full};
-
-fn ended(by: &str) -> [(&'static str, Value); 3] {
-    [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]
-}
 
 /// A registered `phone answer` of bob.
 fn bob(rig: &Rig, at: &Server, more: &[&str]) -> Phone {

@@ -2,15 +2,12 @@
 //!
 //! The phone is driven by its keys. What PJSIP and SIPp do by themselves is in `pjsip.rs` and `sipp.rs`.
 
+use crate::ended;
 use core::time::Duration;
-use serde_json::{Value, json};
+use serde_json::json;
 use sip_lab::interop::{Peer, Process, Rig, free_port};
 
 const SOON: Duration = Duration::from_secs(10);
-
-fn ended(by: &str) -> [(&'static str, Value); 3] {
-    [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]
-}
 
 /// The phone calls, holds, resumes, mutes itself and hangs up.
 fn hold_and_resume(rig: &Rig, uri: &str, codec: &str) {

@@ -4,17 +4,13 @@
 //! to one INVITE, as SIPp's scenarios judge them, and the phone's exit status and results. Loss and proxies are not
 //! covered here. With `SIP_INTEROP_FULL=1` a thousand calls come at a hundred a second.
 
+use crate::ended;
 use core::time::Duration;
 use serde_json::{Value, json};
 use sip_lab::interop::{LIMIT, Peer, Rig, free_port, full};
 
 fn rig() -> Option<Rig> {
     Rig::new(&[Peer::Sipp])
-}
-
-/// What a call that somebody hung up reports.
-fn ended(by: &str) -> [(&'static str, Value); 3] {
-    [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]
 }
 
 #[test]

@@ -4,8 +4,9 @@
 //! Covers both directions of a connection (the phone opens one, and its peer one to the phone's Contact) and the trace, which has the
 //! messages decrypted. Not here: mutual TLS.
 
+use crate::ended;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use serde_json::{Value, json};
+use serde_json::json;
 use sip_lab::interop::{Kamailio, Peer, Phone, PhoneResult, Process, Rig, free_port};
 use std::fs;
 use std::path::PathBuf;
@@ -132,10 +133,6 @@ impl Office {
 
 fn texts(options: &[String]) -> Vec<&str> {
     options.iter().map(String::as_str).collect()
-}
-
-fn ended(by: &str) -> [(&'static str, Value); 3] {
-    [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]
 }
 
 #[test]

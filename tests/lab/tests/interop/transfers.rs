@@ -1,11 +1,8 @@
 //! Blind and attended transfer among phones of ours and PJSIP's, at once and through servers (RFC 5589).
 
-use serde_json::{Value, json};
+use crate::ended;
+use serde_json::json;
 use sip_lab::interop::{Peer, Phone, Rig, free_port};
-
-fn ended(by: &str) -> [(&'static str, Value); 3] {
-    [("outcome", json!("ok")), ("ended_by", json!(by)), ("sip_status", json!(200))]
-}
 
 fn uri(phone: &Phone, user: &str) -> String {
     format!("sip:{user}@{}", phone.address())

@@ -40,8 +40,8 @@ impl<O: Octets> Context<'_, O> {
     #[cfg(feature = "refer")]
     pub(in crate::ua) fn invite_referred(&mut self, referred: Referred, content: &Content<'_>) -> Result<Call, Error> {
         content.check()?;
-        let target = self.transactions.octets.get(referred.block).get(..usize::from(referred.target));
-        let target = core::str::from_utf8(target.unwrap_or_default()).map_err(|_| Error::Invalid(Argument::Target))?;
+        let (target, _) = referred.split(self.transactions.octets.get(referred.block));
+        let target = core::str::from_utf8(target).map_err(|_| Error::Invalid(Argument::Target))?;
         let flow = self.flow_to(&check_target(target)?);
         let contact = Field::contact_for(target.as_bytes());
         self.open_outgoing(Parties::Referred(referred), flow, contact, content)
@@ -193,10 +193,7 @@ impl<O: Octets> Context<'_, O> {
             // An early dialog is a convenience: without room for one the call goes on.
             let _ = self.early_dialog(call, response);
         }
-        let event = Event::Progress { call: Call(call), status, fork, answer_due };
-        #[cfg(feature = "refer")]
-        self.follow(&event);
-        Received::Event(event)
+        Received::Event(Event::Progress { call: Call(call), status, fork, answer_due })
     }
 
     /// The dialog of a fork, made by its provisional response (or by a request that overtook it) if there is none yet.
@@ -282,10 +279,7 @@ impl<O: Octets> Context<'_, O> {
             self.end_by_bye(call);
             return Received::Nothing;
         }
-        let event = Event::Answered { call: Call(call), answer_due };
-        #[cfg(feature = "refer")]
-        self.follow(&event);
-        Received::Event(event)
+        Received::Event(Event::Answered { call: Call(call), answer_due })
     }
 
     /// Gives a call the dialog of its 2xx; `known` is the early one of the same fork.

@@ -1,6 +1,6 @@
 //! Inside a dialog (RFC 3261 §12.2, §13.2.2.4): its making, its target, its requests, and the ACK to a 2xx.
 
-use crate::dialog::{Dialog, Identity, Maker};
+use crate::dialog::{self, Dialog, Identity, Maker};
 use crate::error::{Capacity, Error};
 use crate::locate::{flow_to, transport_of};
 use crate::memory::{Block, Handle, KeptBlocks, Octets};
@@ -48,6 +48,13 @@ impl<O: Octets> Context<'_, O> {
         let key = entry.key();
         self.dialogs.link_key(dialog, 0, key);
         Ok(())
+    }
+
+    /// The dialog of an established call.
+    pub(in crate::ua) fn confirmed_dialog(&self, call: Handle) -> Result<Handle, Error> {
+        let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
+        let confirmed = self.dialogs.get(dialog).is_some_and(|entry| entry.state() == dialog::State::Confirmed);
+        if confirmed { Ok(dialog) } else { Err(Error::State) }
     }
 
     /// The way to a next hop; to the source when there is none, and none when it has to be looked up. No connection is part of

@@ -22,10 +22,7 @@ impl<O: Octets> Context<'_, O> {
     pub(in crate::ua) fn end_now(&mut self, call: Handle, cause: Cause, status: u16) -> Received<Event> {
         self.release_call(call);
         self.calls.remove(call);
-        let event = Event::Ended { call: Call(call), cause, status };
-        #[cfg(feature = "refer")]
-        self.follow(&event);
-        Received::Event(event)
+        Received::Event(Event::Ended { call: Call(call), cause, status })
     }
 
     /// Ends a call without a message: its entry stays until the application has been told.

@@ -14,9 +14,11 @@ pub use entry::ReferralEntry;
 pub(in crate::ua) use rows::{Referred, Rows as ReferRows};
 
 use super::Failure;
-use crate::error::Error;
+use crate::error::{Capacity, Error};
 use crate::memory::{Handle, Octets};
-use crate::message::{Message, Method};
+use crate::message::option_tags::list_contains_method;
+use crate::message::scan::decimal_u32;
+use crate::message::{Event as Package, Message, Method};
 use crate::role::Received;
 #[cfg(feature = "offer-answer")]
 use crate::sdp::offer_answer::Capabilities;
@@ -45,6 +47,14 @@ pub(in crate::ua) enum ReferTransaction {
     Refer(Handle),
     /// Our NOTIFY about the peer's.
     Notify(Handle),
+}
+
+impl ReferTransaction {
+    /// The REFER that it is about.
+    pub(in crate::ua) const fn referral(self) -> Handle {
+        let (Self::Refer(handle) | Self::Notify(handle)) = self;
+        handle
+    }
 }
 
 impl<M: Memory> UserAgent<M> {
@@ -170,8 +180,7 @@ impl<O: Octets> Context<'_, O> {
         new: TransactionId,
         sessions: Option<[u32; 2]>,
     ) {
-        let (ReferTransaction::Refer(handle) | ReferTransaction::Notify(handle)) = which;
-        let Some(entry) = self.referrals.get_mut(handle) else { return };
+        let Some(entry) = self.referrals.get_mut(which.referral()) else { return };
         entry.transaction = new;
         let Some(dialog) = self.dialogs.get_mut(entry.dialog) else { return };
         dialog.sessions = sessions.unwrap_or(dialog.sessions);
@@ -182,8 +191,7 @@ impl<O: Octets> Context<'_, O> {
 
     /// Whether a request of this usage is worth sending again.
     pub(in crate::ua) fn referral_may_retry(&self, which: ReferTransaction) -> bool {
-        let (ReferTransaction::Refer(handle) | ReferTransaction::Notify(handle)) = which;
-        self.referrals.get(handle).is_some_and(|entry| entry.state != State::Over)
+        self.referrals.get(which.referral()).is_some_and(|entry| entry.state != State::Over)
     }
 
     /// Whether a method that only this usage takes is allowed now.
@@ -225,7 +233,7 @@ impl<O: Octets> Context<'_, O> {
         let settings = &self.core.settings;
         let methods = settings.text(self.transactions.octets.get(settings.block()), Text::Methods);
         let method = request.method();
-        if crate::message::option_tags::list_contains_method(methods, method.as_bytes()) {
+        if list_contains_method(methods, method.as_bytes()) {
             return false;
         }
         let status = match method {
@@ -251,10 +259,7 @@ impl<O: Octets> Context<'_, O> {
                 self.transactions.finish(self.now, transaction, 480);
                 self.end_referral_later(handle, ReferCause::Expired, 480);
             }
-            Action::End => {
-                let cause = if status >= 200 { ReferCause::Done } else { ReferCause::Expired };
-                self.end_referral_later(handle, cause, status);
-            }
+            Action::End => self.end_referral_later(handle, cause_of(status), status),
             action => self.tell_peer(handle, action),
         }
     }
@@ -300,9 +305,15 @@ impl<O: Octets> Context<'_, O> {
         Some(Event::ReferEnded { referral: Referral(handle), cause, status })
     }
 
-    /// Whether a dialog can have one more usage.
-    fn has_room_for_referral(&self, dialog: Handle) -> bool {
-        self.dialogs.get(dialog).is_some_and(|entry| entry.usages() <= MOST_IN_DIALOG)
+    /// Takes an entry for a REFER inside a dialog.
+    fn insert_referral(&mut self, dialog: Handle) -> Result<Handle, Capacity> {
+        let room = self.dialogs.get(dialog).is_some_and(|entry| entry.usages() <= MOST_IN_DIALOG);
+        if room { self.referrals.insert() } else { None }.ok_or(Capacity::Referrals)
+    }
+
+    /// For how many more seconds the subscription of a REFER lasts.
+    fn seconds_left(&self, entry: &ReferralEntry) -> u32 {
+        u32::try_from(entry.deadline.since(self.now).as_secs()).unwrap_or(u32::MAX)
     }
 
     /// One more usage has a dialog.
@@ -311,4 +322,16 @@ impl<O: Octets> Context<'_, O> {
             entry.join();
         }
     }
+}
+
+impl ReferralEntry {
+    /// Whether a message of this dialog is about this REFER: one that does not say its CSeq may be about each (RFC 3515 §2.4.6).
+    fn is_meant(&self, dialog: Handle, package: &Package<'_>) -> bool {
+        self.dialog == dialog && package.id().is_none_or(|id| decimal_u32(id) == Some(self.seq))
+    }
+}
+
+/// Why a subscription is over whose peer is there: what was asked for has this status.
+const fn cause_of(status: u16) -> ReferCause {
+    if status >= 200 { ReferCause::Done } else { ReferCause::Expired }
 }

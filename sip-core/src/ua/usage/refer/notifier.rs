@@ -2,8 +2,8 @@
 
 use super::machine::{Action, Input, State};
 use super::rows::Rows;
-use super::{ReferTransaction, ReferralEntry};
-use crate::error::{Argument, Capacity, Error};
+use super::{ReferTransaction, ReferralEntry, cause_of};
+use crate::error::{Argument, Error};
 use crate::events::Sipfrag;
 use crate::memory::{Handle, Octets};
 use crate::message::{Message, Method};
@@ -50,8 +50,7 @@ impl<O: Octets> Context<'_, O> {
             Some(Ok(false)) => true,
             Some(Err(_)) => return Err(malformed),
         };
-        let room = self.has_room_for_referral(dialog);
-        let handle = if room { self.referrals.insert() } else { None }.ok_or(Capacity::Referrals)?;
+        let handle = self.insert_referral(dialog)?;
         let opened = self.keep_referred(request, &refer_to).and_then(|referred| {
             if let Some(entry) = self.referrals.get_mut(handle) {
                 entry.referred = referred;
@@ -92,7 +91,7 @@ impl<O: Octets> Context<'_, O> {
     /// Takes the peer's REFER with 202, and tells that what it asks for is tried.
     pub(in crate::ua) fn accept_refer(&mut self, referral: Handle, content: &Content<'_>) -> Result<(), Error> {
         content.check()?;
-        let &ReferralEntry { transaction, silent, .. } = &self.asked(referral)?;
+        let ReferralEntry { transaction, silent, .. } = self.asked(referral)?;
         let rows = [Field::Contact, Field::Server, Field::Refer(Rows::Silent(silent))];
         self.respond_with(transaction, 202, true, &rows, content)?;
         let lifetime = self.core.settings.ring_limit + self.sixty_four_t1();
@@ -197,15 +196,11 @@ impl<O: Octets> Context<'_, O> {
 
     /// Sends the NOTIFY that is due, if one is.
     pub(super) fn tell_peer(&mut self, referral: Handle, action: Action) {
-        let now = self.now;
         let Some(entry) = self.referrals.get(referral) else { return };
         let (dialog, status) = (entry.dialog, entry.status);
         let id = if entry.numbered { entry.seq } else { 0 };
         let rows = match action {
-            Action::Notify => {
-                let left = entry.deadline.since(now).as_secs();
-                Rows::Active(id, u32::try_from(left).unwrap_or(u32::MAX).max(1))
-            }
+            Action::Notify => Rows::Active(id, self.seconds_left(entry).max(1)),
             Action::NotifyLast => Rows::Terminated(id, status >= 200),
             _ => return,
         };
@@ -230,12 +225,7 @@ impl<O: Octets> Context<'_, O> {
         let status = entry.status;
         match entry.state.receive(if is_2xx { Input::Notified } else { Input::NotifyFailed }) {
             Action::End => {
-                let done = is_2xx && status >= 200;
-                let cause = match is_2xx {
-                    _ if done => ReferCause::Done,
-                    true => ReferCause::Expired,
-                    false => ReferCause::Lost,
-                };
+                let cause = if is_2xx { cause_of(status) } else { ReferCause::Lost };
                 self.end_referral_later(referral, cause, status);
             }
             action => self.tell_peer(referral, action),
@@ -247,12 +237,10 @@ impl<O: Octets> Context<'_, O> {
         let Some(package) = request.event().and_then(Result::ok).filter(|event| event.package() == b"refer") else {
             return false;
         };
-        let seq = package.id().map(crate::message::scan::decimal_u32);
-        let found = self.referrals.view().iter().find(|(_, entry)| {
-            entry.dialog == dialog && entry.state.tells() && seq.is_none_or(|seq| seq == Some(entry.seq))
-        });
+        let meant = |entry: &ReferralEntry| entry.state.tells() && entry.is_meant(dialog, &package);
+        let found = self.referrals.view().iter().find(|(_, entry)| meant(entry));
         let Some((referral, entry)) = found else { return false };
-        let left = u32::try_from(entry.deadline.since(self.now).as_secs()).unwrap_or(u32::MAX);
+        let left = self.seconds_left(entry);
         let ends = request.expires() == Some(0);
         let rows = [Field::Expires(if ends { 0 } else { left }), Field::Contact];
         self.respond_final(request, 200, b"", false, &rows);

@@ -4,15 +4,13 @@ use crate::dialog::Dialog;
 use crate::error::{Argument, Error};
 use crate::memory::{Block, KeptBlocks, Octets};
 use crate::message::option_tags::list_contains_tag;
-use crate::message::{HeaderName, Message, Method, NameAddr, Replaces, Uri, Writer, unescape_uri};
+use crate::message::refer::REFER_SUB;
+use crate::message::{HeaderName, Message, Method, NameAddr, Replaces, Uri, Writer, escape_header, unescape_uri};
 use crate::ua::config::{Settings, Text};
 use crate::ua::context::Context;
 use crate::ua::headers::tag_of;
 use crate::ua::outside::write_address;
 use crate::ua::usage::invite::Leg;
-
-/// Refer-Sub (RFC 4488 §4), which is no header of the parser's table.
-const REFER_SUB: HeaderName<'static> = HeaderName::Other(b"Refer-Sub");
 
 /// What a message about a REFER has beside what every message has.
 #[derive(Clone, Copy)]
@@ -48,6 +46,7 @@ impl Settings {
             Rows::To(target) => {
                 writer.value_start(HeaderName::ReferTo);
                 write_address(writer, target);
+                writer.end();
                 self.write_referred_by(texts, writer);
             }
             Rows::Replacing(dialog) => {
@@ -63,6 +62,7 @@ impl Settings {
                 writer.text(b"%3Bfrom-tag%3D");
                 write_escaped(writer, tag_of(of.local).unwrap_or(b"0"));
                 writer.octet(b'>');
+                writer.end();
                 self.write_referred_by(texts, writer);
             }
             Rows::Active(id, expires) => {
@@ -79,15 +79,12 @@ impl Settings {
             }
             Rows::Silent(true) => writer.header(REFER_SUB, b"false"),
             Rows::Silent(false) => {}
-            Rows::Kept(referred) => {
-                writer.raw(kept.get(referred.block).get(usize::from(referred.target)..).unwrap_or_default());
-            }
+            Rows::Kept(referred) => writer.raw(referred.split(kept.get(referred.block)).1),
         }
     }
 
-    /// Ends Refer-To, and writes Referred-By (RFC 3892 §2.1).
+    /// Writes Referred-By (RFC 3892 §2.1).
     fn write_referred_by(&self, texts: &[u8], writer: &mut Writer<'_>) {
-        writer.end();
         writer.value_start(HeaderName::ReferredBy);
         write_address(writer, self.text(texts, Text::Identity));
         writer.end();
@@ -104,18 +101,8 @@ fn write_event(writer: &mut Writer<'_>, id: u32) {
     writer.end();
 }
 
-/// Writes a text as the value of a header in a URI (RFC 3261 §25.1, `hvalue`).
 fn write_escaped(writer: &mut Writer<'_>, text: &[u8]) {
-    for octet in text {
-        if octet.is_ascii_alphanumeric() || b"-_.!~*'()[]/?:+$".contains(octet) {
-            writer.octet(*octet);
-        } else {
-            writer.octet(b'%');
-            for digit in [octet >> 4, octet & 15] {
-                writer.octet(crate::message::hex_digit(digit).to_ascii_uppercase());
-            }
-        }
-    }
+    escape_header(text).for_each(|octet| writer.octet(octet));
 }
 
 /// The URI of a Refer-To that an INVITE can be sent to, as it stands without its headers; none when another method is asked for, or
@@ -136,6 +123,13 @@ pub(in crate::ua) struct Referred {
     pub(in crate::ua) block: Block,
     /// How much of it is the URI; zero when it can't be called.
     pub(in crate::ua) target: u16,
+}
+
+impl Referred {
+    /// The URI and the rows, in the octets of the block.
+    pub(in crate::ua) fn split<'k>(&self, octets: &'k [u8]) -> (&'k [u8], &'k [u8]) {
+        octets.split_at_checked(usize::from(self.target)).unwrap_or_default()
+    }
 }
 
 impl<O: Octets> Context<'_, O> {

@@ -2,9 +2,8 @@
 
 use super::machine::{Action, Input, State};
 use super::rows::Rows;
-use super::{LONGEST, ReferTransaction, ReferralEntry};
-use crate::dialog;
-use crate::error::{Argument, Capacity, Error};
+use super::{LONGEST, ReferTransaction, ReferralEntry, cause_of};
+use crate::error::{Argument, Error};
 use crate::events::Sipfrag;
 use crate::memory::{Handle, Octets};
 use crate::message::{Event as Package, Message, Method, NameAddr, SubscriptionState};
@@ -49,8 +48,7 @@ impl<O: Octets> Context<'_, O> {
                 Rows::Replacing(&other)
             }
         };
-        let room = self.has_room_for_referral(dialog);
-        let handle = if room { self.referrals.insert() } else { None }.ok_or(Capacity::Referrals)?;
+        let handle = self.insert_referral(dialog)?;
         let user = UsageId::Refer(ReferTransaction::Refer(handle)).new_user();
         let sent = self.send_in_dialog_with(dialog, Method::Refer, user, Field::Refer(rows), content);
         let transaction = sent.inspect_err(|_| self.referrals.remove(handle))?;
@@ -60,13 +58,6 @@ impl<O: Octets> Context<'_, O> {
         }
         self.join_dialog(dialog);
         Ok(Referral(handle))
-    }
-
-    /// The dialog of an established call.
-    fn confirmed_dialog(&self, call: Handle) -> Result<Handle, Error> {
-        let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
-        let confirmed = self.dialogs.get(dialog).is_some_and(|entry| entry.state() == dialog::State::Confirmed);
-        if confirmed { Ok(dialog) } else { Err(Error::State) }
     }
 
     /// A response to our REFER, before its transaction has taken it.
@@ -134,10 +125,8 @@ impl<O: Octets> Context<'_, O> {
 
     /// The REFER of ours that a NOTIFY is about: of its CSeq; the oldest one when it does not say (RFC 3515 §2.4.6).
     fn referral_of(&self, dialog: Handle, package: &Package<'_>) -> Option<Handle> {
-        let seq = package.id().map(crate::message::scan::decimal_u32);
-        let ours = self.referrals.view().iter().filter(|(_, entry)| {
-            entry.dialog == dialog && entry.state.is_outgoing() && seq.is_none_or(|seq| seq == Some(entry.seq))
-        });
+        let ours = self.referrals.view().iter();
+        let ours = ours.filter(|(_, entry)| entry.is_meant(dialog, package) && entry.state.is_outgoing());
         ours.min_by_key(|(_, entry)| entry.seq).map(|(handle, _)| handle)
     }
 
@@ -150,10 +139,7 @@ impl<O: Octets> Context<'_, O> {
         entry.status = told.unwrap_or(entry.status);
         let (status, is_over) = (entry.status, subscription.is_terminated());
         match entry.state.receive(if is_over { Input::LastNotify } else { Input::Notify }) {
-            Action::End => {
-                let done = status >= 200;
-                self.end_referral(handle, if done { ReferCause::Done } else { ReferCause::Expired }, status)
-            }
+            Action::End => self.end_referral(handle, cause_of(status), status),
             Action::Tell => {
                 // Some peers never end what they have told the end of.
                 let lifetime = match subscription.expires() {

@@ -181,7 +181,7 @@ impl<M: Memory> UserAgent<M> {
         local: &Capabilities<'_>,
         headers: &[Header<'_>],
     ) -> Result<(), SessionError> {
-        self.context(now).change_with(call.0, local, headers)
+        self.context(now).change_by(call.0, local, headers, |context, content| context.reinvite(call.0, content))
     }
 
     /// As [`acknowledge`](Self::acknowledge), with the answer to the offer that the 2xx has brought.
@@ -212,7 +212,7 @@ impl<M: Memory> UserAgent<M> {
         local: &Capabilities<'_>,
         headers: &[Header<'_>],
     ) -> Result<(), SessionError> {
-        self.context(now).update_with(call.0, local, headers)
+        self.context(now).change_by(call.0, local, headers, |context, content| context.update(call.0, content))
     }
 
     #[cfg(any(feature = "100rel", feature = "update"))]
@@ -287,10 +287,23 @@ impl<O: Octets> Context<'_, O> {
     /// The offer that is out in a call is void: what was agreed before holds.
     pub(in crate::ua) fn roll_back(&mut self, call: Handle) {
         let dialog = self.calls.get(call).map_or(Handle::NONE, |entry| entry.dialog);
+        self.roll_back_dialog(dialog);
+    }
+
+    /// The offer of ours that is out in a dialog is void, or the peer's is not answered: what was agreed before holds.
+    pub(in crate::ua) fn roll_back_dialog(&mut self, dialog: Handle) {
         self.release_offer(dialog);
         if let Some(entry) = self.dialogs.get_mut(dialog) {
             entry.usage.negotiation.rollback();
         }
+    }
+
+    /// Our answer in a dialog has been sent for good.
+    pub(in crate::ua) fn commit_answer(&mut self, dialog: Handle) {
+        if let Some(entry) = self.dialogs.get_mut(dialog) {
+            entry.usage.negotiation.answer_sent();
+        }
+        self.release_offer(dialog);
     }
 
     /// Gives back the room of the peer's offer.

@@ -94,40 +94,6 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    /// The offer of ours that is out in a dialog is void, or the peer's is not answered: what was agreed before holds.
-    pub(in crate::ua) fn roll_back_dialog(&mut self, dialog: Handle) {
-        self.release_offer(dialog);
-        if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.usage.negotiation.rollback();
-        }
-    }
-
-    /// Our answer in a dialog has been sent for good.
-    pub(in crate::ua) fn commit_answer(&mut self, dialog: Handle) {
-        if let Some(entry) = self.dialogs.get_mut(dialog) {
-            entry.usage.negotiation.answer_sent();
-        }
-        self.release_offer(dialog);
-    }
-
-    pub(super) fn update_with(
-        &mut self,
-        call: Handle,
-        local: &Capabilities<'_>,
-        headers: &[Header<'_>],
-    ) -> Result<(), SessionError> {
-        let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
-        let mut negotiation = self.negotiation(dialog);
-        if !negotiation.is_agreed() {
-            return Err(Error::State.into());
-        }
-        let mut buffer: Buffer = [0; super::MAX_DESCRIPTION];
-        let length = negotiation.offer(local, &mut buffer)?;
-        self.update(call, &content(&buffer, length, headers))?;
-        self.set_negotiation(dialog, negotiation);
-        Ok(())
-    }
-
     pub(super) fn answer_offer_with(
         &mut self,
         call: Handle,

@@ -101,11 +101,13 @@ impl<O: Octets> Context<'_, O> {
         }
     }
 
-    pub(in crate::ua) fn change_with(
+    /// Changes a session that was agreed here, by a request with a new offer.
+    pub(in crate::ua) fn change_by(
         &mut self,
         call: Handle,
         local: &Capabilities<'_>,
         headers: &[Header<'_>],
+        send: impl FnOnce(&mut Self, &Content<'_>) -> Result<(), Error>,
     ) -> Result<(), SessionError> {
         let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
         let mut negotiation = self.negotiation(dialog);
@@ -114,7 +116,7 @@ impl<O: Octets> Context<'_, O> {
         }
         let mut buffer: Buffer = [0; MAX_DESCRIPTION];
         let length = negotiation.offer(local, &mut buffer)?;
-        self.reinvite(call, &content(&buffer, length, headers))?;
+        send(self, &content(&buffer, length, headers))?;
         self.set_negotiation(dialog, negotiation);
         Ok(())
     }
@@ -127,11 +129,10 @@ impl<O: Octets> Context<'_, O> {
     ) -> Result<Agreed, SessionError> {
         let dialog = self.calls.get(call).ok_or(Error::Gone)?.dialog;
         let mut buffer: Buffer = [0; MAX_DESCRIPTION];
-        let (mut negotiation, answer) = self.make_answer(dialog, local, &mut buffer)?;
+        let (negotiation, answer) = self.make_answer(dialog, local, &mut buffer)?;
         self.acknowledge(call, &content(&buffer, answer.length, headers))?;
-        negotiation.answer_sent();
         self.set_negotiation(dialog, negotiation);
-        self.release_offer(dialog);
+        self.commit_answer(dialog);
         Ok(answer.agreed)
     }
 
